@@ -1,0 +1,58 @@
+# Two commands do everything: `make app` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+PORT ?= 8501
+ADDRESS ?= 127.0.0.1
+VENV := .venv
+BIN := $(VENV)/bin
+# One worker a core, at most four: the slow part of a test is loading torch, and each worker loads its own.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
+
+.DEFAULT_GOAL := help
+.PHONY: help app test lint format e2e test-real demo-run lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+app: $(VENV)/installed ## install, fetch the embedded model, serve the app (PORT=8600 to serve elsewhere)
+	@$(BIN)/python -m medqa_core data fetch || echo "The app starts without the embedded model; Ask will say so."
+	$(BIN)/streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+
+test: $(VENV)/installed-dev ## the default test suite
+	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+lint: $(VENV)/installed-dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
+	$(BIN)/python -m pytest -q -m e2e tests/e2e
+
+test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
+	$(BIN)/python -m pytest -q -m real
+
+demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
+	$(BIN)/python -m medqa_core train --preset starter --evaluate
+
+lock: $(VENV)/installed-dev ## write constraints.txt from the environment
+	@{ echo "# Every package of a tested environment (Python 3.11, Linux). Written by \`make lock\`."; \
+	  $(BIN)/pip freeze | sed -E 's/\+cpu$$//' | sort -f; } > constraints.txt.new
+	@mv constraints.txt.new constraints.txt
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(VENV)/installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one: make app PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@

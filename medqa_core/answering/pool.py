@@ -1,0 +1,46 @@
+"""The models in memory: one run's at a time, lent to one question at a time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import ModelPair, load_pair
+from medqa_core.runs.store import RunStore
+
+
+class PairPool:
+    """Lends out the models of a run; another run's are loaded in their place when they are asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = RunStore(settings.reports)
+        self._lock = threading.Lock()
+        self._pair: ModelPair | None = None
+
+    @contextmanager
+    def lend(self, run_id: str, progress: Callable[[str], None] = lambda _: None) -> Iterator[ModelPair]:
+        """The models of `run_id`, to the caller alone until the block ends; others wait.
+
+        Raises:
+            MedQAError: no such run, or it has no model that can be loaded.
+        """
+        run = self._store.open(run_id)
+        with self._lock:
+            if self._pair is None or self._pair.run_id != run.id or not self._is_current(run_id):
+                self._pair = None  # free the old weights before the new ones are read
+                self._pair = load_pair(run, self._settings, progress)
+                self._stamp = self._stamp_of(run_id)
+            yield self._pair
+
+    def _stamp_of(self, run_id: str) -> tuple[int, int] | None:
+        """Changes when the run's weights are replaced."""
+        run = self._store.open(run_id)
+        folder = run.adapter or run.model
+        if folder is None:
+            return None
+        found = next(folder.glob("*.safetensors")).stat()
+        return found.st_mtime_ns, found.st_size
+
+    def _is_current(self, run_id: str) -> bool:
+        return self._stamp == self._stamp_of(run_id)

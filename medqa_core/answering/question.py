@@ -1,0 +1,59 @@
+"""What may be asked, and how an answer is made: the limits hold for every caller, whatever its interface allows."""
+
+import unicodedata
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medqa_core.foundation.errors import InputError, QuestionRefused
+
+MAX_CHARACTERS = 1000
+MAX_SECONDS = 180.0
+"""After this long both answers end where they are."""
+
+
+class GenerationSettings(BaseModel):
+    """How the tokens are chosen; the defaults are the reference run's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    temperature: float = Field(0.3, ge=0, le=2, description="0 is greedy")
+    max_new_tokens: int = Field(128, ge=1, le=512, description="tokens an answer may have")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the sampling")
+
+    @classmethod
+    def checked(cls, **values: object) -> "GenerationSettings":
+        """The settings.
+
+        Raises:
+            InputError: a value of a wrong type or out of range, in one line.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"{first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}.") from error
+
+
+def checked_question(question: object) -> str:
+    """The question, trimmed, without control and bidirectional characters.
+
+    Raises:
+        QuestionRefused: not text, empty, too long, or without a letter or digit.
+    """
+    if not isinstance(question, str):
+        raise QuestionRefused("The question must be text.")
+    if len(question) > MAX_CHARACTERS * 4:
+        raise QuestionRefused(_too_long(len(question)))
+    text = "".join(" " if c.isspace() else c for c in question if c.isspace() or unicodedata.category(c)[0] != "C")
+    text = " ".join(text.split())
+    if not text:
+        raise QuestionRefused("The question is empty: type one, for example “What are the symptoms of gout?”")
+    if len(text) > MAX_CHARACTERS:
+        raise QuestionRefused(_too_long(len(text)))
+    if not any(c.isalnum() for c in text):
+        raise QuestionRefused("The question has no letter or digit in it.")
+    return text
+
+
+def _too_long(length: int) -> str:
+    return f"The question has {length:,} characters; at most {MAX_CHARACTERS:,} are read. Ask for one thing at a time."

@@ -1,0 +1,1 @@
+"""`python -m medqa_core`: everything a page can do, as a command. Heavy libraries load inside the verb that needs them."""

@@ -1,0 +1,93 @@
+"""`doctor`: what is installed and in reach, and what to do about what is not."""
+
+import importlib.util
+import os
+import platform
+import re
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+
+from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.models.reach import reach
+from medqa_core.runs.store import RunStore
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str | None = None
+
+
+def doctor(json: JsonFlag = False) -> None:
+    """Say what is installed, which device, which models and data are in reach, and what to do about what is not."""
+    settings = Settings.from_environment()
+    findings = [*_packages(), _device(), *_models(settings), *_data(settings), _store(settings)]
+    if json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    for finding in findings:
+        say(f"{'ok     ' if finding.ok else 'missing'} {finding.name:<26} {finding.detail}")
+        if finding.remedy:
+            say(f"{'':<34} → {finding.remedy}")
+
+
+def _packages() -> list[Finding]:
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    findings = [Finding("python", sys.version_info >= (3, 11), python)]
+    for line in (PACKAGE_ROOT / "requirements.txt").read_text("utf-8").splitlines():
+        pinned = re.match(r"([A-Za-z0-9_.-]+)==([^\s;]+)", line)
+        if not pinned:
+            continue
+        name, wanted = pinned.groups()
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            findings.append(Finding(name, False, f"not installed, {wanted} wanted", "pip install -r requirements.txt"))
+            continue
+        if found.split("+")[0] != wanted:
+            findings.append(Finding(name, True, f"{found} installed, {wanted} tested"))
+        else:
+            findings.append(Finding(name, True, found))
+    return findings
+
+
+def _device() -> Finding:
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB memory, {os.cpu_count()} cores"
+    if importlib.util.find_spec("torch") is None:
+        return Finding("device", False, f"cpu ({memory}); torch is missing", "pip install -r requirements.txt")
+    from medqa_core.models.loader import pick_device
+
+    return Finding("device", True, f"{pick_device()} ({memory})")
+
+
+def _models(settings: Settings) -> list[Finding]:
+    return [Finding(f"model {r.name}", r.state in ("ready", "made when needed"), r.detail, r.remedy) for r in reach(settings)]
+
+
+def _data(settings: Settings) -> list[Finding]:
+    findings = [Finding("data starter", True, "shipped")]
+    for name, path, what in (
+        ("data medquad", settings.medquad, "the MedQuAD ZIP from github.com/abachaa/MedQuAD"),
+        ("data mmlu", settings.mmlu, "a folder with the MMLU subsets as CSV"),
+    ):
+        there = path is not None and path.exists()
+        variable = f"MEDQA_{name.split()[1].upper()}"
+        findings.append(
+            Finding(name, there, str(path) if path else "not in reach", None if there else f"set {variable} to {what}")
+        )
+    return findings
+
+
+def _store(settings: Settings) -> Finding:
+    entries = RunStore(settings.reports).list()
+    broken = [entry.id for entry in entries if entry.problem]
+    detail = f"{settings.reports}: {len(entries)} runs" + (f", unreadable: {', '.join(broken)}" if broken else "")
+    return Finding("run store", settings.reports.is_dir(), detail)

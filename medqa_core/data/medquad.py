@@ -1,0 +1,107 @@
+"""MedQuAD from its original XML, as the ZIP or its unpacked folder.
+
+Ben Abacha and Demner-Fushman, "A question-entailment approach to question answering", BMC Bioinformatics 20:511
+(2019). CC BY 4.0. Its authors removed the answers of three MedlinePlus sources; those questions parse without one.
+"""
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from medqa_core.data.pairs import Pair, PairSet, tidy, without_duplicates
+from medqa_core.foundation.errors import DataUnavailable
+
+LICENCE = "CC BY 4.0"
+FILE_LIMIT = 4 * 2**20
+"""Largest XML file that is parsed, in bytes; the largest of the original is far below it."""
+
+_MARKUP_GAP = re.compile(r"\(are\) ")
+
+
+def load(path: Path) -> PairSet:
+    """Every answered pair below `path`.
+
+    Raises:
+        DataUnavailable: nothing there, not a ZIP or folder, or no MedQuAD document in it.
+    """
+    parsed, answered = 0, []
+    seen: Counter[str] = Counter()
+    for name, content in _documents(path):
+        try:
+            root = ElementTree.fromstring(content)
+        except ElementTree.ParseError as error:
+            raise DataUnavailable(f"MedQuAD: {name} is not valid XML ({error}); fetch the data set again.") from error
+        found = list(_pairs(root))
+        parsed += len(found)
+        answered += [_with_unique_id(pair, seen) for pair in found if pair.answer]
+    if not answered:
+        raise DataUnavailable(
+            f"MedQuAD: no answered question in {path.name}; it should hold folders such as 1_CancerGov_QA."
+        )
+    kept = without_duplicates(answered)
+    return PairSet(
+        name="medquad",
+        title="MedQuAD",
+        licence=LICENCE,
+        pairs=kept,
+        pairs_parsed=parsed,
+        pairs_answered=len(answered),
+        duplicates_dropped=len(answered) - len(kept),
+        filters=(
+            "pairs without an answer left out",
+            "runs of white space made one space",
+            '"What is (are)" made "What is"',
+            "exact duplicates of question and answer dropped",
+        ),
+    )
+
+
+def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each XML file, in the order of their names."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*.xml")):
+            if file.stat().st_size <= FILE_LIMIT:
+                yield file.name, file.read_bytes()
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.filename.endswith(".xml") and m.file_size <= FILE_LIMIT]
+            for member in sorted(members, key=lambda m: m.filename):
+                yield member.filename, archive.read(member)
+    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise DataUnavailable(f"MedQuAD: {path.name} is not a readable ZIP or folder of the original XML.") from error
+
+
+def _pairs(root: ElementTree.Element) -> Iterator[Pair]:
+    source = root.get("source", "unknown")
+    document = f"{source}:{root.get('id', '')}"
+    topic = tidy(root.findtext("Focus") or "")
+    for element in root.iter("QAPair"):
+        question = element.find("Question")
+        if question is None or not (question.text or "").strip():
+            continue
+        yield Pair(
+            id=f"{source}:{question.get('qid', '')}",
+            document=document,
+            topic=topic,
+            question_type=tidy(question.get("qtype", "")) or "unknown",
+            question=_question(question.text or ""),
+            answer=tidy(element.findtext("Answer") or ""),
+            source=source,
+            url=root.get("url"),
+        )
+
+
+def _with_unique_id(pair: Pair, seen: Counter[str]) -> Pair:
+    """A few of MedQuAD's question ids stand in two documents; the second one gets `~2`."""
+    seen[pair.id] += 1
+    return pair if seen[pair.id] == 1 else replace(pair, id=f"{pair.id}~{seen[pair.id]}")
+
+
+def _question(text: str) -> str:
+    """The question as a person would write it: MedQuAD's generated ones read "What is (are) Gout ?"."""
+    return re.sub(r" \?$", "?", _MARKUP_GAP.sub("", tidy(text)))

@@ -1,0 +1,64 @@
+"""A question-answer pair, and a set of them with its provenance."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_GAP = re.compile(r"\s+")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One question with its reference answer."""
+
+    id: str
+    document: str
+    """The page or leaflet that it is from: pairs of one document share facts."""
+    topic: str
+    """What it is about (MedQuAD calls it Focus)."""
+    question_type: str
+    question: str
+    answer: str
+    source: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """All usable pairs of one data set, and what was done to get them."""
+
+    name: str
+    title: str
+    licence: str
+    pairs: tuple[Pair, ...]
+    pairs_parsed: int
+    """Questions found, with or without an answer."""
+    pairs_answered: int
+    duplicates_dropped: int
+    """Pairs with the question and the answer of an earlier one, after normalisation."""
+    filters: tuple[str, ...]
+    """What was done to the texts, in words."""
+
+
+def normalise(text: str) -> str:
+    """Words only, lower case, compatibility forms folded: the key under which two texts count as the same."""
+    return " ".join(words(text))
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, lower case, compatibility forms folded (NFKC)."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+def tidy(text: str) -> str:
+    """`text` on one line with single spaces; nothing but white space changes."""
+    return _GAP.sub(" ", text).strip()
+
+
+def without_duplicates(pairs: list[Pair]) -> tuple[Pair, ...]:
+    """`pairs` without those whose question and answer both repeat an earlier one's, after normalisation."""
+    seen: dict[tuple[str, str], Pair] = {}
+    for pair in pairs:
+        seen.setdefault((normalise(pair.question), normalise(pair.answer)), pair)
+    return tuple(seen.values())

@@ -1,0 +1,1 @@
+"""Measuring base and fine-tuned model on the same questions, and judging the difference."""

@@ -1,0 +1,86 @@
+"""Cross entropy a token of the reference answer, in nats."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from medqa_core.models.prompt import Example
+
+TOKEN_BUDGET = 1536
+"""Tokens a batch, padding included: it bounds the logits' memory (tokens × vocabulary × 4 bytes)."""
+
+
+@dataclass(frozen=True)
+class AnswerLoss:
+    """One answer's negative log-likelihood, summed over its tokens (nats), and how many tokens that is."""
+
+    total: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Nats a token; NaN for an answer of no token."""
+        return self.total / self.tokens if self.tokens else float("nan")
+
+
+@torch.inference_mode()
+def answer_losses(
+    model: Any, examples: Sequence[Example], progress: Callable[[int], None] = lambda _: None
+) -> list[AnswerLoss]:
+    """The loss of each example's answer, in the order given.
+
+    Batches hold examples of like length up to a budget of tokens, padded on the right. Causal attention never looks
+    to the right, so padding changes nothing but the last digits.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        examples: encoded without an end token, so that the loss counts the answer's own tokens only.
+        progress: called with the number of examples finished since the last call.
+    """
+    device = next(model.parameters()).device
+    losses: list[AnswerLoss | None] = [None] * len(examples)
+    for batch in _batches(examples):
+        members = [examples[index] for index in batch]
+        width = max(len(example.input_ids) for example in members)
+        first = min(example.prompt_tokens for example in members) - 1
+        ids = torch.zeros(len(members), width, dtype=torch.long)
+        mask = torch.zeros(len(members), width, dtype=torch.long)
+        labels = torch.full((len(members), width), -100, dtype=torch.long)
+        for row, example in enumerate(members):
+            length = len(example.input_ids)
+            ids[row, :length] = torch.tensor(example.input_ids)
+            mask[row, :length] = 1
+            labels[row, :length] = torch.tensor(example.labels)
+        logits = model(
+            input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=width - first, use_cache=False
+        ).logits[:, :-1]
+        targets = labels[:, first + 1 :].to(device)
+        nats = functional.cross_entropy(
+            logits.float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none"
+        ).view_as(targets)
+        for row, index in enumerate(batch):
+            counted = targets[row] != -100
+            losses[index] = AnswerLoss(float(nats[row].double().sum()), int(counted.sum()))
+        progress(len(batch))
+    return [loss for loss in losses if loss is not None]
+
+
+def mean_loss(losses: Sequence[AnswerLoss]) -> float:
+    """Nats a token over all answers: every token counts the same, whichever answer it is in."""
+    tokens = sum(loss.tokens for loss in losses)
+    return sum(loss.total for loss in losses) / tokens if tokens else float("nan")
+
+
+def _batches(examples: Sequence[Example]) -> Iterator[list[int]]:
+    """Indices in batches of like length; a batch's padded size stays within TOKEN_BUDGET unless it is one example."""
+    batch: list[int] = []
+    for index in sorted(range(len(examples)), key=lambda i: -len(examples[i].input_ids)):
+        if batch and len(examples[batch[0]].input_ids) * (len(batch) + 1) > TOKEN_BUDGET:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

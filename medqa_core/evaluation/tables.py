@@ -1,0 +1,61 @@
+"""From one row a test question to judged metrics, over all questions and by question type."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from medqa_core.evaluation.judge import Array, Paired, holm, judge, with_p
+from medqa_core.runs.evaluation import Metric, MetricName
+
+MIN_QUESTIONS = 10
+"""Question types with fewer test questions are not judged on their own."""
+
+Metrics = dict[MetricName, Metric]
+
+
+def metrics_of(rows: pd.DataFrame, primary: MetricName) -> tuple[Metrics, dict[str, Metrics]]:
+    """Every metric over all rows, p-values of all but the primary one corrected, and the same by question type.
+
+    Args:
+        rows: the columns of `runs.predictions.SCHEMA`.
+        primary: the metric that decides; perplexity is a function of the loss and shares its p-value.
+    """
+    overall = _corrected(_judged(rows), primary)
+    by_type = {
+        str(kind): _judged(part)
+        for kind, part in rows.groupby("question_type", sort=True)
+        if len(part) >= MIN_QUESTIONS
+    }
+    return overall, by_type
+
+
+def _judged(rows: pd.DataFrame) -> Metrics:
+    tokens = rows["reference_tokens"].to_numpy(float)
+    nats = {side: rows[f"{side}_loss"].to_numpy(float) * tokens for side in ("base", "fine_tuned")}
+    groups = rows["group_id"].astype(str).tolist()
+
+    def per(weight: Array) -> Paired:
+        return Paired.of(nats["base"], nats["fine_tuned"], weight, groups)  # type: ignore[arg-type]
+
+    metrics: Metrics = {
+        "loss": judge("loss", per(tokens)),
+        "perplexity": judge("perplexity", per(tokens), transform=np.exp),
+        "bits_per_byte": judge(
+            "bits_per_byte", per(rows["reference_bytes"].to_numpy(float)), transform=lambda nats: nats / math.log(2)
+        ),
+    }
+    ones = np.ones(len(rows))
+    for name in ("rouge1", "rouge2", "rougeL"):
+        pair = Paired.of(rows[f"base_{name}"], rows[f"fine_tuned_{name}"], ones, groups)  # type: ignore[arg-type]
+        metrics[name] = judge(name, pair)  # type: ignore[index]
+    return metrics
+
+
+def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
+    """Holm over the other metrics. Perplexity is the loss on another scale: one test, not two."""
+    tests = {name: m.p for name, m in metrics.items() if m.p is not None and name not in (primary, "perplexity")}
+    adjusted = holm(tests)  # type: ignore[arg-type]
+    if "loss" in metrics and metrics["loss"].p is not None:
+        adjusted["perplexity"] = adjusted.get("loss", metrics["loss"].p)
+    return {n: with_p(n, m, adjusted[n]) if n in adjusted else m for n, m in metrics.items()}

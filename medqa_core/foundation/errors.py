@@ -1,0 +1,88 @@
+"""The exceptions that medqa_core raises on purpose. Each message says what happened and what to do next.
+
+MedQAError                  (exit code 1)
+├── InputError              (exit code 2) a value that the caller gave
+│   ├── UnknownName         a name that is not in a closed list; carries the nearest match
+│   └── QuestionRefused     a question that no model will be asked
+├── RunError                a run folder
+│   ├── RunNotFound         (exit code 2)
+│   ├── UnreadableFile      missing, torn, too large or invalid
+│   └── OutsideStore        a path or link that leaves the run store
+├── DataUnavailable         a data set that is not in reach
+└── ModelError              a model
+    ├── ModelUnavailable    not in reach
+    └── ChecksumMismatch    a download that is not what it should be
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MedQAError(Exception):
+    """Base class. `str(error)` is one line a person can act on."""
+
+    exit_code = 1
+
+
+class InputError(MedQAError):
+    """A value that the caller gave is not acceptable."""
+
+    exit_code = 2
+
+
+class UnknownName(InputError):
+    """A name that is not one of the allowed ones."""
+
+    def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        near = get_close_matches(given, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        listing = ", ".join(names) if names else "none"
+        super().__init__(f"{what}: {shorten(given)!r} is not known; allowed: {listing}.{hint}")
+        self.nearest = near[0] if near else None
+
+
+class QuestionRefused(InputError):
+    """The question is empty, too long, or not text."""
+
+
+class RunError(MedQAError):
+    """Something about a run folder."""
+
+
+class RunNotFound(RunError):
+    """No run of that id in the store."""
+
+    exit_code = 2
+
+
+class UnreadableFile(RunError):
+    """A file of a run folder is missing, torn, too large or not valid."""
+
+
+class OutsideStore(RunError):
+    """A path or a link leads out of the folder it must stay in."""
+
+    exit_code = 2
+
+
+class DataUnavailable(MedQAError):
+    """A data set is not in reach from here."""
+
+
+class ModelError(MedQAError):
+    """Something about a model's files."""
+
+
+class ModelUnavailable(ModelError):
+    """A model is not in reach from here."""
+
+
+class ChecksumMismatch(ModelError):
+    """A file's SHA-256 is not the one that was pinned; the file was not used."""
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """`text` cut to `limit` characters with an ellipsis, for use in a one-line message."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,156 @@
+"""Atomic writes, strict JSON and checksums: a reader sees the old file or the new one, never half of one."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from medqa_core.foundation.errors import UnreadableFile
+
+JSON_LIMIT = 16 * 2**20
+"""Largest JSON file that is read, in bytes: thousands of times what any file of a run needs."""
+
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON (RFC 8259): NaN and infinity raise ValueError instead of being written as bare words."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
+
+
+def loads(text: str) -> Any:
+    """Parse strict JSON.
+
+    Raises:
+        ValueError: not JSON, or it holds NaN, infinity, half of a surrogate pair, or is nested too deeply.
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is not JSON")
+
+    def finite(number: str) -> float:
+        value = float(number)
+        if not math.isfinite(value):
+            raise ValueError(f"{number[:20]} is out of range")
+        return value
+
+    try:
+        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        if SURROGATE.search(text):  # text that no page and no file could be written with
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair is no text") from error
+    return value
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, atomically and durably; the folder is made if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as indented strict JSON."""
+    write_text(path, dumps(value, indent=2) + "\n")
+
+
+def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
+    """Replace the folder `path` by what `fill(temporary_folder)` writes: complete or absent, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    previous = path.with_name(f".{path.name}.{uuid.uuid4().hex}.old")
+    try:
+        temporary.mkdir()
+        fill(temporary)
+        if path.exists():
+            os.rename(path, previous)
+        try:
+            os.rename(temporary, path)
+        except BaseException:
+            if previous.exists():  # what was there before is better than nothing
+                os.rename(previous, path)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(previous, ignore_errors=True)
+    _sync_folder(path.parent)
+
+
+def read_text(path: Path, limit: int = JSON_LIMIT) -> str:
+    """A file's text.
+
+    Raises:
+        UnreadableFile: missing, not a plain file, larger than `limit` bytes, or not UTF-8.
+    """
+    try:
+        if not path.is_file():
+            raise UnreadableFile(f"{path.name} is missing." if not path.exists() else f"{path.name} is not a file.")
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UnreadableFile(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    if len(content) > limit:
+        raise UnreadableFile(f"{path.name} is larger than {limit // 2**20} MiB; it was not read.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value.
+
+    Raises:
+        UnreadableFile: as `read_text`, or the text is not strict JSON.
+    """
+    text = read_text(path)
+    if not text.strip():
+        raise UnreadableFile(f"{path.name} is empty.")
+    try:
+        return loads(text)
+    except ValueError as error:
+        raise UnreadableFile(f"{path.name} is not valid JSON: {error}.") from error
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as 64 hex digits, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """The SHA-256 of `text` as UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,55 @@
+"""Where things are: the environment variables, read when asked and never at import time."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from medqa_core.foundation.errors import InputError, shorten
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The paths and switches that the environment sets."""
+
+    reports: Path
+    """The run store: one folder a run (`MEDQA_REPORTS`)."""
+    cache: Path
+    """Downloads and converted models, all of it rebuildable (`MEDQA_CACHE`)."""
+    medquad: Path | None
+    """MedQuAD as the original ZIP or its unpacked folder (`MEDQA_MEDQUAD`), or None where it is not in reach."""
+    mmlu: Path | None
+    """A folder with the MMLU subsets as CSV (`MEDQA_MMLU`), or None."""
+    public: bool
+    """A read-only demo for strangers (`MEDQA_PUBLIC=1`)."""
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """The settings as the environment has them now.
+
+        Raises:
+            InputError: a path starts with `~` and a user that does not exist.
+        """
+        shared = PACKAGE_ROOT.parent / "shared" / "data"
+        return cls(
+            reports=_path("MEDQA_REPORTS") or PACKAGE_ROOT / "reports",
+            cache=_path("MEDQA_CACHE") or Path(platformdirs.user_cache_dir("medqa-lab")),
+            medquad=_path("MEDQA_MEDQUAD") or _if_there(shared / "MedQuAD-master.zip"),
+            mmlu=_path("MEDQA_MMLU") or _if_there(shared / "mmlu"),
+            public=os.environ.get("MEDQA_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"},
+        )
+
+
+def _path(variable: str) -> Path | None:
+    value = os.environ.get(variable, "").strip()
+    try:
+        return Path(value).expanduser().absolute() if value else None
+    except RuntimeError as error:  # `~name` of a user that does not exist
+        raise InputError(f"{variable}: {shorten(value)!r} names the home folder of an unknown user.") from error
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None

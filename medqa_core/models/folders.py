@@ -1,0 +1,139 @@
+"""What a model folder must hold before it is loaded, and the checksum of its weights. Loads no weights itself."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from medqa_core.foundation import files
+from medqa_core.foundation.errors import ModelError, UnreadableFile, shorten
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+CONFIG = "config.json"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
+
+
+def check(folder: Path, label: str) -> None:
+    """Refuse a folder that cannot be loaded safely and completely, before anything of it is loaded.
+
+    Raises:
+        ModelError: a part is missing, the weights are pickles, or the model wants code of its own.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"{label}: there is no such folder.")
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"{label} is an adapter, which changes a base model and is none; give the base model it was trained on."
+        )
+    config = _config(folder, label)
+    for key, why in _REFUSED.items():
+        if config.get(key):
+            raise ModelError(f"{label} cannot be used: its {CONFIG} {why}.")
+    extra = folder / "tokenizer_config.json"
+    if extra.exists() and _json(extra, label).get("auto_map"):
+        raise ModelError(f"{label} cannot be used: its tokenizer_config.json {_REFUSED['auto_map']}.")
+    weight_files(folder, label)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(f"{label} holds no tokenizer (tokenizer.json); copy the model's tokenizer files there.")
+
+
+def weight_files(folder: Path, label: str) -> list[Path]:
+    """The safetensors files that make up the weights, in the order of their names.
+
+    Raises:
+        ModelError: there are none, or the index names a file that is missing or lies elsewhere.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if not (folder / INDEX).is_file():
+        if any(next(folder.glob(pattern), None) for pattern in PICKLES):
+            raise ModelError(
+                f"{label} holds its weights as pickles only, which can run code when opened; "
+                f"only safetensors is loaded: save it with `save_pretrained` to get {WEIGHTS}."
+            )
+        raise ModelError(f"{label} holds no weights: {WEIGHTS} is missing.")
+    mapping = _json(folder / INDEX, label).get("weight_map")
+    if not isinstance(mapping, dict) or not mapping:
+        raise ModelError(f"{label}: {INDEX} names no files.")
+    names = sorted({str(name) for name in mapping.values()})
+    for name in names:
+        if not _SHARD.fullmatch(name):
+            raise ModelError(f"{label}: {INDEX} names {shorten(name)!r}, which is no safetensors file beside it.")
+        if not (folder / name).is_file():
+            raise ModelError(f"{label}: {name} is missing, which {INDEX} names.")
+    return [folder / name for name in names]
+
+
+def weights_sha256(folder: Path, label: str, cache: Path) -> str:
+    """One checksum for the weights: the file's own SHA-256, or that of the shards' names and checksums.
+
+    A checksum once computed is remembered in `cache/hashes.json` for as long as the file's size and time of
+    change stay the same. A cache that cannot be written only costs the second it takes to compute it again.
+
+    Raises:
+        ModelError: as `weight_files`, or a file cannot be read.
+    """
+    paths = weight_files(folder, label)
+    memory = cache / "hashes.json"
+    known = _remembered(memory)
+    sums: dict[str, str] = {}
+    fresh: dict[str, str] = {}
+    try:
+        for path in paths:
+            real = path.resolve()
+            stat = real.stat()
+            key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}"
+            found = known.get(key)
+            if found is None:
+                found = fresh[key] = files.sha256(real)
+            sums[path.name] = found
+    except OSError as error:
+        raise ModelError(f"{label}: the weights cannot be read: {error.strerror or error}.") from error
+    if fresh:
+        _remember(memory, fresh)
+    if len(sums) == 1:
+        return next(iter(sums.values()))
+    return files.sha256_text("".join(f"{name} {value}\n" for name, value in sorted(sums.items())))
+
+
+_REFUSED = {
+    "auto_map": "asks to run Python code that comes with the model, which is never done here",
+    "quantization_config": "says that its weights are quantized; give the unquantized model",
+    "transformers_weights": "points to weights under another name; rename them to model.safetensors",
+}
+
+
+def _config(folder: Path, label: str) -> dict[str, Any]:
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{label} is no model folder: {CONFIG} is missing.")
+    return _json(folder / CONFIG, label)
+
+
+def _json(path: Path, label: str) -> dict[str, Any]:
+    try:
+        value = files.read_json(path)
+    except UnreadableFile as error:
+        raise ModelError(f"{label}: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{label}: {path.name} does not hold a JSON object.")
+    return value
+
+
+def _remembered(memory: Path) -> dict[str, str]:
+    try:
+        value = files.read_json(memory)
+    except UnreadableFile:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {key: item for key, item in value.items() if isinstance(item, str) and re.fullmatch("[0-9a-f]{64}", item)}
+
+
+def _remember(memory: Path, fresh: dict[str, str]) -> None:
+    # Read again just before writing: another process may have added its own in the meantime.
+    try:
+        files.write_json(memory, {**_remembered(memory), **fresh})
+    except OSError:
+        return

@@ -1,0 +1,131 @@
+"""Models from the Hugging Face hub: data files only, the local cache first, and a short wait where no hub answers.
+
+Honours `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_OFFLINE` and `HF_TOKEN` as every program of that ecosystem does.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from medqa_core.foundation.errors import ModelUnavailable, shorten
+from medqa_core.models import folders
+from medqa_core.models.once import Progress, silent
+from medqa_core.models.references import EMBEDDED, ModelReference
+
+ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+"""Data only: no Python files and no pickles are ever downloaded."""
+IGNORED = ["*/*", "consolidated*.safetensors"]
+"""Other formats of the same weights, which repositories keep in folders or under this name."""
+PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer before the local cache is all there is."""
+
+WORK_AROUND = f"use the embedded default with `--set base_model={EMBEDDED}`, or give a local model folder"
+
+
+def fetch(reference: ModelReference, progress: Progress = silent) -> tuple[Path, str]:
+    """The folder of a hub model in the hub's own cache, and the commit it holds.
+
+    A pinned commit that is in the cache is used without asking the hub; a branch or tag is asked for, and the
+    cache serves where the hub is not in reach.
+
+    Raises:
+        ModelUnavailable: there is no such model or revision, it needs a login, or no hub is in reach and it is
+            not in the cache.
+    """
+    if reference.pinned:
+        cached = cached_folder(reference)
+        if cached is not None:
+            return cached, cached.name
+    return _download(reference, progress)
+
+
+def cached_folder(reference: ModelReference) -> Path | None:
+    """The model's folder in the local hub cache if it is there, complete; no network."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            reference.name,
+            revision=reference.revision,
+            allow_patterns=ALLOWED,
+            ignore_patterns=IGNORED,
+            local_files_only=True,
+        )
+    except OSError:  # not there, not complete, or not readable, which is as good as not there
+        return None
+    path = Path(folder)
+    # Older versions of huggingface_hub left no list of files to check completeness against.
+    return path if (path / folders.CONFIG).is_file() and any(path.glob("*.safetensors")) else None
+
+
+def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]:
+    # Here and not above: naming a model must not cost the import of an HTTP client.
+    import httpx2
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+        XetDownloadError,
+    )
+
+    name, revision = reference.name, reference.revision
+    answered = False
+    try:
+        # Asked by hand first because snapshot_download waits without limit for this answer.
+        HfApi().model_info(name, revision=revision, timeout=PATIENCE)
+        answered = True
+        progress(f"Downloading {name} from the model hub")
+        folder = Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=ALLOWED,
+                ignore_patterns=IGNORED,
+                etag_timeout=PATIENCE,
+                tqdm_class=_terminal_bar(),
+            )
+        )
+        return folder, folder.name
+    except GatedRepoError as error:
+        raise _unavailable(name, "needs its terms accepted and a login on the model hub") from error
+    except RevisionNotFoundError as error:
+        raise _unavailable(name, f"has no revision {shorten(str(revision), 60)!r} on the model hub") from error
+    except RepositoryNotFoundError as error:
+        raise _unavailable(name, "is not on the model hub, or is private") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, XetDownloadError, OSError, ValueError) as error:
+        # ValueError: something else than a hub answered, such as the login page of a hotel.
+        cached = cached_folder(reference)
+        if cached is not None:
+            progress(f"The model hub is not in reach; using {name} from the local cache")
+            return cached, cached.name
+        raise _unavailable(name, f"is not in the local cache and {_cause(error, answered)}") from error
+
+
+def _terminal_bar() -> type[Any]:
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class TerminalBar(tqdm):
+        """The hub's own progress bar, but never into a log file: one of its bars does not look where it writes."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            hidden = kwargs.get("disable") or not sys.stderr.isatty()
+            super().__init__(*args, **{**kwargs, "disable": hidden})  # type: ignore[no-untyped-call]
+
+    return TerminalBar
+
+
+def _cause(error: Exception, answered: bool) -> str:
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return "the model hub is switched off by HF_HUB_OFFLINE"
+    if isinstance(error, HfHubHTTPError):
+        return f"the model hub answered with an error (HTTP {error.response.status_code})"
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return f"it could not be fetched ({error.strerror})"
+    return "its download broke off; try again" if answered else "no model hub is in reach"
+
+
+def _unavailable(name: str, what: str) -> ModelUnavailable:
+    return ModelUnavailable(f"{name} {what}; {WORK_AROUND}.")

@@ -1,0 +1,160 @@
+"""Load a model to compute with: from its name to weights, tokenizer and provenance.
+
+Safetensors only and never code that comes with a model. Weights are float32 on every device: the models are
+small, float32 is exact on a CPU, and two machines then agree on what they measure.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from medqa_core.foundation.errors import InputError, ModelError, shorten
+from medqa_core.foundation.settings import Settings
+from medqa_core.models import folders
+from medqa_core.models.locate import Located, locate
+from medqa_core.models.once import Progress, silent
+from medqa_core.models.quiet import quiet
+
+__all__ = ["LoadedModel", "Located", "load", "load_folder", "locate", "pick_device"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to compute with, and where it came from."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    revision: str | None
+    """The commit of a hub model; None for the other kinds."""
+    sha256: str
+    """Of the weights: the safetensors file's own, or one over the shards."""
+    folder: Path
+    parameters: int
+    device: str
+
+
+def load(
+    name: str,
+    revision: str | None = None,
+    *,
+    settings: Settings,
+    device: str | None = None,
+    progress: Progress = silent,
+) -> LoadedModel:
+    """Load the model called `name`, in evaluation mode, fetching it first if need be.
+
+    Raises:
+        InputError: the name, revision or device is not usable.
+        ModelUnavailable: not in the cache and not in reach.
+        ModelError: its files are missing, unsafe or damaged.
+    """
+    place = _usable_device(device)
+    located = locate(name, revision, settings=settings, progress=progress)
+    return load_folder(located, settings=settings, device=place)
+
+
+def load_folder(located: Located, *, settings: Settings, device: str = "cpu") -> LoadedModel:
+    """Load a model whose files are on this disk already; no network.
+
+    Raises:
+        ModelError: its files are missing, unsafe or damaged.
+    """
+    label = located.name
+    folders.check(located.folder, label)
+    try:
+        with quiet():
+            tokenizer = _load_tokenizer(located.folder, label)
+            model = _load_model(located.folder, label)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
+        # The libraries raise these for a damaged or foreign file; safetensors' own error is one of the two below.
+        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
+    except SafetensorError as error:
+        raise ModelError(f"{label}: its weights are damaged: {_first_line(error)}.") from error
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise ModelError(f"{label}: its tokenizer knows more tokens than the model; the files do not belong together.")
+    _complete_generation_config(model, tokenizer)
+    return LoadedModel(
+        model=model.to(device).eval(),
+        tokenizer=tokenizer,
+        name=located.name,
+        revision=located.revision,
+        sha256=folders.weights_sha256(located.folder, label, settings.cache),
+        folder=located.folder,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        device=device,
+    )
+
+
+def pick_device() -> str:
+    """The fastest device here: `cuda`, `mps` or `cpu`."""
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def _usable_device(device: str | None) -> str:
+    if device is None:
+        return pick_device()
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    if device not in here:
+        raise InputError(f"device: {shorten(device)!r} is not there; this machine has {', '.join(here)}.")
+    return device
+
+
+def _load_tokenizer(folder: Path, label: str) -> Any:
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{label}: its tokenizer has no end-of-text token, so no answer would ever end.")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"  # a decoder continues the last token of a row, which must not be padding
+    return tokenizer
+
+
+def _load_model(folder: Path, label: str) -> Any:
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise ModelError(
+            f"{label} is of the kind {shorten(str(config.model_type), 40)!r}, which does not continue text; "
+            "give a causal language model."
+        )
+    model, report = AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        config=config,
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    # transformers fills what is missing with random numbers and only prints a note.
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(f"{label}: its weights are incomplete; {len(missing)} are missing, {missing[0]} first.")
+    return model
+
+
+def _complete_generation_config(model: Any, tokenizer: Any) -> None:
+    # Without these `generate` prints a note for each call, or never stops.
+    config = model.generation_config
+    if config.eos_token_id is None:
+        config.eos_token_id = tokenizer.eos_token_id
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return shorten(text.splitlines()[0], 200).rstrip(".")

@@ -1,0 +1,94 @@
+"""A folder that is made once and kept: complete or absent, checked cheaply, made by one process at a time."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from medqa_core.foundation import files
+from medqa_core.foundation.errors import ModelError, UnreadableFile
+
+SEAL = "source.json"
+"""The file of such a folder that says what made it and which files it holds."""
+
+Progress = Callable[[str], None]
+
+# filelock logs each attempt at DEBUG; a program that turns debugging on wants its own lines.
+logging.getLogger("filelock").setLevel(logging.INFO)
+
+
+def silent(message: str) -> None:
+    """A progress callback that says nothing."""
+
+
+def is_complete(folder: Path, recipe: str) -> bool:
+    """Whether `folder` was made by this `recipe` and each of its files still has the size it was made with.
+
+    Sizes rather than checksums, so that it costs microseconds; a machine that lost power while writing
+    leaves files of the wrong size.
+    """
+    try:
+        seal = files.read_json(folder / SEAL)
+        return bool(
+            seal["recipe"] == recipe
+            and seal["files"]
+            and all((folder / name).stat().st_size == size for name, size in seal["files"].items())
+        )
+    except (UnreadableFile, OSError, KeyError, TypeError, AttributeError, ValueError):
+        return False
+
+
+def make_once(folder: Path, recipe: str, fill: Callable[[Path], dict[str, Any]], progress: Progress = silent) -> Path:
+    """`folder`, made by `fill` if it is not there yet; `fill` returns facts for `source.json`.
+
+    Two processes that ask at once do the work once. What an interrupted attempt left is removed.
+
+    Raises:
+        ModelError: the cache folder cannot be written. Whatever `fill` raises passes through.
+    """
+    if is_complete(folder, recipe):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        if not _lock_is_free(lock):
+            progress(f"Another process is preparing {folder.name}; waiting for it")
+        with lock:
+            if not is_complete(folder, recipe):  # unless the process we waited for has just made it
+                _clear_leftovers(folder)
+                files.write_folder(folder, lambda temporary: _fill_and_seal(temporary, recipe, fill))
+    except OSError as error:
+        if error.errno is None:  # a library's own use of OSError, nothing to do with the disk
+            raise
+        raise ModelError(
+            f"{folder.name} cannot be written to the cache folder {folder.parent}: "
+            f"{error.strerror}; free some space or set MEDQA_CACHE to another folder."
+        ) from error
+    return folder
+
+
+def _lock_is_free(lock: FileLock) -> bool:
+    """Whether nobody held the lock a moment ago; only for a progress message."""
+    try:
+        with lock.acquire(blocking=False):
+            return True
+    except TimeoutError:
+        return False
+
+
+def _fill_and_seal(temporary: Path, recipe: str, fill: Callable[[Path], dict[str, Any]]) -> None:
+    facts = fill(temporary)
+    sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir()) if path.is_file()}
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    files.write_json(temporary / SEAL, {"recipe": recipe, **facts, "made_at": made, "files": sizes})
+
+
+def _clear_leftovers(folder: Path) -> None:
+    # Only ever called under the lock, so no living process owns these.
+    for pattern in (f".{folder.name}.*.tmp", f".{folder.name}.*.old"):
+        for leftover in folder.parent.glob(pattern):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,91 @@
+"""The base and the fine-tuned model of one run, on one set of base weights where the run is an adapter."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from peft import PeftModel
+
+from medqa_core.foundation.errors import ModelError, ModelUnavailable
+from medqa_core.foundation.files import sha256
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.loader import LoadedModel, load
+from medqa_core.models.prompt import PromptKind, kind_for
+from medqa_core.models.quiet import quiet
+from medqa_core.runs.store import Run
+
+Side = Literal["base", "fine_tuned"]
+SIDES: tuple[Side, Side] = ("base", "fine_tuned")
+
+
+@dataclass
+class ModelPair:
+    """Both models of a run, ready to compute. Not thread-safe: one caller at a time holds it."""
+
+    run_id: str
+    base: LoadedModel
+    adapted: Any
+    """A PeftModel around the base's weights, or the whole fine-tuned model."""
+    adapter_sha256: str
+    prompt: PromptKind
+
+    @property
+    def tokenizer(self) -> Any:
+        """The one tokenizer of both models."""
+        return self.base.tokenizer
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether one set of base weights serves both sides."""
+        return isinstance(self.adapted, PeftModel)
+
+    @contextmanager
+    def side(self, side: Side) -> Iterator[Any]:
+        """The model of one side; its adapter is off inside the block when it is the base."""
+        if side == "fine_tuned":
+            yield self.adapted
+        elif self.shares_weights:
+            with self.adapted.disable_adapter():
+                yield self.adapted
+        else:
+            yield self.base.model
+
+
+def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> ModelPair:
+    """The models of `run`.
+
+    Raises:
+        ModelUnavailable: the run has no model of its own, or its base is not in reach.
+        ModelError: the adapter is damaged, or was trained on another base.
+    """
+    record = run.record
+    if record.base_model is None or (run.adapter is None and run.model is None):
+        raise ModelUnavailable(f"{run.id} holds no model: it can be read but not asked.")
+    base = load(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
+    if record.base_model.sha256 and record.base_model.sha256 != base.sha256:
+        raise ModelError(
+            f"{run.id} was trained on a base with SHA-256 {record.base_model.sha256[:12]}…, "
+            f"but {base.name} here has {base.sha256[:12]}…; its answers would not be the run's."
+        )
+    if run.adapter is not None:
+        progress("loading the adapter")
+        weights = run.adapter / "adapter_model.safetensors"
+        adapted = _with_adapter(base.model, run)
+    else:
+        assert run.model is not None
+        progress("loading the fine-tuned model")
+        weights = run.model / "model.safetensors"
+        adapted = load(str(run.model), settings=settings, device=base.device, progress=progress).model
+    prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
+    return ModelPair(run.id, base, adapted, sha256(weights), prompt)
+
+
+def _with_adapter(model: Any, run: Run) -> Any:
+    try:
+        with quiet():
+            adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{run.id}: its adapter cannot be loaded on this base: {reason}") from error
+    return adapted.eval()

@@ -1,0 +1,82 @@
+"""How a question is put to a model, and which tokens of an example are the answer.
+
+A chat model gets its own template: put to it bare, a question is mostly answered with nothing, and any gain measured
+against that would be false. A model without a template gets `Question: … / Answer:`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PromptKind = Literal["chat", "plain"]
+IGNORED = -100
+"""Label of a token that the loss does not count (the value that PyTorch's cross entropy ignores)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One encoded question and answer."""
+
+    input_ids: list[int]
+    prompt_tokens: int
+    answer_bytes: int
+    """UTF-8 bytes of the text that the answer tokens spell."""
+    truncated: bool
+
+    @property
+    def labels(self) -> list[int]:
+        """The answer's tokens, everything before them ignored; as long as `input_ids`."""
+        return [IGNORED] * self.prompt_tokens + self.input_ids[self.prompt_tokens :]
+
+
+def kind_for(tokenizer: Any) -> PromptKind:
+    """`chat` where the tokenizer brings a chat template, else `plain`."""
+    return "chat" if getattr(tokenizer, "chat_template", None) else "plain"
+
+
+def prompt_text(tokenizer: Any, question: str, kind: PromptKind) -> str:
+    """The text before the answer.
+
+    Template words in the question (`<|im_end|>`, …) stay text: `encode_prompt` never reads them as control tokens.
+    """
+    if kind == "plain":
+        return f"Question: {question}\nAnswer:"
+    text: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+    )
+    return text
+
+
+def encode_prompt(tokenizer: Any, question: str, kind: PromptKind) -> list[int]:
+    """The token ids before the answer.
+
+    The template around the question is encoded with its control tokens, the question itself without any, so that a
+    question cannot close its own turn and open another one.
+    """
+    if kind == "plain":
+        return _ids(tokenizer, prompt_text(tokenizer, question, kind), special=False)
+    marker = "\x00question\x00"
+    before, _, after = prompt_text(tokenizer, marker, kind).partition(marker)
+    return [
+        *_ids(tokenizer, before, special=True),
+        *_ids(tokenizer, question.strip(), special=False),
+        *_ids(tokenizer, after, special=True),
+    ]
+
+
+def encode_example(
+    tokenizer: Any, question: str, answer: str, kind: PromptKind, max_tokens: int, *, end: bool
+) -> Example:
+    """A question with its answer, cut to `max_tokens`; with `end`, the end token closes an answer that fits."""
+    prompt = encode_prompt(tokenizer, question, kind)[: max_tokens - 1]
+    words = _ids(tokenizer, answer if kind == "chat" else f" {answer}", special=False)
+    kept = words[: max_tokens - len(prompt)]
+    truncated = len(kept) < len(words)
+    text = tokenizer.decode(kept) if truncated else answer
+    closing = [tokenizer.eos_token_id] if end and len(prompt) + len(kept) < max_tokens and not truncated else []
+    return Example(prompt + kept + closing, len(prompt), len(text.encode("utf-8")), truncated)
+
+
+def _ids(tokenizer: Any, text: str, *, special: bool) -> list[int]:
+    """Token ids; without `special`, a control token's name in the text is encoded as the letters it is made of."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=not special)["input_ids"]
+    return ids

@@ -1,0 +1,117 @@
+"""One reading of a run folder: each file once, for every sentence that is made from it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medqa_core.report.format import words
+from medqa_core.runs.evaluation import Evaluation, Generation, Metric
+from medqa_core.runs.mmlu import MMLUResults
+from medqa_core.runs.schema import RunRecord
+from medqa_core.runs.series import Curve, Series
+from medqa_core.runs.status import Status
+from medqa_core.runs.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What a run folder holds; a part that is missing or unreadable is None or empty."""
+
+    run: Run
+    status: Status | None
+    evaluation: Evaluation | None
+    series: Series
+    predictions: pd.DataFrame | None
+    mmlu: MMLUResults | None
+
+    @classmethod
+    def of(cls, run: "Run | Facts") -> "Facts":
+        """The facts of a run; facts stay as they are, so that one reading can serve many callers."""
+        if isinstance(run, Facts):
+            return run
+        fresh = Run(run.folder, run.record)  # so that its problems are those of this reading alone
+        frame = fresh.predictions()
+        return cls(
+            fresh,
+            fresh.status(),
+            fresh.evaluation(),
+            fresh.series(),
+            frame if frame is not None and len(frame) else None,
+            fresh.mmlu(),
+        )
+
+    @property
+    def record(self) -> RunRecord:
+        """The run.json."""
+        return self.run.record
+
+    @property
+    def imported(self) -> bool:
+        """Whether the figures are someone else's."""
+        return self.record.kind == "imported"
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read, one line each; a curve that is merely absent is no problem."""
+        curve = [p for p in self.series.problems if not p.startswith("metrics.jsonl is missing")]
+        return [words(problem) for problem in dict.fromkeys([*self.run.problems, *curve])]
+
+    def metric(self, name: str) -> Metric | None:
+        """One metric of evaluation.json."""
+        return None if self.evaluation is None else next((m for n, m in self.metrics if n == name), None)
+
+    @property
+    def metrics(self) -> list[tuple[str, Metric]]:
+        """All metrics of evaluation.json as the file orders them."""
+        return [] if self.evaluation is None else [(str(n), m) for n, m in self.evaluation.metrics.items()]
+
+    @property
+    def generations(self) -> tuple[Generation, Generation] | None:
+        """How both models' answers came out, or None where one of them is not known."""
+        e = self.evaluation
+        if e is None or e.base_generation is None or e.fine_tuned_generation is None:
+            return None
+        return e.base_generation, e.fine_tuned_generation
+
+    def pairs(self, column: str) -> pd.DataFrame | None:
+        """The test questions for which both models have a finite number in `column`, base first; None if none."""
+        if self.predictions is None:
+            return None
+        frame = self.predictions[["question_id", "group_id", f"base_{column}", f"fine_tuned_{column}"]]
+        frame = frame.set_axis(["question_id", "group_id", "base", "fine_tuned"], axis=1)
+        numbers = frame[["base", "fine_tuned"]].to_numpy(dtype=np.float64, na_value=np.nan)
+        kept = np.isfinite(numbers).all(axis=1)
+        frame = frame.assign(base=numbers[:, 0], fine_tuned=numbers[:, 1])[kept]
+        return frame.assign(group_id=frame["group_id"].fillna(frame["question_id"])) if len(frame) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The finite losses of one curve, in step order."""
+
+    steps: np.ndarray
+    losses: np.ndarray
+    epochs: np.ndarray
+
+    @classmethod
+    def of(cls, curve: Curve) -> "Points":
+        """The rows of a curve that have a finite loss."""
+        kept = np.isfinite(curve["loss"])
+        return cls(curve["step"][kept], curve["loss"][kept], curve["epoch"][kept])
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def best(self) -> int:
+        """The place of the lowest loss, the first of equals."""
+        return int(np.argmin(self.losses))
+
+    def step(self, place: int) -> int:
+        """The step at a place."""
+        return int(self.steps[place])
+
+    def cite(self, split: str, place: int) -> str:
+        """The row at a place, as evidence."""
+        return f"metrics.jsonl, {split}, step {self.step(place):,}: loss {self.losses[place]:.4f}"

@@ -1,0 +1,40 @@
+"""What the data of a run show, what limits it, and what to do next: all the rules, in the order of their weight."""
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.rules import answers, curve, limits, metrics, remedies, source
+from medqa_core.report.rules.insight import Insight, Rule, apply
+from medqa_core.runs.store import Run
+
+__all__ = ["Insight", "insights", "limitations", "next_steps"]
+
+FINDINGS: tuple[Rule, ...] = (
+    curve.non_finite,
+    metrics.primary_verdict,
+    curve.validation_trend,
+    metrics.where_the_gain_is,
+    metrics.other_verdicts,
+    curve.training_fell,
+    curve.gap,
+    curve.early_best,
+    answers.length_moved,
+    answers.empty_answers,
+    answers.flips,
+    answers.identical_answers,
+    answers.training_overlap,
+    source.checks,
+)
+
+
+def insights(run: Run | Facts) -> list[Insight]:
+    """What the run's data show, the weightiest first."""
+    return apply(FINDINGS, Facts.of(run))
+
+
+def limitations(run: Run | Facts) -> list[Insight]:
+    """What limits the run, as its data say; the last one always holds."""
+    return apply(limits.RULES, Facts.of(run))
+
+
+def next_steps(run: Run | Facts) -> list[Insight]:
+    """What to do next, each step derived from what limits the run."""
+    return apply(remedies.RULES, Facts.of(run))

@@ -1,0 +1,151 @@
+"""What the answers show: their length, the empty ones, the questions won and lost, what training had already seen."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.format import number, p_value, percent, plural
+from medqa_core.report.rules.insight import Insight
+from medqa_core.report.trends import paired, sign, together
+from medqa_core.report.verdict import METRICS, change_text, supported
+
+LENGTH_MOVED = 0.1
+"""Smallest relative change in length worth a sentence."""
+SAME_ANSWERS = 0.05
+"""Smallest share of identical answers worth a sentence."""
+
+
+def length_moved(facts: Facts) -> Iterator[Insight]:
+    """Answers became longer or shorter while ROUGE, which rewards length, moved as well."""
+    generations, rouge = facts.generations, facts.metric("rougeL")
+    if generations is None or rouge is None or supported("rougeL", rouge) not in ("better", "worse"):
+        return
+    before, after = (g.length_ratio for g in generations)
+    if max(before, after) <= 0 or abs(after - before) / max(before, after) < LENGTH_MOVED:
+        return
+    tokens = facts.pairs("answer_tokens")
+    test = paired(tokens["base"].to_numpy(), tokens["fine_tuned"].to_numpy()) if tokens is not None else None
+    if test is not None and not test.holds:
+        return
+    evidence = [
+        f"evaluation.json, base_generation: length_ratio {number(before, 2)}",
+        f"evaluation.json, fine_tuned_generation: length_ratio {number(after, 2)}",
+    ]
+    if tokens is not None and test is not None:
+        evidence.append(f"predictions.parquet, answer_tokens on {plural(test.n, 'question')}: {p_value(test.p)}")
+    word = "longer" if after > before else "shorter"
+    yield Insight(
+        "length_moved",
+        f"Fine-tuned answers are {word} ({number(before, 2)} → {number(after, 2)} of the reference's length) while "
+        f"ROUGE-L changed by {change_text('rougeL', rouge)}.{_length_explains(facts)}",
+        tuple(evidence),
+        f"length {number(before, 2)} → {number(after, 2)} of the reference",
+        f"the lengths differed by less than {percent(LENGTH_MOVED, 0)}, or ROUGE-L could not be told from unchanged",
+    )
+
+
+def empty_answers(facts: Facts) -> Iterator[Insight]:
+    """A model gave no answer at all to some questions."""
+    if facts.evaluation is None:
+        return
+    sides = (
+        ("base", "base_generation", facts.evaluation.base_generation),
+        ("fine-tuned", "fine_tuned_generation", facts.evaluation.fine_tuned_generation),
+    )
+    for side, field, generation in sides:
+        if generation is not None and generation.empty_share > 0:
+            share = percent(generation.empty_share)
+            yield Insight(
+                f"empty_answers:{side}",
+                f"The {side} model answered nothing to {share} of the questions.",
+                (f"evaluation.json, {field}: empty_share {number(generation.empty_share)}",),
+                share,
+                f"every answer of the {side} model held at least one word",
+            )
+
+
+def flips(facts: Facts) -> Iterator[Insight]:
+    """Questions on which ROUGE-L rose and fell, questions of one group counted once in the test."""
+    frame = facts.pairs("rougeL")
+    if frame is None or len(frame) < 2:
+        return
+    change = (frame["fine_tuned"] - frame["base"]).to_numpy()
+    won, lost = int((change > 0).sum()), int((change < 0).sum())
+    groups = frame.assign(change=change).groupby("group_id", sort=True)["change"].mean().to_numpy()
+    test = sign(int((groups > 0).sum()), int((groups < 0).sum()))
+    more = "more often higher than lower" if test.statistic > 0 else "more often lower than higher"
+    told = more if test.holds else "neither direction can be told from chance"
+    yield Insight(
+        "flips",
+        f"Question by question, ROUGE-L is higher after fine-tuning on {won:,}, lower on {lost:,} and the same on "
+        f"{len(change) - won - lost:,} of {len(change):,}: {told}.",
+        (f"predictions.parquet, {plural(len(change), 'row')} in {plural(len(groups), 'group')}, columns *_rougeL",),
+        f"{won:,} to {lost:,} (sign test over groups, {p_value(test.p)})",
+        f"the sign test gave p {'of 0.05 or more' if test.holds else 'below 0.05'}",
+    )
+
+
+def identical_answers(facts: Facts) -> Iterator[Insight]:
+    """Both models gave the same answer, word for word."""
+    if facts.predictions is None:
+        return
+    both = facts.predictions[["base_answer", "fine_tuned_answer"]].dropna()
+    same = int((both["base_answer"] == both["fine_tuned_answer"]).sum())
+    if not len(both) or same / len(both) < SAME_ANSWERS:
+        return
+    yield Insight(
+        "identical_answers",
+        f"Both models gave the same answer, word for word, to {same:,} of {plural(len(both), 'question')}.",
+        (f"predictions.parquet, {plural(same, 'row')} with base_answer equal to fine_tuned_answer",),
+        percent(same / len(both)),
+        f"fewer than {percent(SAME_ANSWERS, 0)} of the answers were the same",
+    )
+
+
+def training_overlap(facts: Facts) -> Iterator[Insight]:
+    """Reference answers of test questions that can be found word for word in the training answers, or none."""
+    shares = overlap_shares(facts)
+    if not len(shares):
+        return
+    some = int((shares > 0).sum())
+    checked = f"{plural(len(shares), 'test reference')}"
+    if some:
+        sentence = (
+            f"{some:,} of {checked} share runs of 13 words with the training answers "
+            f"({percent(float(shares.mean()))} of such runs on average): figures on those may be too good."
+        )
+    else:
+        sentence = f"None of {checked} shares a run of 13 words with the training answers."
+    yield Insight(
+        "training_overlap" if some else "no_training_overlap",
+        sentence,
+        (f"predictions.parquet, column train_overlap: {some:,} of {len(shares):,} above zero",),
+        percent(some / len(shares)),
+        "no row had a train_overlap above zero" if some else "a row had a train_overlap above zero",
+    )
+
+
+def overlap_shares(facts: Facts) -> np.ndarray:
+    """The finite values of the column train_overlap."""
+    if facts.predictions is None:
+        return np.array([])
+    values = facts.predictions["train_overlap"].to_numpy(dtype=np.float64, na_value=np.nan)
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
+
+
+def _length_explains(facts: Facts) -> str:
+    """Whether ROUGE-L moved most where the length moved most; empty where that cannot be told."""
+    tokens, rouge = facts.pairs("answer_tokens"), facts.pairs("rougeL")
+    if tokens is None or rouge is None:
+        return ""
+    longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, rouge))
+    both = longer.index.intersection(higher.index)
+    test = together(longer.loc[both].to_numpy(), higher.loc[both].to_numpy())
+    if not test.holds or test.statistic <= 0:
+        return ""
+    return (
+        f" Where an answer grew more, {METRICS['rougeL'].label} rose more (rank correlation "
+        f"{number(test.statistic, 2)}, {p_value(test.p)}), so part of the change goes with length."
+    )

@@ -1,0 +1,185 @@
+"""What limits a run: derived from what it holds and from what it does not hold."""
+
+from collections.abc import Iterator
+
+from medqa_core.report.facts import Facts, Points
+from medqa_core.report.figures import show, stated
+from medqa_core.report.format import count, listing, percent, plural, words
+from medqa_core.report.rules.curve import FEWEST
+from medqa_core.report.rules.insight import Insight, Rule
+from medqa_core.report.rules.measures import MEASURES
+
+SMALL = 10_000
+"""A training set with fewer examples is spoken of as small."""
+
+
+def not_finished(facts: Facts) -> Iterator[Insight]:
+    """Training ended before its planned steps, or with an error."""
+    status = facts.status
+    if status is None:
+        return
+    total = status.total_steps
+    short = total is not None and status.step < total
+    if status.state not in ("stopped", "failed") and not short:
+        return
+    how = {"stopped": "was stopped", "failed": "failed"}.get(status.state, "had not finished")
+    at = f" at step {status.step:,}" + (f" of {total:,}" if total is not None else "")
+    why = f" The worker said: {words(status.error)}" if status.error else ""
+    yield Insight(
+        "not_finished",
+        f"The run {how}{at}.{why}",
+        (f"status.json: state {status.state}, step {status.step:,}",),
+        f"{count(status.step)} of {count(total)} steps" if total is not None else plural(status.step, "step"),
+        "the run had completed all its steps",
+    )
+
+
+def truncated(facts: Facts) -> Iterator[Insight]:
+    """Training examples lost their end to the token limit, or nobody counted how many did."""
+    data, config = facts.record.data, facts.record.config
+    longest = config.max_tokens if config else stated(facts, "max_tokens", "max_length")
+    share = data.truncated_share if data else None
+    if share:
+        at = f" than {show(longest)} tokens" if longest is not None else " than the limit"
+        yield Insight(
+            "truncated",
+            f"{percent(share)} of the training examples were longer{at} and lost their end.",
+            (f"run.json, data.truncated_share: {share}",),
+            percent(share),
+            "no training example exceeded the limit",
+        )
+    elif share is None and longest is not None:
+        yield Insight(
+            "truncation_unknown",
+            f"Examples are cut at {show(longest)} tokens; how many lost their end is not stated.",
+            ("run.json, config.max_tokens" if config else "run.json, imported.figures",),
+            f"{show(longest)} tokens",
+            "the run recorded the share of examples that were cut",
+        )
+
+
+def training_size(facts: Facts) -> Iterator[Insight]:
+    """A small training set."""
+    data = facts.record.data
+    size = data.split.train if data and data.split else stated(facts, "train_size")
+    if not isinstance(size, int | float) or size >= SMALL:
+        return
+    yield Insight(
+        "training_size",
+        f"The model saw {plural(int(size), 'training example')}; what they do not cover it has not been taught.",
+        (f"run.json: {plural(int(size), 'training example')}",),
+        count(int(size)),
+        f"the training set held {SMALL:,} examples or more",
+    )
+
+
+def starter_text(facts: Facts) -> Iterator[Insight]:
+    """The data are the starter set."""
+    data, config = facts.record.data, facts.record.config
+    source = data.source if data else config.dataset if config else ""
+    if "starter" in source.lower():
+        yield Insight(
+            "starter_text",
+            "The data are the starter set: demo text written for this project that no clinician has reviewed.",
+            (f"run.json, data: {words(source)}",),
+            "all of the data",
+            "the data came from a reviewed source",
+        )
+
+
+def few_validations(facts: Facts) -> Iterator[Insight]:
+    """Too few validation losses to tell a trend."""
+    n = len(Points.of(facts.series.validation))
+    if n >= FEWEST:
+        return
+    if facts.series.empty:
+        sentence = "There is no loss curve, so nothing can be said about how training went or about overfitting."
+    else:
+        there = "There is" if n == 1 else "There are"
+        sentence = f"{there} {plural(n, 'validation loss', 'validation losses')}, too few to tell a trend."
+    yield Insight(
+        "few_validations",
+        sentence,
+        (f"metrics.jsonl: {plural(n, 'validation loss', 'validation losses')}",),
+        f"{n} of the {FEWEST} that a trend needs",
+        f"the run held at least {FEWEST} validation losses",
+    )
+
+
+def one_seed(facts: Facts) -> Iterator[Insight]:
+    """One run, one seed."""
+    config = facts.record.config
+    if config is None and not facts.imported:
+        return
+    seed = f"with seed {config.seed}" if config else "and its source gives no other"
+    if config is None and stated(facts, "seed") is not None:
+        seed = f"with seed {show(stated(facts, 'seed'))}"
+    yield Insight(
+        "one_seed",
+        f"This is one run {seed}: how much another seed would change the figures was not measured.",
+        (f"run.json, config.seed: {config.seed}" if config else "run.json, imported.figures",),
+        "1 seed",
+        "the run held figures for several seeds",
+    )
+
+
+def left_out(facts: Facts) -> Iterator[Insight]:
+    """What an imported run's source does not say."""
+    missing = facts.record.imported.missing if facts.record.imported else []
+    if missing:
+        shown = [words(item, 80) for item in missing[:12]]
+        more = [f"{len(missing) - len(shown)} more"] if len(missing) > len(shown) else []
+        yield Insight(
+            "left_out",
+            f"The source leaves out: {listing(shown + more)}.",
+            (f"run.json, imported.missing: {plural(len(missing), 'item')}",),
+            plural(len(missing), "item"),
+            "the source stated them",
+        )
+
+
+def unchecked(facts: Facts) -> Iterator[Insight]:
+    """Checks that an imported run's source does not allow."""
+    for check in facts.record.imported.checks if facts.record.imported else []:
+        if check.passed is None:
+            yield Insight(
+                f"unchecked:{words(check.name, 60)}",
+                f"This could not be checked with what the source says: {words(check.name)} ({words(check.detail)}).",
+                ("run.json, imported.checks",),
+                words(check.detail),
+                "the source stated the figures that the check needs",
+            )
+
+
+def damaged(facts: Facts) -> Iterator[Insight]:
+    """Files of the run that could not be read in full."""
+    for problem in facts.problems:
+        yield Insight(
+            "damaged", f"A file could not be read in full: {problem}", (problem,), "1 file", "the file were whole"
+        )
+
+
+def research_demo(facts: Facts) -> Iterator[Insight]:
+    """What always holds."""
+    yield Insight(
+        "research_demo",
+        "This is a research demo and not medical advice: no clinician has judged the model's answers.",
+        ("no file of the run holds a clinician's judgement",),
+        "all answers",
+        "clinicians had reviewed the answers",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    not_finished,
+    damaged,
+    *MEASURES,
+    few_validations,
+    left_out,
+    unchecked,
+    starter_text,
+    training_size,
+    truncated,
+    one_seed,
+    research_demo,
+)

@@ -1,0 +1,143 @@
+"""What limits the measurements: metrics that cannot tell, MMLU at chance, figures that are absent."""
+
+from collections.abc import Iterator
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.format import general, number, p_value, percent, plural, verdict_mark, words
+from medqa_core.report.rules.insight import Insight, Rule
+from medqa_core.report.trends import guessing
+from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
+from medqa_core.runs.mmlu import CHANCE
+
+
+def no_evaluation(facts: Facts) -> Iterator[Insight]:
+    """No figures on the test questions."""
+    if not facts.metrics and not facts.imported:
+        yield Insight(
+            "no_evaluation",
+            "The run has not been evaluated: there are no figures on the test questions.",
+            ("evaluation.json: none that can be read",),
+            "0 metrics",
+            "the run had an evaluation.json with metrics",
+        )
+
+
+def no_base_figures(facts: Facts) -> Iterator[Insight]:
+    """Figures of the fine-tuned model alone."""
+    if any(is_compared(m) for _, m in facts.metrics) or not (facts.metrics or facts.imported):
+        return
+    yield Insight(
+        "no_base_figures",
+        "There are no figures of the base model, so what fine-tuning changed cannot be told.",
+        ("run.json, imported" if facts.imported else "evaluation.json, metrics: none with both models",),
+        "0 metrics compared",
+        "base figures on the same questions were there",
+    )
+
+
+def cannot_tell(facts: Facts) -> Iterator[Insight]:
+    """Compared metrics whose difference cannot be told from none, with what could have been told."""
+    for name, metric in facts.metrics:
+        if not is_compared(metric) or supported(name, metric) != "cannot tell":
+            continue
+        sentence = f"The evaluation cannot tell whether {METRICS[name].label} changed"
+        sentence += f": {change_text(name, metric)}" if metric.difference is not None else ""
+        if metric.reason:
+            sentence += f" ({words(metric.reason)})"
+        sentence += f"; {detectable}." if (detectable := _detectable(name, metric.smallest_detectable)) else "."
+        if metric.verdict != "cannot tell":
+            sentence += f" The file says “{verdict_mark(metric.verdict)}”, which its own numbers do not bear out."
+        yield Insight(
+            f"cannot_tell:{name}",
+            sentence,
+            (f"evaluation.json, metrics, {name}" + (f": {p_value(metric.p)}" if metric.p is not None else ""),),
+            change_text(name, metric),
+            "the interval of the difference excluded zero",
+        )
+
+
+def no_mmlu(facts: Facts) -> Iterator[Insight]:
+    """Medical knowledge was not tested."""
+    metric = facts.metric("mmlu")
+    stated = facts.record.imported is not None and "mmlu" in facts.record.imported.figures
+    if facts.mmlu is not None or stated or (metric is not None and metric.fine_tuned is not None):
+        return
+    yield Insight(
+        "no_mmlu",
+        "There is no MMLU result, so nothing is known about a change in medical knowledge.",
+        ("mmlu_results/results.json: none that can be read",),
+        "0 subsets",
+        "the run held MMLU results",
+    )
+
+
+def at_chance(facts: Facts) -> Iterator[Insight]:
+    """The fine-tuned model's MMLU accuracy cannot be told from guessing."""
+    metric = facts.metric("mmlu")
+    accuracy, n = (metric.fine_tuned, metric.n) if metric is not None else (None, None)
+    if (accuracy is None or not n) and facts.mmlu is not None:
+        accuracy = facts.mmlu.pooled(facts.mmlu.fine_tuned)
+        n = sum(score.n or 0 for score in facts.mmlu.fine_tuned)
+    if accuracy is None or not n or not 0 <= accuracy <= 1:
+        return
+    test = guessing(round(accuracy * n), n, CHANCE)
+    if test.holds:
+        return
+    yield Insight(
+        "mmlu_at_chance",
+        f"MMLU accuracy, {percent(accuracy)} of {plural(n, 'question')}, cannot be told from guessing "
+        f"({percent(CHANCE, 0)}): at this size the test says nothing about medical knowledge.",
+        (f"MMLU: {percent(accuracy)} of {n:,}, exact binomial test {p_value(test.p)}",),
+        f"{percent(accuracy)} against {percent(CHANCE, 0)}",
+        f"accuracy were above {percent(CHANCE, 0)} at p < 0.05",
+    )
+
+
+def no_predictions(facts: Facts) -> Iterator[Insight]:
+    """No row a question, so no figure can be traced to answers."""
+    if facts.predictions is None:
+        yield Insight(
+            "no_predictions",
+            "There are no data by question, so no figure here can be traced to the answers behind it.",
+            ("predictions.parquet: none that can be read",),
+            "0 rows",
+            "the run held a predictions.parquet with rows",
+        )
+
+
+def rouge_is_overlap(facts: Facts) -> Iterator[Insight]:
+    """A ROUGE figure is there."""
+    said = facts.record.imported.figures if facts.record.imported else {}
+    names = [n for n in ("rouge1", "rouge2", "rougeL") if n in said or any(n == name for name, _ in facts.metrics)]
+    if names:
+        yield Insight(
+            "rouge_is_overlap",
+            "ROUGE measures the overlap of words with a reference answer and not whether an answer is correct.",
+            tuple(f"figure: {METRICS[name].label}" for name in names),
+            plural(len(names), "ROUGE figure"),
+            "the run held no ROUGE figure",
+        )
+
+
+def unclear_verdict(facts: Facts) -> list[str]:
+    """Names of the compared metrics on which the evaluation cannot tell."""
+    return [n for n, m in facts.metrics if is_compared(m) and supported(n, m) == "cannot tell"]
+
+
+def _detectable(name: str, smallest: float | None) -> str:
+    """The smallest difference that would have been told, in words."""
+    if smallest is None or smallest <= 0:
+        return ""
+    size = f"{number(smallest * 100, 1)} points" if name == "mmlu" else general(float(f"{smallest:.2g}"))
+    return f"a difference smaller than about {size} would go unseen"
+
+
+MEASURES: tuple[Rule, ...] = (
+    no_evaluation,
+    no_base_figures,
+    cannot_tell,
+    no_mmlu,
+    at_chance,
+    no_predictions,
+    rouge_is_overlap,
+)

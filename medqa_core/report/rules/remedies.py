@@ -1,0 +1,167 @@
+"""What to do next: each step is derived from something that the run shows or lacks."""
+
+import math
+from collections.abc import Iterator
+
+from medqa_core.report.facts import Facts, Points
+from medqa_core.report.format import percent, plural, words
+from medqa_core.report.rules import curve, limits, measures
+from medqa_core.report.rules.answers import overlap_shares
+from medqa_core.report.rules.insight import Insight, Rule
+from medqa_core.report.verdict import METRICS, change_text
+
+CUT_SHARE = 0.05
+"""Share of cut examples from which a larger limit is worth its price."""
+MOST_MORE = 100
+"""A test set would have to grow by less than this factor for its growth to be proposed."""
+
+
+def finish(facts: Facts) -> Iterator[Insight]:
+    """The run did not finish."""
+    for found in limits.not_finished(facts):
+        yield _step("finish", "Let the run finish, or start it again, before its figures are compared.", found)
+
+
+def repair_loss(facts: Facts) -> Iterator[Insight]:
+    """The loss was not a number."""
+    for found in list(curve.non_finite(facts))[:1]:
+        yield _step("repair_loss", "Repeat with a lower learning rate: the loss stopped being a number.", found)
+
+
+def evaluate(facts: Facts) -> Iterator[Insight]:
+    """The run has no evaluation."""
+    for found in measures.no_evaluation(facts):
+        yield _step("evaluate", f"Evaluate it: `python -m medqa_core evaluate {facts.run.id}`.", found)
+
+
+def measure_base(facts: Facts) -> Iterator[Insight]:
+    """There are no base figures."""
+    for found in measures.no_base_figures(facts):
+        yield _step("measure_base", "Measure the base model on the same test questions.", found)
+
+
+def length_of_training(facts: Facts) -> Iterator[Insight]:
+    """Train longer where validation loss still fell, shorter where it rose, otherwise where it did not fall."""
+    points = Points.of(facts.series.validation)
+    for found in curve.validation_trend(facts):
+        if found.rule == "kept_falling":
+            yield _step("train_longer", "Train longer: validation loss was still falling when training ended.", found)
+        elif found.rule == "overfitting":
+            step = points.step(points.best)
+            yield _step(
+                "stop_earlier", f"Stop near step {step:,}, or add training data: validation loss rose after it.", found
+            )
+        elif found.rule in ("did_not_fall", "rose"):
+            yield _step("learning_rate", "Try another learning rate: validation loss did not come down.", found)
+
+
+def larger_test(facts: Facts) -> Iterator[Insight]:
+    """A metric cannot tell, and a test set of a size within reach would settle a difference as large as measured."""
+    for name in measures.unclear_verdict(facts):
+        metric = facts.metric(name)
+        if metric is None or not metric.n or not metric.difference or not metric.smallest_detectable:
+            continue
+        factor = (metric.smallest_detectable / metric.difference) ** 2
+        if not 1 < factor < MOST_MORE:
+            continue
+        needed = math.ceil(metric.n * factor / 10) * 10
+        found = next(i for i in measures.cannot_tell(facts) if i.rule == f"cannot_tell:{name}")
+        yield _step(
+            f"larger_test:{name}",
+            f"To settle {METRICS[name].label}, test on about {plural(needed, 'question')} in place of {metric.n:,}: "
+            f"that many would show a difference as large as the measured one ({change_text(name, metric)}).",
+            found,
+        )
+
+
+def run_mmlu(facts: Facts) -> Iterator[Insight]:
+    """There is no MMLU result."""
+    if not facts.imported:
+        for found in measures.no_mmlu(facts):
+            yield _step("run_mmlu", f"Run MMLU: `python -m medqa_core mmlu {facts.run.id}`.", found)
+
+
+def larger_model(facts: Facts) -> Iterator[Insight]:
+    """MMLU cannot be told from guessing."""
+    for found in measures.at_chance(facts):
+        yield _step(
+            "larger_model", "To ask about medical knowledge, use a base model that answers MMLU above chance.", found
+        )
+
+
+def raise_limit(facts: Facts) -> Iterator[Insight]:
+    """Many training examples were cut."""
+    data = facts.record.data
+    if data is not None and data.truncated_share is not None and data.truncated_share >= CUT_SHARE:
+        for found in limits.truncated(facts):
+            yield _step(
+                "raise_limit",
+                f"Raise the token limit, or split long answers: {percent(data.truncated_share)} of the training "
+                "examples were cut.",
+                found,
+            )
+
+
+def remove_overlap(facts: Facts) -> Iterator[Insight]:
+    """Test references share text with the training answers."""
+    shares = overlap_shares(facts)
+    some = int((shares > 0).sum())
+    if some:
+        yield Insight(
+            "remove_overlap",
+            f"Look at the figures without the {plural(some, 'test question')} whose reference overlaps with training.",
+            (f"predictions.parquet, column train_overlap: {some:,} of {len(shares):,} above zero",),
+            percent(some / len(shares)),
+            "no row had a train_overlap above zero",
+        )
+
+
+def real_data(facts: Facts) -> Iterator[Insight]:
+    """The data are the starter set."""
+    for found in limits.starter_text(facts):
+        yield _step("real_data", "Repeat on MedQuAD with the preset `medquad-cpu`.", found)
+
+
+def other_seed(facts: Facts) -> Iterator[Insight]:
+    """Only one seed was tried."""
+    config = facts.record.config
+    if config is not None:
+        for found in limits.one_seed(facts):
+            yield _step("other_seed", "Repeat with two or more other seeds to see how far the figures move.", found)
+
+
+def ask_source(facts: Facts) -> Iterator[Insight]:
+    """The source of an imported run leaves things out, or its figures disagree."""
+    for found in limits.left_out(facts):
+        yield _step("ask_source", "Ask the source for what it leaves out, or repeat the run here.", found)
+    for check in facts.record.imported.checks if facts.record.imported else []:
+        if check.passed is False:
+            yield Insight(
+                "ask_about_check",
+                f"Ask the source about the figures that disagree: {words(check.name)}.",
+                (f"run.json, imported.checks: {words(check.detail)}",),
+                words(check.detail),
+                "the reported figures did agree",
+            )
+
+
+def _step(rule: str, sentence: str, found: Insight) -> Insight:
+    """A step that rests on a finding and falls with it."""
+    return Insight(rule, sentence, found.evidence, found.effect, found.false_if)
+
+
+RULES: tuple[Rule, ...] = (
+    finish,
+    repair_loss,
+    evaluate,
+    measure_base,
+    length_of_training,
+    larger_test,
+    raise_limit,
+    remove_overlap,
+    run_mmlu,
+    larger_model,
+    real_data,
+    ask_source,
+    other_seed,
+)

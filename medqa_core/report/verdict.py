@@ -1,0 +1,142 @@
+"""Did fine-tuning help? The answer that evaluation.json supports, in one or two sentences."""
+
+import math
+from typing import NamedTuple
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.format import capital, count, general, interval, listing, number, percent
+from medqa_core.runs.evaluation import Metric, Verdict
+from medqa_core.runs.store import Run
+
+
+class Spec(NamedTuple):
+    """How a metric is named and written."""
+
+    label: str
+    unit: str
+    digits: int
+    lower_is_better: bool
+
+
+METRICS: dict[str, Spec] = {
+    "loss": Spec("loss", "nats per token", 4, True),
+    "perplexity": Spec("perplexity", "", 2, True),
+    "bits_per_byte": Spec("bits per byte", "", 4, True),
+    "rouge1": Spec("ROUGE-1", "", 4, False),
+    "rouge2": Spec("ROUGE-2", "", 4, False),
+    "rougeL": Spec("ROUGE-L", "", 4, False),
+    "mmlu": Spec("MMLU", "% right", 1, False),
+}
+
+FAMILIES = (("loss", "perplexity", "bits_per_byte"), ("rougeL", "rouge1", "rouge2"), ("mmlu",))
+"""Metrics that say nearly the same; the verdict counts the first of each that was compared."""
+
+PHRASES = {
+    "better": "yes on",
+    "worse": "no, worse on",
+    "equivalent": "about the same on",
+    "cannot tell": "cannot tell on",
+}
+
+
+def sentence(run: Run | Facts) -> str:
+    """The plain answer with its uncertainty."""
+    facts = Facts.of(run)
+    evaluation = facts.evaluation
+    if evaluation is None or not any(m.base is not None or m.fine_tuned is not None for _, m in facts.metrics):
+        if facts.imported:
+            return "The source reports no base figures, so this run cannot say whether fine-tuning helped."
+        return (
+            "This run has not been evaluated, so whether fine-tuning helped is not known. "
+            f"Measure it with `python -m medqa_core evaluate {facts.run.id}`."
+        )
+    compared = [(name, metric) for name, metric in facts.metrics if is_compared(metric)]
+    if not compared:
+        who = "The source reports" if facts.imported else "The evaluation holds"
+        side = "base" if all(metric.base is None for _, metric in facts.metrics) else "paired"
+        return f"{who} no {side} figures, so this run cannot say whether fine-tuning helped."
+    chosen = _chosen(dict(compared), evaluation.primary_metric)
+    source = "As the source reports it: " if facts.imported else ""
+    return f"{source}{_answer(chosen, source == '')} {_detail(*chosen[0], primary=evaluation.primary_metric)}"
+
+
+def is_compared(metric: Metric) -> bool:
+    """Whether both models have a figure."""
+    return metric.base is not None and metric.fine_tuned is not None
+
+
+def supported(name: str, metric: Metric) -> Verdict:
+    """The file's verdict if its own numbers bear it out, else `cannot tell`."""
+    if not is_compared(metric) or metric.verdict == "cannot tell":
+        return "cannot tell"
+    if metric.verdict == "equivalent":
+        return "equivalent" if metric.ci is not None else "cannot tell"
+    sign = -1.0 if METRICS[name].lower_is_better else 1.0
+    sign = sign if metric.verdict == "better" else -sign
+    difference = metric.difference
+    if difference is None or difference * sign <= 0:
+        return "cannot tell"
+    if metric.ci is not None:
+        clear = min(bound * sign for bound in metric.ci) > 0
+    else:
+        clear = metric.p is not None and metric.p < 1 - (metric.level or 0.95)
+    return metric.verdict if clear else "cannot tell"
+
+
+def value_text(name: str, value: float | None) -> str:
+    """A metric's value with the digits it deserves."""
+    if name == "mmlu":
+        return percent(value)
+    return number(None if value is None else float(value), METRICS[name].digits)
+
+
+def change_text(name: str, metric: Metric) -> str:
+    """A metric's difference with its interval; MMLU in percentage points."""
+    if name == "mmlu":
+        text = interval(metric, 1, scale=100)
+        return text if metric.difference is None else f"{text} points"
+    return interval(metric, max(2, METRICS[name].digits - 1))
+
+
+def level_text(metric: Metric) -> str:
+    """The interval's level, "95%"; the convention where the file does not say."""
+    return f"{general(round((metric.level or 0.95) * 100, 4))}%"
+
+
+def values_text(name: str, metric: Metric) -> str:
+    """Base and fine-tuned with an arrow between."""
+    return f"{value_text(name, metric.base)} → {value_text(name, metric.fine_tuned)}"
+
+
+def _chosen(compared: dict[str, Metric], primary: str) -> list[tuple[str, Metric]]:
+    """One metric a family, the primary one first."""
+    names = [primary] if primary in compared else []
+    for family in FAMILIES:
+        if primary in family and names:
+            continue
+        names += [name for name in family if name in compared][:1]
+    return [(name, compared[name]) for name in names]
+
+
+def _answer(chosen: list[tuple[str, Metric]], start: bool) -> str:
+    """`Yes on loss and ROUGE-L; cannot tell on MMLU.`"""
+    by_verdict: dict[str, list[str]] = {}
+    for name, metric in chosen:
+        by_verdict.setdefault(supported(name, metric), []).append(METRICS[name].label)
+    text = "; ".join(f"{PHRASES[verdict]} {listing(labels)}" for verdict, labels in by_verdict.items()) + "."
+    return capital(text) if start else text
+
+
+def _detail(name: str, metric: Metric, *, primary: str) -> str:
+    """The first metric's figures: from what to what, by how much, on how many questions."""
+    spec = METRICS[name]
+    what = "the primary metric"
+    if name != primary:
+        what = f"shown because the primary metric, {METRICS[primary].label}, was not compared"
+    unit = f" {spec.unit}" if spec.unit and name != "mmlu" else ""
+    text = f"{capital(spec.label)}, {what}: {values_text(name, metric)}{unit}"
+    if metric.difference is not None and math.isfinite(metric.difference):
+        text += f", a difference of {change_text(name, metric)}"
+    about = [f"{level_text(metric)} interval"] * (metric.ci is not None and metric.difference is not None)
+    about += [f"{count(metric.n)} questions"] * (metric.n is not None)
+    return f"{text} ({', '.join(about)})." if about else f"{text}."

@@ -1,0 +1,90 @@
+"""The configuration of a fine-tune: every field with its meaning, range and default."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medqa_core.foundation.errors import InputError, UnknownName, shorten
+
+
+class TrainConfig(BaseModel):
+    """One fine-tune, whole: the same configuration on the same machine gives the same run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    preset: str = Field("custom", description="name of the preset this started from")
+    title: str = Field("Fine-tune", min_length=1, max_length=120, description="what the run is called")
+    objective: str = Field("", max_length=500, description="what the run is meant to find out")
+
+    base_model: str = Field("smollm2-135m-instruct", description="the embedded default, `toy`, a hub id or a folder")
+    revision: str | None = Field(None, description="a hub model's revision")
+
+    dataset: str = Field("starter", description="`starter` or `medquad`")
+    train_size: int | None = Field(None, ge=1, le=1_000_000, description="training examples; none = all there are")
+    validation_size: int | None = Field(None, ge=1, le=100_000, description="validation examples; none = all")
+    test_size: int | None = Field(None, ge=1, le=100_000, description="test examples; none = all")
+    split_seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the split")
+
+    method: Literal["lora", "full"] = Field("lora", description="low-rank adapter, or all weights")
+    lora_rank: int = Field(8, ge=1, le=256, description="rank of the adapter")
+    lora_alpha: int = Field(16, ge=1, le=1024, description="scale of the adapter: alpha / rank")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
+
+    epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
+    batch_size: int = Field(2, ge=1, le=1024, description="examples a forward pass")
+    accumulation: int = Field(4, ge=1, le=1024, description="forward passes an optimizer step")
+    max_tokens: int = Field(384, ge=16, le=8192, description="longest example in tokens; the rest is cut off")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate of AdamW")
+    schedule: Literal["linear", "cosine", "constant"] = Field("cosine", description="learning rate after warm-up")
+    warmup_steps: int = Field(10, ge=0, le=100_000, description="steps of linear warm-up")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay")
+    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="gradient norm above which gradients are clipped")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of weights, order and dropout")
+
+    logging_steps: int = Field(5, ge=1, le=100_000, description="optimizer steps between logged training losses")
+    eval_steps: int = Field(25, ge=1, le=1_000_000, description="optimizer steps between validations")
+
+    max_new_tokens: int = Field(128, ge=1, le=2048, description="longest generated answer at evaluation, in tokens")
+    primary_metric: Literal["loss", "rougeL"] = Field("loss", description="the metric that decides the verdict")
+
+    @property
+    def effective_batch(self) -> int:
+        """Examples an optimizer step."""
+        return self.batch_size * self.accumulation
+
+
+def validated(values: Mapping[str, Any]) -> TrainConfig:
+    """`values` as a configuration; text is converted to the field's type.
+
+    Raises:
+        UnknownName: a field that does not exist, with the nearest one that does.
+        InputError: a wrong type or a value out of range, in one line that names the field and what is allowed.
+    """
+    for name in values:
+        if name not in TrainConfig.model_fields:
+            raise UnknownName("configuration field", name, TrainConfig.model_fields)
+    try:
+        return TrainConfig.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise InputError(
+            f"{name}: {shorten(repr(values.get(name)))} is not allowed; {first['msg'][0].lower()}{first['msg'][1:]} "
+            f"({TrainConfig.model_fields[name].description})."
+        ) from error
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """`["epochs=3", "train_size=none"]` as a mapping of field to text (or None).
+
+    Raises:
+        InputError: an item without `=`.
+    """
+    values: dict[str, Any] = {}
+    for item in assignments:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise InputError(f"--set: {shorten(item)!r} is not FIELD=VALUE.")
+        values[name.strip()] = None if value.strip().lower() in {"none", "null", ""} else value.strip()
+    return values

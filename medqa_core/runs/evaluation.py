@@ -1,0 +1,55 @@
+"""`evaluation.json`: base against fine-tuned, metric by metric, in a form that others can rely on."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from medqa_core.runs.schema import Line, Record
+
+Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
+MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "mmlu"]
+
+LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byte"})
+
+
+class Metric(Record):
+    """One metric on the same questions for both models; None is "not known"."""
+
+    base: float | None = None
+    fine_tuned: float | None = None
+    difference: float | None = None
+    """fine_tuned − base."""
+    ci: tuple[float, float] | None = None
+    level: float | None = Field(None, gt=0, lt=1)
+    p: float | None = Field(None, ge=0, le=1)
+    n: int | None = Field(None, ge=0)
+    groups: int | None = Field(None, ge=0)
+    verdict: Verdict = "cannot tell"
+    smallest_detectable: float | None = None
+    reason: Line | None = None
+    """Why the verdict is `cannot tell`, where that is not the interval's doing."""
+
+
+class Generation(Record):
+    """How the answers of one model came out, beside ROUGE because ROUGE rewards length."""
+
+    empty_share: float = Field(ge=0, le=1)
+    mean_tokens: float = Field(ge=0)
+    length_ratio: float = Field(ge=0)
+    """Mean answer length over mean reference length, in words."""
+    seconds: float = Field(ge=0)
+    prompt: Line
+
+
+class Evaluation(Record):
+    """The whole of `evaluation.json`."""
+
+    schema_version: Literal[1] = 1
+    primary_metric: MetricName
+    metrics: dict[MetricName, Metric]
+    by_question_type: dict[str, dict[MetricName, Metric]] = {}
+    base_generation: Generation | None = None
+    fine_tuned_generation: Generation | None = None
+    protocol: dict[str, Line] = {}
+    """How it was measured, for people: prompts, decoding, ROUGE variant, resampling."""
+    seconds: float | None = None

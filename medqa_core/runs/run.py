@@ -1,0 +1,146 @@
+"""One run's folder: its files behind readers that never crash."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from medqa_core.foundation.errors import InputError, OutsideStore, RunError, UnreadableFile, shorten
+from medqa_core.foundation.files import read_json, read_text
+from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.mmlu import MMLUResults, parse_results
+from medqa_core.runs.predictions import read_predictions
+from medqa_core.runs.schema import RunRecord, plain
+from medqa_core.runs.series import Series, read_series
+from medqa_core.runs.status import Status, derived_state
+
+M = TypeVar("M", bound=BaseModel)
+LOG_TAIL = 64 * 1024
+WRITE_UPS = ("summary.txt", "summary.md", "summary.html", "README.md")
+
+
+@dataclass
+class Run:
+    """One run folder. Every reader takes the file as it is now and says what is wrong in one line."""
+
+    folder: Path
+    record: RunRecord
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The run's id: the folder's name, whatever run.json says."""
+        return self.folder.name
+
+    def status(self) -> Status | None:
+        """What the worker last said; None where no worker ever wrote (an imported run) or the file is unreadable."""
+        return self._optional("status.json", Status)
+
+    @property
+    def state(self) -> str:
+        """`imported`, or the state a reader may conclude (see `derived_state`)."""
+        if self.record.kind == "imported":
+            return "imported"
+        status = self.status()
+        return derived_state(status) if status else "unknown"
+
+    def evaluation(self) -> Evaluation | None:
+        """The comparison of base and fine-tuned, or None where there is none to read."""
+        return self._optional("evaluation.json", Evaluation)
+
+    def series(self) -> Series:
+        """The loss curve; empty where there is none."""
+        return read_series(self.folder)
+
+    def predictions(self) -> pd.DataFrame | None:
+        """One row a test question, or None where there are none to read."""
+        try:
+            return read_predictions(self.folder)
+        except (UnreadableFile, OutsideStore) as error:
+            self._note(error, "predictions.parquet")
+            return None
+
+    def mmlu(self) -> MMLUResults | None:
+        """The MMLU results, or None where there are none to read."""
+        name = "mmlu_results/results.json"
+        try:
+            return parse_results(read_json(resolve_inside(self.folder, name)))
+        except (RunError, ValueError) as error:
+            self._note(error, name)
+            return None
+
+    def write_up(self, name: str) -> str | None:
+        """The text of one of `WRITE_UPS`, or None."""
+        if name not in WRITE_UPS:
+            raise InputError(f"{shorten(name)!r} is not a write-up; allowed: {', '.join(WRITE_UPS)}.")
+        try:
+            return read_text(resolve_inside(self.folder, name))
+        except RunError as error:
+            self._note(error, name)
+            return None
+
+    def log_tail(self) -> str:
+        """The end of train.log; empty where there is none."""
+        try:
+            path = resolve_inside(self.folder, "train.log")
+            if not path.is_file():  # opening a named pipe would wait for a writer
+                return ""
+            with open(path, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL))
+                return file.read(LOG_TAIL).decode("utf-8", "replace")
+        except (OSError, OutsideStore):
+            return ""
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the adapter, if the run has one."""
+        return self._folder("adapter", "adapter_model.safetensors")
+
+    @property
+    def model(self) -> Path | None:
+        """The folder of the whole fine-tuned model, if the run has one."""
+        return self._folder("model", "model.safetensors")
+
+    def _folder(self, name: str, needed: str) -> Path | None:
+        try:
+            path = resolve_inside(self.folder, name)
+            return path if resolve_inside(self.folder, name, needed).is_file() else None
+        except (OSError, OutsideStore):
+            return None
+
+    def _optional(self, name: str, model: type[M]) -> M | None:
+        try:
+            return read_model(self.folder, name, model)
+        except RunError as error:
+            self._note(error, name)
+            return None
+
+    def _note(self, error: Exception, name: str) -> None:
+        """Remember what is wrong with a file that is there; one that is merely absent is no problem."""
+        if os.path.lexists(self.folder / name) and str(error) not in self.problems:
+            self.problems.append(str(error))
+
+
+def read_model(folder: Path, name: str, model: type[M]) -> M:
+    """A JSON file of a run folder as `model`.
+
+    Raises:
+        UnreadableFile: missing, torn, too large, or not what the contract says.
+        OutsideStore: a link that leaves the folder.
+    """
+    value = read_json(resolve_inside(folder, name))
+    if isinstance(value, dict) and isinstance(value.get("schema_version"), int) and value["schema_version"] > 1:
+        version = shorten(str(value["schema_version"]), 20)
+        raise UnreadableFile(f"{name} was written by a newer MedQA Lab (schema {version}).")
+    try:
+        return model.model_validate(value)
+    except (ValidationError, RecursionError) as error:
+        if not isinstance(error, ValidationError):
+            raise UnreadableFile(f"{name} is nested too deeply.") from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UnreadableFile(plain(f"{name} is not valid: {shorten(where)}: {first['msg']}.")) from error

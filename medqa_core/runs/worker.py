@@ -1,0 +1,58 @@
+"""The worker's side of `status.json`: it says what it does, and that it is alive, every few seconds."""
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from medqa_core.foundation.files import write_json
+from medqa_core.runs.status import ProcessIdentity, Status, now
+
+HEARTBEAT_SECONDS = 5
+GRACE_SECONDS = 60
+"""The heartbeat is promised this much later than it is meant to come, for machines that stall."""
+
+
+class StatusWriter:
+    """Keeps one run's `status.json` current while its block runs; the only writer of that file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "status.json"
+        self.status = Status(state="running", process=ProcessIdentity.current(), started_at=now())
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> "StatusWriter":
+        self.update()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        if self.status.state in ("running", "stopping"):
+            self.update(state="failed", error="The worker ended without saying why; see train.log.")
+
+    def update(self, **changes: Any) -> None:
+        """Change fields and write the file; a final state sets `finished_at`."""
+        with self._lock:
+            moment = now()
+            live = changes.get("state", self.status.state) in ("running", "stopping")
+            stamps: dict[str, Any] = {"heartbeat": moment}
+            stamps["next_heartbeat"] = moment + timedelta(seconds=HEARTBEAT_SECONDS + GRACE_SECONDS) if live else None
+            if not live:
+                stamps["finished_at"] = moment
+            self.status = Status.model_validate({**dict(self.status), **stamps, **changes})
+            write_json(self.path, self.status.model_dump(mode="json"))
+
+    def note(self, **changes: Any) -> None:
+        """Change fields without a write: the next heartbeat carries them. For what changes every step."""
+        with self._lock:
+            self.status = Status.model_validate({**dict(self.status), **changes})
+
+    def _beat(self) -> None:
+        while not self._done.wait(HEARTBEAT_SECONDS):
+            with suppress(OSError):  # a full disk must not silence the heartbeats to come
+                self.update()

@@ -1,0 +1,1 @@
+"""Fine-tuning on Hugging Face Trainer, writing the run folder as it goes."""

@@ -1,0 +1,62 @@
+"""The model that is trained: the base with a low-rank adapter, or whole; and how it is saved."""
+
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, get_peft_model
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.files import write_folder
+from medqa_core.models.loader import LoadedModel
+from medqa_core.models.quiet import quiet
+from medqa_core.models.references import upstream_name
+from medqa_core.runs.config import TrainConfig
+
+
+def trainable(base: LoadedModel, config: TrainConfig) -> Any:
+    """The model to train, in training mode.
+
+    Raises:
+        InputError: `max_tokens` is more than the model's context.
+    """
+    context = getattr(base.model.config, "max_position_embeddings", None)
+    if context and config.max_tokens > context:
+        raise InputError(
+            f"max_tokens: {config.max_tokens} is more than the {context} tokens that {base.name} can read."
+        )
+    if config.method == "full":
+        return base.model.train()
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    with quiet():
+        return get_peft_model(base.model, lora).train()
+
+
+def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str) -> Path:
+    """Write `adapter/` or `model/`, complete or not at all, in the layout that peft and transformers load.
+
+    Returns:
+        The folder written.
+    """
+    folder = run_folder / ("adapter" if method == "lora" else "model")
+
+    def fill(temporary: Path) -> None:
+        if method == "lora":
+            # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
+            model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)
+            # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
+            model.save_pretrained(temporary, save_embedding_layers=False)
+        else:
+            tokenizer.save_pretrained(temporary)
+            model.save_pretrained(temporary)
+        (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
+        for weights in temporary.glob("*.safetensors"):
+            weights.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
+
+    write_folder(folder, fill)
+    return folder

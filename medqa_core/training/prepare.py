@@ -1,0 +1,103 @@
+"""What a fine-tune needs before it starts: model, data, split and the run's record, all checked first."""
+
+import contextlib
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+import medqa_core
+from medqa_core.data import sources, split
+from medqa_core.data.pairs import PairSet
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.loader import LoadedModel, load
+from medqa_core.models.prompt import Example, encode_example, kind_for
+from medqa_core.runs.config import TrainConfig
+from medqa_core.runs.schema import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, SplitSizes
+from medqa_core.runs.status import now
+from medqa_core.runs.store import RunStore
+from medqa_core.training.examples import Encoded, encode
+
+PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a fine-tune needs, checked before a run folder is made."""
+
+    base: LoadedModel
+    data: PairSet
+    parts: split.Split
+    training: Encoded
+    validation: list[Example]
+
+
+def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], None]) -> Prepared:
+    """Load the model, the data and their split.
+
+    Raises:
+        MedQAError: bad input, or a model or data set out of reach.
+    """
+    progress("reading the data")
+    data = sources.load(config.dataset, settings)
+    sizes = (config.train_size, config.validation_size, config.test_size)
+    parts = split.grouped_split(data.pairs, sizes, config.split_seed)
+    base = load(config.base_model, config.revision, settings=settings, progress=progress)
+    progress("encoding the examples")
+    kind = kind_for(base.tokenizer)
+    training = encode(parts.train, base.tokenizer, kind, config.max_tokens)
+    validation = [
+        encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
+        for pair in parts.validation
+    ]
+    return Prepared(base, data, parts, training, validation)
+
+
+def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id: str | None) -> RunRecord:
+    """`run.json` of a run that is about to start."""
+    base, data, parts = prepared.base, prepared.data, prepared.parts
+    return RunRecord(
+        id=run_id or store.free_id(config.preset),
+        number=store.next_number(),
+        title=config.title,
+        objective=config.objective,
+        kind="finetune",
+        created_at=now(),
+        config=config,
+        base_model=BaseModelRecord(
+            id=base.name, revision=base.revision, sha256=base.sha256, parameters=base.parameters
+        ),
+        data=DataRecord(
+            source=data.name,
+            licence=data.licence,
+            pairs_parsed=data.pairs_parsed,
+            pairs_answered=data.pairs_answered,
+            duplicates_dropped=data.duplicates_dropped,
+            split=SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test)),
+            split_method=split.METHOD,
+            split_hash=parts.hash,
+            filters=list(data.filters),
+            truncated_share=round(prepared.training.truncated_share, 4),
+        ),
+        environment=environment(base.device),
+        prompt=kind_for(base.tokenizer),
+        code_version=medqa_core.__version__,
+    )
+
+
+def environment(device: str) -> EnvironmentRecord:
+    """The machine and the versions, as they are now."""
+    packages = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return EnvironmentRecord(
+        device=device,
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        transformers=version("transformers"),
+        packages=packages,
+    )

@@ -1,0 +1,108 @@
+"""Answers: what does each model answer?"""
+
+from math import ceil
+
+import pandas as pd
+import streamlit as st
+
+from medqa_core.report.format import count
+from pages.parts import answer_rows, charts, metric_charts, run_picker, states
+from pages.parts.answer_cards import HIGHLIGHTS, card
+from pages.parts.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
+from pages.parts.markup import answer, eyebrow, note
+from pages.parts.store import question_texts
+
+A_PAGE = 10
+
+run = run_picker.selected()
+eyebrow(run_picker.title_line(run))
+st.title("What does each model answer?", anchor=False)
+
+
+def answers(rows: pd.DataFrame) -> None:
+    """The tally, the gain by question, and the questions themselves."""
+    score = "rougeL" if answer_rows.gain(rows, "rougeL").notna().any() else "loss"
+    score = st.session_state.get("score") or st.query_params.get("score") or score
+    score = score if score in SCORES else "rougeL"
+    sentence = answer_rows.tally(rows, score)
+    answer(sentence)
+    differences = answer_rows.gain(rows, score)
+    if differences.notna().any():
+        order = "base − fine-tuned" if score == "loss" else "fine-tuned − base"
+        caption = f"Each bar is a test question: {SCORES[score]}, {order}; up is better."
+        charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
+    texts, why = question_texts(run)
+    if texts is None:
+        states.notice("Questions and references are shown by id only.", why)
+    filters, highlight = controls(rows, score)
+    kept = answer_rows.choose(rows, filters, texts)
+    note(f"{count(len(kept))} of {count(len(rows))} test questions.")
+    if kept.empty:
+        states.notice("No question fits these filters.", "Widen the search or take a filter away.")
+        return
+    pages = ceil(len(kept) / A_PAGE)
+    place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    start = (min(place, pages) - 1) * A_PAGE
+    for row in kept.iloc[start : start + A_PAGE].to_dict("records"):
+        st.divider()
+        pair = texts.get(str(row["question_id"])) if texts else None
+        card({str(k): v for k, v in row.items()}, pair, score=score, highlight=highlight)
+    charts.download(
+        "Download these rows as CSV",
+        lambda: answer_rows.download(kept, texts),
+        f"{run.id}-answers.csv",
+        key="answers-csv",
+    )
+
+
+def controls(rows: pd.DataFrame, score: str) -> tuple[Filters, str]:
+    """Search, filters and order; every choice is in the address."""
+    first = st.columns([3, 2, 2], gap="small")
+    search = first[0].text_input(
+        "Search",
+        key="q",
+        max_chars=answer_rows.LONGEST_SEARCH,
+        bind="query-params",
+        placeholder="a word in question or answer",
+    )
+    order = first[1].selectbox("Order", ORDERS, key="order", bind="query-params")
+    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", bind="query-params")
+    with st.expander("More filters"):
+        second = st.columns(2, gap="small")
+        types = second[0].multiselect(
+            "Question type", answer_rows.values(rows, "question_type"), key="type", bind="query-params"
+        )
+        sources = second[1].multiselect("Source", answer_rows.values(rows, "source"), key="source", bind="query-params")
+        third = st.columns(2, gap="small")
+        third[0].selectbox(
+            "Score", list(SCORES), index=list(SCORES).index(score), format_func=SCORES.__getitem__, key="score"
+        )
+        highlight = third[1].selectbox("Underline", HIGHLIGHTS, key="underline", bind="query-params")
+    return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
+
+
+def nothing() -> None:
+    """No predictions: why, and what makes them."""
+    if run.record.kind == "imported":
+        states.notice(
+            "This run has no answers to show.",
+            "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
+            command="python -m medqa_core train --preset medquad-cpu",
+        )
+    elif run.state in states.REFRESHED:
+        states.notice("No answers yet.", "Both models answer the test questions after training.")
+    else:
+        states.notice(
+            "This run has no answers to show.",
+            "The evaluation writes them:",
+            command=f"python -m medqa_core evaluate {run.id}",
+        )
+
+
+predictions = run.predictions()
+if predictions is None or predictions.empty:
+    states.watch(run, nothing)
+else:
+    states.standing(run)
+    answers(predictions)
+states.problems(run)

@@ -1,0 +1,54 @@
+"""Ask: what do both models answer to your question?"""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from medqa_core.runs.store import answerable
+from pages.parts import run_picker, states, theme
+from pages.parts.markup import answer, eyebrow, html, note, rich
+from pages.parts.store import store
+
+NOTE = (
+    "A research demo, not medical advice: both models are small and make things up. "
+    "For your health ask a clinician; in an emergency call your local emergency number."
+)
+HEIGHT = 900
+
+run = run_picker.selected()
+eyebrow(run_picker.title_line(run))
+st.title("What do both models answer?", anchor=False)
+answer(f"Your question goes to the base model and to the fine-tuned model of {run.id}, side by side.")
+note(NOTE)
+
+
+def widget() -> None:
+    """The question-and-answer widget, which the server builds when it is first opened."""
+    query = urlencode({"run": run.id, "__theme": theme.mode()})
+    st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
+
+
+def no_model() -> None:
+    """Why this run cannot answer, and which can."""
+    why = (
+        "It was imported: its source gives figures, not the model."
+        if run.record.kind == "imported"
+        else "Its fine-tuned model has not been saved yet."
+        if run.state in states.REFRESHED
+        else "Its folder holds neither an adapter nor a fine-tuned model."
+    )
+    states.notice("This run cannot answer.", why)
+    able = [entry.id for entry in answerable(store())]
+    if able:
+        html("<p>These can:</p>")
+        for other in able[:20]:
+            st.page_link("ask.py", label=f"Ask {other}", query_params={run_picker.KEY: other})
+    else:
+        html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
+        st.code("python -m medqa_core train --preset starter", language="bash")
+
+
+if run.adapter or run.model:
+    widget()
+else:
+    states.watch(run, no_model)

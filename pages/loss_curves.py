@@ -1,0 +1,55 @@
+"""Loss curves: how did training go?"""
+
+import streamlit as st
+
+from pages.parts import charts, loss_charts, run_picker, states
+from pages.parts.loss_charts import RunCurve, View
+from pages.parts.loss_section import in_words, no_curve, other_curves
+from pages.parts.markup import answer, eyebrow
+from pages.parts.store import other_runs
+
+run = run_picker.selected()
+eyebrow(run_picker.title_line(run))
+st.title("How did training go?", anchor=False)
+
+
+def curves() -> None:
+    """The sentence, the loss, and below it the controls and the other two curves."""
+    curve = RunCurve.of(run)
+    if curve.series.empty:
+        no_curve(run)
+        return
+    answer(in_words(curve))
+    figure = st.container()
+    view, others = controls()
+    shown = [curve, *others]
+    with figure:
+        caption = (
+            "Faint: each logged training loss. Line: smoothed. Points: validation loss."
+            if len(shown) == 1
+            else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."
+        )
+        charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
+    other_curves(curve, view.axis)
+    charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
+    for problem in curve.series.problems:
+        states.notice("Part of the curve could not be read.", problem, bad=True)
+
+
+def controls() -> tuple[View, list[RunCurve]]:
+    """How to look at it; every choice is in the address."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        axis = st.segmented_control(
+            "Over", ["step", "epoch"], default="step", required=True, key="over", bind="query-params", width="content"
+        )
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.6, 0.05, key="smooth", bind="query-params", width=220)
+        log = st.toggle("Log scale", key="log", bind="query-params")
+        with_runs = st.multiselect(
+            "Overlay runs", other_runs(run), max_selections=5, key="with", bind="query-params", placeholder="none"
+        )
+    view = View("epoch" if axis == "epoch" else "step", smoothing, log)
+    return view, [RunCurve.of(other) for other in run_picker.open_all(with_runs)]
+
+
+states.watch(run, curves)
+states.problems(run)

@@ -1,0 +1,34 @@
+"""The shell of the app: look, navigation, run picker, and then the page that the address names."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import run_picker, theme
+
+HERE = Path(__file__).parent
+ABOUT = (
+    "**MedQA Lab** trains, measures and shows a small medical question-answering fine-tune. "
+    "It is a research demo and not medical advice."
+)
+
+st.set_page_config(
+    page_title="MedQA Lab",
+    page_icon=str(HERE / "parts" / "icon.svg"),
+    layout="wide",
+    menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
+)
+page = st.navigation(
+    [
+        st.Page("summary.py", title="Summary", url_path="home", default=True),
+        st.Page("summary.py", title="Summary", url_path="summary", visibility="hidden"),
+        st.Page("loss_curves.py", title="Loss curves", url_path="loss-curves"),
+        st.Page("metrics.py", title="Metrics", url_path="metrics"),
+        st.Page("answers.py", title="Answers", url_path="answers"),
+        st.Page("compare.py", title="Compare runs", url_path="compare"),
+        st.Page("ask.py", title="Ask", url_path="ask"),
+    ]
+)
+theme.style()
+run_picker.draw()
+page.run()

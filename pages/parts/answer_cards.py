@@ -1,0 +1,73 @@
+"""One test question: what was asked, the reference, and both models' answers. Everything in it is escaped."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from medqa_core.data.pairs import Pair
+from medqa_core.report.format import count, number, percent, signed
+from pages.parts.answer_rows import SCORES
+from pages.parts.markup import html
+from pages.parts.word_diff import marked
+
+HIGHLIGHTS = ("differences", "shared with the reference", "none")
+SIDES = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
+
+
+def card(row: dict[str, Any], pair: Pair | None, *, score: str, highlight: str) -> None:
+    """The question with its three texts."""
+    question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
+    about = [str(row[c]) for c in ("question_type", "source") if isinstance(row.get(c), str)]
+    about += [pair.topic] if pair else []
+    overlap = _float(row.get("train_overlap"))
+    if overlap:
+        about.append(f"{percent(overlap, 0)} of the reference's 13-word runs are in the training answers")
+    change = _float(row.get("gain"))
+    if change is not None:
+        about.append(f"{SCORES[score]} gain {signed(change, 4)}")
+    reference = pair.answer if pair else ""
+    body = (
+        f'<p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p><div class="mq-cards">'
+        + "".join(_side(row, side, reference, highlight) for side in SIDES)
+    )
+    if pair:
+        tokens = _float(row.get("reference_tokens"))
+        length = f", {count(int(tokens))} tokens" if tokens else ""
+        body += _block("wide", f"Reference answer{length}", escape(pair.answer), "Reference answer")
+    html(body + "</div>")
+
+
+def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str:
+    kind, title, sign = SIDES[side]
+    text, other = row.get(f"{side}_answer"), row.get(f"{'fine_tuned' if side == 'base' else 'base'}_answer")
+    if not isinstance(text, str):
+        shown = '<span class="mq-muted">no answer on record</span>'
+    elif not text.strip():
+        shown = '<span class="mq-muted">empty answer</span>'
+    elif highlight == "differences" and isinstance(other, str):
+        shown = marked(text, other)
+    elif highlight == "shared with the reference" and reference:
+        shown = marked(text, reference, shared=True)
+    else:
+        shown = escape(text)
+    numbers = [
+        f"{label} {number(value)}"
+        for name, label in SCORES.items()
+        if (value := _float(row.get(f"{side}_{name}"))) is not None
+    ]
+    tokens = _float(row.get(f"{side}_answer_tokens"))
+    numbers += [f"{count(int(tokens))} tokens"] if tokens is not None else []
+    return _block(kind, f"{sign} {title}", shown, title, " · ".join(numbers))
+
+
+def _block(kind: str, title: str, shown: str, label: str, below: str = "") -> str:
+    foot = f'<p class="mq-note">{escape(below)}</p>' if below else ""
+    return (
+        f'<section class="mq-card {kind}"><h4>{escape(title)}</h4>'
+        f'<div class="mq-text" tabindex="0" role="region" aria-label="{escape(label)}">{shown}</div>{foot}</section>'
+    )
+
+
+def _float(value: object) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)  # type: ignore[call-overload, arg-type]

@@ -1,0 +1,77 @@
+"""How a chart is put on the page: figure, one-sentence caption, text alternative and its data as CSV."""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.parts import theme
+from pages.parts.markup import note
+
+CONFIG = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False, "responsive": True}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def figure(height: int, *, x: str, y: str, log: bool = False) -> go.Figure:
+    """An empty figure in the house style; `x` and `y` are axis titles with their units."""
+    result = go.Figure(layout={"template": theme.template(theme.palette()), "height": height})
+    result.update_xaxes(title_text=x)
+    result.update_yaxes(title_text=y, type="log" if log else "linear")
+    return result
+
+
+def show(chart: go.Figure, *, key: str, alt: str, caption: str, height: int | None = None) -> None:
+    """The figure as wide as its place, with its caption below."""
+    st.plotly_chart(
+        chart, theme=None, config=CONFIG, key=key, alt=alt, width="stretch", height=height or int(chart.layout.height)
+    )
+    if caption:
+        note(caption)
+
+
+def download(label: str, frame: Callable[[], pd.DataFrame], name: str, *, key: str) -> None:
+    """A button that gives the data behind a figure as CSV; they are only written when it is pressed."""
+    st.download_button(
+        label, data=lambda: csv(frame()), file_name=name, mime="text/csv", key=key, type="tertiary", on_click="ignore"
+    )
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """`frame` as CSV. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    safe = frame.map(lambda v: f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v)
+    return safe.to_csv(index=False).encode("utf-8")
+
+
+def end_label(
+    chart: go.Figure, text: str, x: float, y: float, colour: str, *, log: bool = False, shift: int = 0
+) -> None:
+    """A line's name at its end, in place of a legend."""
+    chart.add_annotation(
+        x=x,
+        y=math.log10(y) if log and y > 0 else y,
+        text=plain(text),
+        showarrow=False,
+        xanchor="left",
+        xshift=8,
+        yshift=shift,
+        font={"color": colour, "size": 12},
+    )
+
+
+def plain(text: str) -> str:
+    """`text` for a Plotly label, which reads a few HTML tags."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def apart(values: list[float], low: float, high: float, height: int, gap: int = 15) -> list[int]:
+    """Shifts in pixels that keep labels at these heights from lying on each other; `height` is the plot's."""
+    span = (high - low) or 1.0
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    shifts, last = [0] * len(values), -math.inf
+    for place in order:
+        wanted = (values[place] - low) / span * height
+        shifts[place] = round(max(wanted, last + gap) - wanted)
+        last = wanted + shifts[place]
+    return shifts

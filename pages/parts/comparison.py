@@ -1,0 +1,83 @@
+"""What differs between runs: their configurations, their data, their figures. Nothing here draws."""
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.figures import SETTINGS, figures, settings
+from medqa_core.report.format import NOT_STATED, percent
+from medqa_core.report.verdict import METRICS, change_text, value_text
+
+MOST = 6
+
+
+def differing_settings(runs: list[Facts]) -> list[list[str]]:
+    """A row for each setting that is not the same in all runs; what a run does not state is shown as such."""
+    tables = [dict(_about(facts)) for facts in runs]
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    rows = [[name, *(table.get(name, NOT_STATED) for table in tables)] for name in names]
+    return [row for row in rows if len(set(row[1:])) > 1]
+
+
+def figure_rows(runs: list[Facts]) -> list[list[str]]:
+    """A row for each metric that some run has: the fine-tuned model's figure, then base, then the difference."""
+    rows = []
+    for name, spec in METRICS.items():
+        label = spec.label[:1].upper() + spec.label[1:]
+        cells = [_tuned(facts, name) for facts in runs]
+        if any(cell != NOT_STATED for cell in cells):
+            rows.append([label, *cells])
+        metrics = [facts.metric(name) for facts in runs]
+        if any(m is not None and m.base is not None for m in metrics):
+            rows.append(["  base", *(NOT_STATED if m is None else value_text(name, m.base) for m in metrics)])
+            rows.append(["  difference", *(NOT_STATED if m is None else change_text(name, m) for m in metrics)])
+    return rows
+
+
+def comparable(runs: list[Facts]) -> str | None:
+    """Why the figures must not be read across, or None where the test questions are the same."""
+    hashes = [facts.record.data.split_hash if facts.record.data else None for facts in runs]
+    if any(h is None for h in hashes):
+        return "At least one of these runs does not say which questions it was tested on, so figures may not compare."
+    if len(set(hashes)) > 1:
+        return "These runs were tested on different questions: compare each with its own base, not with each other."
+    models = {facts.record.base_model.id if facts.record.base_model else None for facts in runs}
+    if len(models) > 1:
+        return "The base models differ: loss per token and perplexity depend on the tokenizer, bits per byte does not."
+    return None
+
+
+def lowest(runs: list[Facts]) -> str:
+    """Which run's fine-tuned model did best on its test questions, said only where the questions are the same."""
+    why = comparable(runs)
+    losses = {f.run.id: m.fine_tuned for f in runs if (m := f.metric("loss")) is not None and m.fine_tuned is not None}
+    if why is not None:
+        return why
+    if len(losses) < 2:
+        return "Fewer than two of these runs have a measured test loss."
+    best = min(losses, key=lambda i: losses[i])
+    ordered = sorted(losses.values())
+    gap = (ordered[1] - ordered[0]) / ordered[1]
+    return (
+        f"{best} has the lowest test loss of these, {value_text('loss', losses[best])}, {percent(gap)} below the next; "
+        "whether that difference is more than chance was not tested."
+    )
+
+
+def _tuned(facts: Facts, name: str) -> str:
+    metric = facts.metric(name)
+    if metric is not None and metric.fine_tuned is not None:
+        return value_text(name, metric.fine_tuned)
+    return figures(facts)["test_loss" if name == "loss" else name].text
+
+
+def _about(facts: Facts) -> list[tuple[str, str]]:
+    record = facts.record
+    split = record.data.split if record.data else None
+    rows = [
+        ("Base model", record.base_model.id if record.base_model else NOT_STATED),
+        ("Data", record.data.source if record.data else NOT_STATED),
+        ("Training examples", f"{split.train:,}" if split else NOT_STATED),
+        ("Test questions", f"{split.test:,}" if split else NOT_STATED),
+        ("Device", record.environment.device or NOT_STATED),
+    ]
+    order = list(SETTINGS.values())
+    stated = sorted(settings(facts), key=lambda row: order.index(row[0]) if row[0] in order else len(order))
+    return [*rows, *stated]

@@ -1,0 +1,61 @@
+"""Text that came from a model, a file or a URL is data: these are the ways in which it reaches the page."""
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+import streamlit as st
+
+_PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+
+
+def escape_markdown(text: str) -> str:
+    """`text` so that Streamlit's Markdown shows it letter for letter, on one line.
+
+    Every ASCII punctuation mark gets a backslash. A word joiner after a colon or inside an address keeps the
+    directives, the emoji codes and the links that are looked for after parsing from taking hold.
+    """
+    line = " ".join(text.split())
+    joined = re.sub(r":(?=\w)|(?<=www)\.|://|@", lambda found: found.group() + "\u2060", line)
+    return _PUNCTUATION.sub(r"\\\1", joined)
+
+
+def html(body: str) -> None:
+    """Show `body`, markup whose data parts went through `escape`, in the style of the app."""
+    st.html(f'<div class="mq">{body}</div>')
+
+
+def rich(text: str) -> str:
+    """`text` escaped, with `…` in backquotes as code: how the core writes a command."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+def eyebrow(parts: Iterable[str]) -> None:
+    """The muted line above a title: which run this is."""
+    html(f'<p class="mq-eyebrow">{" · ".join(escape(part) for part in parts)}</p>')
+
+
+def answer(sentence: str) -> None:
+    """The page's answer, in one plain sentence under its question."""
+    html(f'<p class="mq-answer" role="status">{rich(sentence)}</p>')
+
+
+def note(sentence: str) -> None:
+    """A muted line: a caption, a unit, how something was measured."""
+    html(f'<p class="mq-note">{rich(sentence)}</p>')
+
+
+def paragraphs(lines: Iterable[str]) -> str:
+    """Each line as a paragraph, escaped."""
+    return "".join(f"<p>{rich(line)}</p>" for line in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """The lines as a list, escaped."""
+    return "<ul>" + "".join(f"<li>{rich(line)}</li>" for line in lines) + "</ul>"
+
+
+def verdict(mark: str) -> str:
+    """A verdict mark such as `▲ better` in its colour: the sign and the word carry the meaning, colour goes along."""
+    kind = next((k for k in ("better", "worse") if mark.endswith(k)), "muted")
+    return f'<span class="mq-{kind}">{escape(mark)}</span>'

@@ -1,0 +1,95 @@
+"""The run picker: in the sidebar on every page, and in the address, so that a link opens the same view."""
+
+import contextlib
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.report.format import date
+from medqa_core.runs.store import Run, RunEntry
+from pages.parts import states
+from pages.parts.markup import bullets, html, rich
+from pages.parts.store import store, usable
+
+KEY = "run"
+"""The name in the address (`?run=run-2`), of the widget, and of the session's value."""
+SHOWN = "run shown"
+"""The session's key for the run that the pages show."""
+
+
+def draw() -> None:
+    """The picker, above whatever page is shown. What the address asks for is offered even where it is not there."""
+    entries = store().list()
+    ids = [entry.id for entry in usable(entries)]
+    fallback = default(entries)
+    if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
+        st.query_params[KEY] = st.session_state[KEY] = fallback
+    asked = st.session_state.get(KEY) or st.query_params.get(KEY)
+    options = ids if asked is None or asked in ids else [*ids, asked]
+    with st.sidebar:
+        chosen = None
+        if options:
+            chosen = st.selectbox(
+                "Run",
+                options,
+                index=None,
+                required=True,
+                key=KEY,
+                bind="query-params",
+                filter_mode="contains",
+                placeholder=fallback,  # what is shown after going back to an address without a run
+            )
+        st.session_state[SHOWN] = chosen or fallback
+        _about(entries, st.session_state[SHOWN])
+
+
+def default(entries: list[RunEntry]) -> str | None:
+    """The newest completed fine-tune, else the newest run that opens."""
+    there = usable(entries)
+    done = [entry for entry in there if entry.kind == "finetune" and entry.state == "completed"]
+    return next((entry.id for entry in [*done, *there]), None)
+
+
+def selected() -> Run:
+    """The run that the visitor looks at; where there is none to show, the page says why and ends here."""
+    runs = store()
+    asked = st.session_state.get(SHOWN)
+    if asked is None:
+        entries = runs.list()
+        if entries:
+            states.notice("No run can be opened.", *(f"{e.id}: {e.problem}" for e in entries[:20]), bad=True)
+        else:
+            states.no_runs(runs.folder.name)
+        st.stop()
+    try:
+        return runs.open(asked)
+    except MedQAError:
+        states.unknown_run(asked, runs.list())
+        st.stop()
+
+
+def open_all(ids: list[str]) -> list[Run]:
+    """These runs, without those that cannot be opened (any more)."""
+    found = []
+    for run_id in ids:
+        with contextlib.suppress(MedQAError):
+            found.append(store().open(run_id))
+    return found
+
+
+def title_line(run: Run) -> list[str]:
+    """Which run this is, for the line above a page's title."""
+    record = run.record
+    number = [f"Run #{record.number}"] if record.number is not None else []
+    kind = ["imported"] if record.kind == "imported" else []
+    return [*number, record.title, *kind, date(record.created_at)]
+
+
+def _about(entries: list[RunEntry], chosen: str | None) -> None:
+    entry = next((e for e in usable(entries) if e.id == chosen), None)
+    if entry is not None:
+        html(f'<p class="mq-note">{rich(entry.title)}<br>{rich(entry.state)}, {date(entry.created_at)}</p>')
+    broken = [e for e in entries if e.state == "unreadable"]
+    if broken:
+        with st.expander(f"{len(broken)} cannot be opened"):
+            html(bullets(f"{e.id}: {e.problem}" for e in broken[:50]))

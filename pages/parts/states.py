@@ -1,0 +1,125 @@
+"""What a page says when there is nothing to show, or not yet, or no longer: what is missing, why, what mends it."""
+
+import logging
+from collections.abc import Callable
+from html import escape
+
+import streamlit as st
+
+from medqa_core.foundation.errors import shorten
+from medqa_core.report.format import count, number, percent, timestamp
+from medqa_core.runs.status import Status
+from medqa_core.runs.store import Run, RunEntry
+from pages.parts.markup import bullets, html, rich
+
+REFRESHED = ("queued", "running", "stopping")
+EVERY_SECONDS = 3.0
+
+
+def notice(title: str, *lines: str, command: str | None = None, bad: bool = False) -> None:
+    """A designed message; `command` is shown so that it can be copied."""
+    body = f'<p class="mq-strong">{escape(title)}</p>' + "".join(f"<p>{rich(line)}</p>" for line in lines if line)
+    html(f'<div class="mq-notice{" mq-bad" if bad else ""}" role="status">{body}</div>')
+    if command:
+        st.code(command, language="bash")
+
+
+def no_runs(folder: str) -> None:
+    """An empty store."""
+    notice(
+        "There is no run yet.",
+        f"This page shows what is in the run store, the folder `{folder}`, and it is empty.",
+        "A first fine-tune on the starter set takes about ten minutes on a laptop and downloads only the model:",
+        command="python -m medqa_core train --preset starter",
+    )
+
+
+def unknown_run(asked: str, entries: list[RunEntry]) -> None:
+    """The address asks for a run that is not there or cannot be opened."""
+    entry = next((e for e in entries if e.id == asked), None)
+    if entry is not None:
+        notice("This run cannot be opened.", entry.problem or "", "The other runs are not affected.", bad=True)
+    else:
+        notice(
+            "There is no such run.",
+            f"The address asks for {shorten(asked)!r}, which is not in the run store. Choose another one under Run.",
+            bad=True,
+        )
+    there = [e for e in entries if e.state != "unreadable"]
+    if there:
+        html("<p>What is there:</p>" + bullets(f"{e.id} · {e.title} ({e.state})" for e in there[:50]))
+
+
+def problems(run: Run) -> None:
+    """What could not be read of a run that opens otherwise; call it after the page has read what it shows."""
+    found = list(dict.fromkeys(run.problems))
+    if found:
+        notice("Part of this run could not be read.", *found[:10], "The rest is shown as it is.", bad=True)
+
+
+def standing(run: Run) -> None:
+    """One notice about a run that is not simply complete; nothing for one that is."""
+    status = run.status()
+    if run.state in REFRESHED and status:
+        _progress(status)
+    elif run.state == "failed":
+        notice(
+            "This run failed.",
+            (status.error if status and status.error else "Its worker left no reason; the end of train.log may tell."),
+            "What it logged until then is shown below. To try again, correct the cause and start it anew.",
+            bad=True,
+        )
+    elif run.state == "lost":
+        step = f" at step {count(status.step)}" if status and status.step else ""
+        notice(
+            "This run was cut off.",
+            f"Its process ended without a word{step}, as when a machine is switched off. What it logged is safe.",
+            bad=True,
+        )
+    elif run.state == "stopped":
+        notice("This run was stopped before its end.", "Its figures are those of the last checkpoint it kept.")
+    elif run.state == "unknown":
+        notice("This run does not say how it ended.", "Its status.json is missing or cannot be read.")
+
+
+def watch(run: Run, body: Callable[[], None]) -> None:
+    """`body`, drawn again every few seconds while the run is being worked on, and once the run has ended in full."""
+    if run.state not in REFRESHED:
+        standing(run)
+        body()
+        return
+
+    @st.fragment(run_every=EVERY_SECONDS)
+    def refreshing() -> None:
+        if run.state not in REFRESHED:
+            st.rerun()
+        standing(run)
+        body()
+
+    refreshing()
+
+
+def page_failed(error: Exception) -> bool:
+    """What a visitor sees where a page has a fault; the traceback is in the log."""
+    logging.getLogger("medqa.pages").error("A page could not be drawn.", exc_info=error)
+    st.error(
+        "This page could not be drawn. Your runs are untouched. Reload it; if that does not help, "
+        "the server's log says what happened."
+    )
+    return True
+
+
+def _progress(status: Status) -> None:
+    doing = {"queued": "Waiting to start", "stopping": "Stopping and saving"}.get(status.state, "In progress")
+    share = min(1.0, status.step / status.total_steps) if status.total_steps else None
+    words = [status.stage or doing]
+    if status.total_steps:
+        words.append(f"step {count(status.step)} of {count(status.total_steps)} ({percent(share, 0)})")
+    words.append(f"epoch {number(float(status.epoch), 2)}")
+    if status.heartbeat:
+        words.append(f"heard from {timestamp(status.heartbeat)}")
+    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
+    html(
+        f'<div class="mq-notice" role="status"><p class="mq-strong">{doing}.</p>{bar}'
+        f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
+    )

@@ -1,0 +1,174 @@
+"""The one place of the look: colours by role, the style sheet and the Plotly template.
+
+The same values stand in .streamlit/config.toml, which Streamlit reads by itself; a test keeps the two equal.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import plotly.graph_objects as go
+import streamlit as st
+
+Mode = Literal["light", "dark"]
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
+MONO = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours by what they mean. Each keeps a contrast of 4.5 or more on `paper`."""
+
+    paper: str
+    panel: str
+    rule: str
+    text: str
+    muted: str
+    base: str
+    tuned: str
+    grounded: str
+    better: str
+    worse: str
+    link: str
+    runs: tuple[str, ...]
+    """Runs in one chart: distinct for colour-blind readers, and each also has its own dash and label."""
+
+
+LIGHT = Palette(
+    paper="#FCFCFA",
+    panel="#F3F4F1",
+    rule="#DDE0DC",
+    text="#1B2430",
+    muted="#5B6675",
+    base="#64748B",
+    tuned="#0B7A75",
+    grounded="#8A5A00",
+    better="#1D7A3C",
+    worse="#B42318",
+    link="#0B6B9E",
+    runs=("#0B7A75", "#9C4A00", "#5A4FB5", "#0B6B9E", "#A3266F", "#4F6A10"),
+)
+DARK = Palette(
+    paper="#11161D",
+    panel="#1A212B",
+    rule="#2C3642",
+    text="#E8EDF2",
+    muted="#9AA7B5",
+    base="#9AA9BC",
+    tuned="#3CC5BC",
+    grounded="#E0A93B",
+    better="#4FC27A",
+    worse="#FF8577",
+    link="#5CB8EC",
+    runs=("#3CC5BC", "#F0A35E", "#ADA2F7", "#5CB8EC", "#F08CC3", "#B4C95A"),
+)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def mode() -> Mode:
+    """The theme the visitor sees; light until the browser has said."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def palette() -> Palette:
+    """The colours of the theme that the visitor sees."""
+    return DARK if mode() == "dark" else LIGHT
+
+
+def faint(colour: str, alpha: float = 0.28) -> str:
+    """`colour` (#RRGGBB) made see-through, for a raw series behind its smoothed line."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def template(p: Palette) -> go.layout.Template:
+    """The one Plotly template: little ink, light grid, units left to the axis titles."""
+    axis = {
+        "gridcolor": p.rule,
+        "gridwidth": 1,
+        "linecolor": p.rule,
+        "zeroline": False,
+        "tickfont": {"color": p.muted, "size": 12},
+        "title": {"font": {"color": p.muted, "size": 12}, "standoff": 8},
+        "automargin": True,
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "color": p.text, "size": 13},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(p.runs),
+            "xaxis": {**axis, "showgrid": False, "ticks": "outside", "ticklen": 4, "tickcolor": p.rule},
+            "yaxis": axis,
+            "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
+            "hoverlabel": {
+                "bgcolor": p.panel,
+                "bordercolor": p.rule,
+                "font": {"family": FONT, "color": p.text, "size": 13},
+                "align": "left",
+            },
+            "showlegend": False,
+            "dragmode": False,
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": p.muted}},
+        }
+    )
+
+
+def style() -> None:
+    """Put the style sheet on the page. It follows the theme by itself through CSS `light-dark()`."""
+    roles = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "grounded", "better", "worse", "link")
+    variables = "".join(f"--mq-{r}:light-dark({getattr(LIGHT, r)},{getattr(DARK, r)});" for r in roles)
+    st.html(f"<style>:root{{{variables}--mq-mono:{MONO};}}{_SHEET}</style>")
+
+
+_SHEET = """
+[data-testid="stMainBlockContainer"]{max-width:74rem}
+.mq{color:var(--mq-text);line-height:1.5;overflow-wrap:anywhere}
+.mq p{margin:0 0 .5rem} .mq ul{margin:.1rem 0 .5rem;padding-left:1.1rem} .mq li{margin:.15rem 0}
+.mq-eyebrow{color:var(--mq-muted);font-size:.85rem;margin:0}
+.mq-answer{font-size:1.2rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
+.mq-note,.mq-muted{color:var(--mq-muted)} .mq-note{font-size:.875rem;max-width:56rem;margin:0}
+.mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
+.mq-better{color:var(--mq-better)} .mq-worse{color:var(--mq-worse)}
+.mq code{font-family:var(--mq-mono);font-size:.86em;background:none;color:inherit;padding:0}
+.mq-figures{display:grid;grid-template-columns:repeat(4,1fr);margin:0;border-top:2px solid var(--mq-text)}
+.mq-figures>div{padding:.55rem 1rem .6rem 0;border-bottom:1px solid var(--mq-rule)}
+.mq-figures>div+div{padding-left:1rem;border-left:1px solid var(--mq-rule)}
+.mq-figures dt{font-size:.875rem;color:var(--mq-text);font-weight:600}
+.mq-figures dt span{font-weight:400;color:var(--mq-muted)}
+.mq-figures dd{margin:0;font-variant-numeric:tabular-nums;font-size:.875rem}
+.mq-figures .mq-pair{font-size:1.45rem;line-height:1.35;white-space:nowrap}
+.mq-figures .mq-pair .mq-base{font-size:1.1rem}
+.mq-scroll{overflow-x:auto;max-width:100%}
+.mq-scroll:focus-visible,.mq-text:focus-visible{outline:2px solid var(--mq-link);outline-offset:2px}
+.mq table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums;margin:0}
+.mq caption{text-align:left;color:var(--mq-muted);font-size:.875rem;padding:0 0 .4rem;caption-side:top}
+.mq th{font-weight:600;text-align:left;vertical-align:bottom}
+.mq thead th{color:var(--mq-muted);font-weight:400;font-size:.82rem;border-bottom:1px solid var(--mq-text)}
+.mq td,.mq th{padding:.38rem 1.1rem .38rem 0;border:0;border-bottom:1px solid var(--mq-rule);vertical-align:top}
+.mq .num{text-align:right;white-space:nowrap} .mq td:last-child,.mq th:last-child{padding-right:.2rem}
+.mq .fit{white-space:nowrap;overflow-wrap:normal}
+.mq-notice{border-left:3px solid var(--mq-muted);padding:.1rem 0 .1rem .9rem;max-width:56rem}
+.mq-notice.mq-bad{border-left-color:var(--mq-worse)} .mq-notice p:last-child{margin-bottom:0}
+.mq-finding{padding:.5rem 0 .55rem;border-bottom:1px solid var(--mq-rule)}
+.mq-finding p{margin:0} .mq-finding .mq-note{margin-top:.15rem}
+.mq-bar{height:6px;background:var(--mq-rule);border-radius:3px;overflow:hidden;margin:.25rem 0 .35rem}
+.mq-bar i{display:block;height:100%;background:var(--mq-tuned)}
+.mq-q{font-size:1.05rem;font-weight:600;margin:0 0 .1rem}
+.mq-cards{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem;margin-top:.5rem}
+.mq-cards .wide{grid-column:1/-1;margin-top:.6rem}
+.mq-card{border-top:3px solid var(--mq-rule);padding-top:.3rem;min-width:0}
+.mq-card.base{border-top:3px dashed var(--mq-base)} .mq-card.tuned{border-top-color:var(--mq-tuned)}
+.mq-card h4{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}
+.mq-card.base h4{color:var(--mq-base)} .mq-card.tuned h4{color:var(--mq-tuned)}
+.mq-text{max-height:13rem;overflow-y:auto;white-space:pre-wrap;margin:.25rem 0}
+.mq mark{background:none;color:inherit;padding:0}
+.mq-card.base mark{text-decoration:underline dashed var(--mq-base) 2px;text-underline-offset:3px}
+.mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 2px;text-underline-offset:3px}
+@media (max-width:640px){
+.mq-answer{font-size:1.08rem}.mq-figures{grid-template-columns:1fr 1fr}
+.mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
+.mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
+[data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}}
+@media (prefers-reduced-motion:reduce){*{animation-duration:.01ms!important;transition-duration:.01ms!important}}
+"""

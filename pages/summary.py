@@ -1,0 +1,35 @@
+"""Summary: did fine-tuning help?"""
+
+import streamlit as st
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.headline import limits_line
+from medqa_core.report.insights import insights
+from medqa_core.report.verdict import sentence
+from pages.parts import figures_strip, run_picker, states, write_up
+from pages.parts.findings import findings
+from pages.parts.loss_section import small_curve
+from pages.parts.markup import answer, eyebrow, note
+
+run = run_picker.selected()
+eyebrow(run_picker.title_line(run))
+st.title("Did fine-tuning help?", anchor=False)
+
+
+def overview() -> None:
+    """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
+    facts = Facts.of(run)
+    answer(sentence(facts))
+    figures_strip.show(facts)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        small_curve(run)
+    with right:
+        findings("What the data show", insights(facts)[:3], key="first")
+    note(limits_line(facts))
+
+
+states.watch(run, overview)
+states.problems(run)
+write_up.downloads(run)
+write_up.sections(run)

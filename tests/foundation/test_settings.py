@@ -1,0 +1,65 @@
+"""The environment decides, now and not at import time."""
+
+from pathlib import Path
+
+import pytest
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+
+VARIABLES = ("MEDQA_REPORTS", "MEDQA_CACHE", "MEDQA_MEDQUAD", "MEDQA_MMLU", "MEDQA_PUBLIC")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults():
+    settings = Settings.from_environment()
+    assert settings.reports == PACKAGE_ROOT / "reports"
+    assert settings.public is False
+    assert settings.cache.is_absolute()
+    for found in (settings.medquad, settings.mmlu):
+        assert found is None or found.exists()
+
+
+def test_variables_are_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in VARIABLES[:4]:
+        monkeypatch.setenv(name, str(tmp_path / name))
+    settings = Settings.from_environment()
+    assert settings.reports == tmp_path / "MEDQA_REPORTS"
+    assert settings.cache == tmp_path / "MEDQA_CACHE"
+    assert settings.medquad == tmp_path / "MEDQA_MEDQUAD"
+    assert settings.mmlu == tmp_path / "MEDQA_MMLU"
+
+
+def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDQA_REPORTS", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEDQA_CACHE", "~/there")
+    settings = Settings.from_environment()
+    assert settings.reports == tmp_path / "here"
+    assert settings.cache == tmp_path / "there"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDQA_REPORTS", "  ")
+    assert Settings.from_environment().reports == PACKAGE_ROOT / "reports"
+
+
+def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDQA_REPORTS", "~no-such-user-here/runs")
+    with pytest.raises(InputError, match="MEDQA_REPORTS"):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("value", "public"),
+    [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("", False), ("no", False)],
+)
+def test_public(monkeypatch: pytest.MonkeyPatch, value: str, public: bool):
+    monkeypatch.setenv("MEDQA_PUBLIC", value)
+    assert Settings.from_environment().public is public

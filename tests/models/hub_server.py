@@ -1,0 +1,127 @@
+"""A model hub on 127.0.0.1, speaking as much of the Hugging Face hub's API as its real client asks for.
+
+Small files are served where they are asked for; safetensors files answer with a redirect to a content address, as
+the hub does for large ones, under another host name, since the client follows redirects within one host by itself.
+It also plays a repository that is gated and one that does not exist.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "2290a62682d06624634c1f46a6ad5be0f47f38aa"
+GATED = "owner/gated"
+
+
+class Hub:
+    """The repositories on offer, and what was asked of them."""
+
+    def __init__(self, repositories: dict[str, dict[str, bytes]], address: str) -> None:
+        self.repositories = repositories
+        self.address = address
+        self.requests: list[str] = []
+        self.failing = False
+
+    def downloaded(self) -> set[str]:
+        """Names of the files whose content was asked for."""
+        return {line.rsplit("/", 1)[-1] for line in self.requests if line.startswith("GET") and "/resolve/" in line}
+
+
+@contextmanager
+def serving(repositories: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
+    """Serve until the block ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    hub = Hub(repositories, f"http://127.0.0.1:{server.server_address[1]}")
+    server.hub = hub  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, *, with_body: bool) -> None:
+        hub: Hub = self.server.hub  # type: ignore[attr-defined]
+        path = unquote(urlsplit(self.path).path)
+        hub.requests.append(f"{self.command} {path}")
+        if hub.failing:
+            return self._send(503, b"down", {}, with_body)
+        status, body, headers = self._reply(hub, [part for part in path.split("/") if part])
+        return self._send(status, body, headers, with_body)
+
+    def _reply(self, hub: Hub, parts: list[str]) -> tuple[int, bytes, dict[str, str]]:
+        match parts:
+            case ["api", "models", owner, name, "revision", revision]:
+                return _repo_info(hub, f"{owner}/{name}", revision)
+            case ["api", "models", owner, name, "tree", _]:
+                files = hub.repositories[f"{owner}/{name}"]
+                return 200, json.dumps([_tree_entry(path, content) for path, content in files.items()]).encode(), {}
+            case [owner, name, "resolve", _, *rest]:
+                return _resolve(hub, f"{owner}/{name}", "/".join(rest))
+            case ["content", owner, name, *rest]:
+                return 200, hub.repositories[f"{owner}/{name}"]["/".join(rest)], {}
+        return 404, b"{}", {}
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
+        self.send_response(status)
+        for key, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+
+def _repo_info(hub: Hub, repo: str, revision: str) -> tuple[int, bytes, dict[str, str]]:
+    if repo not in hub.repositories:  # the hub says 401 to strangers, so as not to tell which private ones exist
+        return 401, b'{"error":"Invalid username or password."}', {"X-Error-Code": "RepoNotFound"}
+    if revision not in ("main", COMMIT):
+        return 404, b'{"error":"Invalid rev id"}', {"X-Error-Code": "RevisionNotFound"}
+    siblings = [{"rfilename": path} for path in hub.repositories[repo]]
+    info = {"_id": "1", "id": repo, "modelId": repo, "sha": COMMIT, "private": False, "siblings": siblings, "tags": []}
+    return 200, json.dumps({**info, "gated": "manual" if repo == GATED else False}).encode(), {}
+
+
+def _resolve(hub: Hub, repo: str, path: str) -> tuple[int, bytes, dict[str, str]]:
+    if repo == GATED:
+        return 401, b"Access to this model is restricted.", {"X-Error-Code": "GatedRepo", "X-Repo-Commit": COMMIT}
+    content = hub.repositories[repo].get(path)
+    if content is None:
+        return 404, b"Entry not found", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
+    headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_blob_id(content)}"', "Accept-Ranges": "bytes"}
+    if not path.endswith(".safetensors"):
+        return 200, content, headers
+    content_address = hub.address.replace("127.0.0.1", "localhost")
+    large = {"X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+    return 302, b"", {**headers, **large, "Location": f"{content_address}/content/{repo}/{path}"}
+
+
+def _tree_entry(path: str, content: bytes) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "file", "oid": _blob_id(content), "size": len(content), "path": path}
+    if path.endswith(".safetensors"):
+        entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def _blob_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,104 @@
+"""Every page on every kind of run: it opens without an exception and says what it has to say."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import PAGES, Builder
+from streamlit.testing.v1 import AppTest
+
+Open = Callable[..., AppTest]
+KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
+
+
+def shown(app: AppTest) -> str:
+    """Everything on the page that is text."""
+    html = [element.value for element in app.get("html")]
+    return "\n".join([*html, *(e.value for e in app.markdown), *(e.value for e in app.title)])
+
+
+def healthy(app: AppTest) -> AppTest:
+    assert not app.exception, [e.message for e in app.exception]
+    assert not app.error, [e.value for e in app.error]
+    assert len(app.title) == 1
+    return app
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_page_opens(kind: str, page: str, build: Builder, open_page: Open) -> None:
+    folder = getattr(build, kind)()
+    healthy(open_page(page, run=folder.name))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_empty_store_says_what_to_do(page: str, open_page: Open) -> None:
+    app = open_page(page)
+    assert not app.exception
+    assert "There is no run yet." in shown(app)
+    assert app.code[0].value == "python -m medqa_core train --preset starter"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_broken_run_is_named_and_the_others_work(page: str, build: Builder, open_page: Open) -> None:
+    build.broken()
+    build.finished()
+    app = open_page(page, run="broken")
+    assert not app.exception
+    assert "This run cannot be opened." in shown(app) and "run.json is not valid JSON" in shown(app)
+    healthy(open_page(page, run="finished"))
+
+
+def test_only_broken_runs(build: Builder, open_page: Open) -> None:
+    build.broken()
+    assert "No run can be opened." in shown(open_page("summary.py"))
+
+
+@pytest.mark.parametrize("asked", ["nowhere", "../../etc/passwd", "<b>x</b>", "a" * 300])
+def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: Builder, open_page: Open) -> None:
+    build.finished()
+    app = open_page("summary.py", run=asked)
+    assert not app.exception
+    assert "There is no such run." in shown(app) and "finished ·" in shown(app)
+    assert "<b>x</b>" not in shown(app)
+
+
+def test_finished_run_on_the_summary(build: Builder, open_page: Open) -> None:
+    build.finished()
+    text = shown(healthy(open_page("summary.py")))
+    assert "Did fine-tuning help?" in text
+    assert "2.4312" in text and "1.8406" in text and "▲ better" in text and "? cannot tell" in text
+    assert "Run #3" in text
+
+
+def test_imported_run_says_what_its_source_leaves_out(build: Builder, open_page: Open) -> None:
+    build.imported()
+    text = shown(healthy(open_page("summary.py")))
+    assert "no base figures" in text and "as the source reports it" in text
+    assert "This run has no loss curve." in text
+    assert "This run has no answers to show." in shown(open_page("answers.py"))
+    assert "This run cannot answer." in shown(open_page("ask.py"))
+
+
+def test_run_in_progress_shows_where_it_stands(build: Builder, open_page: Open) -> None:
+    build.running()
+    for page in ("summary.py", "loss_curves.py", "metrics.py"):
+        assert "step 12 of 60 (20%)" in shown(healthy(open_page(page)))
+
+
+def test_failed_and_lost_runs_say_so(build: Builder, open_page: Open) -> None:
+    build.failed()
+    build.lost()
+    assert "The disk is full." in shown(open_page("summary.py", run="failed"))
+    assert "This run was cut off." in shown(open_page("summary.py", run="lost"))
+
+
+def test_torn_files_are_named(build: Builder, open_page: Open) -> None:
+    build.torn()
+    text = shown(healthy(open_page("metrics.py")))
+    assert "evaluation.json is not valid" in text
+
+
+def test_every_download_is_offered(build: Builder, open_page: Open) -> None:
+    build.finished()
+    app = healthy(open_page("summary.py"))
+    assert [b.label for b in app.get("download_button")] == ["Text", "Markdown", "HTML, one page", "Model card"]

@@ -1,0 +1,45 @@
+"""The run picker and the address."""
+
+from collections.abc import Callable
+
+from conftest import Builder
+from streamlit.testing.v1 import AppTest
+
+Open = Callable[..., AppTest]
+
+
+def test_newest_completed_run_is_picked_and_is_in_the_address(build: Builder, open_page: Open) -> None:
+    build.imported()
+    build.finished()
+    build.running()
+    app = open_page("summary.py")
+    assert app.sidebar.selectbox[0].value == "finished"
+    assert app.query_params["run"] == "finished"
+
+
+def test_address_picks_the_run(build: Builder, open_page: Open) -> None:
+    build.imported()
+    build.finished()
+    app = open_page("summary.py", run="run-2")
+    assert app.sidebar.selectbox[0].value == "run-2"
+    assert app.query_params["run"] == "run-2"
+
+
+def test_choice_stays_on_other_pages(build: Builder, open_page: Open) -> None:
+    build.imported()
+    build.finished()
+    app = open_page("summary.py")
+    app.sidebar.selectbox[0].select("run-2")
+    app.query_params["run"] = "run-2"  # a browser does this by itself; tests/e2e looks at it
+    app.run()
+    for page in ("metrics.py", "ask.py", "compare.py"):
+        app.switch_page(page).run()
+        assert app.sidebar.selectbox[0].value == "run-2" and app.query_params["run"] == "run-2"
+
+
+def test_broken_run_is_not_offered_but_listed_with_its_reason(build: Builder, open_page: Open) -> None:
+    build.broken()
+    build.finished()
+    app = open_page("summary.py")
+    assert app.sidebar.selectbox[0].options == ["finished"]
+    assert app.sidebar.expander[0].label == "1 cannot be opened"

@@ -1,0 +1,12 @@
+"""The one fixture of these tests."""
+
+from pathlib import Path
+
+import pytest
+from report_builder import Builder
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Builder:
+    """A builder on an empty store."""
+    return Builder(tmp_path / "reports")
