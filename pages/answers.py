@@ -7,7 +7,7 @@ import streamlit as st
 
 from medqa_core.report.format import count
 from pages.parts import answer_rows, charts, metric_charts, run_picker, states
-from pages.parts.answer_cards import HIGHLIGHTS, card
+from pages.parts.answer_cards import HIGHLIGHTS, cards
 from pages.parts.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
 from pages.parts.markup import answer, eyebrow, note
 from pages.parts.store import question_texts
@@ -43,10 +43,8 @@ def answers(rows: pd.DataFrame) -> None:
     pages = ceil(len(kept) / A_PAGE)
     place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     start = (min(place, pages) - 1) * A_PAGE
-    for row in kept.iloc[start : start + A_PAGE].to_dict("records"):
-        st.divider()
-        pair = texts.get(str(row["question_id"])) if texts else None
-        card({str(k): v for k, v in row.items()}, pair, score=score, highlight=highlight)
+    shown = [{str(k): v for k, v in row.items()} for row in kept.iloc[start : start + A_PAGE].to_dict("records")]
+    cards(shown, texts, score=score, highlight=highlight)
     charts.download(
         "Download these rows as CSV",
         lambda: answer_rows.download(kept, texts),
@@ -105,4 +103,4 @@ if predictions is None or predictions.empty:
 else:
     states.standing(run)
     answers(predictions)
-states.problems(run)
+states.problems(run.problems)

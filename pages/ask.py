@@ -25,7 +25,8 @@ note(NOTE)
 def widget() -> None:
     """The question-and-answer widget, which the server builds when it is first opened."""
     query = urlencode({"run": run.id, "__theme": theme.mode()})
-    st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
+    with st.container(key="widget"):
+        st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
 
 
 def no_model() -> None:

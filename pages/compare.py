@@ -1,14 +1,16 @@
 """Compare runs: what differs, and what came of it?"""
 
+from html import escape
+
 import streamlit as st
 
 from medqa_core.report.facts import Facts
 from medqa_core.runs.store import Run
 from pages.parts import charts, comparison, loss_charts, run_picker, states, tables
 from pages.parts.loss_charts import RunCurve, View
-from pages.parts.markup import answer, note
-from pages.parts.store import other_runs
-from pages.parts.tables import Column
+from pages.parts.markup import answer, html, note, verdict
+from pages.parts.store import other_runs, store
+from pages.parts.tables import Column, Raw
 
 run = run_picker.selected()
 st.title("What differs between runs?", anchor=False)
@@ -17,10 +19,11 @@ st.title("What differs between runs?", anchor=False)
 def choose() -> list[Run]:
     """The picked run and the ones it is compared with; the choice is in the address."""
     others = other_runs(run)
+    finished = [entry.id for entry in store().list() if entry.state in ("completed", "imported")]
     chosen = st.multiselect(
         f"Compare {run.id} with",
         others,
-        default=others[:2],
+        default=[other for other in others if other in finished][:2],
         max_selections=comparison.MOST - 1,
         key="runs",
         bind="query-params",
@@ -36,15 +39,21 @@ def compare(runs: list[Run]) -> None:
     figures = comparison.figure_rows(facts)
     with sentence:
         answer(comparison.lowest(facts))
+    states.problems([f"{one.run.id}: {problem}" for one in facts for problem in one.problems])
     if figures:
-        tables.table(head, figures, caption="Figures of the fine-tuned model, of its base, and the difference.")
-    settings = comparison.differing_settings(facts)
+        rows = [[_label(row), *(_cell(cell) for cell in row.cells)] for row in figures]
+        tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
+    differing, unstated = comparison.differing_settings(facts)
     st.subheader("Settings that differ", anchor=False)
-    if settings:
-        columns = [Column("setting"), *(Column(one.id) for one in runs)]
-        tables.table(columns, settings, caption="Only what is not the same in all of them.")
+    columns = [Column("setting"), *(Column(one.id) for one in runs)]
+    if differing:
+        tables.table(columns, differing, caption="Only what is not the same in all of them.")
     else:
-        note("None: these runs have the same configuration.")
+        note("None among those that the runs state.")
+    if unstated:
+        listed = tables.markup(columns, unstated, caption="Where the runs that state it agree.")
+        title = f"{len(unstated)} more that not every run states"
+        html(f'<details class="mq-part"><summary>{title}</summary>{listed}</details>')
     st.subheader("Loss curves", anchor=False)
     curves = [RunCurve.of(one) for one in runs]
     drawn = [curve for curve in curves if not curve.series.empty]
@@ -59,6 +68,17 @@ def compare(runs: list[Run]) -> None:
     charts.download("Download the rows as CSV", lambda: loss_charts.frame(drawn), "curves.csv", key="curves-csv")
 
 
+def _label(row: comparison.Row) -> Raw:
+    return Raw(f'{escape(row.label)} <span class="mq-note">{escape(row.about)}</span>')
+
+
+def _cell(cell: comparison.Cell | None) -> Raw:
+    if cell is None:
+        return Raw('<span class="mq-muted" aria-label="not stated">·</span>')
+    below = f"{escape(cell.change)} {verdict(cell.mark) if cell.mark else ''}"
+    return Raw(f'{escape(cell.values)}<br><span class="mq-note">{below}</span>')
+
+
 sentence = st.container()
 chosen_runs = choose()
 if len(chosen_runs) > 1:
@@ -71,5 +91,3 @@ else:
         "Make another one, or bring one in:",
         command="python -m medqa_core import PATH",
     )
-for one in chosen_runs:
-    states.problems(one)

@@ -25,15 +25,15 @@ def curves() -> None:
     shown = [curve, *others]
     with figure:
         caption = (
-            "Faint: each logged training loss. Line: smoothed. Points: validation loss."
+            "Teal: training loss, each logged value faint, smoothed on top. Dark: validation loss. "
+            "In the sentence, training loss is the mean of the first and of the last tenth of the logged values."
             if len(shown) == 1
             else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."
         )
         charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
     other_curves(curve, view.axis)
     charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
-    for problem in curve.series.problems:
-        states.notice("Part of the curve could not be read.", problem, bad=True)
+    states.problems([*run.problems, *curve.series.problems])
 
 
 def controls() -> tuple[View, list[RunCurve]]:
@@ -52,4 +52,3 @@ def controls() -> tuple[View, list[RunCurve]]:
 
 
 states.watch(run, curves)
-states.problems(run)

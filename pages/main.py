@@ -12,12 +12,6 @@ ABOUT = (
     "It is a research demo and not medical advice."
 )
 
-st.set_page_config(
-    page_title="MedQA Lab",
-    page_icon=str(HERE / "parts" / "icon.svg"),
-    layout="wide",
-    menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
-)
 page = st.navigation(
     [
         st.Page("summary.py", title="Summary", url_path="home", default=True),
@@ -28,6 +22,12 @@ page = st.navigation(
         st.Page("compare.py", title="Compare runs", url_path="compare"),
         st.Page("ask.py", title="Ask", url_path="ask"),
     ]
+)
+st.set_page_config(
+    page_title=f"{page.title} · MedQA Lab",
+    page_icon=str(HERE / "parts" / "icon.svg"),
+    layout="wide",
+    menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
 )
 theme.style()
 run_picker.draw()

@@ -20,7 +20,7 @@ def metrics() -> None:
     metric_section.mmlu(facts)
     metric_section.by_question_type(facts)
     metric_section.how_measured(facts)
+    states.problems(facts.problems)
 
 
 states.watch(run, metrics)
-states.problems(run)

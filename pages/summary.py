@@ -18,18 +18,19 @@ st.title("Did fine-tuning help?", anchor=False)
 
 def overview() -> None:
     """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
-    facts = Facts.of(run)
-    answer(sentence(facts))
-    figures_strip.show(facts)
+    now = Facts.of(run)
+    answer(sentence(now))
+    figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         small_curve(run)
     with right:
-        findings("What the data show", insights(facts)[:3], key="first")
-    note(limits_line(facts))
+        findings("What the data show", insights(now)[:3])
+    note(limits_line(now))
 
 
 states.watch(run, overview)
-states.problems(run)
 write_up.downloads(run)
-write_up.sections(run)
+facts = Facts.of(run)
+write_up.sections(facts)
+states.problems(facts.problems)

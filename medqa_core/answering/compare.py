@@ -1,5 +1,6 @@
 """Both models answer one question: a token of each in turn, so that both columns grow together."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from medqa_core.answering.question import MAX_SECONDS, GenerationSettings, checked_question
+from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.pair import SIDES, ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, prompt_text
@@ -56,10 +58,13 @@ class Answer:
 class _Column:
     """One model's decoding, a token a call."""
 
-    def __init__(self, pair: ModelPair, side: Side, prompt: list[int], settings: GenerationSettings, text: str) -> None:
+    def __init__(
+        self, pair: ModelPair, side: Side, prompt: list[int], settings: GenerationSettings, text: str, limit: int
+    ) -> None:
         self._pair = pair
         self._side: Side = side
         self._settings = settings
+        self._limit = limit
         self._device = pair.base.device
         self._next = torch.tensor([prompt], device=self._device)
         self._cache: Any = None
@@ -93,7 +98,7 @@ class _Column:
             return
         self.ids.append(token)
         self._next = torch.tensor([[token]], device=self._device)
-        if len(self.ids) >= self._settings.max_new_tokens:
+        if len(self.ids) >= self._limit:
             self.state = "cut"
 
     def answer(self) -> Answer:
@@ -106,7 +111,8 @@ class _Column:
     def _choose(self, logits: torch.Tensor) -> int:
         if self._settings.temperature == 0:
             return int(logits.argmax())
-        probabilities = torch.softmax(logits.double() / self._settings.temperature, dim=-1)
+        scaled = (logits.double() - logits.max()) / self._settings.temperature  # at most 0: it cannot overflow
+        probabilities = torch.softmax(scaled, dim=-1)
         return int(torch.multinomial(probabilities, 1, generator=self._random))
 
 
@@ -131,7 +137,8 @@ def compare(
     asked = checked_question(question)
     prompt = encode_prompt(pair.tokenizer, asked, pair.prompt)
     text = prompt_text(pair.tokenizer, asked, pair.prompt)
-    columns = {side: _Column(pair, side, prompt, settings, text) for side in SIDES}
+    limit = min(settings.max_new_tokens, _room(pair, prompt))
+    columns = {side: _Column(pair, side, prompt, settings, text, limit) for side in SIDES}
     deadline = time.monotonic() + MAX_SECONDS
     while any(column.state == "running" for column in columns.values()):
         stop = cancelled() or time.monotonic() > deadline
@@ -142,3 +149,15 @@ def compare(
                 else:
                     column.step()
         yield {side: column.answer() for side, column in columns.items()}
+
+
+def _room(pair: ModelPair, prompt: list[int]) -> int:
+    """Tokens that fit behind the prompt; rare characters cost several each, and some models end at 1,024."""
+    context: int | None = getattr(pair.base.model.config, "max_position_embeddings", None)
+    if context is None:
+        return sys.maxsize
+    if len(prompt) >= context:
+        raise QuestionRefused(
+            f"The question takes {len(prompt):,} tokens and {pair.base.name} reads {context:,} at most: shorten it."
+        )
+    return context - len(prompt)

@@ -29,8 +29,9 @@ class PairPool:
         with self._lock:
             if self._pair is None or self._pair.run_id != run.id or not self._is_current(run_id):
                 self._pair = None  # free the old weights before the new ones are read
+                stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
                 self._pair = load_pair(run, self._settings, progress)
-                self._stamp = self._stamp_of(run_id)
+                self._stamp = stamp
             yield self._pair
 
     def _stamp_of(self, run_id: str) -> tuple[int, int] | None:

@@ -1,1 +1,1 @@
-"""`python -m medqa_core`: everything a page can do, as a command. Heavy libraries load inside the verb that needs them."""
+"""`python -m medqa_core`: everything a page can do, as a command. A verb imports the heavy libraries it needs."""

@@ -2,7 +2,6 @@
 
 import sys
 
-import click
 import typer
 
 from medqa_core.cli import ask, data, doctor, evaluate, import_, report, runs, train
@@ -11,7 +10,6 @@ from medqa_core.foundation.errors import MedQAError
 app = typer.Typer(
     name="python -m medqa_core",
     help="MedQA Lab: fine-tune a small model on medical questions, measure it, write it up, ask it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,15 +26,15 @@ app.command("ask")(ask.ask)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=arguments, prog_name="python -m medqa_core", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="python -m medqa_core", standalone_mode=False)
     except MedQAError as error:
         _fail(str(error), error.exit_code)
-    except click.UsageError as error:
-        _fail(f"{error.format_message()} See --help.", 2)
-    except click.ClickException as error:
-        _fail(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except typer.TyperException as error:  # wrong options and arguments
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        _fail(f"{said} See --help.", 2)
+    except (typer.Abort, KeyboardInterrupt):
         _fail("Interrupted.", 130)
     except BrokenPipeError:  # the reader of a pipe has gone, `… | head`
         sys.stderr.close()

@@ -41,5 +41,6 @@ def ask(
         adapter = answer.provenance.adapter_sha256
         say(f"{name}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
         say(f"  {answer.text or '(no answer)'}")
-        say(f"  {answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} a second), {answer.state}\n")
+        speed = f"{answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} a second)"
+        say(f"  {speed}, {answer.state}\n")
     say(NOTICE)

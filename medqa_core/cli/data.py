@@ -9,7 +9,7 @@ from medqa_core.cli.output import JsonFlag, note, print_json, say
 from medqa_core.data import sources
 from medqa_core.foundation.settings import Settings
 
-app = typer.Typer(help="The data sets and the embedded model.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The data sets and the embedded model.", rich_markup_mode=None)
 
 
 @app.command()

@@ -69,7 +69,10 @@ def _device() -> Finding:
 
 
 def _models(settings: Settings) -> list[Finding]:
-    return [Finding(f"model {r.name}", r.state in ("ready", "made when needed"), r.detail, r.remedy) for r in reach(settings)]
+    return [
+        Finding(f"model {r.name}", r.state in ("ready", "made when needed"), r.detail, r.remedy)
+        for r in reach(settings)
+    ]
 
 
 def _data(settings: Settings) -> list[Finding]:

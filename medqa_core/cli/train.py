@@ -41,7 +41,11 @@ def train(
     if json:
         print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
     elif status is not None:
-        best = f"; lowest validation loss {status.best.validation_loss:.4f} at step {status.best.step}" if status.best else ""
+        best = (
+            f"; lowest validation loss {status.best.validation_loss:.4f} at step {status.best.step}"
+            if status.best
+            else ""
+        )
         say(f"{run.id}: {status.state} after {status.step} of {status.total_steps} steps{best}.")
         if not evaluate:
             say(f"Next: python -m medqa_core evaluate {run.id}")

@@ -6,6 +6,7 @@ Ben Abacha and Demner-Fushman, "A question-entailment approach to question answe
 
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,17 +64,25 @@ def load(path: Path) -> PairSet:
 def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each XML file, in the order of their names."""
     if path.is_dir():
-        for file in sorted(path.rglob("*.xml")):
-            if file.stat().st_size <= FILE_LIMIT:
-                yield file.name, file.read_bytes()
+        try:
+            for file in sorted(path.rglob("*.xml")):
+                if _is_document(file.name) and file.is_file() and file.stat().st_size <= FILE_LIMIT:
+                    yield file.name, file.read_bytes()
+        except OSError as error:
+            raise DataUnavailable(f"MedQuAD: {path.name} cannot be read: {error.strerror or error}.") from error
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(".xml") and m.file_size <= FILE_LIMIT]
+            members = [m for m in archive.infolist() if _is_document(m.filename) and m.file_size <= FILE_LIMIT]
             for member in sorted(members, key=lambda m: m.filename):
                 yield member.filename, archive.read(member)
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataUnavailable(f"MedQuAD: {path.name} is not a readable ZIP or folder of the original XML.") from error
+
+
+def _is_document(name: str) -> bool:
+    """Not the `._…` twins that a Mac puts beside each file of a ZIP."""
+    return name.endswith(".xml") and not name.rpartition("/")[2].startswith(".")
 
 
 def _pairs(root: ElementTree.Element) -> Iterator[Pair]:

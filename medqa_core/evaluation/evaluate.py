@@ -24,6 +24,7 @@ from medqa_core.models.prompt import Example, PromptKind, encode_example, encode
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.evaluation import Evaluation, Generation
 from medqa_core.runs.predictions import write_predictions
+from medqa_core.runs.status import LIVE
 from medqa_core.runs.store import Run
 
 Progress = Callable[[str, int, int], None]
@@ -48,13 +49,15 @@ def evaluate(run: Run, settings: Settings, progress: Progress = lambda *_: None)
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
     Raises:
-        InputError: an imported run, which has nothing to evaluate.
+        InputError: an imported run, which has nothing to evaluate, or one that is still being trained.
         ModelError: its models cannot be loaded.
         DataUnavailable: the data set is not in reach, or is not the one that the run was trained on.
     """
     config = run.record.config
     if config is None:
         raise InputError(f"{run.id} is an imported run: its figures are the source's and cannot be measured again.")
+    if run.state in LIVE:
+        raise InputError(f"{run.id} is still {run.state}: its weights may yet change. Evaluate it when it has ended.")
     start = time.monotonic()
     parts = _same_split(run, config, settings)
     pair = load_pair(run, settings)
@@ -175,7 +178,8 @@ def _protocol(config: TrainConfig, pair: ModelPair, base_prompts: dict[str, floa
         "loss": f"nats a token of the reference answer, its first {config.max_tokens} tokens with the prompt",
         "decoding": f"greedy, at most {config.max_new_tokens} new tokens",
         "rouge": "rouge_score F-measure with stemming, against the whole reference answer",
-        "resampling": "whole topics: 95% bootstrap interval, permutation test, Holm's correction of the secondary metrics",
+        "resampling": "whole topics: 95% bootstrap interval, permutation test; "
+        "Holm's correction of the secondary metrics and across question types",
         "base_sha256": pair.base.sha256,
         "fine_tuned_sha256": pair.adapter_sha256,
     }

@@ -70,15 +70,21 @@ def judge(
     groups = int(data.group.max()) + 1
     columns = (data.base, data.fine_tuned, data.weight)
     sums: Array = np.stack([np.bincount(data.group, column, groups) for column in columns]).astype(np.float64)
-    base, tuned = (float(transform(sums[row].sum() / sums[2].sum())) for row in (0, 1))
+    with np.errstate(over="ignore"):  # exp of the loss of a model that fell apart
+        base, tuned = (float(transform(sums[row].sum() / sums[2].sum())) for row in (0, 1))
+    if not np.isfinite([base, tuned]).all():
+        return Metric(n=n, groups=groups, reason="Too large to be written as a number for at least one model.")
     difference = tuned - base
     common = {"base": base, "fine_tuned": tuned, "difference": difference, "n": n, "groups": groups}
     if groups < MIN_GROUPS:
         return Metric(**common, reason=f"Only {groups} independent topics: at least {MIN_GROUPS} are needed.")
     random = np.random.default_rng(seed)
-    drawn = _bootstrap(sums, transform, random)
+    with np.errstate(over="ignore", invalid="ignore"):
+        drawn = _bootstrap(sums, transform, random)
+        p = _permutation(sums, transform, difference, random)
+    if not np.isfinite(drawn).all():
+        return Metric(**common, reason="Too large to be resampled.")
     low, high = (float(q) for q in np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    p = _permutation(sums, transform, difference, random)
     error = float(drawn.std(ddof=1))
     return Metric(
         **common,

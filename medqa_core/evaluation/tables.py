@@ -17,6 +17,8 @@ Metrics = dict[MetricName, Metric]
 def metrics_of(rows: pd.DataFrame, primary: MetricName) -> tuple[Metrics, dict[str, Metrics]]:
     """Every metric over all rows, p-values of all but the primary one corrected, and the same by question type.
 
+    A question type is one of many that are looked at: each metric's p-values are corrected across the types.
+
     Args:
         rows: the columns of `runs.predictions.SCHEMA`.
         primary: the metric that decides; perplexity is a function of the loss and shares its p-value.
@@ -27,7 +29,7 @@ def metrics_of(rows: pd.DataFrame, primary: MetricName) -> tuple[Metrics, dict[s
         for kind, part in rows.groupby("question_type", sort=True)
         if len(part) >= MIN_QUESTIONS
     }
-    return overall, by_type
+    return overall, _corrected_across(by_type)
 
 
 def _judged(rows: pd.DataFrame) -> Metrics:
@@ -59,3 +61,14 @@ def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
     if "loss" in metrics and metrics["loss"].p is not None:
         adjusted["perplexity"] = adjusted.get("loss", metrics["loss"].p)
     return {n: with_p(n, m, adjusted[n]) if n in adjusted else m for n, m in metrics.items()}
+
+
+def _corrected_across(by_type: dict[str, Metrics]) -> dict[str, Metrics]:
+    """Holm over the question types, metric by metric; perplexity's p-values are the loss's here too."""
+    corrected = {kind: dict(metrics) for kind, metrics in by_type.items()}
+    for name in {name for metrics in by_type.values() for name in metrics}:
+        source = "loss" if name == "perplexity" else name
+        p_values = {kind: metrics[source].p for kind, metrics in by_type.items() if metrics[source].p is not None}
+        for kind, p in holm(p_values).items():  # type: ignore[arg-type]
+            corrected[kind][name] = with_p(name, by_type[kind][name], p)
+    return corrected

@@ -1,11 +1,13 @@
 """The base and the fine-tuned model of one run, on one set of base weights where the run is an adapter."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from peft import PeftModel
+from safetensors import SafetensorError
 
 from medqa_core.foundation.errors import ModelError, ModelUnavailable
 from medqa_core.foundation.files import sha256
@@ -84,8 +86,12 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
 def _with_adapter(model: Any, run: Run) -> Any:
     try:
         with quiet():
+            # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
+            warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
             adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except UserWarning as error:
+        raise ModelError(f"{run.id}: its adapter is incomplete; restore it or train the run again.") from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{run.id}: its adapter cannot be loaded on this base: {reason}") from error
     return adapted.eval()

@@ -71,7 +71,10 @@ def encode_example(
     words = _ids(tokenizer, answer if kind == "chat" else f" {answer}", special=False)
     kept = words[: max_tokens - len(prompt)]
     truncated = len(kept) < len(words)
-    text = tokenizer.decode(kept) if truncated else answer
+    text = answer
+    if truncated:
+        spelled: str = tokenizer.decode(kept)
+        text = spelled if kind == "chat" else spelled.removeprefix(" ")  # the space is the prompt's, not the answer's
     closing = [tokenizer.eos_token_id] if end and len(prompt) + len(kept) < max_tokens and not truncated else []
     return Example(prompt + kept + closing, len(prompt), len(text.encode("utf-8")), truncated)
 

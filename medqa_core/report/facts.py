@@ -32,7 +32,7 @@ class Facts:
             return run
         fresh = Run(run.folder, run.record)  # so that its problems are those of this reading alone
         frame = fresh.predictions()
-        return cls(
+        facts = cls(
             fresh,
             fresh.status(),
             fresh.evaluation(),
@@ -40,6 +40,8 @@ class Facts:
             frame if frame is not None and len(frame) else None,
             fresh.mmlu(),
         )
+        run.problems += [problem for problem in fresh.problems if problem not in run.problems]
+        return facts
 
     @property
     def record(self) -> RunRecord:

@@ -84,7 +84,9 @@ def duration(seconds: float | None) -> str:
         return f"{number(seconds)} s"
     if 0 < seconds < 1:
         return "under 1 s"
-    whole = round(abs(seconds))
+    # Rounded in the smaller unit that is shown, so that 81.8 minutes are 1 h 22 min and not 1 h 21 min.
+    step = next((step for limit, step in ((86_400, 3600), (3600, 60)) if abs(seconds) >= limit - step / 2), 1)
+    whole = round(abs(seconds) / step) * step
     days, rest = divmod(whole, 86_400)
     hours, rest = divmod(rest, 3600)
     minutes, left = divmod(rest, 60)

@@ -24,6 +24,11 @@ class Test:
         """Whether the data support the claim that was tested."""
         return self.p < ALPHA
 
+    @property
+    def either_way(self) -> "Test":
+        """The same test where the opposite would have been said as well: its p-value counts twice."""
+        return Test(self.statistic, min(1.0, 2 * self.p), self.n)
+
 
 def falling(values: np.ndarray) -> Test:
     """Mann-Kendall: do the values fall in the order in which they come?"""

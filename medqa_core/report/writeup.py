@@ -40,14 +40,18 @@ def sections(run: Run | Facts) -> list[Section]:
 def top(run: Run | Facts) -> tuple[Block, ...]:
     """What stands above the sections: the answer, the four figures, three findings, the limits."""
     facts = Facts.of(run)
-    findings = [f"{i.sentence} Evidence: {'; '.join(i.evidence)}." for i in insights(facts)[:3]]
+    findings = [_with_evidence(i) for i in insights(facts)[:3]]
     blocks: list[Block] = [sentence(facts), four_table(facts), findings, limits_line(facts)]
     return tuple(block for block in blocks if block)
 
 
 def bullet(insight: Insight) -> str:
     """An insight on one line: the sentence, its evidence, and when it would be false."""
-    return f"{insight.sentence} Evidence: {'; '.join(insight.evidence)}. False if {insight.false_if}."
+    return f"{_with_evidence(insight)} False if {insight.false_if}."
+
+
+def _with_evidence(insight: Insight) -> str:
+    return f"{insight.sentence} Evidence: {'; '.join(insight.evidence).rstrip('.')}."
 
 
 def _pairs(rows: Rows) -> Table:

@@ -5,7 +5,6 @@ from typing import Any
 
 from peft import LoraConfig, get_peft_model
 
-from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.quiet import quiet
@@ -14,16 +13,7 @@ from medqa_core.runs.config import TrainConfig
 
 
 def trainable(base: LoadedModel, config: TrainConfig) -> Any:
-    """The model to train, in training mode.
-
-    Raises:
-        InputError: `max_tokens` is more than the model's context.
-    """
-    context = getattr(base.model.config, "max_position_embeddings", None)
-    if context and config.max_tokens > context:
-        raise InputError(
-            f"max_tokens: {config.max_tokens} is more than the {context} tokens that {base.name} can read."
-        )
+    """The model to train, in training mode."""
     if config.method == "full":
         return base.model.train()
     lora = LoraConfig(

@@ -2,7 +2,7 @@
 
 import contextlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,10 +10,11 @@ import torch
 
 import medqa_core
 from medqa_core.data import sources, split
-from medqa_core.data.pairs import PairSet
+from medqa_core.data.pairs import Pair, PairSet
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
-from medqa_core.models.prompt import Example, encode_example, kind_for
+from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt, kind_for
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.schema import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, SplitSizes
 from medqa_core.runs.status import now
@@ -44,15 +45,36 @@ def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], N
     data = sources.load(config.dataset, settings)
     sizes = (config.train_size, config.validation_size, config.test_size)
     parts = split.grouped_split(data.pairs, sizes, config.split_seed)
+    for name in ("train", "validation", "test"):
+        if not getattr(parts, name):
+            raise InputError(f"{name}_size: {data.title} is too small to split without leaking; this part is empty.")
     base = load(config.base_model, config.revision, settings=settings, progress=progress)
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
+    _check_context(config, base, parts.test, kind)
     training = encode(parts.train, base.tokenizer, kind, config.max_tokens)
     validation = [
         encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
         for pair in parts.validation
     ]
     return Prepared(base, data, parts, training, validation)
+
+
+def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[Pair], kind: PromptKind) -> None:
+    """Refuse lengths that the model cannot read, now and not at the evaluation after hours of training."""
+    context = getattr(base.model.config, "max_position_embeddings", None)
+    if context is None:
+        return
+    if config.max_tokens > context:
+        raise InputError(
+            f"max_tokens: {config.max_tokens} is more than the {context} tokens that {base.name} can read."
+        )
+    longest = max(len(encode_prompt(base.tokenizer, pair.question, kind)) for pair in questions)
+    if longest + config.max_new_tokens > context:
+        raise InputError(
+            f"max_new_tokens: {config.max_new_tokens} and the longest test question's {longest} are more than the "
+            f"{context} tokens that {base.name} can read; at most {max(context - longest, 0)} are possible."
+        )
 
 
 def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id: str | None) -> RunRecord:

@@ -52,6 +52,10 @@ def train(
     with _logged(run.folder / "train.log"), StatusWriter(run.folder) as status:
         try:
             seconds, finished = _fit(config, prepared, run, status, bar=bar)
+        except KeyboardInterrupt:  # before the first step; `_fit` sees to it afterwards
+            status.update(state="stopped", stage=None)
+            log.warning("stopped before the first step")
+            return run
         except MedQAError as error:
             status.update(state="failed", error=str(error))
             log.error("%s", error)

@@ -15,7 +15,12 @@ HIGHLIGHTS = ("differences", "shared with the reference", "none")
 SIDES = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
 
 
-def card(row: dict[str, Any], pair: Pair | None, *, score: str, highlight: str) -> None:
+def cards(rows: list[dict[str, Any]], texts: dict[str, Pair] | None, *, score: str, highlight: str) -> None:
+    """The questions of one page."""
+    html("".join(_card(row, (texts or {}).get(str(row["question_id"])), score, highlight) for row in rows))
+
+
+def _card(row: dict[str, Any], pair: Pair | None, score: str, highlight: str) -> str:
     """The question with its three texts."""
     question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
     about = [str(row[c]) for c in ("question_type", "source") if isinstance(row.get(c), str)]
@@ -27,15 +32,14 @@ def card(row: dict[str, Any], pair: Pair | None, *, score: str, highlight: str) 
     if change is not None:
         about.append(f"{SCORES[score]} gain {signed(change, 4)}")
     reference = pair.answer if pair else ""
-    body = (
-        f'<p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p><div class="mq-cards">'
-        + "".join(_side(row, side, reference, highlight) for side in SIDES)
-    )
+    sides = "".join(_side(row, side, reference, highlight) for side in SIDES)
+    body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
+    body += f'<div class="mq-cards">{sides}'
     if pair:
         tokens = _float(row.get("reference_tokens"))
         length = f", {count(int(tokens))} tokens" if tokens else ""
         body += _block("wide", f"Reference answer{length}", escape(pair.answer), "Reference answer")
-    html(body + "</div>")
+    return body + "</div></article>"
 
 
 def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str:
@@ -51,11 +55,8 @@ def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str
         shown = marked(text, reference, shared=True)
     else:
         shown = escape(text)
-    numbers = [
-        f"{label} {number(value)}"
-        for name, label in SCORES.items()
-        if (value := _float(row.get(f"{side}_{name}"))) is not None
-    ]
+    scores = [(label, _float(row.get(f"{side}_{name}"))) for name, label in SCORES.items()]
+    numbers = [f"{label} {number(value)}" for label, value in scores if value is not None]
     tokens = _float(row.get(f"{side}_answer_tokens"))
     numbers += [f"{count(int(tokens))} tokens"] if tokens is not None else []
     return _block(kind, f"{sign} {title}", shown, title, " · ".join(numbers))

@@ -18,7 +18,9 @@ def figure(height: int, *, x: str, y: str, log: bool = False) -> go.Figure:
     """An empty figure in the house style; `x` and `y` are axis titles with their units."""
     result = go.Figure(layout={"template": theme.template(theme.palette()), "height": height})
     result.update_xaxes(title_text=x)
-    result.update_yaxes(title_text=y, type="log" if log else "linear")
+    result.update_yaxes(title_text=y)
+    if log:
+        result.update_yaxes(type="log")
     return result
 
 
@@ -34,7 +36,14 @@ def show(chart: go.Figure, *, key: str, alt: str, caption: str, height: int | No
 def download(label: str, frame: Callable[[], pd.DataFrame], name: str, *, key: str) -> None:
     """A button that gives the data behind a figure as CSV; they are only written when it is pressed."""
     st.download_button(
-        label, data=lambda: csv(frame()), file_name=name, mime="text/csv", key=key, type="tertiary", on_click="ignore"
+        label,
+        data=lambda: csv(frame()),
+        file_name=name,
+        mime="text/csv",
+        key=key,
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
     )
 
 

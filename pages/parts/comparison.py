@@ -1,33 +1,51 @@
 """What differs between runs: their configurations, their data, their figures. Nothing here draws."""
 
+from dataclasses import dataclass
+
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import SETTINGS, figures, settings
-from medqa_core.report.format import NOT_STATED, percent
-from medqa_core.report.verdict import METRICS, change_text, value_text
+from medqa_core.report.format import NOT_STATED, capital, percent, verdict_mark
+from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text, values_text
 
 MOST = 6
 
 
-def differing_settings(runs: list[Facts]) -> list[list[str]]:
-    """A row for each setting that is not the same in all runs; what a run does not state is shown as such."""
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one run."""
+
+    values: str
+    """Base → fine-tuned, or the fine-tuned model's figure alone."""
+    change: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric across runs; None where a run does not have it."""
+
+    label: str
+    about: str
+    cells: tuple[Cell | None, ...]
+
+
+def differing_settings(runs: list[Facts]) -> tuple[list[list[str]], list[list[str]]]:
+    """The settings with different values, and those that some runs do not state while the others agree."""
     tables = [dict(_about(facts)) for facts in runs]
     names = list(dict.fromkeys(name for table in tables for name in table))
     rows = [[name, *(table.get(name, NOT_STATED) for table in tables)] for name in names]
-    return [row for row in rows if len(set(row[1:])) > 1]
+    differing = [row for row in rows if len(set(row[1:]) - {NOT_STATED}) > 1]
+    unstated = [row for row in rows if NOT_STATED in row and row not in differing]
+    return differing, unstated
 
 
-def figure_rows(runs: list[Facts]) -> list[list[str]]:
-    """A row for each metric that some run has: the fine-tuned model's figure, then base, then the difference."""
+def figure_rows(runs: list[Facts]) -> list[Row]:
+    """A row for each metric that some run has."""
     rows = []
     for name, spec in METRICS.items():
-        label = spec.label[:1].upper() + spec.label[1:]
-        cells = [_tuned(facts, name) for facts in runs]
-        if any(cell != NOT_STATED for cell in cells):
-            rows.append([label, *cells])
-        metrics = [facts.metric(name) for facts in runs]
-        if any(m is not None and m.base is not None for m in metrics):
-            rows.append(["  base", *(NOT_STATED if m is None else value_text(name, m.base) for m in metrics)])
-            rows.append(["  difference", *(NOT_STATED if m is None else change_text(name, m) for m in metrics)])
+        cells = [_cell(facts, name) for facts in runs]
+        if any(cells):
+            rows.append(Row(capital(spec.label), "lower is better" if spec.lower_is_better else "", tuple(cells)))
     return rows
 
 
@@ -61,11 +79,12 @@ def lowest(runs: list[Facts]) -> str:
     )
 
 
-def _tuned(facts: Facts, name: str) -> str:
+def _cell(facts: Facts, name: str) -> Cell | None:
     metric = facts.metric(name)
-    if metric is not None and metric.fine_tuned is not None:
-        return value_text(name, metric.fine_tuned)
-    return figures(facts)["test_loss" if name == "loss" else name].text
+    if metric is not None and is_compared(metric):
+        return Cell(values_text(name, metric), change_text(name, metric), verdict_mark(supported(name, metric)))
+    figure = figures(facts)["test_loss" if name == "loss" else name]
+    return None if figure.value is None else Cell(figure.text, f"{figure.origin}, no base")
 
 
 def _about(facts: Facts) -> list[tuple[str, str]]:

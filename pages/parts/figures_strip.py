@@ -22,7 +22,7 @@ def _cell(figure: Headline) -> str:
     tuned = f'<span class="mq-tuned mq-strong">{escape(figure.fine_tuned)}</span>'
     if figure.verdict:
         base = f'<span class="mq-base">{escape(figure.base)}</span> <span class="mq-muted" aria-label="to">→</span> '
-        below = f"<dd>{verdict(figure.verdict)} {escape(figure.change)}</dd>"
+        below = f'<dd class="fit">{escape(figure.change)}</dd><dd>{verdict(figure.verdict)}</dd>'
         return f'<div>{head}<dd class="mq-pair">{base}{tuned}</dd>{below}</div>'
     if figure.origin == "not stated":
         missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{NOT_STATED}</dd>'

@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from html import escape
 
-import streamlit as st
-
 from medqa_core.report.insights import Insight
-from pages.parts.markup import html, note, rich
+from pages.parts.markup import html, rich
 
 
-def findings(title: str, found: Sequence[Insight], *, key: str) -> None:
-    """Each sentence with its effect; the evidence opens below it."""
-    st.subheader(title, anchor=False)
-    if not found:
-        note("Nothing that the data of this run support.")
-    for place, one in enumerate(found):
-        effect = f'<p class="mq-note">{escape(one.effect)}</p>' if one.effect and one.effect not in one.sentence else ""
-        html(f'<div class="mq-finding"><p>{rich(one.sentence)}</p>{effect}</div>')
-        with st.expander("Evidence", key=f"evidence-{key}-{place}"):
-            html(
-                "<ul>"
-                + "".join(f"<li><code>{escape(row)}</code></li>" for row in one.evidence)
-                + f'</ul><p class="mq-note">It would be false if {rich(one.false_if)}.</p>'
-            )
+def findings(title: str, found: Sequence[Insight]) -> None:
+    """Each sentence; its evidence opens below it."""
+    none = '<p class="mq-note">Nothing that the data of this run support.</p>'
+    html(f"<h3>{escape(title)}</h3>" + ("".join(_finding(one) for one in found) or none))
+
+
+def _finding(one: Insight) -> str:
+    rows = "".join(f"<li><code>{escape(row)}</code></li>" for row in one.evidence)
+    effect = f"<p class='mq-note'>Size: {rich(one.effect)}</p>" if one.effect else ""
+    return (
+        f'<div class="mq-finding"><p>{rich(one.sentence)}</p><details><summary>Evidence</summary>'
+        f'<div class="mq-evidence"><ul>{rows}</ul>{effect}'
+        f'<p class="mq-note">False if {rich(one.false_if)}.</p></div></details></div>'
+    )

@@ -55,7 +55,7 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
             _train(chart, train, view, colour, dash, name)
         if len(validation):
             _validation(chart, validation, view, p.text if len(runs) == 1 else colour, dash, name)
-            _mark_best(chart, validation, run.best_step, p)
+            _mark_best(chart, validation, run.best_step, p, word=not name)
         if view.axis == "step":
             _mark_non_finite(chart, run.series.train, p)
         if len(runs) > 1 and (len(validation) or len(train)):
@@ -65,6 +65,7 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
             smoothed = Line(train.x, smooth(train.y, view.smoothing), train.step)
             ends += [("training", smoothed, colour)] * bool(len(train))
     _label(chart, ends, view)
+    _fit(chart)
     return chart
 
 
@@ -96,7 +97,7 @@ def frame(runs: list[RunCurve]) -> pd.DataFrame:
 
 def _train(chart: go.Figure, train: Line, view: View, colour: str, dash: str, name: str) -> None:
     smoothed = thin(Line(train.x, smooth(train.y, view.smoothing), train.step))
-    if view.smoothing > 0:
+    if view.smoothing > 0 and not name:
         raw = thin(train)
         chart.add_scatter(
             x=raw.x,
@@ -129,7 +130,7 @@ def _validation(chart: go.Figure, points: Line, view: View, colour: str, dash: s
     )
 
 
-def _mark_best(chart: go.Figure, points: Line, step: int | None, p: theme.Palette) -> None:
+def _mark_best(chart: go.Figure, points: Line, step: int | None, p: theme.Palette, *, word: bool) -> None:
     """A ring around the checkpoint that was kept, where the run says which."""
     found = np.flatnonzero(points.step == step) if step is not None else np.array([], dtype=int)
     if len(found):
@@ -141,11 +142,10 @@ def _mark_best(chart: go.Figure, points: Line, step: int | None, p: theme.Palett
             marker={"size": 15, "symbol": "circle-open", "color": p.better, "line": {"width": 2}},
             hovertemplate=f"checkpoint that was kept: step {step}, loss %{{y:.6f}}<extra></extra>",
         )
-        chart.add_annotation(
-            x=float(best.x[0]), y=float(best.y[0]), text="kept", showarrow=False, yshift=18, font={"color": p.better}
-        )
-        if chart.layout.yaxis.type == "log":
-            chart.layout.annotations[-1].y = float(np.log10(best.y[0]))
+        if word:
+            y = float(best.y[0])
+            where = {"x": float(best.x[0]), "y": float(np.log10(y)) if chart.layout.yaxis.type == "log" else y}
+            chart.add_annotation(**where, text="kept", showarrow=False, yshift=18, font={"color": p.better})
 
 
 def _mark_non_finite(chart: go.Figure, curve: Curve, p: theme.Palette) -> None:
@@ -175,6 +175,15 @@ def _label(chart: go.Figure, ends: list[tuple[str, Line, str]], view: View) -> N
         widest = max(widest, len(shown))
         charts.end_label(chart, shown, float(points.x[-1]), float(points.y[-1]), colour, log=view.log, shift=shift)
     chart.update_layout(margin={"r": 16 + 7 * widest})
+
+
+def _fit(chart: go.Figure) -> None:
+    """The x axis ends where the data end, so that the labels stand in the margin."""
+    ends = [(float(t.x.min()), float(t.x.max())) for t in chart.data if t.x is not None and len(t.x)]
+    if ends:
+        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+        pad = 0.02 * ((high - low) or 1.0)
+        chart.update_xaxes(range=[low - pad, high + pad])
 
 
 def _hover(name: str, what: str) -> str:

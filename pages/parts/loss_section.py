@@ -17,7 +17,7 @@ def small_curve(run: Run) -> None:
         no_curve(run)
         return
     chart = loss_charts.loss([curve], View(height=270))
-    charts.show(chart, key="small-curve", alt=in_words(curve), caption="")
+    charts.show(chart, key="small-curve", alt=in_words(curve), caption=in_words(curve))
 
 
 def no_curve(run: Run) -> None:
@@ -43,15 +43,13 @@ def in_words(curve: RunCurve) -> str:
         tenth = max(1, len(train) // 10)
         first, last = float(np.mean(train.y[:tenth])), float(np.mean(train.y[-tenth:]))
         verb = "fell" if last < first else "rose" if last > first else "stayed"
-        parts.append(
-            f"Training loss {verb} from {number(first)} to {number(last)} (means of the first and last tenth of "
-            f"{count(len(train))} logged rows) by step {count(int(train.step[-1]))}"
-        )
+        parts.append(f"Training loss {verb} from {number(first)} to {number(last)}")
     if len(validation):
         best = int(np.argmin(validation.y))
+        ended = f", and ended at {number(float(validation.y[-1]))}" if best < len(validation) - 1 else ", the last one"
         parts.append(
             f"{'v' if parts else 'V'}alidation loss was lowest, {number(float(validation.y[best]))}, "
-            f"at step {count(int(validation.step[best]))}, and ended at {number(float(validation.y[-1]))}"
+            f"at step {count(int(validation.step[best]))}{ended}"
         )
     bad = len(curve.series.train.non_finite_steps) + len(curve.series.validation.non_finite_steps)
     text = "; ".join(parts) + "." if parts else "No finite loss was logged."

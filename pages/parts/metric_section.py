@@ -104,19 +104,18 @@ def how_measured(facts: Facts) -> None:
     e = facts.evaluation
     if e is None or not (e.protocol or facts.generations):
         return
-    with st.expander("How it was measured"):
-        if e.protocol:
-            html(bullets(f"{capital(key.replace('_', ' '))}: {text}" for key, text in e.protocol.items()))
-        if facts.generations:
-            base, tuned = facts.generations
-            rows = [
-                ["empty answers", percent(base.empty_share), percent(tuned.empty_share)],
-                ["mean answer, tokens", number(base.mean_tokens, 1), number(tuned.mean_tokens, 1)],
-                ["answer length / reference length", number(base.length_ratio, 2), number(tuned.length_ratio, 2)],
-                ["prompt", base.prompt, tuned.prompt],
-            ]
-            columns = (Column("answers"), Column("base", "number"), Column("fine-tuned", "number"))
-            tables.table(columns, rows, caption="How the generated answers came out; ROUGE rewards length.")
+    body = bullets(f"{capital(key.replace('_', ' '))}: {text}" for key, text in e.protocol.items())
+    if facts.generations:
+        base, tuned = facts.generations
+        rows = [
+            ["empty answers", percent(base.empty_share), percent(tuned.empty_share)],
+            ["mean answer, tokens", number(base.mean_tokens, 1), number(tuned.mean_tokens, 1)],
+            ["answer length / reference length", number(base.length_ratio, 2), number(tuned.length_ratio, 2)],
+            ["prompt", base.prompt, tuned.prompt],
+        ]
+        columns = (Column("answers"), Column("base", "number"), Column("fine-tuned", "number"))
+        body += tables.markup(columns, rows, caption="How the generated answers came out; ROUGE rewards length.")
+    html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
 
 
 def _nothing(facts: Facts) -> None:

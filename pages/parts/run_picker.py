@@ -91,5 +91,5 @@ def _about(entries: list[RunEntry], chosen: str | None) -> None:
         html(f'<p class="mq-note">{rich(entry.title)}<br>{rich(entry.state)}, {date(entry.created_at)}</p>')
     broken = [e for e in entries if e.state == "unreadable"]
     if broken:
-        with st.expander(f"{len(broken)} cannot be opened"):
-            html(bullets(f"{e.id}: {e.problem}" for e in broken[:50]))
+        listed = bullets(f"{e.id}: {e.problem}" for e in broken[:50])
+        html(f"<details><summary>{len(broken)} cannot be opened</summary>{listed}</details>")

@@ -50,9 +50,9 @@ def unknown_run(asked: str, entries: list[RunEntry]) -> None:
         html("<p>What is there:</p>" + bullets(f"{e.id} · {e.title} ({e.state})" for e in there[:50]))
 
 
-def problems(run: Run) -> None:
-    """What could not be read of a run that opens otherwise; call it after the page has read what it shows."""
-    found = list(dict.fromkeys(run.problems))
+def problems(lines: list[str]) -> None:
+    """What could not be read of a run that opens otherwise; nothing where there is nothing."""
+    found = list(dict.fromkeys(lines))
     if found:
         notice("Part of this run could not be read.", *found[:10], "The rest is shown as it is.", bad=True)
 

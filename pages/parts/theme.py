@@ -123,6 +123,10 @@ def style() -> None:
 
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
+[data-testid="stMain"] h1{padding:0 0 .4rem}
+[data-testid="stMain"] h2,[data-testid="stMain"] h3{padding:.6rem 0 .4rem}
+[data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
+[data-testid="stMainBlockContainer"]>[data-testid="stVerticalBlock"]{gap:.75rem}
 .mq{color:var(--mq-text);line-height:1.5;overflow-wrap:anywhere}
 .mq p{margin:0 0 .5rem} .mq ul{margin:.1rem 0 .5rem;padding-left:1.1rem} .mq li{margin:.15rem 0}
 .mq-eyebrow{color:var(--mq-muted);font-size:.85rem;margin:0}
@@ -131,29 +135,40 @@ _SHEET = """
 .mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
 .mq-better{color:var(--mq-better)} .mq-worse{color:var(--mq-worse)}
 .mq code{font-family:var(--mq-mono);font-size:.86em;background:none;color:inherit;padding:0}
-.mq-figures{display:grid;grid-template-columns:repeat(4,1fr);margin:0;border-top:2px solid var(--mq-text)}
+.mq .mq-figures{display:grid;grid-template-columns:repeat(4,1fr);margin:0;padding:0;
+border-top:2px solid var(--mq-text)}
 .mq-figures>div{padding:.55rem 1rem .6rem 0;border-bottom:1px solid var(--mq-rule)}
 .mq-figures>div+div{padding-left:1rem;border-left:1px solid var(--mq-rule)}
 .mq-figures dt{font-size:.875rem;color:var(--mq-text);font-weight:600}
 .mq-figures dt span{font-weight:400;color:var(--mq-muted)}
-.mq-figures dd{margin:0;font-variant-numeric:tabular-nums;font-size:.875rem}
+.mq-figures dt,.mq-figures dd{margin:0;padding:0} .mq-figures dt span{display:block;font-size:.8rem}
+.mq-figures dd{font-variant-numeric:tabular-nums;font-size:.875rem}
 .mq-figures .mq-pair{font-size:1.45rem;line-height:1.35;white-space:nowrap}
 .mq-figures .mq-pair .mq-base{font-size:1.1rem}
 .mq-scroll{overflow-x:auto;max-width:100%}
 .mq-scroll:focus-visible,.mq-text:focus-visible{outline:2px solid var(--mq-link);outline-offset:2px}
 .mq table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums;margin:0}
 .mq caption{text-align:left;color:var(--mq-muted);font-size:.875rem;padding:0 0 .4rem;caption-side:top}
-.mq th{font-weight:600;text-align:left;vertical-align:bottom}
+.mq th{font-weight:600;text-align:left;vertical-align:bottom} .mq th .mq-note{font-weight:400}
 .mq thead th{color:var(--mq-muted);font-weight:400;font-size:.82rem;border-bottom:1px solid var(--mq-text)}
 .mq td,.mq th{padding:.38rem 1.1rem .38rem 0;border:0;border-bottom:1px solid var(--mq-rule);vertical-align:top}
 .mq .num{text-align:right;white-space:nowrap} .mq td:last-child,.mq th:last-child{padding-right:.2rem}
 .mq .fit{white-space:nowrap;overflow-wrap:normal}
 .mq-notice{border-left:3px solid var(--mq-muted);padding:.1rem 0 .1rem .9rem;max-width:56rem}
 .mq-notice.mq-bad{border-left-color:var(--mq-worse)} .mq-notice p:last-child{margin-bottom:0}
-.mq-finding{padding:.5rem 0 .55rem;border-bottom:1px solid var(--mq-rule)}
-.mq-finding p{margin:0} .mq-finding .mq-note{margin-top:.15rem}
+.mq h3{font-size:1.05rem;font-weight:600;margin:0;padding:0 0 .2rem;letter-spacing:0}
+.mq-finding{padding:.45rem 0 .5rem;border-top:1px solid var(--mq-rule)}
+.mq-finding>p{margin:0;font-size:.95rem}
+.mq details>summary{cursor:pointer;color:var(--mq-muted);font-size:.875rem;width:fit-content}
+.mq details>summary:hover{color:var(--mq-link)}
+.mq summary:focus-visible{outline:2px solid var(--mq-link);outline-offset:2px}
+.mq details.mq-part{border-bottom:1px solid var(--mq-rule)}
+.mq details.mq-part>summary{color:var(--mq-text);font-size:1rem;padding:.55rem 0;width:auto}
+.mq details.mq-part[open]{padding-bottom:1rem} .mq-evidence{padding:.3rem 0 .2rem .9rem}
+.mq-evidence li{font-size:.85rem}
 .mq-bar{height:6px;background:var(--mq-rule);border-radius:3px;overflow:hidden;margin:.25rem 0 .35rem}
 .mq-bar i{display:block;height:100%;background:var(--mq-tuned)}
+.mq-row{border-top:1px solid var(--mq-rule);padding:.9rem 0 1.1rem}
 .mq-q{font-size:1.05rem;font-weight:600;margin:0 0 .1rem}
 .mq-cards{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem;margin-top:.5rem}
 .mq-cards .wide{grid-column:1/-1;margin-top:.6rem}
@@ -165,8 +180,12 @@ _SHEET = """
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 2px;text-underline-offset:3px}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 2px;text-underline-offset:3px}
+.st-key-widget{position:relative}
+.st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
+top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
+.st-key-widget iframe{position:relative}
 @media (max-width:640px){
-.mq-answer{font-size:1.08rem}.mq-figures{grid-template-columns:1fr 1fr}
+.mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:1fr 1fr}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
 .mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
 [data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}}

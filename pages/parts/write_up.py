@@ -1,12 +1,15 @@
 """The write-up on the page: its sections, and each of its files as a download."""
 
 from collections.abc import Callable
+from html import escape
 
 import streamlit as st
 
-from medqa_core.report import html as html_report
-from medqa_core.report import markdown, model_card, text
-from medqa_core.report.writeup import Table
+import medqa_core.report.html as html_report
+from medqa_core.report import markdown, text
+from medqa_core.report.facts import Facts
+from medqa_core.report.model_card import render as model_card
+from medqa_core.report.writeup import Section, Table
 from medqa_core.report.writeup import sections as written
 from medqa_core.runs.store import Run
 from pages.parts import tables
@@ -16,12 +19,12 @@ FILES: dict[str, tuple[str, str, Callable[[Run], str]]] = {
     "summary.txt": ("Text", "text/plain", text.render),
     "summary.md": ("Markdown", "text/markdown", markdown.render),
     "summary.html": ("HTML, one page", "text/html", html_report.render),
-    "README.md": ("Model card", "text/markdown", model_card.render),
+    "README.md": ("Model card", "text/markdown", model_card),
 }
 
 
 def downloads(run: Run) -> None:
-    """A button a file. The file on disk is given as it is; one that is missing is written now."""
+    """A button a file. The file on disk is given as it is; one that is missing is written when asked for."""
     st.subheader("Take it with you", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for name, (label, mime, render) in FILES.items():
@@ -31,23 +34,28 @@ def downloads(run: Run) -> None:
                 file_name=f"{run.id}-{name}",
                 mime=mime,
                 key=f"download-{name}",
+                icon=":material/download:",
                 on_click="ignore",
             )
 
 
-def sections(run: Run) -> None:
-    """The whole write-up, section by section."""
-    for section in written(run):
-        with st.expander(section.title):
-            for block in section.blocks:
-                if isinstance(block, Table):
-                    columns = [tables.Column(str(title)) for title in block.header]
-                    rows = [[str(cell) for cell in row] for row in block.rows]
-                    tables.table(columns, rows, caption=section.title)
-                elif isinstance(block, str):
-                    html(f"<p>{rich(block)}</p>")
-                else:
-                    html(bullets(block))
+def sections(facts: Facts) -> None:
+    """The whole write-up; each section opens by itself."""
+    st.subheader("The whole write-up", anchor=False)
+    html("".join(_section(section) for section in written(facts)))
+
+
+def _section(section: Section) -> str:
+    parts = []
+    for block in section.blocks:
+        if isinstance(block, Table):
+            columns = [tables.Column(title) for title in block.header]
+            parts.append(tables.markup(columns, block.rows, caption=section.title))
+        elif isinstance(block, str):
+            parts.append(f"<p>{rich(block)}</p>")
+        else:
+            parts.append(bullets(block))
+    return f'<details class="mq-part"><summary>{escape(section.title)}</summary>{"".join(parts)}</details>'
 
 
 def _content(run: Run, name: str, render: Callable[[Run], str]) -> Callable[[], str]:

@@ -44,7 +44,7 @@ def test_interval_never_writes_a_bound_as_zero_that_is_not():
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (4907, "1 h 21 min"),
+        (4907, "1 h 22 min"),
         (43, "43 s"),
         (0, "0 s"),
         (0.4, "under 1 s"),

@@ -88,7 +88,7 @@ def kept_falling(points: Points) -> Insight | None:
 
 def rose_throughout(points: Points) -> Insight | None:
     """The validation loss rises, and its last value is above its first."""
-    trend = rising(points.losses)
+    trend = rising(points.losses).either_way
     if not trend.holds or points.losses[-1] <= points.losses[0]:
         return None
     return Insight(
@@ -103,7 +103,7 @@ def rose_throughout(points: Points) -> Insight | None:
 
 def fell(points: Points) -> Insight | None:
     """The validation loss falls, but its lowest value is not the last, and no rise after it can be told."""
-    trend = falling(points.losses)
+    trend = falling(points.losses).either_way
     if not trend.holds or points.losses[-1] >= points.losses[0]:
         return None
     best, last = points.best, len(points) - 1
@@ -119,7 +119,7 @@ def fell(points: Points) -> Insight | None:
 
 def did_not_fall(points: Points) -> Insight | None:
     """No falling trend can be told in the validation loss."""
-    trend = falling(points.losses)
+    trend = falling(points.losses).either_way
     if trend.holds:
         return None
     return Insight(
