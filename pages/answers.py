@@ -9,14 +9,12 @@ from medqa_core.report.format import count
 from pages.parts import answer_rows, charts, metric_charts, run_picker, states
 from pages.parts.answer_cards import HIGHLIGHTS, cards
 from pages.parts.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
-from pages.parts.markup import answer, eyebrow, note
+from pages.parts.markup import answer, note
 from pages.parts.store import question_texts
 
 A_PAGE = 10
 
-run = run_picker.selected()
-eyebrow(run_picker.title_line(run))
-st.title("What does each model answer?", anchor=False)
+run = run_picker.head("What does each model answer?")
 
 
 def answers(rows: pd.DataFrame) -> None:

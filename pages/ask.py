@@ -6,24 +6,22 @@ import streamlit as st
 
 from medqa_core.runs.store import answerable
 from pages.parts import run_picker, states, theme
-from pages.parts.markup import answer, eyebrow, html, note, rich
+from pages.parts.markup import answer, html, note, rich
 from pages.parts.store import store
 
 NOTE = (
     "A research demo, not medical advice: both models are small and make things up. "
     "For your health ask a clinician; in an emergency call your local emergency number."
 )
-HEIGHT = 900
+HEIGHT = 820
 
-run = run_picker.selected()
-eyebrow(run_picker.title_line(run))
-st.title("What do both models answer?", anchor=False)
-answer(f"Your question goes to the base model and to the fine-tuned model of {run.id}, side by side.")
-note(NOTE)
+run = run_picker.head("What do both models answer?")
 
 
 def widget() -> None:
     """The question-and-answer widget, which the server builds when it is first opened."""
+    answer(f"Your question goes to the base model and to the fine-tuned model of {run.id}, side by side.")
+    note(NOTE)
     query = urlencode({"run": run.id, "__theme": theme.mode()})
     with st.container(key="widget"):
         st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
@@ -46,7 +44,7 @@ def no_model() -> None:
             st.page_link("ask.py", label=f"Ask {other}", query_params={run_picker.KEY: other})
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
-        st.code("python -m medqa_core train --preset starter", language="bash")
+        st.code("python -m medqa_core train --preset starter", language=None)
 
 
 if run.adapter or run.model:

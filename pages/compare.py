@@ -12,8 +12,7 @@ from pages.parts.markup import answer, html, note, verdict
 from pages.parts.store import other_runs, store
 from pages.parts.tables import Column, Raw
 
-run = run_picker.selected()
-st.title("What differs between runs?", anchor=False)
+run = run_picker.head("What differs between runs?", one_run=False)
 
 
 def choose() -> list[Run]:

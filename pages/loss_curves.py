@@ -5,12 +5,10 @@ import streamlit as st
 from pages.parts import charts, loss_charts, run_picker, states
 from pages.parts.loss_charts import RunCurve, View
 from pages.parts.loss_section import in_words, no_curve, other_curves
-from pages.parts.markup import answer, eyebrow
+from pages.parts.markup import answer
 from pages.parts.store import other_runs
 
-run = run_picker.selected()
-eyebrow(run_picker.title_line(run))
-st.title("How did training go?", anchor=False)
+run = run_picker.head("How did training go?")
 
 
 def curves() -> None:
@@ -25,7 +23,7 @@ def curves() -> None:
     shown = [curve, *others]
     with figure:
         caption = (
-            "Teal: training loss, each logged value faint, smoothed on top. Dark: validation loss. "
+            "Training loss: each logged value faint, smoothed on top. Validation loss: the line with points. "
             "In the sentence, training loss is the mean of the first and of the last tenth of the logged values."
             if len(shown) == 1
             else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."

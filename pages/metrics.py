@@ -1,21 +1,16 @@
 """Metrics: how large is the difference, metric by metric?"""
 
-import streamlit as st
-
 from medqa_core.report.facts import Facts
-from medqa_core.report.verdict import sentence
 from pages.parts import metric_section, run_picker, states
-from pages.parts.markup import answer, eyebrow
+from pages.parts.markup import answer
 
-run = run_picker.selected()
-eyebrow(run_picker.title_line(run))
-st.title("How large is the difference?", anchor=False)
+run = run_picker.head("How large is the difference?")
 
 
 def metrics() -> None:
     """The sentence, the table, the intervals; MMLU and question types below."""
     facts = Facts.of(run)
-    answer(sentence(facts))
+    answer(states.verdict_sentence(facts))
     metric_section.overall(facts)
     metric_section.mmlu(facts)
     metric_section.by_question_type(facts)

@@ -5,21 +5,18 @@ import streamlit as st
 from medqa_core.report.facts import Facts
 from medqa_core.report.headline import limits_line
 from medqa_core.report.insights import insights
-from medqa_core.report.verdict import sentence
 from pages.parts import figures_strip, run_picker, states, write_up
 from pages.parts.findings import findings
 from pages.parts.loss_section import small_curve
-from pages.parts.markup import answer, eyebrow, note
+from pages.parts.markup import answer, note
 
-run = run_picker.selected()
-eyebrow(run_picker.title_line(run))
-st.title("Did fine-tuning help?", anchor=False)
+run = run_picker.head("Did fine-tuning help?")
 
 
 def overview() -> None:
     """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
     now = Facts.of(run)
-    answer(sentence(now))
+    answer(states.verdict_sentence(now))
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -30,7 +27,7 @@ def overview() -> None:
 
 
 states.watch(run, overview)
-write_up.downloads(run)
 facts = Facts.of(run)
-write_up.sections(facts)
 states.problems(facts.problems)
+write_up.downloads(run)
+write_up.sections(facts)

@@ -34,7 +34,7 @@ def load(path: Path) -> PairSet:
     for name, content in _documents(path):
         try:
             root = ElementTree.fromstring(content)
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # the last two: an unknown encoding
             raise DataUnavailable(f"MedQuAD: {name} is not valid XML ({error}); fetch the data set again.") from error
         found = list(_pairs(root))
         parsed += len(found)

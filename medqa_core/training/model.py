@@ -36,14 +36,15 @@ def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: s
     folder = run_folder / ("adapter" if method == "lora" else "model")
 
     def fill(temporary: Path) -> None:
-        if method == "lora":
-            # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
-            model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)
-            # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
-            model.save_pretrained(temporary, save_embedding_layers=False)
-        else:
-            tokenizer.save_pretrained(temporary)
-            model.save_pretrained(temporary)
+        with quiet():
+            if method == "lora":
+                # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
+                model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)
+                # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
+                model.save_pretrained(temporary, save_embedding_layers=False)
+            else:
+                tokenizer.save_pretrained(temporary)
+                model.save_pretrained(temporary)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
         for weights in temporary.glob("*.safetensors"):
             weights.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared

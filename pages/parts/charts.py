@@ -65,6 +65,8 @@ def end_label(
         xanchor="left",
         xshift=8,
         yshift=shift,
+        bgcolor=theme.faint(theme.palette().paper, 0.8),
+        borderpad=1,
         font={"color": colour, "size": 12},
     )
 

@@ -10,8 +10,10 @@ from pages.parts.markup import html, verdict
 
 
 def show(facts: Facts) -> None:
-    """The strip, in one row on a wide screen and two by two on a phone."""
-    html('<dl class="mq-figures">' + "".join(_cell(figure) for figure in four(facts)) + "</dl>")
+    """The strip, in one row on a wide screen and two by two on a phone; nothing where no figure is known."""
+    found = four(facts)
+    if any(figure.origin != "not stated" for figure in found):
+        html('<dl class="mq-figures">' + "".join(_cell(figure) for figure in found) + "</dl>")
 
 
 def _cell(figure: Headline) -> str:
@@ -27,6 +29,8 @@ def _cell(figure: Headline) -> str:
     if figure.origin == "not stated":
         missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{NOT_STATED}</dd>'
         return f"<div>{head}{missing}</div>"
+    if not any(c.isdigit() for c in figure.fine_tuned.split(" ")[0]):  # words in place of a figure
+        return f'<div>{head}<dd class="mq-muted">the source says: “{escape(figure.fine_tuned)}”</dd></div>'
     origin = "as the source reports it" if figure.origin == "reported" else "measured"
     below = f'<dd class="mq-muted">{origin}; base {NOT_STATED}</dd>'
     return f'<div>{head}<dd class="mq-pair">{tuned}</dd>{below}</div>'

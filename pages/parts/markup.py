@@ -58,4 +58,4 @@ def bullets(lines: Iterable[str]) -> str:
 def verdict(mark: str) -> str:
     """A verdict mark such as `▲ better` in its colour: the sign and the word carry the meaning, colour goes along."""
     kind = next((k for k in ("better", "worse") if mark.endswith(k)), "muted")
-    return f'<span class="mq-{kind}">{escape(mark)}</span>'
+    return f'<span class="mq-{kind} fit">{escape(mark)}</span>'

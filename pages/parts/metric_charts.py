@@ -19,7 +19,7 @@ def forest(metrics: dict[str, Metric]) -> go.Figure | None:
     rows = [(name, m, *_relative(name, m)) for name, m in metrics.items() if m.base and m.difference is not None]
     if not rows:
         return None
-    chart = charts.figure(70 + 38 * len(rows), x="change in % of the base model's value; right of zero is better", y="")
+    chart = charts.figure(70 + 38 * len(rows), x="change in % of base; right is better", y="")
     chart.add_vline(x=0, line={"color": p.muted, "width": 1})
     reach = max(abs(v) for _, _, mid, ci in rows for v in (mid, *(ci or ())))
     for name, metric, middle, ci in reversed(rows):
@@ -62,7 +62,7 @@ def mmlu(results: MMLUResults) -> go.Figure:
     """Accuracy by subset with its 95% interval, against what guessing gives."""
     p = theme.palette()
     names = [_title(s.subset) for s in results.fine_tuned]
-    chart = charts.figure(90 + 44 * len(names), x="share of questions answered right", y="")
+    chart = charts.figure(90 + 44 * len(names), x="share answered right", y="")
     chart.add_vline(x=CHANCE, line={"color": p.text, "width": 1, "dash": "dot"})
     chart.add_annotation(
         x=CHANCE, y=1, yref="paper", text="chance 25%", showarrow=False, yanchor="bottom", font={"color": p.text}
@@ -95,7 +95,7 @@ def mmlu(results: MMLUResults) -> go.Figure:
     chart.update_yaxes(
         tickvals=[-n for n in range(len(names))], ticktext=names, showgrid=False, tickfont={"color": p.text, "size": 13}
     )
-    chart.update_layout(showlegend=True, margin={"t": 40}, legend={"x": 1, "xanchor": "right", "y": 1.06})
+    chart.update_layout(showlegend=True, margin={"t": 40}, legend={"x": 0, "y": 1.06})
     return chart
 
 
@@ -103,7 +103,7 @@ def gains(differences: pd.Series, unit: str) -> go.Figure:
     """One bar a test question, from the largest gain to the largest loss."""
     p = theme.palette()
     values = np.sort(differences.dropna().to_numpy(dtype=float))[::-1]
-    chart = charts.figure(190, x="test questions, from the largest gain to the largest loss", y=unit)
+    chart = charts.figure(190, x="test questions, largest gain first", y=unit)
     chart.add_bar(
         x=np.arange(1, len(values) + 1),
         y=values,

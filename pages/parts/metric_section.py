@@ -9,7 +9,7 @@ import streamlit as st
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import figures
 from medqa_core.report.format import NOT_STATED, capital, count, number, p_value, percent, verdict_mark
-from medqa_core.report.verdict import METRICS, change_text, supported, value_text
+from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text
 from medqa_core.runs.evaluation import Metric
 from medqa_core.runs.mmlu import CHANCE
 from pages.parts import charts, metric_charts, states, tables
@@ -23,15 +23,15 @@ HEAD = (
     Column("fine-tuned", "number"),
     Column("difference [interval]", "number"),
     Column("p", "number"),
-    Column("verdict", "fit"),
+    Column("verdict"),
     Column("questions", "number"),
 )
 
 
 def overall(facts: Facts) -> None:
     """All metrics as a table, then their differences on one scale."""
-    if not facts.metrics:
-        _nothing(facts)
+    if not any(is_compared(metric) for _, metric in facts.metrics):
+        _one_sided(facts)
         return
     level = next((m.level for _, m in facts.metrics if m.level), 0.95)
     primary = facts.evaluation.primary_metric if facts.evaluation else ""
@@ -118,8 +118,8 @@ def how_measured(facts: Facts) -> None:
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
 
 
-def _nothing(facts: Facts) -> None:
-    """No evaluation: what the source says, if it is imported, or the command that measures."""
+def _one_sided(facts: Facts) -> None:
+    """Nothing to compare: what the source says, if the run is imported, or the command that measures."""
     if not facts.imported:
         if facts.run.state in states.REFRESHED:
             states.notice("Not measured yet.", "The evaluation follows when training has ended.")
@@ -143,8 +143,7 @@ def _nothing(facts: Facts) -> None:
 
 
 def _row(label: str | Raw, name: str, metric: Metric) -> Sequence[str | Raw]:
-    compared = metric.base is not None and metric.fine_tuned is not None
-    mark = verdict(verdict_mark(supported(name, metric))) if compared else '<span class="mq-muted">? cannot tell</span>'
+    mark = verdict(verdict_mark(supported(name, metric)))
     why = f'<br><span class="mq-note">{escape(metric.reason)}</span>' if metric.reason else ""
     return [
         label,

@@ -6,9 +6,9 @@ import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.report.format import date
-from medqa_core.runs.store import Run, RunEntry
+from medqa_core.runs.store import Run, RunEntry, RunStore
 from pages.parts import states
-from pages.parts.markup import bullets, html, rich
+from pages.parts.markup import bullets, eyebrow, html, rich
 from pages.parts.store import store, usable
 
 KEY = "run"
@@ -50,22 +50,23 @@ def default(entries: list[RunEntry]) -> str | None:
     return next((entry.id for entry in [*done, *there]), None)
 
 
-def selected() -> Run:
-    """The run that the visitor looks at; where there is none to show, the page says why and ends here."""
+def head(question: str, *, one_run: bool = True) -> Run:
+    """The top of a page: which run it is about, and the page's question as its title.
+
+    Where there is no run to show, the page says why and ends here.
+    """
     runs = store()
     asked = st.session_state.get(SHOWN)
-    if asked is None:
-        entries = runs.list()
-        if entries:
-            states.notice("No run can be opened.", *(f"{e.id}: {e.problem}" for e in entries[:20]), bad=True)
-        else:
-            states.no_runs(runs.folder.name)
+    run = None
+    with contextlib.suppress(MedQAError):
+        run = runs.open(asked) if asked is not None else None
+    if run is not None and one_run:
+        eyebrow(title_line(run))
+    st.title(question, anchor=False)
+    if run is None:
+        _say_why(asked, runs)
         st.stop()
-    try:
-        return runs.open(asked)
-    except MedQAError:
-        states.unknown_run(asked, runs.list())
-        st.stop()
+    return run
 
 
 def open_all(ids: list[str]) -> list[Run]:
@@ -83,6 +84,16 @@ def title_line(run: Run) -> list[str]:
     number = [f"Run #{record.number}"] if record.number is not None else []
     kind = ["imported"] if record.kind == "imported" else []
     return [*number, record.title, *kind, date(record.created_at)]
+
+
+def _say_why(asked: str | None, runs: RunStore) -> None:
+    entries = runs.list()
+    if asked is not None:
+        states.unknown_run(asked, entries)
+    elif entries:
+        states.notice("No run can be opened.", *(f"{e.id}: {e.problem}" for e in entries[:20]), bad=True)
+    else:
+        states.no_runs(runs.folder.name)
 
 
 def _about(entries: list[RunEntry], chosen: str | None) -> None:

@@ -7,7 +7,9 @@ from html import escape
 import streamlit as st
 
 from medqa_core.foundation.errors import shorten
+from medqa_core.report.facts import Facts
 from medqa_core.report.format import count, number, percent, timestamp
+from medqa_core.report.verdict import sentence
 from medqa_core.runs.status import Status
 from medqa_core.runs.store import Run, RunEntry
 from pages.parts.markup import bullets, html, rich
@@ -21,7 +23,7 @@ def notice(title: str, *lines: str, command: str | None = None, bad: bool = Fals
     body = f'<p class="mq-strong">{escape(title)}</p>' + "".join(f"<p>{rich(line)}</p>" for line in lines if line)
     html(f'<div class="mq-notice{" mq-bad" if bad else ""}" role="status">{body}</div>')
     if command:
-        st.code(command, language="bash")
+        st.code(command, language=None)
 
 
 def no_runs(folder: str) -> None:
@@ -55,6 +57,13 @@ def problems(lines: list[str]) -> None:
     found = list(dict.fromkeys(lines))
     if found:
         notice("Part of this run could not be read.", *found[:10], "The rest is shown as it is.", bad=True)
+
+
+def verdict_sentence(facts: Facts) -> str:
+    """Did it help? While a run is being worked on, that is not known yet."""
+    if facts.evaluation is None and facts.run.state in REFRESHED:
+        return "Not known yet: the run is in progress, and its test questions come after training."
+    return sentence(facts)
 
 
 def standing(run: Run) -> None:

@@ -48,7 +48,8 @@ def markup(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption
     )
     label = escape(caption, quote=True)
     return (
-        f'<div class="mq-scroll" role="region" tabindex="0" aria-label="{label}"><table><caption>{label}</caption>'
+        f'<p class="mq-note mq-caption">{label}</p>'
+        f'<div class="mq-scroll" role="region" tabindex="0" aria-label="{label}"><table aria-label="{label}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -123,8 +123,8 @@ def style() -> None:
 
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
-[data-testid="stMain"] h1{padding:0 0 .4rem}
-[data-testid="stMain"] h2,[data-testid="stMain"] h3{padding:.6rem 0 .4rem}
+[data-testid="stMain"] h1{padding:0 0 .85rem}
+[data-testid="stMain"] h2,[data-testid="stMain"] h3{padding:.6rem 0 .9rem}
 [data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
 [data-testid="stMainBlockContainer"]>[data-testid="stVerticalBlock"]{gap:.75rem}
 .mq{color:var(--mq-text);line-height:1.5;overflow-wrap:anywhere}
@@ -135,7 +135,7 @@ _SHEET = """
 .mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
 .mq-better{color:var(--mq-better)} .mq-worse{color:var(--mq-worse)}
 .mq code{font-family:var(--mq-mono);font-size:.86em;background:none;color:inherit;padding:0}
-.mq .mq-figures{display:grid;grid-template-columns:repeat(4,1fr);margin:0;padding:0;
+.mq .mq-figures{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));margin:0;padding:0;
 border-top:2px solid var(--mq-text)}
 .mq-figures>div{padding:.55rem 1rem .6rem 0;border-bottom:1px solid var(--mq-rule)}
 .mq-figures>div+div{padding-left:1rem;border-left:1px solid var(--mq-rule)}
@@ -148,7 +148,7 @@ border-top:2px solid var(--mq-text)}
 .mq-scroll{overflow-x:auto;max-width:100%}
 .mq-scroll:focus-visible,.mq-text:focus-visible{outline:2px solid var(--mq-link);outline-offset:2px}
 .mq table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums;margin:0}
-.mq caption{text-align:left;color:var(--mq-muted);font-size:.875rem;padding:0 0 .4rem;caption-side:top}
+.mq table{overflow-wrap:normal} .mq th[scope="row"]{min-width:7rem} .mq-caption{padding-bottom:.3rem}
 .mq th{font-weight:600;text-align:left;vertical-align:bottom} .mq th .mq-note{font-weight:400}
 .mq thead th{color:var(--mq-muted);font-weight:400;font-size:.82rem;border-bottom:1px solid var(--mq-text)}
 .mq td,.mq th{padding:.38rem 1.1rem .38rem 0;border:0;border-bottom:1px solid var(--mq-rule);vertical-align:top}
@@ -180,14 +180,18 @@ border-top:2px solid var(--mq-text)}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 2px;text-underline-offset:3px}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 2px;text-underline-offset:3px}
+[data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
+[data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative}
 @media (max-width:640px){
-.mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:1fr 1fr}
+.mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
+.mq-figures .fit{white-space:normal}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
 .mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
-[data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}}
+[data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}
+.st-key-widget iframe{height:1180px}}
 @media (prefers-reduced-motion:reduce){*{animation-duration:.01ms!important;transition-duration:.01ms!important}}
 """

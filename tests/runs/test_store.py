@@ -2,17 +2,16 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from medqa_core.foundation.errors import InputError, MedQAError, OutsideStore, RunError, RunNotFound, UnreadableFile
+from medqa_core.foundation.errors import InputError, OutsideStore, RunNotFound, UnreadableFile
 from medqa_core.runs import run as run_module
 from medqa_core.runs.status import ProcessIdentity
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store import RunStore, answerable
 from runs.samples import good_run, record, rewrite
 
 
@@ -241,60 +240,11 @@ def test_newest_first(store: RunStore):
     assert [entry.id for entry in store.list()] == ["new", "mid", "old", "oldest"]
 
 
-def test_a_new_run_is_complete_or_absent(store: RunStore):
-    def fail(folder: Path) -> None:
-        (folder / "half").write_text("x")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(RunError, match="No space left"):
-        store.create(record("new"), fail)
-    assert list(store.folder.iterdir()) == []
-
-
-def test_a_taken_id_is_refused_and_the_run_kept(store: RunStore):
-    store.create(record("a", title="First"))
-    (store.folder / "empty").mkdir()
-    (store.folder / "file").write_text("x")
-    (store.folder / "dangling").symlink_to("nowhere")
-    for run_id in ("a", "empty", "file", "dangling"):
-        with pytest.raises(InputError, match="is taken"):
-            store.create(record(run_id))
-    assert store.open("a").record.title == "First"
-    assert not [p for p in store.folder.iterdir() if p.name.startswith(".")]
-
-
-def test_of_many_that_want_one_id_one_gets_it(store: RunStore):
-    outcomes: list[str] = []
-    barrier = threading.Barrier(8)
-
-    def create(n: int) -> None:
-        barrier.wait()
-        try:
-            store.create(record("wanted", title=f"Number {n}"))
-            outcomes.append("made")
-        except InputError:
-            outcomes.append("taken")
-
-    threads = [threading.Thread(target=create, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["made"] + ["taken"] * 7
-    assert store.open("wanted").record.title.startswith("Number")
-
-
-def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path):
-    (tmp_path / "reports").write_text("x")
-    store = RunStore(tmp_path / "reports")
-    assert store.list() == []
-    with pytest.raises(MedQAError):
-        store.create(record("a"))
-
-
-def test_numbers_and_ids_follow_on(store: RunStore):
-    store.create(record("a", number=41))
-    store.create(record("a-2", number=None))
-    assert store.next_number() == 42
-    assert store.free_id("a") == "a-3"
-    assert store.free_id("b") == "b"
+def test_runs_that_hold_a_model_can_be_asked(store: RunStore):
+    for run_id in ("with", "without", "damaged"):
+        good_run(store, run_id)
+    for run_id in ("with", "damaged"):
+        (store.folder / run_id / "adapter").mkdir()
+        (store.folder / run_id / "adapter" / "adapter_model.safetensors").write_bytes(b"x")
+    (store.folder / "damaged" / "run.json").write_text("{")
+    assert [entry.id for entry in answerable(store)] == ["with"]

@@ -59,7 +59,7 @@ def read_summary(path: Path, content: bytes, keep_prose: bool) -> Draft:
         sha256=hashlib.sha256(content).hexdigest(),
         figures=figures,
         suggested_id=slug(run or Path(name).stem),
-        title=": ".join(part for part in (run, subject) if part) or name,
+        title=subject or run or name,
         number=text.run_number,
         created_at=_date(figures, missing),
         missing=missing,
@@ -119,7 +119,7 @@ def _add(figures: Figures, name: str, value: str) -> bool:
     if name == "mmlu":
         where = re.search(r"[\w./-]+\.json", value)
         if where:
-            return figures.add(name, f"see {where[0]}")
+            return figures.add("mmlu_results", f"see {where[0]}")
     if name == "batch_size":
         effective = re.search(rf"effective\D{{0,12}}({NUMBER})", value, re.IGNORECASE)
         if effective:
@@ -160,7 +160,7 @@ def _say_missing(draft: Draft, text: SummaryText) -> None:
     values = draft.figures.values
     draft.missing += NEVER_SAID
     draft.missing += [words for name, words in MISSING.items() if name not in values]
-    if isinstance(values.get("mmlu"), str):
+    if "mmlu_results" in values:
         draft.missing.append("MMLU scores: the source only names the file that holds them.")
     elif "mmlu" not in values:
         draft.missing.append("MMLU scores.")

@@ -102,7 +102,7 @@ FIGURES = {
     "rouge1": 0.31,
     "rouge2": 0.1,
     "rougeL": 0.2,
-    "mmlu": "see mmlu_results/results.json",
+    "mmlu_results": "see mmlu_results/results.json",
 }
 
 

@@ -157,7 +157,7 @@ noise = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(noise)
 def test_random_bytes_raise_nothing_else(store: RunStore, tmp_path: Path, content: bytes):
     file, folder = tmp_path / "file", tmp_path / "folder"
@@ -183,7 +183,7 @@ RESULT_KEYS = ["train_samples", "train_samples_per_second", "train_steps_per_sec
 RESULT_KEYS += ["perplexity", "eval_loss", "test_rouge1", "test_rougeL", "test_samples"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.dictionaries(st.sampled_from(STATE_KEYS), numbers),
     st.lists(st.dictionaries(st.sampled_from(ROW_KEYS), numbers), max_size=4),
@@ -204,7 +204,7 @@ def test_random_figures_of_a_trainer_raise_nothing_else(
     assert store.open(run.id).problems == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.dictionaries(st.sampled_from(["acc,none", "acc_stderr,none"]), numbers, min_size=1), numbers, numbers, numbers
 )
@@ -220,7 +220,7 @@ def test_random_figures_of_a_harness_raise_nothing_else(
     assert store.open(run.id).problems == []
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_random_values_in_a_summary_raise_nothing_else(store: RunStore, tmp_path: Path, data: st.DataObject):
     value = st.one_of(

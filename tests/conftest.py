@@ -1,0 +1,59 @@
+"""Shared by tests of several floors: a cache and run store of the session's own, and one small run in it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.presets import from_preset
+from medqa_core.runs.store import Run
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings whose cache and run store belong to this session (to this worker, where there are several)."""
+    root = tmp_path_factory.mktemp("lab")
+    return Settings(reports=root / "reports", cache=root / "cache", medquad=None, mmlu=None, public=False)
+
+
+@pytest.fixture(scope="session")
+def smoke(lab: Settings) -> Run:
+    """The `smoke` preset, trained and evaluated once. To be read only: copy the folder to change it."""
+    from medqa_core.evaluation.evaluate import evaluate
+    from medqa_core.training.train import train
+
+    with offline():
+        run = train(from_preset("smoke"), lab, run_id="smoke")
+        evaluate(run, lab)
+    return run
+
+
+@pytest.fixture
+def in_lab(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The lab's folders as the environment has them, for what reads the environment."""
+    monkeypatch.setenv("MEDQA_CACHE", str(lab.cache))
+    monkeypatch.setenv("MEDQA_REPORTS", str(lab.reports))
+    return lab
+
+
+@pytest.fixture
+def no_network() -> Iterator[None]:
+    """No connection to anywhere."""
+    with offline():
+        yield
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Any attempt to connect fails the test."""
+
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError(f"a test tried to connect to {arguments[1:]}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket.socket, "connect_ex", refuse)
+        yield

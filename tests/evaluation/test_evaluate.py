@@ -1,0 +1,175 @@
+"""An evaluation of the smoke run: valid files, figures that can be recomputed, and refusals that write nothing."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medqa_core.data import starter
+from medqa_core.evaluation.evaluate import evaluate
+from medqa_core.evaluation.loss import answer_losses
+from medqa_core.evaluation.tables import metrics_of
+from medqa_core.evaluation.text_metrics import rouge_scores
+from medqa_core.foundation.errors import DataUnavailable, InputError
+from medqa_core.foundation.files import read_json, write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import SIDES, load_pair
+from medqa_core.models.prompt import encode_example
+from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.predictions import SCHEMA, read_predictions
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import ImportRecord, RunRecord
+from medqa_core.runs.status import ProcessIdentity, Status, now
+from medqa_core.runs.store import RunStore
+
+pytestmark = pytest.mark.usefixtures("no_network")
+
+
+@pytest.fixture
+def bare(smoke: Run, tmp_path: Path) -> Run:
+    """The smoke run before its evaluation, in a store of its own."""
+    skip = shutil.ignore_patterns("evaluation.json", "predictions.parquet")
+    shutil.copytree(smoke.folder, tmp_path / "reports" / "smoke", ignore=skip)
+    return RunStore(tmp_path / "reports").open("smoke")
+
+
+def names(run: Run) -> set[str]:
+    return {path.name for path in run.folder.iterdir()}
+
+
+def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
+    raw = read_json(smoke.folder / "evaluation.json")
+    evaluation = smoke.evaluation()
+    assert evaluation == Evaluation.model_validate(raw)
+    assert evaluation is not None
+    assert smoke.problems == []
+    assert raw["schema_version"] == 1
+    assert evaluation.primary_metric == "loss"
+    assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL"}
+    assert {metric.n for metric in evaluation.metrics.values()} == {12}
+    fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "smallest_detectable"}
+    assert all(fields <= set(metric) for metric in raw["metrics"].values())
+    assert evaluation.metrics["loss"].verdict == "better"
+    assert "chat, for both models" in evaluation.protocol["prompt"]
+    assert smoke.record.base_model is not None
+    assert evaluation.protocol["base_sha256"] == smoke.record.base_model.sha256
+    for generation in (evaluation.base_generation, evaluation.fine_tuned_generation):
+        assert generation is not None
+        assert 0 < generation.mean_tokens <= 16
+
+
+def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
+    rows = read_predictions(smoke.folder)
+    assert rows.columns.tolist() == SCHEMA.names
+    assert not rows.isna().any().any()
+    assert smoke.record.data is not None
+    assert smoke.record.data.split is not None
+    assert len(rows) == smoke.record.data.split.test == 12
+    assert rows["question_id"].is_unique
+    known = {pair.id: pair for pair in starter.load().pairs}
+    for row in rows.itertuples():
+        pair = known[row.question_id]
+        assert (row.question_type, row.source) == (pair.question_type, "starter")
+        assert 0 < row.reference_bytes <= len(pair.answer)
+        assert row.train_overlap == 0
+
+
+def test_every_figure_can_be_recomputed_from_the_predictions(smoke: Run) -> None:
+    rows, evaluation = read_predictions(smoke.folder), smoke.evaluation()
+    assert evaluation is not None
+    assert metrics_of(rows, "loss") == (evaluation.metrics, evaluation.by_question_type)
+    nats = (rows["fine_tuned_loss"] * rows["reference_tokens"]).sum()
+    assert evaluation.metrics["loss"].fine_tuned == pytest.approx(nats / rows["reference_tokens"].sum())
+    assert evaluation.metrics["perplexity"].fine_tuned == pytest.approx(math.exp(nats / rows["reference_tokens"].sum()))
+    assert evaluation.metrics["bits_per_byte"].fine_tuned == pytest.approx(
+        nats / math.log(2) / rows["reference_bytes"].sum()
+    )
+    assert evaluation.metrics["rougeL"].base == pytest.approx(rows["base_rougeL"].mean())
+    assert evaluation.base_generation is not None
+    assert evaluation.base_generation.mean_tokens == pytest.approx(rows["base_answer_tokens"].mean())
+
+
+def test_every_row_can_be_recomputed_from_the_models(smoke: Run, lab: Settings) -> None:
+    rows = read_predictions(smoke.folder)
+    pair, config = load_pair(smoke, lab), smoke.record.config
+    assert config is not None
+    known = {pair.id: pair for pair in starter.load().pairs}
+    questions = [known[id_] for id_ in rows["question_id"]]
+    examples = [
+        encode_example(pair.tokenizer, q.question, q.answer, "chat", config.max_tokens, end=False) for q in questions
+    ]
+    for side in SIDES:
+        with pair.side(side) as model:
+            losses = answer_losses(model, examples)
+        assert [loss.mean for loss in losses] == pytest.approx(rows[f"{side}_loss"].tolist(), abs=1e-5)
+        assert [loss.tokens for loss in losses] == rows["reference_tokens"].tolist()
+        scores = rouge_scores(rows[f"{side}_answer"], [q.answer for q in questions])
+        assert [score["rouge1"] for score in scores] == rows[f"{side}_rouge1"].tolist()
+
+
+def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -> None:
+    stages: list[tuple[str, int, int]] = []
+    again = evaluate(bare, lab, lambda *event: stages.append(event))
+    first = smoke.evaluation()
+    assert first is not None
+    assert again.metrics == first.metrics
+    assert read_predictions(bare.folder).equals(read_predictions(smoke.folder))
+    assert list(dict.fromkeys(stage for stage, _, _ in stages)) == [
+        "base: loss", "base: answers", "fine-tuned: loss", "fine-tuned: answers",
+    ]  # fmt: skip
+    assert all(0 <= done <= total == 12 for _, done, total in stages)
+    assert stages[-1] == ("fine-tuned: answers", 12, 12)
+
+
+def test_an_adapter_that_changes_nothing_is_not_judged_better_or_worse(bare: Run, lab: Settings) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = bare.folder / "adapter" / "adapter_model.safetensors"
+    save_file({name: tensor * 0 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    metrics = evaluate(bare, lab).metrics
+    assert {metric.difference for metric in metrics.values()} == {0}
+    assert {metric.verdict for metric in metrics.values()} <= {"equivalent", "cannot tell"}
+
+
+def test_an_imported_run_cannot_be_evaluated(tmp_path: Path, lab: Settings) -> None:
+    record = RunRecord(
+        id="theirs", title="Theirs", kind="imported", created_at=now(),
+        imported=ImportRecord(format="summary", source="summary.txt"),
+    )  # fmt: skip
+    run = RunStore(tmp_path).create(record)
+    with pytest.raises(InputError, match="theirs is an imported run"):
+        evaluate(run, lab)
+    assert names(run) == {"run.json"}
+
+
+def test_another_split_than_the_runs_is_refused(bare: Run, lab: Settings) -> None:
+    record = read_json(bare.folder / "run.json")
+    record["data"]["split_hash"] = "ab" * 32
+    write_json(bare.folder / "run.json", record)
+    before = names(bare)
+    with pytest.raises(DataUnavailable, match=r"but smoke was trained on abababababab…: .* nothing was measured"):
+        evaluate(RunStore(bare.folder.parent).open("smoke"), lab)
+    assert names(bare) == before
+
+
+def test_changed_data_are_noticed(bare: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from medqa_core.data import sources
+
+    data = starter.load()
+    edited = replace(data, pairs=tuple(replace(pair, answer=pair.answer + " Really.") for pair in data.pairs))
+    monkeypatch.setattr(sources, "_starter", lambda: edited)
+    with pytest.raises(DataUnavailable, match="nothing was measured"):
+        evaluate(bare, lab)
+    assert "evaluation.json" not in names(bare)
+
+
+def test_a_run_that_is_still_trained_is_not_measured(bare: Run, lab: Settings) -> None:
+    status = Status(state="running", process=ProcessIdentity.current())
+    write_json(bare.folder / "status.json", json.loads(status.model_dump_json()))
+    with pytest.raises(InputError, match="smoke is still running"):
+        evaluate(bare, lab)
+    assert "evaluation.json" not in names(bare)
