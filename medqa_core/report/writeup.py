@@ -51,7 +51,7 @@ def bullet(insight: Insight) -> str:
 
 
 def _with_evidence(insight: Insight) -> str:
-    return f"{insight.sentence} Evidence: {'; '.join(insight.evidence).rstrip('.')}."
+    return f"{insight.sentence} Evidence: {'; '.join(piece.rstrip('.') for piece in insight.evidence)}."
 
 
 def _pairs(rows: Rows) -> Table:

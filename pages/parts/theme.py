@@ -77,8 +77,13 @@ def palette() -> Palette:
 
 def faint(colour: str, alpha: float = 0.28) -> str:
     """`colour` (#RRGGBB) made see-through, for a raw series behind its smoothed line."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = rgb(colour)
     return f"rgba({red},{green},{blue},{alpha})"
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """The three parts of #RRGGBB."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def template(p: Palette) -> go.layout.Template:
@@ -117,8 +122,19 @@ def template(p: Palette) -> go.layout.Template:
 def style() -> None:
     """Put the style sheet on the page. It follows the theme by itself through CSS `light-dark()`."""
     roles = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "grounded", "better", "worse", "link")
-    variables = "".join(f"--mq-{r}:light-dark({getattr(LIGHT, r)},{getattr(DARK, r)});" for r in roles)
-    st.html(f"<style>:root{{{variables}--mq-mono:{MONO};}}{_SHEET}</style>")
+    pairs = {r: (getattr(LIGHT, r), getattr(DARK, r)) for r in roles}
+    variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
+    charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])
+    st.html(f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_SHEET}</style>")
+
+
+def _redraw(light: str, dark: str) -> str:
+    """Rules that turn a drawn chart to the other theme at once: the page itself hears of a switch only later."""
+    return "".join(
+        f'.js-plotly-plot [style*="{what}: rgb{rgb(drawn)}"]{{{what}:light-dark({light},{dark})!important}}'
+        for what in ("fill", "stroke")
+        for drawn in (light, dark)
+    )
 
 
 _SHEET = """

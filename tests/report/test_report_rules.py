@@ -151,7 +151,7 @@ def test_damaged_files_are_limits_and_never_errors(build):
 def test_an_imported_runs_checks_and_gaps(build):
     run = build.imported()
     found = by_rule(insights(run))
-    assert list(found) == ["check:examples a second", "check:perplexity = exp(loss)"]
+    assert list(found) == ["check:examples a second", "checks_passed"]
     limits = by_rule(limitations(run))
     assert "base figures and loss curve" in limits["left_out"].sentence
     assert {"no_base_figures", "unchecked:MMLU", "truncation_unknown"} <= set(limits)

@@ -8,15 +8,25 @@ from medqa_core.report.rules.insight import Insight
 
 
 def checks(facts: Facts) -> Iterator[Insight]:
-    """The checks that could be made, failed ones first."""
+    """Each check that failed, then those that passed in one sentence."""
     made = facts.record.imported.checks if facts.record.imported else []
-    for wanted, outcome in ((False, "fails"), (True, "passes")):
-        for check in made:
-            if check.passed is wanted:
-                yield Insight(
-                    f"check:{words(check.name, 60)}",
-                    f"The source's figures were checked against each other: {words(check.name)} {outcome}.",
-                    (f"run.json, imported.checks: {words(check.detail)}",),
-                    words(check.detail),
-                    "the reported figures did agree" if wanted is False else "the reported figures did not agree",
-                )
+    for check in made:
+        if check.passed is False:
+            yield Insight(
+                f"check:{words(check.name, 60)}",
+                f"The source's figures contradict each other: {words(check.name)} fails.",
+                (f"run.json, imported.checks: {words(check.detail)}",),
+                words(check.detail),
+                "the reported figures did agree",
+            )
+    passed = [check for check in made if check.passed]
+    if passed:
+        known = sum(check.passed is not None for check in made)
+        yield Insight(
+            "checks_passed",
+            f"The source's figures agree with each other in {len(passed)} of the {known} checks that can be made: "
+            f"{'; '.join(words(check.name) for check in passed)}.",
+            tuple(f"{words(check.name, 60)}: {words(check.detail)}" for check in passed),
+            f"{len(passed)} of {known} checks pass",
+            "one of the reported figures were changed",
+        )
