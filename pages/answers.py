@@ -19,20 +19,13 @@ run = run_picker.head("What does each model answer?")
 
 def answers(rows: pd.DataFrame) -> None:
     """The tally, the gain by question, and the questions themselves."""
-    score = "rougeL" if answer_rows.gain(rows, "rougeL").notna().any() else "loss"
-    score = st.session_state.get("score") or st.query_params.get("score") or score
-    score = score if score in SCORES else "rougeL"
-    sentence = answer_rows.tally(rows, score)
-    answer(sentence)
-    differences = answer_rows.gain(rows, score)
-    if differences.notna().any():
-        order = "base − fine-tuned" if score == "loss" else "fine-tuned − base"
-        caption = f"Each bar is a test question: {SCORES[score]}, {order}; up is better."
-        charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
+    top = st.container()
     texts, why = question_texts(run)
     if texts is None:
         states.notice("Questions and references are shown by id only.", why)
-    filters, highlight = controls(rows, score)
+    filters, highlight = controls(rows)
+    with top:
+        overview(rows, filters.score)
     kept = answer_rows.choose(rows, filters, texts)
     note(f"{count(len(kept))} of {count(len(rows))} test questions.")
     if kept.empty:
@@ -42,7 +35,7 @@ def answers(rows: pd.DataFrame) -> None:
     place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     start = (min(place, pages) - 1) * A_PAGE
     shown = [{str(k): v for k, v in row.items()} for row in kept.iloc[start : start + A_PAGE].to_dict("records")]
-    cards(shown, texts, score=score, highlight=highlight)
+    cards(shown, texts, score=filters.score, highlight=highlight)
     charts.download(
         "Download these rows as CSV",
         lambda: answer_rows.download(kept, texts),
@@ -51,7 +44,18 @@ def answers(rows: pd.DataFrame) -> None:
     )
 
 
-def controls(rows: pd.DataFrame, score: str) -> tuple[Filters, str]:
+def overview(rows: pd.DataFrame, score: str) -> None:
+    """Who scores higher how often, as a sentence and as a bar a question."""
+    sentence = answer_rows.tally(rows, score)
+    answer(sentence)
+    differences = answer_rows.gain(rows, score)
+    if differences.notna().any():
+        order = "base − fine-tuned" if score == "loss" else "fine-tuned − base"
+        caption = f"Each bar is a test question: {SCORES[score]}, {order}; up is better."
+        charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
+
+
+def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
     """Search, filters and order; every choice is in the address."""
     first = st.columns([3, 2, 2], gap="small")
     search = first[0].text_input(
@@ -65,14 +69,12 @@ def controls(rows: pd.DataFrame, score: str) -> tuple[Filters, str]:
     outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", bind="query-params")
     with st.expander("More filters"):
         second = st.columns(2, gap="small")
-        types = second[0].multiselect(
-            "Question type", answer_rows.values(rows, "question_type"), key="type", bind="query-params"
-        )
-        sources = second[1].multiselect("Source", answer_rows.values(rows, "source"), key="source", bind="query-params")
+        kinds, places = (answer_rows.values(rows, column) for column in ("question_type", "source"))
+        types = second[0].multiselect("Question type", kinds, key="type", bind="query-params", placeholder="all")
+        sources = second[1].multiselect("Source", places, key="source", bind="query-params", placeholder="all")
         third = st.columns(2, gap="small")
-        third[0].selectbox(
-            "Score", list(SCORES), index=list(SCORES).index(score), format_func=SCORES.__getitem__, key="score"
-        )
+        measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES)[:1]
+        score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", bind="query-params")
         highlight = third[1].selectbox("Underline", HIGHLIGHTS, key="underline", bind="query-params")
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
 

@@ -16,7 +16,7 @@ page = st.navigation(
     [
         st.Page("summary.py", title="Summary", url_path="home", default=True),
         st.Page("summary.py", title="Summary", url_path="summary", visibility="hidden"),
-        st.Page("loss_curves.py", title="Loss curves", url_path="loss-curves"),
+        st.Page("loss_curves.py", title="Loss curves", url_path="loss_curves"),
         st.Page("metrics.py", title="Metrics", url_path="metrics"),
         st.Page("answers.py", title="Answers", url_path="answers"),
         st.Page("compare.py", title="Compare runs", url_path="compare"),

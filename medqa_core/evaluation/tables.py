@@ -48,9 +48,10 @@ def _judged(rows: pd.DataFrame) -> Metrics:
         ),
     }
     ones = np.ones(len(rows))
-    for name in ("rouge1", "rouge2", "rougeL"):
+    names: tuple[MetricName, ...] = ("rouge1", "rouge2", "rougeL")
+    for name in names:
         pair = Paired.of(rows[f"base_{name}"], rows[f"fine_tuned_{name}"], ones, groups)  # type: ignore[arg-type]
-        metrics[name] = judge(name, pair)  # type: ignore[index]
+        metrics[name] = judge(name, pair)
     return metrics
 
 

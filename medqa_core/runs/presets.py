@@ -31,6 +31,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "title": "SmolLM2-135M on the starter set",
         "objective": "See within ten minutes, with no download beyond the model, what a small fine-tune changes.",
         "dataset": "starter",
+        "train_size": 360,
+        "validation_size": 40,
         "lora_rank": 4,
         "lora_alpha": 8,
         "batch_size": 4,
@@ -41,7 +43,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup_steps": 10,
         "logging_steps": 4,
         "eval_steps": 30,
-        "max_new_tokens": 128,
+        "max_new_tokens": 96,
     },
     "medquad-cpu": {
         "title": "SmolLM2-135M on MedQuAD",

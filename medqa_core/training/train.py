@@ -123,7 +123,6 @@ class _Trainer(Trainer):  # type: ignore[misc]
         metrics = {f"{metric_key_prefix}_loss": mean_loss(answer_losses(self.model, self._validation))}
         self.model.train()
         self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 

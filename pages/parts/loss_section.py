@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from medqa_core.report.format import count, number
+from medqa_core.report.format import count, number, plural
 from medqa_core.runs.store import Run
 from pages.parts import charts, loss_charts, states
 from pages.parts.curves import line
@@ -53,7 +53,7 @@ def in_words(curve: RunCurve) -> str:
         )
     bad = len(curve.series.train.non_finite_steps) + len(curve.series.validation.non_finite_steps)
     text = "; ".join(parts) + "." if parts else "No finite loss was logged."
-    return text + (f" At {count(bad)} logged steps the loss was not a number." if bad else "")
+    return text + (f" At {plural(bad, 'logged step')} the loss was not a number." if bad else "")
 
 
 def other_curves(curve: RunCurve, axis: loss_charts.Axis) -> None:

@@ -57,12 +57,11 @@ def fresh_caches() -> Iterator[None]:
 def open_page(reports: Path) -> Callable[..., AppTest]:
     """Open a page as a visitor does, through the shell; `address` is the query."""
 
-    def go(page: str, **address: str) -> AppTest:
+    def go(page: str, /, **address: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=20)
         for name, value in address.items():
             app.query_params[name] = value
-        app.run()
-        return app if page == "summary.py" else app.switch_page(page).run()
+        return app.switch_page(page).run()
 
     return go
 

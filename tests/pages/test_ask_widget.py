@@ -1,0 +1,121 @@
+"""The widget over its real API: a server process on a free port of this machine, asked over plain HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.store import Run
+
+ROOT = Path(__file__).parents[2]
+SERVE = "import sys, uvicorn; from pages.ask_widget import build; uvicorn.run(build(), port=int(sys.argv[1]))"
+
+Ask = Callable[..., list[tuple[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def server(lab: Settings, smoke: Run) -> Iterator[str]:
+    """The widget's address. A process of its own: gradio leaves sockets open that would fail other tests."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "MEDQA_REPORTS": str(lab.reports), "MEDQA_CACHE": str(lab.cache)}
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(port)], cwd=ROOT, env=environment) as process:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while not _answers(url) and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.1)
+        yield url
+        process.terminate()
+
+
+@pytest.fixture
+def ask(server: str) -> Ask:
+    """Ask the API: the events that come back, each with its name and value."""
+
+    def go(question: str, run: str = "", temperature: float = 0.3, tokens: int = 8, seed: int = 42) -> Any:
+        values = {"data": [question, run, temperature, tokens, seed]}
+        with httpx.Client(base_url=f"{server}/gradio_api/call", timeout=60) as http:
+            number = http.post("/compare", json=values).json()["event_id"]
+            text = http.get(f"/compare/{number}").text
+        blocks = [block.split("\n", 1) for block in text.strip().split("\n\n")]
+        return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+    return go
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_only_compare_is_public(server):
+    endpoints = httpx.get(f"{server}/gradio_api/info", timeout=30).json()["named_endpoints"]
+    assert list(endpoints) == ["/compare"]
+
+
+def test_both_answers_stream_and_say_what_made_them(ask, smoke):
+    events = ask("What are the symptoms of gout?", smoke.id, 0.0, 12, 7)
+    assert [name for name, _ in events].count("generating") > 1, "nothing was streamed"
+    name, (answers,) = events[-1]
+    base, tuned = answers["base"], answers["fine_tuned"]
+    assert name == "complete"
+    assert base["provenance"]["adapter_sha256"] is None
+    assert len(tuned["provenance"]["adapter_sha256"]) == 64
+    assert base["provenance"]["base_sha256"] == tuned["provenance"]["base_sha256"] == smoke.record.base_model.sha256
+    assert (base["provenance"]["seed"], tuned["provenance"]["max_new_tokens"]) == (7, 12)
+    assert 0 < base["tokens"] <= 12
+
+
+def test_a_run_with_a_model_is_asked_by_default(ask, smoke):
+    answers = ask("What is gout?", tokens=2)[-1][1][0]
+    assert answers["base"]["provenance"]["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("", "is empty"), ("x" * 100_000, "100,000 characters"), ("???", "no letter"), ("\u202e\u0000", "is empty")],
+)
+def test_a_bad_question_is_refused_by_the_core(ask, question, said):
+    ((name, error),) = [event for event in ask(question) if event[0] != "heartbeat"]
+    assert name == "error" and said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"run": "../../etc"}, "not valid"),
+        ({"run": "nobody"}, "no run"),
+        ({"tokens": 100_000}, "max_new_tokens"),
+        ({"temperature": -1}, "temperature"),
+    ],
+)
+def test_bad_settings_are_refused_by_the_core(ask, settings, said):
+    name, error = ask("What is gout?", **settings)[-1]
+    assert name == "error" and said in str(error)
+
+
+def test_the_line_under_an_answer_is_escaped():
+    from medqa_core.answering.compare import Answer, Provenance
+    from pages.parts.ask_look import meta, status
+
+    hostile = "<img src=x onerror=alert(1)>"
+    made = Provenance(hostile, "base", hostile, None, "0" * 64, None, "chat", "0" * 64, 0.3, 128, 42)
+    line = meta(Answer("text", 3, 1.5, "ended", made))
+    assert "<img" not in line and "&lt;img" in line and "no adapter" in line
+    assert "adapter 11111111" in meta(
+        Answer("text", 3, 1.5, "cut", replace(made, side="fine_tuned", adapter_sha256="1" * 64))
+    )
+    assert "<img" not in status(hostile, bad=True)

@@ -1,0 +1,283 @@
+"""A fine-tune of the toy: what it leaves on disk when it ends well, badly, or early."""
+
+import json
+import logging
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from medqa_core.data import starter
+from medqa_core.data.split import grouped_split
+from medqa_core.evaluation.loss import answer_losses, mean_loss
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.files import read_json, sha256
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import SIDES, load_pair
+from medqa_core.models.prompt import encode_example
+from medqa_core.runs.presets import from_preset
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import RunRecord
+from medqa_core.runs.store import RunStore
+from medqa_core.training import train as module
+from medqa_core.training.recorder import LossNotFinite, Recorder
+from medqa_core.training.train import train
+
+pytestmark = pytest.mark.usefixtures("no_network")
+SHORT = {"epochs": 0.5, "eval_steps": 2}  # three steps
+
+
+@pytest.fixture
+def store(lab: Settings, tmp_path: Path) -> Settings:
+    """The lab's models with an empty run store."""
+    return replace(lab, reports=tmp_path / "reports")
+
+
+def validation_loss(run: Run, settings: Settings, side: str = "fine_tuned") -> float:
+    """Mean loss a token on the run's validation questions, from what is on disk."""
+    config = run.record.config
+    assert config is not None
+    sizes = (config.train_size, config.validation_size, config.test_size)
+    questions = grouped_split(starter.load().pairs, sizes, config.split_seed).validation
+    pair = load_pair(run, settings)
+    examples = [
+        encode_example(pair.tokenizer, q.question, q.answer, pair.prompt, config.max_tokens, end=False)
+        for q in questions
+    ]
+    with pair.side(side) as model:  # type: ignore[arg-type]
+        return mean_loss(answer_losses(model, examples))
+
+
+def rows(run: Run) -> list[dict[str, Any]]:
+    """metrics.jsonl without the times."""
+    found = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "time"} for row in found]
+
+
+def test_run_json_says_what_was_done(smoke: Run, lab: Settings) -> None:
+    record = RunStore(lab.reports).open("smoke").record
+    assert record == RunRecord.model_validate(read_json(smoke.folder / "run.json"))
+    assert record.config == from_preset("smoke")
+    assert (record.kind, record.number, record.prompt) == ("finetune", 1, "chat")
+    assert record.created_at.tzinfo is not None
+    assert record.base_model is not None
+    assert record.base_model.id == "toy"
+    assert record.base_model.sha256 == sha256(lab.cache / "models" / "toy" / "model.safetensors")
+    assert record.data is not None
+    assert record.data.split is not None
+    assert record.data.split.model_dump() == {"train": 48, "validation": 12, "test": 12}
+    assert record.data.split_hash == grouped_split(starter.load().pairs, (48, 12, 12), 42).hash
+    assert record.data.pairs_parsed == len(starter.load().pairs)
+    assert record.environment.torch == torch.__version__
+
+
+def test_status_json_says_it_is_done(smoke: Run) -> None:
+    status = smoke.status()
+    assert status is not None
+    assert smoke.problems == []
+    assert smoke.state == "completed"
+    assert (status.step, status.total_steps, status.epoch) == (12, 12, 2.0)
+    assert status.started_at is not None
+    assert status.finished_at is not None
+    assert status.next_heartbeat is status.error is status.stage is None
+    assert status.train_seconds is not None
+    assert 0 < status.train_seconds < 600
+
+
+def test_every_logged_step_is_in_the_series(smoke: Run) -> None:
+    series = smoke.series()
+    assert series.problems == []
+    assert series.train["step"].tolist() == list(range(1, 13))
+    assert series.validation["step"].tolist() == [0, 4, 8, 12]
+    for curve in (series.train, series.validation):
+        assert curve.non_finite_steps == ()
+        for name in ("loss", "epoch", "tokens", "examples", "time"):
+            assert all(math.isfinite(value) for value in curve[name])
+    assert series.train["tokens"][-1] > series.train["tokens"][0] > 0
+    assert series.train["examples"].tolist() == [8 * step for step in range(1, 13)]
+
+
+def test_losses_fall(smoke: Run) -> None:
+    series = smoke.series()
+    assert series.validation["loss"][-1] < series.validation["loss"][0] - 0.05
+    assert series.train["loss"][-3:].mean() < series.train["loss"][:3].mean() - 0.05
+
+
+def test_the_adapter_loads_and_is_not_the_base(smoke: Run, lab: Settings) -> None:
+    config = read_json(smoke.folder / "adapter" / "adapter_config.json")
+    assert (config["peft_type"], config["r"], config["base_model_name_or_path"]) == ("LORA", 4, "toy")
+    assert {path.name for path in (smoke.folder / "adapter").iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors",
+    }  # fmt: skip
+    tuned, base = (validation_loss(smoke, lab, side) for side in reversed(SIDES))
+    assert base == pytest.approx(smoke.series().validation["loss"][0], abs=1e-5)
+    assert tuned < base - 0.05
+
+
+def test_the_validation_loss_of_the_best_step_is_the_saved_adapters(smoke: Run, lab: Settings) -> None:
+    status = smoke.status()
+    assert status is not None
+    assert status.best is not None
+    assert status.best.validation_loss == smoke.series().validation["loss"].min()
+    assert validation_loss(smoke, lab) == pytest.approx(status.best.validation_loss, abs=1e-5)
+
+
+def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings) -> None:
+    config = from_preset("smoke", {"learning_rate": 0.5, "schedule": "constant", "warmup_steps": 0, "eval_steps": 1})
+    run = train(config, store)
+    status, losses = run.status(), run.series().validation["loss"]
+    assert status is not None
+    assert status.best is not None
+    assert losses.argmin() < len(losses) - 1
+    assert status.best.step == losses.argmin()
+    assert validation_loss(run, store) == pytest.approx(losses.min(), abs=1e-5)
+
+
+def test_the_same_configuration_gives_the_same_run(smoke: Run, store: Settings) -> None:
+    torch.manual_seed(999)  # whatever happened before
+    said: list[str] = []
+    again = train(from_preset("smoke"), store, progress=said.append)
+    assert again.id == "smoke"
+    assert rows(again) == rows(smoke)
+    ours, theirs = (load_file(run.folder / "adapter" / "adapter_model.safetensors") for run in (again, smoke))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert said[-1] == "run smoke"
+
+
+def test_another_seed_gives_another_run_of_its_own(smoke: Run, store: Settings) -> None:
+    first = train(from_preset("smoke", SHORT), store)
+    second = train(from_preset("smoke", {**SHORT, "seed": 7}), store)
+    assert (first.id, second.id) == ("smoke", "smoke-2")
+    assert (first.record.number, second.record.number) == (1, 2)
+    assert rows(first) != rows(second)
+    assert first.record.data == second.record.data == smoke.record.data
+
+
+def test_the_last_step_is_validated_wherever_it_falls(store: Settings) -> None:
+    run = train(from_preset("smoke", SHORT), store)
+    assert run.series().validation["step"].tolist() == [0, 2, 3]
+
+
+def test_all_weights(store: Settings, lab: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    before = sha256(lab.cache / "models" / "toy" / "model.safetensors")
+    run = train(from_preset("smoke", {**SHORT, "method": "full", "learning_rate": 1e-3}), store)
+    assert capfd.readouterr().err == ""
+    assert run.adapter is None
+    assert run.model is not None
+    assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == before
+    pair = load_pair(run, store)
+    assert not pair.shares_weights
+    assert pair.adapter_sha256 == sha256(run.model / "model.safetensors") != before
+    status = run.status()
+    assert status is not None
+    assert status.best is not None
+    assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
+    assert validation_loss(run, store, "base") == pytest.approx(run.series().validation["loss"][0], abs=1e-5)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_and_is_shown(
+    store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = module._Trainer.compute_loss
+
+    def spoiled(self: Any, *arguments: Any, **options: Any) -> Any:
+        loss = compute(self, *arguments, **options)
+        return loss * (math.nan if self.state.global_step >= 5 else 1)
+
+    monkeypatch.setattr(module._Trainer, "compute_loss", spoiled)
+    with pytest.raises(LossNotFinite, match=r"^The training loss was nan at step 6\."):
+        train(from_preset("smoke"), store)
+    run = RunStore(store.reports).open("smoke")
+    status = run.status()
+    assert status is not None
+    assert status.state == "failed"
+    assert status.error is not None
+    assert status.error.endswith("Most often the learning rate is too high: try a third of it.")
+    assert status.step == 6
+    assert status.finished_at is not None
+    assert rows(run)[-1]["non_finite"] == ["grad_norm", "loss"]
+    assert run.series().train.non_finite_steps == (6,)
+    assert status.best is not None
+    assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
+    assert "ERROR The training loss was nan at step 6." in run.log_tail()
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> None:
+    """Raise `error` at the end of `step`."""
+    end = Recorder.on_step_end
+
+    def stop(self: Any, args: Any, state: Any, control: Any, **options: Any) -> None:
+        end(self, args, state, control, **options)
+        if state.global_step == step:
+            raise error
+
+    monkeypatch.setattr(Recorder, "on_step_end", stop)
+
+
+def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(monkeypatch, 6, KeyboardInterrupt())
+    run = train(from_preset("smoke"), store)
+    status = run.status()
+    assert status is not None
+    assert (status.state, status.step, status.error) == ("stopped", 6, None)
+    assert status.finished_at is not None
+    assert status.best is not None
+    assert status.best.step == 4
+    assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
+    assert run.series().train["step"].tolist() == [1, 2, 3, 4, 5]
+    assert "stopped at step 6 of 12" in run.log_tail()
+    assert [path.name for path in run.folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_ctrl_c_before_the_first_step_stops_too(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "trainable", interrupt)
+    run = train(from_preset("smoke"), store)
+    assert run.state == "stopped"
+    assert run.adapter is None
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device"), "The disk is full. Free some space and start again."),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+            "Out of memory. Halve batch_size and double accumulation, or lower max_tokens.",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory. Halve batch_size and double accumulation, "),
+        (ValueError("first line\nsecond line"), "ValueError: first line"),
+        (ZeroDivisionError(), "ZeroDivisionError: ZeroDivisionError"),
+        (MedQAError("One line."), "One line."),
+    ],
+)
+def test_a_failure_is_told_in_plain_words(
+    store: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    interrupted(monkeypatch, 1, error)
+    with pytest.raises(type(error)):
+        train(from_preset("smoke", SHORT), store)
+    run = RunStore(store.reports).open("smoke")
+    status = run.status()
+    assert status is not None
+    assert status.state == "failed"
+    assert status.error is not None
+    assert status.error.startswith(words)
+    assert run.adapter is not None  # of step 0
+    assert ("Traceback" in run.log_tail()) == (not isinstance(error, MedQAError))
+
+
+@pytest.mark.usefixtures("smoke")
+def test_nothing_of_it_stays_behind_in_the_process(store: Settings) -> None:
+    handlers = list(logging.getLogger().handlers)
+    train(from_preset("smoke", SHORT), store)
+    assert logging.getLogger().handlers == handlers
+    assert [thread.name for thread in threading.enumerate() if thread.name == "heartbeat"] == []
