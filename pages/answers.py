@@ -1,6 +1,7 @@
 """Answers: what does each model answer?"""
 
 from math import ceil
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -55,6 +56,14 @@ def overview(rows: pd.DataFrame, score: str) -> None:
         charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
 
 
+def first_page() -> None:
+    """Another filter or order: start at its first page."""
+    st.session_state["page"] = 1
+
+
+BOUND: dict[str, Any] = {"bind": "query-params", "on_change": first_page}
+
+
 def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
     """Search, filters and order; every choice is in the address."""
     first = st.columns([3, 2, 2], gap="small")
@@ -62,19 +71,19 @@ def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
         "Search",
         key="q",
         max_chars=answer_rows.LONGEST_SEARCH,
-        bind="query-params",
+        **BOUND,
         placeholder="a word in question or answer",
     )
-    order = first[1].selectbox("Order", ORDERS, key="order", bind="query-params")
-    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", bind="query-params")
+    order = first[1].selectbox("Order", ORDERS, key="order", **BOUND)
+    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", **BOUND)
     with st.expander("More filters"):
         second = st.columns(2, gap="small")
         kinds, places = (answer_rows.values(rows, column) for column in ("question_type", "source"))
-        types = second[0].multiselect("Question type", kinds, key="type", bind="query-params", placeholder="all")
-        sources = second[1].multiselect("Source", places, key="source", bind="query-params", placeholder="all")
+        types = second[0].multiselect("Question type", kinds, key="type", **BOUND, placeholder="all")
+        sources = second[1].multiselect("Source", places, key="source", **BOUND, placeholder="all")
         third = st.columns(2, gap="small")
         measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES)[:1]
-        score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", bind="query-params")
+        score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", **BOUND)
         highlight = third[1].selectbox("Underline", HIGHLIGHTS, key="underline", bind="query-params")
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
 

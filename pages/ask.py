@@ -6,7 +6,7 @@ import streamlit as st
 
 from medqa_core.runs.store import answerable
 from pages.parts import run_picker, states, theme
-from pages.parts.markup import answer, html, note, rich
+from pages.parts.markup import escape_markdown, html, note, rich
 from pages.parts.store import store
 
 NOTE = (
@@ -16,12 +16,11 @@ NOTE = (
 HEIGHT = 820
 
 run = run_picker.head("What do both models answer?")
+note(NOTE)
 
 
 def widget() -> None:
     """The question-and-answer widget, which the server builds when it is first opened."""
-    answer(f"Your question goes to the base model and to the fine-tuned model of {run.id}, side by side.")
-    note(NOTE)
     query = urlencode({"run": run.id, "__theme": theme.mode()})
     with st.container(key="widget"):
         st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
@@ -41,13 +40,13 @@ def no_model() -> None:
     if able:
         html("<p>These can:</p>")
         for other in able[:20]:
-            st.page_link("ask.py", label=f"Ask {other}", query_params={run_picker.KEY: other})
+            st.button(f"Ask {escape_markdown(other)}", key=f"ask-{other}", on_click=run_picker.choose, args=(other,))
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
         st.code("python -m medqa_core train --preset starter", language=None)
 
 
-if run.adapter or run.model:
+if run.record.base_model is not None and (run.adapter or run.model):
     widget()
 else:
     states.watch(run, no_model)

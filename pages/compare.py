@@ -8,7 +8,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.runs.store import Run
 from pages.parts import charts, comparison, loss_charts, run_picker, states, tables
 from pages.parts.loss_charts import RunCurve, View
-from pages.parts.markup import answer, html, note, verdict
+from pages.parts.markup import answer, escape_markdown, html, note, verdict
 from pages.parts.store import other_runs, store
 from pages.parts.tables import Column, Raw
 
@@ -20,13 +20,14 @@ def choose() -> list[Run]:
     others = other_runs(run)
     finished = [entry.id for entry in store().list() if entry.state in ("completed", "imported")]
     chosen = st.multiselect(
-        f"Compare {run.id} with",
+        f"Compare {escape_markdown(run.id)} with",
         others,
         default=[other for other in others if other in finished][:2],
         max_selections=comparison.MOST - 1,
         key="runs",
         bind="query-params",
         placeholder="choose runs",
+        select_all=False,
     )
     return [run, *run_picker.open_all(chosen)]
 
@@ -43,7 +44,7 @@ def compare(runs: list[Run]) -> None:
         rows = [[_label(row), *(_cell(cell) for cell in row.cells)] for row in figures]
         tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
     differing, unstated = comparison.differing_settings(facts)
-    st.subheader("Settings that differ", anchor=False)
+    st.header("Settings that differ", anchor=False)
     columns = [Column("setting"), *(Column(one.id) for one in runs)]
     if differing:
         tables.table(columns, differing, caption="Only what is not the same in all of them.")
@@ -53,7 +54,7 @@ def compare(runs: list[Run]) -> None:
         listed = tables.markup(columns, unstated, caption="Where the runs that state it agree.")
         title = f"{len(unstated)} more that not every run states"
         html(f'<details class="mq-part"><summary>{title}</summary>{listed}</details>')
-    st.subheader("Loss curves", anchor=False)
+    st.header("Loss curves", anchor=False)
     curves = [RunCurve.of(one) for one in runs]
     drawn = [curve for curve in curves if not curve.series.empty]
     if not drawn:

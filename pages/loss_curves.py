@@ -43,7 +43,13 @@ def controls() -> tuple[View, list[RunCurve]]:
         smoothing = st.slider("Smoothing", 0.0, 0.95, 0.6, 0.05, key="smooth", bind="query-params", width=220)
         log = st.toggle("Log scale", key="log", bind="query-params")
         with_runs = st.multiselect(
-            "Overlay runs", other_runs(run), max_selections=5, key="with", bind="query-params", placeholder="none"
+            "Overlay runs",
+            other_runs(run),
+            max_selections=5,
+            key="with",
+            bind="query-params",
+            placeholder="none",
+            select_all=False,
         )
     view = View("epoch" if axis == "epoch" else "step", smoothing, log)
     return view, [RunCurve.of(other) for other in run_picker.open_all(with_runs)]

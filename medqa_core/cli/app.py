@@ -34,11 +34,13 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.TyperException as error:  # wrong options and arguments
         said = error.format_message() if hasattr(error, "format_message") else str(error)
         _fail(f"{said} See --help.", 2)
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:
         _fail("Interrupted.", 130)
     except BrokenPipeError:  # the reader of a pipe has gone, `… | head`
         sys.stderr.close()
         sys.exit(0)
+    if code == 130:  # typer makes this of Ctrl-C
+        _fail("Interrupted.", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -13,7 +13,7 @@ NOTICE = "A research demo, not medical advice."
 
 def ask(
     run: RunArgument,
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask.")],
     temperature: Annotated[float, typer.Option(help="0 is greedy; up to 2.")] = 0.3,
     max_tokens: Annotated[int, typer.Option(help="Tokens an answer may have, up to 512.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 42,

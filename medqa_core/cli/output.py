@@ -1,5 +1,6 @@
 """What the verbs share: options, JSON output, notes and progress on standard error."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -23,8 +24,9 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """A line about progress, on standard error."""
-    typer.echo(text, err=True)
+    """A line about progress, on standard error where someone watches it; elsewhere only errors stand there."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
 
 
 def print_json(value: Any) -> None:
@@ -33,7 +35,7 @@ def print_json(value: Any) -> None:
 
 
 class Bars:
-    """A progress bar a stage on standard error; nothing moves there when it is not a terminal."""
+    """A progress bar a stage on standard error; nothing is written there when it is not a terminal."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -42,17 +44,19 @@ class Bars:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
         )
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Callable[[str, int, int], None]:
-        self._progress.start()
         return self._advance
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def _advance(self, stage: str, done: int, total: int) -> None:
+        if not self._tasks:  # not before: an error comes without an empty line
+            self._progress.start()
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total)
         self._progress.update(self._tasks[stage], completed=done)

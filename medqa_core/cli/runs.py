@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import Settings
@@ -25,9 +26,6 @@ def runs(json: JsonFlag = False) -> None:
         table.add_column(column, no_wrap=column != "title")
     for entry in entries:
         created = "" if entry.problem and entry.kind == "unknown" else entry.created_at.strftime("%Y-%m-%d %H:%M")
-        table.add_row(*map(_plain, (entry.id, entry.state, created, entry.problem or entry.title)))
+        # As Text: in a plain string rich reads brackets as markup.
+        table.add_row(*map(Text, (entry.id, entry.state, created, entry.problem or entry.title)))
     Console().print(table)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")  # rich reads brackets as markup

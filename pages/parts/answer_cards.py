@@ -65,7 +65,7 @@ def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str
 def _block(kind: str, title: str, shown: str, label: str, below: str = "") -> str:
     foot = f'<p class="mq-note">{escape(below)}</p>' if below else ""
     return (
-        f'<section class="mq-card {kind}"><h4>{escape(title)}</h4>'
+        f'<section class="mq-card {kind}"><h2>{escape(title)}</h2>'
         f'<div class="mq-text" tabindex="0" role="region" aria-label="{escape(label)}">{shown}</div>{foot}</section>'
     )
 

@@ -10,7 +10,7 @@ from pages.parts.markup import html, rich
 def findings(title: str, found: Sequence[Insight]) -> None:
     """Each sentence; its evidence opens below it."""
     none = '<p class="mq-note">Nothing that the data of this run support.</p>'
-    html(f"<h3>{escape(title)}</h3>" + ("".join(_finding(one) for one in found) or none))
+    html(f"<h2>{escape(title)}</h2>" + ("".join(_finding(one) for one in found) or none))
 
 
 def _finding(one: Insight) -> str:

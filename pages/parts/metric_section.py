@@ -50,7 +50,7 @@ def overall(facts: Facts) -> None:
 
 def mmlu(facts: Facts) -> None:
     """MMLU by subset against guessing, or what is missing."""
-    st.subheader("Medical knowledge: MMLU by subset", anchor=False)
+    st.header("Medical knowledge: MMLU by subset", anchor=False)
     results = facts.mmlu
     if results is None:
         states.notice(
@@ -80,7 +80,7 @@ def by_question_type(facts: Facts) -> None:
     types = facts.evaluation.by_question_type if facts.evaluation else {}
     if not types or facts.evaluation is None:
         return
-    st.subheader("By question type", anchor=False)
+    st.header("By question type", anchor=False)
     names = [name for name in METRICS if any(name in metrics for metrics in types.values())]
     primary = facts.evaluation.primary_metric
     name = st.segmented_control(

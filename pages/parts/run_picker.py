@@ -69,6 +69,11 @@ def head(question: str, *, one_run: bool = True) -> Run:
     return run
 
 
+def choose(run_id: str) -> None:
+    """Pick this run; for a button's callback."""
+    st.session_state[KEY] = run_id
+
+
 def open_all(ids: list[str]) -> list[Run]:
     """These runs, without those that cannot be opened (any more)."""
     found = []

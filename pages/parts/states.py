@@ -10,6 +10,7 @@ from medqa_core.foundation.errors import shorten
 from medqa_core.report.facts import Facts
 from medqa_core.report.format import count, number, percent, timestamp
 from medqa_core.report.verdict import sentence
+from medqa_core.runs.presets import PRESETS
 from medqa_core.runs.status import Status
 from medqa_core.runs.store import Run, RunEntry
 from pages.parts.markup import bullets, html, rich
@@ -75,7 +76,8 @@ def standing(run: Run) -> None:
         notice(
             "This run failed.",
             (status.error if status and status.error else "Its worker left no reason; the end of train.log may tell."),
-            "What it logged until then is shown below. To try again, correct the cause and start it anew.",
+            "What it logged until then is shown below. To try again, correct the cause and start it anew:",
+            command=_again(run),
             bad=True,
         )
     elif run.state == "lost":
@@ -83,6 +85,8 @@ def standing(run: Run) -> None:
         notice(
             "This run was cut off.",
             f"Its process ended without a word{step}, as when a machine is switched off. What it logged is safe.",
+            "To train it again:",
+            command=_again(run),
             bad=True,
         )
     elif run.state == "stopped":
@@ -116,6 +120,13 @@ def page_failed(error: Exception) -> bool:
         "the server's log says what happened."
     )
     return True
+
+
+def _again(run: Run) -> str:
+    """The command that starts such a run."""
+    config = run.record.config
+    preset = config.preset if config is not None and config.preset in PRESETS else "starter"
+    return f"python -m medqa_core train --preset {preset}"
 
 
 def _progress(status: Status) -> None:

@@ -140,7 +140,7 @@ def _redraw(light: str, dark: str) -> str:
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
 [data-testid="stMain"] h1{padding:0 0 .85rem}
-[data-testid="stMain"] h2,[data-testid="stMain"] h3{padding:.6rem 0 .9rem}
+[data-testid="stHeading"] h2{padding:.6rem 0 .9rem}
 [data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
 [data-testid="stMainBlockContainer"]>[data-testid="stVerticalBlock"]{gap:.75rem}
 .mq{color:var(--mq-text);line-height:1.5;overflow-wrap:anywhere}
@@ -172,7 +172,7 @@ border-top:2px solid var(--mq-text)}
 .mq .fit{white-space:nowrap;overflow-wrap:normal}
 .mq-notice{border-left:3px solid var(--mq-muted);padding:.1rem 0 .1rem .9rem;max-width:56rem}
 .mq-notice.mq-bad{border-left-color:var(--mq-worse)} .mq-notice p:last-child{margin-bottom:0}
-.mq h3{font-size:1.05rem;font-weight:600;margin:0;padding:0 0 .2rem;letter-spacing:0}
+.mq h2{font-size:1.05rem;font-weight:600;margin:0;padding:0 0 .2rem;letter-spacing:0}
 .mq-finding{padding:.45rem 0 .5rem;border-top:1px solid var(--mq-rule)}
 .mq-finding>p{margin:0;font-size:.95rem}
 .mq details>summary{cursor:pointer;color:var(--mq-muted);font-size:.875rem;width:fit-content}
@@ -190,8 +190,8 @@ border-top:2px solid var(--mq-text)}
 .mq-cards .wide{grid-column:1/-1;margin-top:.6rem}
 .mq-card{border-top:3px solid var(--mq-rule);padding-top:.3rem;min-width:0}
 .mq-card.base{border-top:3px dashed var(--mq-base)} .mq-card.tuned{border-top-color:var(--mq-tuned)}
-.mq-card h4{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}
-.mq-card.base h4{color:var(--mq-base)} .mq-card.tuned h4{color:var(--mq-tuned)}
+.mq .mq-card h2{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}
+.mq .mq-card.base h2{color:var(--mq-base)} .mq .mq-card.tuned h2{color:var(--mq-tuned)}
 .mq-text{max-height:13rem;overflow-y:auto;white-space:pre-wrap;margin:.25rem 0}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 2px;text-underline-offset:3px}

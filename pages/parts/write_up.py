@@ -25,7 +25,7 @@ FILES: dict[str, tuple[str, str, Callable[[Run], str]]] = {
 
 def downloads(run: Run) -> None:
     """A button a file. The file on disk is given as it is; one that is missing is written when asked for."""
-    st.subheader("Take it with you", anchor=False)
+    st.header("Take it with you", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for name, (label, mime, render) in FILES.items():
             st.download_button(
@@ -41,7 +41,7 @@ def downloads(run: Run) -> None:
 
 def sections(facts: Facts) -> None:
     """The whole write-up; each section opens by itself."""
-    st.subheader("The whole write-up", anchor=False)
+    st.header("The whole write-up", anchor=False)
     html("".join(_section(section) for section in written(facts)))
 
 

@@ -20,6 +20,8 @@ from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
 from medqa_core.models.prompt import encode_prompt, prompt_text
 from medqa_core.runs.run import Run
 
+from .ending import Ending
+
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"
 GREEDY = GenerationSettings(temperature=0, max_new_tokens=24)
@@ -156,12 +158,12 @@ def test_time_stops_both(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_end_token_ends_one_side_and_the_other_goes_on(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_token_ends_one_side_and_the_other_goes_on(pair: ModelPair) -> None:
     first = last(compare(pair, QUESTION, GREEDY))
     token = int(first["fine_tuned"].text.split()[0])
     assert str(token) not in first["base"].text.split()
-    monkeypatch.setattr(pair.tokenizer, "eos_token_id", token, raising=False)
-    answers = last(compare(pair, QUESTION, GREEDY))
+    ending = replace(pair, base=replace(pair.base, tokenizer=Ending(pair.tokenizer, token)))
+    answers = last(compare(ending, QUESTION, GREEDY))
     assert (answers["fine_tuned"].state, answers["fine_tuned"].tokens, answers["fine_tuned"].text) == ("ended", 0, "")
     assert (answers["base"].state, answers["base"].text) == ("cut", first["base"].text)
 
@@ -196,12 +198,14 @@ def test_an_answer_ends_where_the_models_context_does(pair: ModelPair, monkeypat
         next(compare(pair, QUESTION, GREEDY))
 
 
+@pytest.mark.usefixtures("as_ids")
 def test_a_whole_fine_tuned_model_answers_too(pair: ModelPair, lab: Settings) -> None:
     """Two models of their own weights, as after `method=full`."""
     other = load("toy", settings=lab).model
     with torch.no_grad():
-        other.lm_head.weight.neg_()
-    full = replace(pair, base=load("toy", settings=lab), adapted=other)
+        other.model.norm.weight.neg_()
+    base = replace(load("toy", settings=lab), tokenizer=pair.tokenizer)
+    full = replace(pair, base=base, adapted=other)
     assert not full.shares_weights
     answers = last(compare(full, QUESTION, GREEDY))
     assert answers["base"].text == last(compare(pair, QUESTION, GREEDY))["base"].text

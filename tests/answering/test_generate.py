@@ -12,6 +12,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import encode_prompt
 
+from .ending import Ending
+
 pytestmark = pytest.mark.usefixtures("no_network")
 
 
@@ -55,13 +57,10 @@ def test_batched_and_padded_is_the_same_as_alone(
     assert sum(counted) == len(prompts)
 
 
-def test_the_end_token_and_what_follows_are_left_out(
-    base: LoadedModel, prompts: list[list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_end_token_and_what_follows_are_left_out(base: LoadedModel, prompts: list[list[int]]) -> None:
     expected = [alone(base.model, prompt, 8) for prompt in prompts]
     end = next(answer[3] for answer in expected if answer[3] not in answer[:3])
-    monkeypatch.setattr(base.tokenizer, "eos_token_id", end, raising=False)
-    found = greedy_answers(base.model, base.tokenizer, prompts, 8)
+    found = greedy_answers(base.model, Ending(base.tokenizer, end), prompts, 8)
     assert found == [answer[: answer.index(end)] if end in answer else answer for answer in expected]
     assert any(len(answer) == 3 for answer in found)
 

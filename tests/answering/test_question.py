@@ -97,8 +97,6 @@ def test_settings_out_of_range_are_refused_in_one_line(name: str, value: object)
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize(
-    "values", [{"temperature": 0}, {"temperature": 2}, {"max_new_tokens": 512}, {"seed": 2**32 - 1}]
-)
+@pytest.mark.parametrize("values", [{"temperature": 0}, {"temperature": 2}, {"max_new_tokens": 512}, {"seed": 0}])
 def test_the_ends_of_the_ranges_are_in(values: dict[str, int]) -> None:
     GenerationSettings.checked(**values)

@@ -109,4 +109,14 @@ def test_ask_offers_the_runs_that_can(build: Builder, open_page: Open) -> None:
     build.imported("b")
     app = open_page("ask.py", run="b")
     assert "This run cannot answer." in shown(app)
-    assert [link.label for link in app.get("page_link")] == ["Ask a"]
+    assert [button.label for button in app.button] == ["Ask a"]
+    app.button[0].click().run()
+    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light"
+
+
+def test_another_filter_starts_at_page_one(build: Builder, open_page: Open) -> None:
+    build.finished(questions=24)
+    app = open_page("answers.py", page="2")
+    assert app.get("pagination")[0].value == 2
+    next(s for s in app.selectbox if s.label == "Order").select("largest loss").run()
+    assert app.get("pagination")[0].value == 1

@@ -1,0 +1,122 @@
+"""The house: floors import downwards only, torch and the user interface stay where they belong, files stay short."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TORCH_FLOOR = ("models", "answering", "evaluation", "training")
+BELOW: dict[str, tuple[str, ...]] = {
+    "foundation": (),
+    "runs": ("foundation",),
+    "data": ("foundation", "runs"),
+    "models": ("foundation", "runs", "data"),
+    "answering": ("foundation", "runs", "data", "models"),
+    "evaluation": ("foundation", "runs", "data", "models", "answering"),
+    "training": ("foundation", "runs", "data", "models", "answering", "evaluation"),
+    "jobs": ("foundation", "runs", "data"),
+    "report": ("foundation", "runs"),
+    "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "report"),
+}
+"""What each floor may import. `jobs` starts training as another process and never imports it."""
+
+TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "ctranslate2"}
+UI = {"streamlit", "gradio", "plotly"}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the program by its dotted name."""
+    files = [ROOT / "app.py", *(ROOT / "medqa_core").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
+    return {_name(path): path for path in files if "__pycache__" not in path.parts}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Everything that a module imports, also inside its functions: a lazy import would only hide a cycle."""
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    return frozenset(name for node in ast.walk(tree) for name in _targets(node))
+
+
+def _targets(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute here"
+        for alias in node.names:
+            whole = f"{node.module}.{alias.name}"
+            yield whole if whole in modules() else str(node.module)
+
+
+def floor(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "medqa_core" and len(parts) > 1 else None
+
+
+def of_core() -> list[str]:
+    return sorted(name for name in modules() if name.startswith("medqa_core"))
+
+
+def test_every_folder_of_the_core_is_a_known_floor() -> None:
+    floors = {floor(name) for name in of_core()} - {None, "__main__"}
+    assert floors <= set(BELOW), floors - set(BELOW)
+
+
+@pytest.mark.parametrize("name", sorted(BELOW))
+def test_floor_imports_only_from_below(name: str) -> None:
+    for module in of_core():
+        if floor(module) == name:
+            reached = {floor(target) for target in imported(module)} - {None, name}
+            assert reached <= set(BELOW[name]), f"{module} imports {sorted(map(str, reached - set(BELOW[name])))}"
+
+
+def test_no_import_cycles() -> None:
+    graph = {name: [t for t in imported(name) if t in modules() and t != name] for name in modules()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(error.args[1]))
+
+
+def test_no_user_interface_in_the_core() -> None:
+    for module in of_core():
+        found = {target.split(".")[0] for target in imported(module)} & UI
+        assert not found, f"{module} imports {found}"
+
+
+def test_torch_only_on_its_floor() -> None:
+    for module in modules():
+        found = {target.split(".")[0] for target in imported(module)} & TORCH
+        assert not found or floor(module) in TORCH_FLOOR, f"{module} imports {found}"
+
+
+def test_gradio_only_in_the_widget() -> None:
+    users = {m for m in modules() if any(target.split(".")[0] == "gradio" for target in imported(m))}
+    assert users <= {"pages.ask_widget", "pages.parts.ask_look"}
+
+
+def test_only_the_widget_reaches_the_torch_floor() -> None:
+    """So that opening the app, and every page but Ask's iframe, stays light."""
+    for module in modules():
+        if module.startswith("pages") and "ask_" not in module:
+            reached = {floor(target) for target in imported(module)} & {*TORCH_FLOOR, "cli"}
+            assert not reached, f"{module} imports {reached}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "most"), [("app.py", 250), ("medqa_core", 250), ("pages", 250), ("benchmarks", 300), ("tests", 300)]
+)
+def test_files_are_short(folder: str, most: int) -> None:
+    path = ROOT / folder
+    files = [path] if path.is_file() else [f for f in path.rglob("*.py") if "__pycache__" not in f.parts]
+    lengths = {str(f.relative_to(ROOT)): len(f.read_text(encoding="utf-8").splitlines()) for f in files}
+    assert not {name: length for name, length in lengths.items() if length > most}

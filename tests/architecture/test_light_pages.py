@@ -1,0 +1,51 @@
+"""Opening the app and each page of it imports no torch, no transformers and no gradio."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "gguf")
+OPEN_PAGES = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+faults = {}
+for page in sys.argv[2:]:
+    app = AppTest.from_file(sys.argv[1], default_timeout=60).switch_page(page).run()
+    faults[page] = [e.message for e in app.exception]
+heavy = sorted({name.split(".")[0] for name in sys.modules})
+print(json.dumps({"faults": faults, "modules": heavy}))
+"""
+IMPORT_APP = """
+import json, sys
+import app
+print(json.dumps({"faults": {}, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
+"""
+PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "compare.py", "ask.py")
+
+
+def run(code: str, *arguments: str) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MEDQA_REPORTS": str(ROOT / "reports")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+@pytest.mark.parametrize("what", ["app", "pages"])
+def test_nothing_heavy_is_imported(what: str) -> None:
+    """On the shipped runs, all pages in one process: what one of them imports stays in `sys.modules`."""
+    main = str(ROOT / "pages" / "main.py")
+    found = run(IMPORT_APP) if what == "app" else run(OPEN_PAGES, main, *PAGES)
+    assert not any(found["faults"].values()), found["faults"]  # type: ignore[attr-defined]
+    assert not set(HEAVY) & set(found["modules"])  # type: ignore[call-overload]

@@ -1,0 +1,173 @@
+"""Every page on every run of the store, in a real browser: light, dark and on a phone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.store import RunStore, answerable
+
+pytestmark = pytest.mark.e2e
+
+PAGES = {
+    "summary": "Did fine-tuning help?",
+    "loss_curves": "How did training go?",
+    "metrics": "How large is the difference?",
+    "answers": "What does each model answer?",
+    "compare": "What differs between runs?",
+    "ask": "What do both models answer?",
+}
+MODES = ("light", "dark", "phone")
+RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list() if entry.state != "unreadable"]
+DRAWN = "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
+BASE_PROBES = ("/_stcore/health", "/_stcore/host-config")
+"""Opened at a page's own address, Streamlit first looks for its server below that page and then at the root."""
+
+
+@contextmanager
+def visitor(browser: Browser, server: str, mode: str) -> Iterator[tuple[Page, list[str]]]:
+    """A fresh page in one of the three modes, and what went wrong on it."""
+    size = {"width": 390, "height": 844} if mode == "phone" else {"width": 1366, "height": 768}
+    context = browser.new_context(
+        viewport=size,  # type: ignore[arg-type]
+        color_scheme="dark" if mode == "dark" else "light",
+        is_mobile=mode == "phone",
+        has_touch=mode == "phone",
+    )
+    wrong: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.location["url"].endswith(BASE_PROBES):
+            wrong.append(f"console: {message.text} {message.location['url']}")
+
+    page = context.new_page()
+    page.on("console", heard)
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    page.on("request", lambda r: None if _local(r.url, server) else wrong.append(f"fetched {r.url}"))
+    try:
+        yield page, wrong
+    finally:
+        context.close()
+
+
+def _local(url: str, server: str) -> bool:
+    return url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:", "about:"))
+
+
+def settled(page: Page, title: str) -> None:
+    """Wait until the page has been drawn whole."""
+    expect(page.locator("h1")).to_have_text(title, timeout=30_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
+    page.wait_for_function(DRAWN, timeout=30_000)
+    page.wait_for_timeout(500)
+
+
+def overflow(page: Page) -> int:
+    """How many pixels the page is wider than the screen."""
+    return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page(name: str, run: str, mode: str, browser: Browser, server: str, shots: Path) -> None:
+    with visitor(browser, server, mode) as (page, wrong):
+        page.goto(f"{server}/{'' if name == 'summary' else name}?run={run}")
+        settled(page, PAGES[name])
+        if page.locator("iframe").count():
+            page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+        page.screenshot(path=shots / f"{name}-{run}-{mode}.png")
+        assert page.get_by_test_id("stException").count() == 0
+        assert page.get_by_text("could not be drawn").count() == 0
+        if mode == "phone":
+            assert overflow(page) <= 0
+        assert f"run={run}" in page.url
+        assert not wrong
+
+
+def test_run_stays_in_the_address_from_page_to_page_and_back(browser: Browser, server: str) -> None:
+    if len(RUNS) < 2:
+        pytest.skip("needs two runs in the store")
+    with visitor(browser, server, "light") as (page, wrong):
+        page.goto(f"{server}/?run={RUNS[0]}")
+        settled(page, PAGES["summary"])
+        page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+        page.get_by_role("option", name=RUNS[1], exact=True).click()
+        page.wait_for_url(f"**run={RUNS[1]}*")
+        page.get_by_role("link", name="Metrics").click()
+        settled(page, PAGES["metrics"])
+        assert page.url == f"{server}/metrics?run={RUNS[1]}"
+        page.go_back()
+        settled(page, PAGES["summary"])
+        assert f"run={RUNS[1]}" in page.url
+        assert not wrong
+
+
+def test_address_without_a_run_names_one(browser: Browser, server: str) -> None:
+    with visitor(browser, server, "light") as (page, wrong):
+        page.goto(server)
+        settled(page, PAGES["summary"])
+        assert "run=" in page.url
+        assert not wrong
+
+
+def test_unknown_run_is_said_in_words(browser: Browser, server: str) -> None:
+    with visitor(browser, server, "light") as (page, wrong):
+        page.goto(f"{server}/?run=nowhere")
+        settled(page, PAGES["summary"])
+        expect(page.get_by_text("There is no such run.")).to_be_visible()
+        assert not wrong
+
+
+def test_switching_the_theme_turns_text_and_charts_at_once(browser: Browser, server: str) -> None:
+    drawn = next((r for r in RUNS if _has_curve(r)), None)
+    if drawn is None:
+        pytest.skip("needs a run with a curve")
+    with visitor(browser, server, "dark") as (page, wrong):
+        page.goto(f"{server}/loss_curves?run={drawn}")
+        settled(page, PAGES["loss_curves"])
+        page.locator(".js-plotly-plot .xtick text").first.wait_for()
+        look = "[getComputedStyle(document.querySelector('.js-plotly-plot .xtick text')).fill,"
+        look += "getComputedStyle(document.querySelector('.mq-answer')).color]"
+        assert page.evaluate(look) == ["rgb(154, 167, 181)", "rgb(232, 237, 242)"]
+        page.get_by_test_id("stMainMenu").click()
+        page.get_by_role("menuitemradio", name="Light").click()
+        page.wait_for_timeout(800)
+        assert page.evaluate(look) == ["rgb(91, 102, 117)", "rgb(27, 36, 48)"]
+        assert not wrong
+
+
+def test_everything_is_reached_by_keyboard(browser: Browser, server: str) -> None:
+    with visitor(browser, server, "light") as (page, _):
+        page.goto(f"{server}/?run={RUNS[0]}")
+        settled(page, PAGES["summary"])
+        reached = set()
+        for _step in range(40):
+            page.keyboard.press("Tab")
+            reached.add(
+                page.evaluate("(document.activeElement.innerText || document.activeElement.ariaLabel || '').trim()")
+            )
+        assert {"Summary", "Loss curves", "Metrics", "Answers", "Compare runs", "Ask"} <= reached
+        assert any("Text" in text for text in reached) and any("Run information" in text for text in reached)
+
+
+def _has_curve(run: str) -> bool:
+    return not RunStore(Settings.from_environment().reports).open(run).series().empty
+
+
+def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, server: str) -> None:
+    store = RunStore(Settings.from_environment().reports)
+    able = [entry.id for entry in answerable(store)]
+    unable = next((r for r in RUNS if r not in able), None)
+    if not able or unable is None:
+        pytest.skip("needs a run with a model and one without")
+    with visitor(browser, server, "light") as (page, wrong):
+        page.goto(f"{server}/ask?run={unable}")
+        settled(page, PAGES["ask"])
+        page.get_by_role("button", name=f"Ask {able[0]}", exact=True).click()
+        page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+        assert page.url == f"{server}/ask?run={able[0]}"
+        assert not wrong
