@@ -21,14 +21,14 @@ run = run_picker.head("What does each model answer?")
 def answers(rows: pd.DataFrame) -> None:
     """The tally, the gain by question, and the questions themselves."""
     top = st.container()
-    texts, why = question_texts(run)
-    if texts is None:
-        states.notice("Questions and references are shown by id only.", why)
     filters, highlight = controls(rows)
     with top:
         overview(rows, filters.score)
+    texts, why = question_texts(run)
+    if texts is None:
+        states.notice("Questions and references are shown by id only.", why)
     kept = answer_rows.choose(rows, filters, texts)
-    note(f"{count(len(kept))} of {count(len(rows))} test questions.")
+    note(f"{count(len(kept))} of {count(len(rows))} test questions. {HIGHLIGHTS[highlight]}")
     if kept.empty:
         states.notice("No question fits these filters.", "Widen the search or take a filter away.")
         return
@@ -84,7 +84,7 @@ def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
         third = st.columns(2, gap="small")
         measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES)[:1]
         score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", **BOUND)
-        highlight = third[1].selectbox("Underline", HIGHLIGHTS, key="underline", bind="query-params")
+        highlight = third[1].selectbox("Underline", list(HIGHLIGHTS), key="underline", bind="query-params")
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
 
 

@@ -13,7 +13,7 @@ NOTE = (
     "A research demo, not medical advice: both models are small and make things up. "
     "For your health ask a clinician; in an emergency call your local emergency number."
 )
-HEIGHT = 820
+HEIGHT = 980
 
 run = run_picker.head("What do both models answer?")
 note(NOTE)

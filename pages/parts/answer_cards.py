@@ -11,7 +11,12 @@ from pages.parts.answer_rows import SCORES
 from pages.parts.markup import html
 from pages.parts.word_diff import marked
 
-HIGHLIGHTS = ("differences", "shared with the reference", "none")
+HIGHLIGHTS = {
+    "differences": "Underlined: what the other model's answer does not say at that place.",
+    "shared with the reference": "Underlined: words the reference has in the same order, as ROUGE-L counts.",
+    "none": "",
+}
+"""What can be underlined in the answers, and what that means."""
 SIDES = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
 
 

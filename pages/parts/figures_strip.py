@@ -13,10 +13,14 @@ def show(facts: Facts) -> None:
     """The strip, in one row on a wide screen and two by two on a phone; nothing where no figure is known."""
     found = four(facts)
     if any(figure.origin != "not stated" for figure in found):
-        html('<dl class="mq-figures">' + "".join(_cell(figure) for figure in found) + "</dl>")
+        html(
+            '<dl class="mq-figures">'
+            + "".join(_cell(figure, NOT_STATED if facts.imported else "not measured") for figure in found)
+            + "</dl>"
+        )
 
 
-def _cell(figure: Headline) -> str:
+def _cell(figure: Headline, unknown: str) -> str:
     spec = METRICS[figure.name]
     about = [spec.unit] if spec.unit else []
     about.append("lower is better" if spec.lower_is_better else "higher is better")
@@ -27,10 +31,10 @@ def _cell(figure: Headline) -> str:
         below = f'<dd class="fit">{escape(figure.change)}</dd><dd>{verdict(figure.verdict)}</dd>'
         return f'<div>{head}<dd class="mq-pair">{base}{tuned}</dd>{below}</div>'
     if figure.origin == "not stated":
-        missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{NOT_STATED}</dd>'
+        missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{unknown}</dd>'
         return f"<div>{head}{missing}</div>"
     if not any(c.isdigit() for c in figure.fine_tuned.split(" ")[0]):  # words in place of a figure
         return f'<div>{head}<dd class="mq-muted">the source says: “{escape(figure.fine_tuned)}”</dd></div>'
     origin = "as the source reports it" if figure.origin == "reported" else "measured"
-    below = f'<dd class="mq-muted">{origin}; base {NOT_STATED}</dd>'
+    below = f'<dd class="mq-muted">{origin}; base {unknown}</dd>'
     return f'<div>{head}<dd class="mq-pair">{tuned}</dd>{below}</div>'

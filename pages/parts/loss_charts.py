@@ -144,8 +144,11 @@ def _mark_best(chart: go.Figure, points: Line, step: int | None, p: theme.Palett
         )
         if word:
             y = float(best.y[0])
+            font = {"color": p.better, "size": 12}
             where = {"x": float(best.x[0]), "y": float(np.log10(y)) if chart.layout.yaxis.type == "log" else y}
-            chart.add_annotation(**where, text="kept", showarrow=False, yshift=18, font={"color": p.better})
+            late = best.x[0] > (points.x[0] + points.x[-1]) / 2
+            beside = {"xanchor": "right" if late else "left", "xshift": -9 if late else 9, "yshift": 14}
+            chart.add_annotation(**where, **beside, text="kept", showarrow=False, font=font)
 
 
 def _mark_non_finite(chart: go.Figure, curve: Curve, p: theme.Palette) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from medqa_core.report.format import count, number, plural
+from medqa_core.report.format import capital, count, number, plural
 from medqa_core.runs.store import Run
 from pages.parts import charts, loss_charts, states
 from pages.parts.curves import line
@@ -46,11 +46,15 @@ def in_words(curve: RunCurve) -> str:
         parts.append(f"Training loss {verb} from {number(first)} to {number(last)}")
     if len(validation):
         best = int(np.argmin(validation.y))
-        ended = f", and ended at {number(float(validation.y[-1]))}" if best < len(validation) - 1 else ", the last one"
-        parts.append(
-            f"{'v' if parts else 'V'}alidation loss was lowest, {number(float(validation.y[best]))}, "
-            f"at step {count(int(validation.step[best]))}{ended}"
-        )
+        value, step = number(float(validation.y[best])), count(int(validation.step[best]))
+        text = f"validation loss was lowest, {value}, at step {step}"
+        if len(validation) == 1:
+            text = f"validation loss was {value} at step {step}"
+        elif best == len(validation) - 1:
+            text += ", the last one"
+        else:
+            text += f", and ended at {number(float(validation.y[-1]))}"
+        parts.append(text if parts else capital(text))
     bad = len(curve.series.train.non_finite_steps) + len(curve.series.validation.non_finite_steps)
     text = "; ".join(parts) + "." if parts else "No finite loss was logged."
     return text + (f" At {plural(bad, 'logged step')} the loss was not a number." if bad else "")

@@ -32,7 +32,8 @@ def rich(text: str) -> str:
 
 def eyebrow(parts: Iterable[str]) -> None:
     """The muted line above a title: which run this is."""
-    html(f'<p class="mq-eyebrow">{" · ".join(escape(part) for part in parts)}</p>')
+    shown = [f'<span class="fit">{escape(p)}</span>' if len(p) < 16 else escape(p) for p in parts]
+    html(f'<p class="mq-eyebrow">{" · ".join(shown)}</p>')
 
 
 def answer(sentence: str) -> None:

@@ -21,7 +21,8 @@ def forest(metrics: dict[str, Metric]) -> go.Figure | None:
         return None
     chart = charts.figure(70 + 38 * len(rows), x="change in % of base; right is better", y="")
     chart.add_vline(x=0, line={"color": p.muted, "width": 1})
-    reach = max(abs(v) for _, _, mid, ci in rows for v in (mid, *(ci or ())))
+    reached = [0.0, *(v for _, _, mid, ci in rows for v in (mid, *(ci or ())))]
+    pad = 0.06 * (max(reached) - min(reached) or 1.0)
     for name, metric, middle, ci in reversed(rows):
         verdict = supported(name, metric)
         colour = {"better": p.better, "worse": p.worse}.get(verdict, p.muted)
@@ -52,7 +53,7 @@ def forest(metrics: dict[str, Metric]) -> go.Figure | None:
             xshift=10,
             font={"color": colour, "size": 13},
         )
-    chart.update_xaxes(range=[-1.12 * reach, 1.12 * reach], ticksuffix="%", showgrid=True)
+    chart.update_xaxes(range=[min(reached) - pad, max(reached) + pad], ticksuffix="%", showgrid=True)
     chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13})
     chart.update_layout(margin={"r": 110})
     return chart

@@ -194,8 +194,8 @@ border-top:2px solid var(--mq-text)}
 .mq .mq-card.base h2{color:var(--mq-base)} .mq .mq-card.tuned h2{color:var(--mq-tuned)}
 .mq-text{max-height:13rem;overflow-y:auto;white-space:pre-wrap;margin:.25rem 0}
 .mq mark{background:none;color:inherit;padding:0}
-.mq-card.base mark{text-decoration:underline dashed var(--mq-base) 2px;text-underline-offset:3px}
-.mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 2px;text-underline-offset:3px}
+.mq-card.base mark{text-decoration:underline dashed var(--mq-base) 1px;text-underline-offset:3px}
+.mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 .st-key-widget{position:relative}
@@ -208,6 +208,6 @@ top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
 .mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
 [data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}
-.st-key-widget iframe{height:1180px}}
+.st-key-widget iframe{height:1500px}}
 @media (prefers-reduced-motion:reduce){*{animation-duration:.01ms!important;transition-duration:.01ms!important}}
 """

@@ -20,13 +20,13 @@ def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> Non
     widget = page.frame_locator("iframe")
     widget.locator("#question textarea").fill("What are the symptoms of gout?", timeout=120_000)
     widget.get_by_role("button", name="Ask both models").click()
-    base, tuned = (widget.get_by_label(name, exact=True) for name in ("Base model", "Fine-tuned model"))
+    base, tuned = (widget.locator(f"#{side}-answer textarea") for side in ("base", "tuned"))
     expect(base).not_to_have_value("", timeout=120_000)
     seen = {base.input_value()}
     for _ in range(60):
         page.wait_for_timeout(250)
         seen.add(base.input_value())
-    expect(widget.get_by_text("Done.")).to_be_visible(timeout=180_000)
+    expect(widget.get_by_text("Done.")).to_be_visible(timeout=300_000)
     assert len(seen) > 3, "the answer came in one piece"
     assert base.input_value() != tuned.input_value()
     assert len(base.input_value()) > 20 and len(tuned.input_value()) > 20

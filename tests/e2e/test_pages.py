@@ -22,7 +22,11 @@ PAGES = {
 }
 MODES = ("light", "dark", "phone")
 RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list() if entry.state != "unreadable"]
-DRAWN = "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
+DRAWN = (
+    "!document.querySelector('[data-testid=stSkeleton]') && "
+    "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
+)
+"""Every chart is on the page and not only the place where it will be."""
 BASE_PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Opened at a page's own address, Streamlit first looks for its server below that page and then at the root."""
 
