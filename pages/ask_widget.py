@@ -71,6 +71,7 @@ def blocks(settings: Settings) -> gr.Blocks:
 
     def ask(run: str, question: str, temperature: float, max_new_tokens: float, seed: float) -> Iterator[Update]:
         try:
+            run = run or default_run(store)  # a click can be faster than the list of runs
             if not run:
                 raise MedQAError(
                     "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
