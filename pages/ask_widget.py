@@ -69,9 +69,11 @@ def blocks(settings: Settings) -> gr.Blocks:
             if answers is not None:
                 yield answers
 
-    def ask(run: str, question: str, temperature: float, max_new_tokens: float, seed: float) -> Iterator[Update]:
+    def ask(
+        run: str, question: str, temperature: float, max_new_tokens: float, seed: float, request: gr.Request
+    ) -> Iterator[Update]:
         try:
-            run = run or default_run(store)  # a click can be faster than the list of runs
+            run = run or chosen_run(request)  # a click can be faster than the list of runs
             if not run:
                 raise MedQAError(
                     "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
@@ -97,9 +99,13 @@ def blocks(settings: Settings) -> gr.Blocks:
             raise gr.Error(str(error), print_exception=False) from error
 
     def choices(request: gr.Request) -> Any:
+        return gr.update(choices=[entry.id for entry in answerable(store)], value=chosen_run(request) or None)
+
+    def chosen_run(request: gr.Request) -> str:
+        """The run that the address asks for if it can answer, else the newest that can."""
         ids = [entry.id for entry in answerable(store)]
         asked = str(request.query_params.get("run", ""))
-        return gr.update(choices=ids, value=asked if asked in ids else default_run(store) or None)
+        return asked if asked in ids else next(iter(ids), "")
 
     with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(NOTICE)
