@@ -98,9 +98,7 @@ def _fit(config: TrainConfig, prepared: Prepared, run: Run, status: StatusWriter
         trainer.remove_callback(PrinterCallback)
         finished = True
         try:
-            trainer.train()
-            if trainer.state.global_step % config.eval_steps:
-                trainer.evaluate()
+            trainer.train()  # validates at its last step too, wherever that falls
         except KeyboardInterrupt:
             finished = False
             log.warning("stopped at step %d of %d", trainer.state.global_step, trainer.state.max_steps)
@@ -125,6 +123,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
         metrics = {f"{metric_key_prefix}_loss": mean_loss(answer_losses(self.model, self._validation))}
         self.model.train()
         self.log(dict(metrics))
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # or it validates again
         return metrics
 
 

@@ -61,7 +61,7 @@ THEME = gr.themes.Base(
 )
 
 CSS = f"""
-.gradio-container, .gradio-container > main {{ padding: 2px !important; max-width: none !important; }}
+.gradio-container, .gradio-container main {{ padding: 2px !important; max-width: none !important; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}
 .html-container {{ padding: 0 !important; }}

@@ -175,7 +175,8 @@ def test_the_starter_set_is_split_near_its_own_mix() -> None:
 def test_the_giant_component_goes_to_training() -> None:
     giant = [pair(n, answer="It is inherited in one pattern.") for n in range(30)]
     others = [pair(n) for n in range(30, 200)]
-    assert len(giant) > GIANT * 200
+    giant += [pair(n, topic="Inherited things") for n in range(200, 220)]  # a second one, not linked to the first
+    assert min(len(giant) - 20, 20) > GIANT * 220
     for seed in range(10):
         split = grouped_split([*others, *giant], ALL, seed)
         assert {p.id for p in giant} <= {p.id for p in split.train}

@@ -89,8 +89,9 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
     assert 0 < status.train_seconds < 600
 
 
-def test_every_logged_step_is_in_the_series(smoke: Run) -> None:
+def test_every_logged_step_is_in_the_series_once(smoke: Run) -> None:
     series = smoke.series()
+    assert len(rows(smoke)) == len(series.train) + len(series.validation)
     assert series.problems == []
     assert series.train["step"].tolist() == list(range(1, 13))
     assert series.validation["step"].tolist() == [0, 4, 8, 12]
@@ -159,9 +160,16 @@ def test_another_seed_gives_another_run_of_its_own(smoke: Run, store: Settings) 
     assert first.record.data == second.record.data == smoke.record.data
 
 
-def test_the_last_step_is_validated_wherever_it_falls(store: Settings) -> None:
-    run = train(from_preset("smoke", SHORT), store)
-    assert run.series().validation["step"].tolist() == [0, 2, 3]
+@pytest.mark.parametrize(("every", "steps"), [(2, [0, 2, 3]), (3, [0, 3]), (100, [0, 3])])
+def test_the_last_step_is_validated_once_wherever_it_falls(store: Settings, every: int, steps: list[int]) -> None:
+    run = train(from_preset("smoke", {**SHORT, "eval_steps": every}), store)
+    assert [row["step"] for row in rows(run) if row["split"] == "validation"] == steps
+
+
+def test_dropout_is_off_while_validating(store: Settings) -> None:
+    run = train(from_preset("smoke", {**SHORT, "lora_dropout": 0.9, "learning_rate": 0.1, "warmup_steps": 0}), store)
+    assert validation_loss(run, store) == pytest.approx(run.series().validation["loss"].min(), abs=1e-5)
+    assert run.series().validation["loss"].argmin() > 0
 
 
 def test_all_weights(store: Settings, lab: Settings, capfd: pytest.CaptureFixture[str]) -> None:
