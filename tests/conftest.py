@@ -1,5 +1,6 @@
 """Shared by tests of several floors: a cache and run store of the session's own, and one small run in it."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,10 @@ import pytest
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.presets import from_preset
 from medqa_core.runs.store import Run
+
+
+# Before torch is imported: several workers, each with a thread a core, would spin in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

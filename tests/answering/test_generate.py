@@ -34,6 +34,11 @@ def prompts(base: LoadedModel) -> list[list[int]]:
     return [encode_prompt(base.tokenizer, question, "chat") for question in questions]
 
 
+@pytest.fixture(scope="module")
+def expected(base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
+    return [alone(base.model, prompt, 8) for prompt in prompts]
+
+
 def alone(model: Any, prompt: list[int], count: int) -> list[int]:
     """The most likely token again and again, without padding, batches or cache."""
     ids = list(prompt)
@@ -45,10 +50,13 @@ def alone(model: Any, prompt: list[int], count: int) -> list[int]:
 
 @pytest.mark.parametrize("batch", [1, 5, 16])
 def test_batched_and_padded_is_the_same_as_alone(
-    base: LoadedModel, prompts: list[list[int]], batch: int, monkeypatch: pytest.MonkeyPatch
+    base: LoadedModel,
+    prompts: list[list[int]],
+    expected: list[list[int]],
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "BATCH", batch)
-    expected = [alone(base.model, prompt, 8) for prompt in prompts]
     assert len({tuple(answer) for answer in expected}) > 5
     counted: list[int] = []
     found = greedy_answers(base.model, base.tokenizer, prompts, 8, counted.append)
@@ -57,8 +65,9 @@ def test_batched_and_padded_is_the_same_as_alone(
     assert sum(counted) == len(prompts)
 
 
-def test_the_end_token_and_what_follows_are_left_out(base: LoadedModel, prompts: list[list[int]]) -> None:
-    expected = [alone(base.model, prompt, 8) for prompt in prompts]
+def test_the_end_token_and_what_follows_are_left_out(
+    base: LoadedModel, prompts: list[list[int]], expected: list[list[int]]
+) -> None:
     end = next(answer[3] for answer in expected if answer[3] not in answer[:3])
     found = greedy_answers(base.model, Ending(base.tokenizer, end), prompts, 8)
     assert found == [answer[: answer.index(end)] if end in answer else answer for answer in expected]
