@@ -12,7 +12,6 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.presets import from_preset
 from medqa_core.runs.store import Run
 
-
 # Before torch is imported: several workers, each with a thread a core, would spin in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -1,7 +1,7 @@
 """The configuration of a fine-tune: every field with its meaning, range and default."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -69,6 +69,10 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        if first["type"] == "literal_error":
+            raise UnknownName(
+                name, str(values.get(name)), get_args(TrainConfig.model_fields[name].annotation)
+            ) from error
         raise InputError(
             f"{name}: {shorten(repr(values.get(name)))} is not allowed; {first['msg'][0].lower()}{first['msg'][1:]} "
             f"({TrainConfig.model_fields[name].description})."

@@ -34,7 +34,7 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
         (("train", "--set", "epochs=nan"), ["epochs: 'nan' is not allowed"]),
         (("train", "--set", "batch_size=2.5"), ["batch_size: '2.5' is not allowed", "integer"]),
         (("train", "--set", "batch_size=none"), ["batch_size: None is not allowed"]),
-        (("train", "--set", "method=lorra"), ["method: 'lorra' is not allowed", "'lora' or 'full'"]),
+        (("train", "--set", "method=lorra"), ["method: 'lorra'", "allowed: full, lora", "Did you mean 'lora'"]),
         (("train", "--set", "epochs"), ["--set: 'epochs' is not FIELD=VALUE"]),
         (("train", "--set", "dataset=startr"), ["dataset: 'startr'", "allowed: medquad, starter", "Did you mean"]),
         (("train", "--set", "base_model=smollm2"), ["base model: 'smollm2'", "allowed: ", "smollm2-135m-instruct"]),
