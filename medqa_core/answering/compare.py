@@ -153,7 +153,7 @@ def compare(
 
 def _room(pair: ModelPair, prompt: list[int]) -> int:
     """Tokens that fit behind the prompt; rare characters cost several each, and some models end at 1,024."""
-    context: int | None = getattr(pair.base.model.config, "max_position_embeddings", None)
+    context = pair.base.context
     if context is None:
         return sys.maxsize
     if len(prompt) >= context:

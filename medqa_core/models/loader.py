@@ -37,6 +37,12 @@ class LoadedModel:
     parameters: int
     device: str
 
+    @property
+    def context(self) -> int | None:
+        """The longest text that the model can read, in tokens; None where its configuration does not say."""
+        length: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        return length
+
 
 def load(
     name: str,

@@ -1,11 +1,35 @@
 """The configuration of a fine-tune: every field with its meaning, range and default."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from medqa_core.foundation.errors import InputError, UnknownName, shorten
+
+
+def _size(value: object) -> object:
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = -1
+    if value is None or (isinstance(number, int | float) and (0 < number < 1 or 1 <= number <= 1_000_000)):
+        return int(number) if isinstance(number, int | float) and number == int(number) else number
+    raise ValueError("give a number of pairs such as 3500, a fraction such as 0.1, or none")
+
+
+Size = Annotated[int | float | None, BeforeValidator(_size)]
+"""How much of a data set: a number of pairs, a fraction of the usable ones, or None for all there are."""
+
+
+def _columns(value: object) -> object:
+    """`question=Frage, answer=Antwort` as a mapping of our names to a file's."""
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in value.split(",") if item.strip()]
+    if any(not equals for _, equals, _ in pairs):
+        raise ValueError("write it as question=COLUMN,answer=COLUMN")
+    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 class TrainConfig(BaseModel):
@@ -20,20 +44,30 @@ class TrainConfig(BaseModel):
     base_model: str = Field("smollm2-135m-instruct", description="the embedded default, `toy`, a hub id or a folder")
     revision: str | None = Field(None, description="a hub model's revision")
 
-    dataset: str = Field("starter", description="`starter` or `medquad`")
-    train_size: int | None = Field(None, ge=1, le=1_000_000, description="training examples; none = all there are")
-    validation_size: int | None = Field(None, ge=1, le=100_000, description="validation examples; none = all")
-    test_size: int | None = Field(None, ge=1, le=100_000, description="test examples; none = all")
+    dataset: str = Field("starter", description="`starter`, `medquad`, a CSV, JSONL or Parquet file, or a hub id")
+    columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
+        {}, description="a file's columns by our names: question=COLUMN,answer=COLUMN"
+    )
+    train_size: Size = Field(None, description="training examples, or a fraction; none = all there are")
+    validation_size: Size = Field(None, description="validation examples, or a fraction; none = all")
+    test_size: Size = Field(None, description="test examples, or a fraction; none = all")
+    split_method: Literal["grouped", "random"] = Field("grouped", description="`grouped` does not leak; `random` does")
     split_seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the split")
 
-    method: Literal["lora", "full"] = Field("lora", description="low-rank adapter, or all weights")
+    method: Literal["lora", "last_k", "full"] = Field(
+        "lora", description="low-rank adapter, last layers, or all weights"
+    )
+    last_k: int = Field(6, ge=1, le=1000, description="layers that `last_k` trains, counted from the last")
     lora_rank: int = Field(8, ge=1, le=256, description="rank of the adapter")
     lora_alpha: int = Field(16, ge=1, le=1024, description="scale of the adapter: alpha / rank")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
-    batch_size: int = Field(2, ge=1, le=1024, description="examples a forward pass")
-    accumulation: int = Field(4, ge=1, le=1024, description="forward passes an optimizer step")
+    batch_size: int = Field(2, ge=1, le=1024, description="examples a batch")
+    accumulation: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
+    pass_tokens: int = Field(
+        1024, ge=16, le=1_000_000, description="tokens a forward pass: sets memory and speed, not the result"
+    )
     max_tokens: int = Field(384, ge=16, le=8192, description="longest example in tokens; the rest is cut off")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate of AdamW")
     schedule: Literal["linear", "cosine", "constant"] = Field("cosine", description="learning rate after warm-up")
@@ -42,8 +76,15 @@ class TrainConfig(BaseModel):
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="gradient norm above which gradients are clipped")
     seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of weights, order and dropout")
 
-    logging_steps: int = Field(5, ge=1, le=100_000, description="optimizer steps between logged training losses")
+    logging_steps: int = Field(1, ge=1, le=100_000, description="optimizer steps between logged losses")
     eval_steps: int = Field(25, ge=1, le=1_000_000, description="optimizer steps between validations")
+    eval_examples: int = Field(128, ge=1, le=100_000, description="validation examples used while training, at most")
+    patience: int | None = Field(
+        None, ge=1, le=10_000, description="validations without a lower loss that end the training; none = never"
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, le=1440, description="minutes between checkpoints, of which two are kept; 0 = at every step"
+    )
 
     max_new_tokens: int = Field(128, ge=1, le=2048, description="longest generated answer at evaluation, in tokens")
     primary_metric: Literal["loss", "rougeL"] = Field("loss", description="the metric that decides the verdict")
@@ -73,8 +114,9 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
             raise UnknownName(
                 name, str(values.get(name)), get_args(TrainConfig.model_fields[name].annotation)
             ) from error
+        reason = first["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"{name}: {shorten(repr(values.get(name)))} is not allowed; {first['msg'][0].lower()}{first['msg'][1:]} "
+            f"{name}: {shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]} "
             f"({TrainConfig.model_fields[name].description})."
         ) from error
 

@@ -1,5 +1,6 @@
 """Named starting points for a fine-tune. A preset is a set of fields; everything in it can be overridden."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_tokens": 128,
         "learning_rate": 5e-3,
         "warmup_steps": 2,
-        "logging_steps": 1,
         "eval_steps": 4,
+        "checkpoint_minutes": 0.0,
         "max_new_tokens": 16,
     },
     "starter": {
@@ -41,8 +42,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_tokens": 192,
         "learning_rate": 2e-3,
         "warmup_steps": 10,
-        "logging_steps": 4,
         "eval_steps": 30,
+        "eval_examples": 40,
         "max_new_tokens": 96,
     },
     "medquad-cpu": {
@@ -59,8 +60,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 2.0,
         "learning_rate": 2e-3,
         "warmup_steps": 20,
-        "logging_steps": 5,
         "eval_steps": 100,
+        "patience": 5,
         "max_new_tokens": 160,
     },
     "run-2": {
@@ -80,11 +81,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedule": "linear",
         "warmup_steps": 200,
         "weight_decay": 0.01,
-        "logging_steps": 20,
         "eval_steps": 146,
         "max_new_tokens": 160,
     },
 }
+
+
+CUSTOM = "custom"
+"""The name of a configuration that starts from the fields' defaults."""
 
 
 def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -94,6 +98,26 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> TrainC
         UnknownName: no such preset, or no such field.
         InputError: a value of a wrong type or out of range.
     """
-    if name not in PRESETS:
-        raise UnknownName("preset", name, PRESETS)
-    return validated({**PRESETS[name], "preset": name, **(overrides or {})})
+    if name not in PRESETS and name != CUSTOM:
+        raise UnknownName("preset", name, [*PRESETS, CUSTOM])
+    return validated({**PRESETS.get(name, {}), "preset": name, **(overrides or {})})
+
+
+def differences(config: TrainConfig) -> dict[str, Any]:
+    """The fields in which `config` differs from its preset."""
+    start = from_preset(config.preset if config.preset in PRESETS else CUSTOM)
+    return {name: value for name, value in config if name != "preset" and value != getattr(start, name)}
+
+
+def command_line(config: TrainConfig) -> str:
+    """The command that trains with this configuration."""
+    words = ["python", "-m", "medqa_core", "train", "--preset", config.preset if config.preset in PRESETS else CUSTOM]
+    for name, value in differences(config).items():
+        words += ["--set", f"{name}={_as_text(value)}"]
+    return shlex.join(words)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={column}" for name, column in value.items())
+    return "none" if value is None else str(value)

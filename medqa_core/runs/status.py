@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from medqa_core.runs.schema import Line, Record
 
 State = Literal["queued", "running", "stopping", "stopped", "completed", "failed"]
+Cause = Literal["memory", "disk", "killed", "nan", "data", "input", "fault"]
 LIVE: frozenset[str] = frozenset({"running", "stopping"})
 
 
@@ -46,6 +47,15 @@ class Best(Record):
     validation_loss: float
 
 
+class Memory(Record):
+    """Memory of the worker in bytes: the machine's, or the accelerator's where it trains on one."""
+
+    used: int = Field(ge=0)
+    peak: int = Field(ge=0)
+    total: int = Field(ge=0)
+    available: int = Field(ge=0)
+
+
 class Status(Record):
     """The whole of `status.json`."""
 
@@ -64,7 +74,18 @@ class Status(Record):
     best: Best | None = None
     stage: Line | None = None
     """What the worker is doing, in words."""
+    attempt: int = Field(1, ge=1)
+    """Counts up with every resume."""
+    tokens: int = Field(0, ge=0)
+    """Tokens trained on so far, prompts included, padding not."""
+    tokens_per_second: float | None = Field(None, ge=0)
+    """Over the steps of the last minute."""
+    remaining_seconds: float | None = Field(None, ge=0)
+    """What is left of the training at that speed."""
+    memory: Memory | None = None
     error: Line | None = None
+    cause: Cause | None = None
+    """What kind of failure `error` tells of."""
 
 
 def derived_state(status: Status) -> str:

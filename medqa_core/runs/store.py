@@ -83,9 +83,7 @@ class RunStore:
         """
         folder = self.path(record.id)
         temporary = self.folder / f".{record.id}.{uuid.uuid4().hex}.tmp"
-        taken = InputError(f"run id: {record.id!r} is taken; choose another one with --run-id.")
-        if os.path.lexists(folder) or os.path.lexists(self.folder / record.id):
-            raise taken
+        self.refuse_taken(record.id)
         try:
             temporary.mkdir(parents=True)
             write_json(temporary / "run.json", record.model_dump(mode="json"))
@@ -94,11 +92,20 @@ class RunStore:
             os.rename(temporary, folder)  # fails where another process was first: its folder is not empty
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and os.path.lexists(folder):
-                raise taken from error
+                raise _taken(record.id) from error
             raise RunError(f"The run store {self.folder.name} cannot be written: {error.strerror or error}.") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return Run(folder, record)
+
+    def refuse_taken(self, run_id: str) -> None:
+        """Do nothing if a run may be called that.
+
+        Raises:
+            InputError: the id is taken or not valid.
+        """
+        if os.path.lexists(self.path(run_id)) or os.path.lexists(self.folder / run_id):
+            raise _taken(run_id)
 
     def next_number(self) -> int:
         """One more than the highest number of any run."""
@@ -141,6 +148,10 @@ class RunStore:
             return RunEntry(
                 shown, shown, "unknown", "unreadable", datetime.min.replace(tzinfo=UTC), None, str(error)
             ), None
+
+
+def _taken(run_id: str) -> InputError:
+    return InputError(f"run id: {run_id!r} is taken; choose another one with --run-id.")
 
 
 def answerable(store: RunStore) -> list[RunEntry]:

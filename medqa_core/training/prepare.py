@@ -62,7 +62,7 @@ def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], N
 
 def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[Pair], kind: PromptKind) -> None:
     """Refuse lengths that the model cannot read, now and not at the evaluation after hours of training."""
-    context = getattr(base.model.config, "max_position_embeddings", None)
+    context = base.context
     if context is None:
         return
     if config.max_tokens > context:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 from transformers import PrinterCallback, Trainer, set_seed
 
 from medqa_core.evaluation.loss import answer_losses, mean_loss
-from medqa_core.foundation.errors import InputError, MedQAError
+from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.runs.config import TrainConfig
@@ -46,8 +46,8 @@ def train(
         MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
     """
     store = RunStore(settings.reports)
-    if run_id is not None and store.path(run_id).exists():  # now: the model may take minutes to come
-        raise InputError(f"run id: {run_id!r} is taken; choose another one with --run-id.")
+    if run_id is not None:
+        store.refuse_taken(run_id)  # now: the model may take minutes to come
     prepared = prepare(config, settings, progress)
     run = store.create(new_record(config, prepared, store, run_id))
     progress(f"run {run.id}")
