@@ -65,8 +65,11 @@ class TrainConfig(BaseModel):
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
     batch_size: int = Field(2, ge=1, le=1024, description="examples a batch")
     accumulation: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
-    pass_tokens: int = Field(
-        1024, ge=16, le=1_000_000, description="tokens a forward pass: sets memory and speed, not the result"
+    pass_tokens: int | None = Field(
+        None,
+        ge=16,
+        le=1_000_000,
+        description="tokens a forward pass: sets memory and speed, not the result; none = what suits the device",
     )
     max_tokens: int = Field(384, ge=16, le=8192, description="longest example in tokens; the rest is cut off")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate of AdamW")

@@ -11,6 +11,9 @@ MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", 
 
 LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byte"})
 
+HOLM = "holm"
+"""The only correction that readers take for done; of any other word they know nothing and correct themselves."""
+
 
 class Metric(Record):
     """One metric on the same questions for both models; None is "not known"."""
@@ -48,8 +51,19 @@ class Evaluation(Record):
     primary_metric: MetricName
     metrics: dict[MetricName, Metric]
     by_question_type: dict[str, dict[MetricName, Metric]] = {}
+    by_question_type_correction: Line | None = None
+    """`holm`: each metric's p-values and verdicts by type are corrected for the number of types. None: they are not."""
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
     protocol: dict[str, Line] = {}
     """How it was measured, for people: prompts, decoding, ROUGE variant, resampling."""
     seconds: float | None = None
+
+
+def holm(p_values: dict[str, float]) -> dict[str, float]:
+    """Holm's step-down adjusted p-values, by the same names."""
+    adjusted, highest = {}, 0.0
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        highest = max(highest, min(1.0, p * (len(p_values) - rank)))
+        adjusted[name] = highest
+    return adjusted

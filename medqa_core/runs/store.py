@@ -98,6 +98,11 @@ class RunStore:
             shutil.rmtree(temporary, ignore_errors=True)
         return Run(folder, record)
 
+    def complete(self, run: Run, record: RunRecord) -> None:
+        """Replace the record of a queued run by the one that its worker made."""
+        write_json(run.folder / "run.json", record.model_dump(mode="json"))
+        run.record = record
+
     def refuse_taken(self, run_id: str) -> None:
         """Do nothing if a run may be called that.
 

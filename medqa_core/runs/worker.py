@@ -13,13 +13,20 @@ HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 60
 """The heartbeat is promised this much later than it is meant to come, for machines that stall."""
 
+KEPT = ("started_at", "train_seconds", "step", "total_steps", "epoch", "best", "tokens")
+"""What a run that goes on takes over from its last attempt."""
+
 
 class StatusWriter:
     """Keeps one run's `status.json` current while its block runs; the only writer of that file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: Status | None = None) -> None:
+        """`before` is what an earlier attempt left, or the wait in the queue: its counters go on."""
         self.path = folder / "status.json"
         self.status = Status(state="running", process=ProcessIdentity.current(), started_at=now())
+        if before is not None and before.started_at is not None:
+            kept = {name: getattr(before, name) for name in KEPT}
+            self.status = self.status.model_copy(update={**kept, "attempt": before.attempt + 1})
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)

@@ -1,4 +1,4 @@
-"""The model that is trained: the base with a low-rank adapter, or whole; and how it is saved."""
+"""The model that is trained: the base with a low-rank adapter, in its last layers, or whole; and how it is saved."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,23 @@ from medqa_core.models.loader import LoadedModel
 from medqa_core.models.quiet import quiet
 from medqa_core.models.references import upstream_name
 from medqa_core.runs.config import TrainConfig
+from medqa_core.training.attention import use_packed_attention
+from medqa_core.training.frozen import freeze_all_but_last
+from medqa_core.training.lora import fuse
 
 
 def trainable(base: LoadedModel, config: TrainConfig) -> Any:
-    """The model to train, in training mode."""
+    """The model to train, its other weights frozen.
+
+    Raises:
+        InputError: the model has not more layers than `last_k`, or hides them.
+    """
+    use_packed_attention(base.model)
     if config.method == "full":
-        return base.model.train()
+        return base.model
+    if config.method == "last_k":
+        freeze_all_but_last(base.model, config.last_k)
+        return base.model
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
@@ -24,7 +35,10 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
         task_type="CAUSAL_LM",
     )
     with quiet():
-        return get_peft_model(base.model, lora).train()
+        model = get_peft_model(base.model, lora)
+    if base.device == "cpu":  # elsewhere mixed precision wants peft's own layers
+        fuse(model)
+    return model
 
 
 def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str) -> Path:

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import torch
 
@@ -28,6 +29,7 @@ PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizer
 class Prepared:
     """Everything that a fine-tune needs, checked before a run folder is made."""
 
+    config: TrainConfig
     base: LoadedModel
     data: PairSet
     parts: split.Split
@@ -57,7 +59,7 @@ def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], N
         encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
         for pair in parts.validation
     ]
-    return Prepared(base, data, parts, training, validation)
+    return Prepared(config, base, data, parts, training, validation)
 
 
 def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[Pair], kind: PromptKind) -> None:
@@ -79,7 +81,6 @@ def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[P
 
 def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id: str | None) -> RunRecord:
     """`run.json` of a run that is about to start."""
-    base, data, parts = prepared.base, prepared.data, prepared.parts
     return RunRecord(
         id=run_id or store.free_id(config.preset),
         number=store.next_number(),
@@ -88,10 +89,28 @@ def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id:
         kind="finetune",
         created_at=now(),
         config=config,
-        base_model=BaseModelRecord(
+        **_found(prepared),
+    )
+
+
+def completed_record(record: RunRecord, prepared: Prepared) -> RunRecord:
+    """The record of a queued run with what is known since its model and data were read.
+
+    A run that goes on keeps the environment that it began with: its number of threads is part of the result.
+    """
+    found = _found(prepared)
+    if record.base_model is not None:
+        found["environment"] = record.environment
+    return record.model_copy(update=found)
+
+
+def _found(prepared: Prepared) -> dict[str, Any]:
+    base, data, parts = prepared.base, prepared.data, prepared.parts
+    return {
+        "base_model": BaseModelRecord(
             id=base.name, revision=base.revision, sha256=base.sha256, parameters=base.parameters
         ),
-        data=DataRecord(
+        "data": DataRecord(
             source=data.name,
             licence=data.licence,
             pairs_parsed=data.pairs_parsed,
@@ -103,10 +122,10 @@ def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id:
             filters=list(data.filters),
             truncated_share=round(prepared.training.truncated_share, 4),
         ),
-        environment=environment(base.device),
-        prompt=kind_for(base.tokenizer),
-        code_version=medqa_core.__version__,
-    )
+        "environment": environment(base.device),
+        "prompt": kind_for(base.tokenizer),
+        "code_version": medqa_core.__version__,
+    }
 
 
 def environment(device: str) -> EnvironmentRecord:

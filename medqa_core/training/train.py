@@ -1,31 +1,27 @@
-"""A fine-tune from its configuration to the adapter in the run folder."""
+"""A fine-tune from its configuration to the adapter in the run folder; and the same run, continued."""
 
-import contextlib
 import logging
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+import os
+import shutil
+from collections.abc import Callable
 
-import torch
-from torch.utils.data import Dataset as TorchDataset
-from transformers import PrinterCallback, Trainer, set_seed
-
-from medqa_core.evaluation.loss import answer_losses, mean_loss
-from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.errors import InputError, ModelError, RunError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.prompt import Example
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.series import SeriesWriter
-from medqa_core.runs.status import elapsed_since
+from medqa_core.runs.status import LIVE, Status
 from medqa_core.runs.store import Run, RunStore
 from medqa_core.runs.worker import StatusWriter
-from medqa_core.training.arguments import training_arguments
-from medqa_core.training.examples import RightPadding
-from medqa_core.training.model import save, trainable
-from medqa_core.training.prepare import Prepared, new_record, prepare
+from medqa_core.training import checkpoint
+from medqa_core.training.checkpoint import Counters
+from medqa_core.training.failure import in_words
+from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.training.frozen import HiddenStates
+from medqa_core.training.loop import Loop, OnStep, Watch
+from medqa_core.training.model import save
+from medqa_core.training.prepare import Prepared, completed_record, new_record, prepare
+from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Recorder
+from medqa_core.training.stop import Interrupted, StopFlag
 
 log = logging.getLogger("medqa.train")
 
@@ -36,120 +32,190 @@ def train(
     *,
     run_id: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
-    bar: bool = False,
+    on_step: OnStep = lambda *_: None,
+    stop: StopFlag | None = None,
 ) -> Run:
     """Run the whole fine-tune and return its run, completed or stopped.
 
-    What is wrong with the configuration, the model or the data is raised before anything is written.
+    What is wrong with the configuration, the model or the data is raised before anything is written. Under
+    `accelerate launch` every process calls this; the main one writes the run, the others return it too.
 
     Raises:
         MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
+        Interrupted: stopped before there was a run.
     """
+    watch = Watch(progress, on_step, stop or StopFlag())
     store = RunStore(settings.reports)
     if run_id is not None:
         store.refuse_taken(run_id)  # now: the model may take minutes to come
     prepared = prepare(config, settings, progress)
-    run = store.create(new_record(config, prepared, store, run_id))
+    watch.stop.check()
+    record = new_record(config, prepared, store, run_id)
+    if not is_main():
+        return _help(Run(store.path(record.id), record), prepared, settings, watch)
+    run = store.create(record)
     progress(f"run {run.id}")
-    with _logged(run.folder / "train.log"), StatusWriter(run.folder) as status:
+    return _work(run, lambda _: prepared, settings, watch, None)
+
+
+def resume(
+    run: Run,
+    settings: Settings,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    on_step: OnStep = lambda *_: None,
+    stop: StopFlag | None = None,
+) -> Run:
+    """Start a queued run, or go on with one that was stopped, was cut off or failed.
+
+    It continues from the newest checkpoint that is whole; where there is none, from the beginning.
+
+    Raises:
+        InputError: an imported or completed run, or one that is being trained.
+        MedQAError: as `train`, and a model or data set that is not the one the run began with.
+    """
+    watch = Watch(progress, on_step, stop or StopFlag())
+    config, status = run.record.config, run.status()
+    if config is None:
+        raise InputError(f"{run.id} is an imported run: there is nothing to train.")
+    if run.state == "completed":
+        raise InputError(f"{run.id} is completed: there is nothing left to train.")
+    if run.state in LIVE and status is not None and status.process and status.process.pid != os.getpid():
+        raise InputError(f"{run.id} is being trained already.")
+    if not is_main():
+        return _help(run, prepare(config, settings, progress), settings, watch)
+
+    def ready(writer: StatusWriter) -> Prepared:
+
+        def say(stage: str) -> None:
+            watch.stop.check()
+            writer.update(stage=stage)
+            progress(stage)
+
+        prepared = prepare(config, settings, say)
+        _refuse_other(run, prepared)
+        RunStore(settings.reports).complete(run, completed_record(run.record, prepared))
+        return prepared
+
+    return _work(run, ready, settings, watch, status)
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes: the only one, or the first of those that `accelerate launch` made."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _work(
+    run: Run,
+    ready: Callable[[StatusWriter], Prepared],
+    settings: Settings,
+    watch: Watch,
+    before: Status | None,
+) -> Run:
+    """The main process: everything that happens is in the run's status, whatever happens."""
+    with logged(run.folder / "train.log"), StatusWriter(run.folder, before) as status:
         try:
-            seconds, finished = _fit(config, prepared, run, status, bar=bar)
-        except KeyboardInterrupt:  # before the first step; `_fit` sees to it afterwards
+            prepared = ready(status)
+            watch.stop.check()
+            finished = _fit(run, prepared, settings, watch, status)
+        except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
-            log.warning("stopped before the first step")
-            return run
-        except MedQAError as error:
-            status.update(state="failed", error=str(error))
-            log.error("%s", error)
+            log.warning("stopped at step %d", status.status.step)
+        except BaseException as error:
+            cause, words = in_words(error)
+            status.update(state="failed", stage=None, error=words, cause=cause)
+            log.error("%s", words, exc_info=cause == "fault")
             raise
-        except Exception as error:
-            status.update(state="failed", error=_in_words(error))
-            log.exception("the fine-tune failed")
-            raise
-        status.update(state="completed" if finished else "stopped", stage=None, train_seconds=seconds)
+        else:
+            status.update(state="completed", stage=None, remaining_seconds=None)
+            checkpoint.remove(run.folder)
+            log.info("completed: %s", finished)
     return run
 
 
-def _fit(config: TrainConfig, prepared: Prepared, run: Run, status: StatusWriter, *, bar: bool) -> tuple[float, bool]:
-    """Train, keeping the weights of the lowest validation loss. Returns the seconds and whether it ran to its end."""
-    set_seed(config.seed)
-    base = prepared.base
-    model = trainable(base, config)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    log.info("training %s of %s weights on %s", f"{trained:,}", f"{base.parameters:,}", base.device)
-    start = time.monotonic()
-    writer = SeriesWriter(run.folder / "metrics.jsonl")
+def _help(run: Run, prepared: Prepared, settings: Settings, watch: Watch) -> Run:
+    """The other processes of `accelerate launch`: they compute and write nothing."""
+    config = run.record.config
+    assert config is not None
+    with as_worker():
+        fit = Fit(config, prepared.base, prepared.training.examples, accelerator_for(prepared.base.device), watch.stop)
+        start = checkpoint.newest(run.folder)
+        if start is not None:
+            fit.restore(start)
+        counters = start.counters if start else Counters()
+        Loop(fit, prepared, None, watch, counters).run()
+    return run
 
-    def keep() -> None:
-        save(model, base.tokenizer, base.name, run.folder, config.method)
 
-    recorder = Recorder(writer, status, len(prepared.parts.train), keep, start)
-    with tempfile.TemporaryDirectory(prefix="medqa-") as scratch:
-        trainer = _Trainer(
-            prepared.validation,
-            model=model,
-            args=training_arguments(config, Path(scratch), base.device, bar=bar),
-            train_dataset=prepared.training.dataset,
-            eval_dataset=prepared.training.dataset.select(range(0)),
-            data_collator=RightPadding(base.tokenizer.pad_token_id),
-            processing_class=base.tokenizer,
-            callbacks=[recorder],
+def _fit(run: Run, prepared: Prepared, settings: Settings, watch: Watch, status: StatusWriter) -> str:
+    """Train to the end. Returns why it ended, in words.
+
+    Raises:
+        Interrupted: stopped; a checkpoint was saved first.
+    """
+    config = prepared.config
+    with as_worker(run.record.environment.threads):
+        base = prepared.base
+        fit = Fit(config, base, prepared.training.examples, accelerator_for(base.device), watch.stop)
+        log.info("training %s of %s weights on %s", f"{fit.trained:,}", f"{base.parameters:,}", base.device)
+        start = checkpoint.newest(run.folder)
+        if start is not None:
+            fit.restore(start)
+            log.info("going on after step %d", start.counters.step)
+        _use_frozen_output(fit, settings, status, watch)
+        recorder = Recorder(
+            run,
+            fit,
+            status,
+            start.counters if start else Counters(),
+            lambda: _keep(fit, prepared, run),
         )
-        trainer.remove_callback(PrinterCallback)
-        finished = True
+        status.update(stage="training")
         try:
-            trainer.train()  # validates at its last step too, wherever that falls
-        except KeyboardInterrupt:
-            finished = False
-            log.warning("stopped at step %d of %d", trainer.state.global_step, trainer.state.max_steps)
+            return Loop(fit, prepared, recorder, watch, recorder.counters).run()
+        except Interrupted:
+            status.update(state="stopping", stage="saving a checkpoint")
+            recorder.checkpoint()
+            raise
         finally:
-            writer.close()
-    status.note(step=trainer.state.global_step, epoch=trainer.state.epoch or 0.0)
-    return elapsed_since(start), finished
+            status.note(train_seconds=round(recorder.seconds, 2))
+            recorder.close()
 
 
-class _Trainer(Trainer):  # type: ignore[misc]
-    """Hugging Face's Trainer, validating with the loss that the evaluation uses: every answer token counts the same."""
-
-    def __init__(self, validation: list[Example], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._validation = validation
-
-    def evaluate(
-        self, eval_dataset: TorchDataset[Any] | None = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
-        """Mean loss a token over the validation answers."""
-        self.model.eval()
-        metrics = {f"{metric_key_prefix}_loss": mean_loss(answer_losses(self.model, self._validation))}
-        self.model.train()
-        self.log(dict(metrics))
-        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)  # or it validates again
-        return metrics
+def _keep(fit: Fit, prepared: Prepared, run: Run) -> None:
+    base = prepared.base
+    save(fit.model, base.tokenizer, base.name, run.folder, prepared.config.method)
 
 
-def _in_words(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
-        return "Out of memory. Halve batch_size and double accumulation, or lower max_tokens."
-    if isinstance(error, OSError) and error.errno == 28:
-        return "The disk is full. Free some space and start again."
-    return f"{type(error).__name__}: {text}"
+def _use_frozen_output(fit: Fit, settings: Settings, status: StatusWriter, watch: Watch) -> None:
+    """Compute frozen layers once where that pays and fits on the disk."""
+    if fit.config.method != "last_k" or fit.config.epochs <= 1 or fit.accelerator.num_processes > 1:
+        return
+    size = HiddenStates.size(fit.model, fit.examples)
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    if size * 1.2 > shutil.disk_usage(settings.cache).free:
+        log.warning("the frozen layers are computed in every epoch: keeping their output takes %d MiB", size >> 20)
+        return
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        watch.stop.check()
+        status.note(stage=f"computing the frozen layers once: {done:,} of {len(fit.examples):,} examples")
+
+    fit.keep_frozen_output(settings.cache, advance)
 
 
-@contextlib.contextmanager
-def _logged(path: Path) -> Iterator[None]:
-    """Everything that is logged inside the block, warnings included, also goes to `path`."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
-    level = log.level
-    logging.captureWarnings(True)
-    root.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        logging.captureWarnings(False)
-        log.setLevel(level)
-        handler.close()
+def _refuse_other(run: Run, prepared: Prepared) -> None:
+    """A run goes on with the model and the data that it began with, or not at all."""
+    base, data = run.record.base_model, run.record.data
+    if base is not None and base.sha256 is not None and base.sha256 != prepared.base.sha256:
+        raise ModelError(
+            f"{run.id} began with a base of SHA-256 {base.sha256[:12]}…, but {base.id} here has "
+            f"{prepared.base.sha256[:12]}…; start a new run."
+        )
+    if data is not None and data.split_hash is not None and data.split_hash != prepared.parts.hash:
+        raise RunError(
+            f"{run.id} began with split {data.split_hash[:12]}…, the data here give another; start a new run."
+        )

@@ -1,0 +1,116 @@
+"""Checkpoints: what a resume needs, as safetensors and JSON with checksums; complete or absent, never pickled.
+
+`checkpoints/step-00000120/` holds `weights.safetensors` (the trained weights), `optimizer.safetensors` (AdamW's two
+moments and step count for each weight), `random.safetensors` (generator states), `state.json` (step, counters, best)
+and `manifest.json` (SHA-256 of each). The position of the sampler is the step.
+"""
+
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from medqa_core.foundation import files
+from medqa_core.foundation.errors import RunError
+from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.schema import Record
+from medqa_core.runs.status import Best
+
+log = logging.getLogger("medqa.train")
+FOLDER = "checkpoints"
+KEPT = 2
+"""The newest and the one before it, to fall back to."""
+TENSORS = ("weights.safetensors", "optimizer.safetensors", "random.safetensors")
+Tensors = dict[str, torch.Tensor]
+
+
+class Counters(Record):
+    """Where the training stands after a step."""
+
+    step: int = Field(0, ge=0)
+    tokens: int = Field(0, ge=0)
+    seconds: float = Field(0.0, ge=0)
+    """In the training loop, validation included, over all attempts."""
+    best: Best | None = None
+    bad_validations: int = Field(0, ge=0)
+    """In a row, without a lower loss."""
+    validated: int | None = None
+    """The step of the last validation."""
+
+
+class Checkpoint:
+    """One checkpoint, read and checked."""
+
+    def __init__(self, counters: Counters, weights: Tensors, optimizer: Tensors, random: Tensors) -> None:
+        self.counters = counters
+        self.weights = weights
+        self.optimizer = optimizer
+        self.random = random
+
+
+def write(run_folder: Path, counters: Counters, weights: Tensors, optimizer: Tensors, random: Tensors) -> Path:
+    """Write a checkpoint and remove those that are older than the one before it.
+
+    Raises:
+        OSError: the disk is full or cannot be written; what was there before is untouched.
+    """
+    folder = run_folder / FOLDER / f"step-{counters.step:08d}"
+
+    def fill(temporary: Path) -> None:
+        for name, tensors in zip(TENSORS, (weights, optimizer, random), strict=True):
+            save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary / name)
+            files.sync(temporary / name)
+        files.write_json(temporary / "state.json", counters.model_dump(mode="json"))
+        sums = {name: files.sha256(temporary / name) for name in (*TENSORS, "state.json")}
+        files.write_json(temporary / "manifest.json", sums)
+
+    files.write_folder(folder, fill)
+    for old in _all(run_folder)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def newest(run_folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; a damaged one is passed over with a word in the log."""
+    for folder in _all(run_folder):
+        try:
+            return _read(folder)
+        except (RunError, OSError, SafetensorError, ValidationError, ValueError, KeyError) as error:
+            log.warning("%s cannot be used (%s); falling back to the checkpoint before it", folder.name, _line(error))
+    return None
+
+
+def remove(run_folder: Path) -> None:
+    """Remove all checkpoints: a completed run needs none."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(run_folder / FOLDER)
+
+
+def _all(run_folder: Path) -> list[Path]:
+    """The checkpoints' folders, newest first."""
+    try:
+        found = [p for p in (run_folder / FOLDER).iterdir() if p.name.startswith("step-") and p.is_dir()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def _read(folder: Path) -> Checkpoint:
+    sums: Any = files.read_json(resolve_inside(folder, "manifest.json"))
+    for name in (*TENSORS, "state.json"):
+        path = resolve_inside(folder, name)
+        if not path.is_file() or files.sha256(path) != sums[name]:
+            raise ValueError(f"{name} is missing or damaged")
+    counters = Counters.model_validate(files.read_json(folder / "state.json"))
+    weights, optimizer, random = (load_file(folder / name) for name in TENSORS)
+    return Checkpoint(counters, weights, optimizer, random)
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,29 @@
+"""A failed training in words: what happened, what to do, and of what kind it is."""
+
+import errno
+
+import torch
+
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
+from medqa_core.runs.status import Cause
+from medqa_core.training.recorder import LossNotFinite
+
+
+def in_words(error: BaseException) -> tuple[Cause, str]:
+    """The cause and one or two sentences about it."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, LossNotFinite):
+        return "nan", str(error)
+    if isinstance(error, DataUnavailable):
+        return "data", str(error)
+    if isinstance(error, InputError):
+        return "input", str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return "memory", "Out of memory. Lower pass_tokens or max_tokens, or train with method lora."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk", "The disk is full. Free some space, then resume the run: what was saved before is whole."
+    if "No space left" in text or "os error 28" in text:  # safetensors says so in words of its own
+        return "disk", "The disk is full. Free some space, then resume the run: what was saved before is whole."
+    if isinstance(error, MedQAError):
+        return "fault", str(error)
+    return "fault", f"{type(error).__name__}: {text}"

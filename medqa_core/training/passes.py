@@ -1,0 +1,116 @@
+"""The forward passes of an optimizer step: its examples laid out so that almost no computing goes into padding.
+
+On a CPU the examples stand one behind the other in a single row (`packed`): no padding at all, and an attention that
+never crosses from one example to the next (see `attention`). On an accelerator they stand in rows of like length,
+padded on the right (`padded`), which its causal attention kernels like best. Either way a pass holds up to a budget of
+tokens, and the sum over a step's passes is the loss of the step's padded batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from medqa_core.models.prompt import IGNORED, Example
+
+Layout = Literal["packed", "padded"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass. All tensors are on the CPU."""
+
+    members: tuple[int, ...]
+    """Indices of its examples."""
+    lengths: tuple[int, ...]
+    """Their tokens."""
+    input_ids: torch.Tensor
+    """(rows, width), int64."""
+    position_ids: torch.Tensor
+    """(rows, width), int64; each example starts at 0."""
+    borders: tuple[int, ...] | None
+    """Where the examples of a packed row start, and its end; None in the padded layout."""
+    keep: torch.Tensor | int
+    """The places whose next token is an answer's: indices into a packed row, or how many at the end of padded rows."""
+    targets: torch.Tensor
+    """The token that follows each place kept, flattened; IGNORED where none counts."""
+
+
+def layout_for(device: str) -> Layout:
+    """The layout that suits a device."""
+    return "packed" if device == "cpu" else "padded"
+
+
+def lay_out(examples: Sequence[Example], chosen: Sequence[int], budget: int, layout: Layout) -> list[Pass]:
+    """The passes for the `chosen` examples, the longest first.
+
+    Args:
+        examples: the training set.
+        chosen: indices into it.
+        budget: tokens a pass, padding included; a longer example gets a pass of its own.
+        layout: `packed` or `padded`.
+    """
+    lengths = {index: len(examples[index].input_ids) for index in chosen}
+    order = sorted(chosen, key=lambda index: (-lengths[index], index))
+    groups: list[list[int]] = []
+    for index in order:
+        # Packed: the first pass with room. Padded: the last one, whose members are of like length.
+        open_groups = groups if layout == "packed" else groups[-1:]
+        for group in open_groups:
+            size = sum(lengths[i] for i in group) + lengths[index]
+            padded = lengths[group[0]] * (len(group) + 1)
+            if (size if layout == "packed" else padded) <= budget:
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    make = _packed if layout == "packed" else _padded
+    return [make(examples, group) for group in groups]
+
+
+def _packed(examples: Sequence[Example], group: Sequence[int]) -> Pass:
+    ids: list[int] = []
+    positions: list[int] = []
+    keep: list[int] = []
+    targets: list[int] = []
+    borders = [0]
+    for index in group:
+        example = examples[index]
+        start, length = borders[-1], len(example.input_ids)
+        ids += example.input_ids
+        positions += range(length)
+        keep += range(start + example.prompt_tokens - 1, start + length - 1)
+        targets += example.input_ids[example.prompt_tokens :]
+        borders.append(start + length)
+    return Pass(
+        tuple(group),
+        tuple(len(examples[index].input_ids) for index in group),
+        torch.tensor([ids]),
+        torch.tensor([positions]),
+        tuple(borders),
+        torch.tensor(keep, dtype=torch.long),
+        torch.tensor(targets, dtype=torch.long),
+    )
+
+
+def _padded(examples: Sequence[Example], group: Sequence[int]) -> Pass:
+    """Padding stands on the right, where causal attention never looks from; token 0 fills it, whatever it means."""
+    members = [examples[index] for index in group]
+    width = max(len(example.input_ids) for example in members)
+    keep = width - min(example.prompt_tokens for example in members) + 1
+    ids = torch.zeros(len(members), width, dtype=torch.long)
+    labels = torch.full((len(members), width + 1), IGNORED, dtype=torch.long)
+    for row, example in enumerate(members):
+        length = len(example.input_ids)
+        ids[row, :length] = torch.tensor(example.input_ids)
+        labels[row, :length] = torch.tensor(example.labels)
+    return Pass(
+        tuple(group),
+        tuple(len(example.input_ids) for example in members),
+        ids,
+        torch.arange(width).expand(len(members), width),
+        None,
+        keep,
+        labels[:, 1:][:, -keep:].flatten(),
+    )

@@ -1,0 +1,58 @@
+"""The first steps of a run once more, to see whether they come to the same losses."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.store import Run
+from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.training.prepare import prepare
+from medqa_core.training.process import as_worker
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One step, as it was logged and as it came out now."""
+
+    step: int
+    logged: float | None
+    """None: this step was not logged, or its loss was not finite."""
+    replayed: float
+
+    @property
+    def same(self) -> bool | None:
+        """Whether both are the same to the last bit; None where there is nothing to compare with."""
+        return None if self.logged is None else self.logged == self.replayed
+
+
+def replay(
+    run: Run, settings: Settings, steps: int, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Replayed]:
+    """Do the first `steps` steps of `run` again, in memory; the run is not touched.
+
+    Raises:
+        InputError: an imported run, or a number of steps that it does not have.
+        MedQAError: its model or data are out of reach, or not those that it was trained with.
+    """
+    config = run.record.config
+    if config is None:
+        raise InputError(f"{run.id} is an imported run: there is nothing to replay.")
+    prepared = prepare(config, settings, progress)
+    run_base, run_data = run.record.base_model, run.record.data
+    if run_base is not None and run_base.sha256 not in (None, prepared.base.sha256):
+        raise InputError(f"{run.id} was trained on other base weights than those here: its steps cannot be replayed.")
+    if run_data is not None and run_data.split_hash not in (None, prepared.parts.hash):
+        raise InputError(f"{run.id} was trained on another split than the data here give: it cannot be replayed.")
+    logged = run.series().train
+    known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))
+    with as_worker(run.record.environment.threads):
+        base = prepared.base
+        fit = Fit(config, base, prepared.training.examples, accelerator_for(base.device))
+        if not 1 <= steps <= fit.plan.total_steps:
+            raise InputError(f"steps: {run.id} has {fit.plan.total_steps}; give a number from 1 to that.")
+        for number in range(1, steps + 1):
+            loss = known.get(number)
+            yield Replayed(number, loss if loss is not None and np.isfinite(loss) else None, fit.step(number).loss)

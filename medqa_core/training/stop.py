@@ -1,0 +1,32 @@
+"""A wish to stop, set by a signal or by another thread and looked at between forward passes."""
+
+import threading
+
+
+class Interrupted(Exception):
+    """The training was asked to stop; its state is that of the last whole step."""
+
+
+class StopFlag:
+    """Set once, read often."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def request(self) -> None:
+        """Ask for a stop. Safe in a signal handler."""
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Do nothing, or raise.
+
+        Raises:
+            Interrupted: somebody asked for a stop.
+        """
+        if self.requested:
+            raise Interrupted
