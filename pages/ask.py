@@ -13,17 +13,19 @@ NOTE = (
     "A research demo, not medical advice: both models are small and make things up. "
     "For your health ask a clinician; in an emergency call your local emergency number."
 )
-HEIGHT = 980
 
 run = run_picker.head("What do both models answer?")
 note(NOTE)
 
 
 def widget() -> None:
-    """The question-and-answer widget, which the server builds when it is first opened."""
-    query = urlencode({"run": run.id, "__theme": theme.mode()})
+    """The question-and-answer widget, which the server builds when it is first opened.
+
+    `embedded` tells it to leave the note to this page and to fit its frame's height to itself.
+    """
+    query = urlencode({"run": run.id, "__theme": theme.mode(), "embedded": 1})
     with st.container(key="widget"):
-        st.iframe(f"/qa/?{query}", height=HEIGHT, alt="Ask both models: question, settings and both answers")
+        st.iframe(f"/qa/?{query}", alt="Ask both models: question, settings and both answers")
 
 
 def no_model() -> None:

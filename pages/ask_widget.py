@@ -73,7 +73,7 @@ def blocks(settings: Settings) -> gr.Blocks:
         run: str, question: str, temperature: float, max_new_tokens: float, seed: float, request: gr.Request
     ) -> Iterator[Update]:
         try:
-            run = run or chosen_run(request)  # a click can be faster than the list of runs
+            run = run or chosen_run(store, _asked(request))  # a click can be faster than the list of runs
             if not run:
                 raise MedQAError(
                     "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
@@ -93,22 +93,17 @@ def blocks(settings: Settings) -> gr.Blocks:
     ) -> Iterator[dict[str, Any]]:
         """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it."""
         try:
-            for answers in updates(run or default_run(store), question, temperature, max_new_tokens, seed):
+            for answers in updates(run or chosen_run(store), question, temperature, max_new_tokens, seed):
                 yield {side: answer.as_dict() for side, answer in answers.items()}
         except MedQAError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     def choices(request: gr.Request) -> Any:
-        return gr.update(choices=[entry.id for entry in answerable(store)], value=chosen_run(request) or None)
-
-    def chosen_run(request: gr.Request) -> str:
-        """The run that the address asks for if it can answer, else the newest that can."""
         ids = [entry.id for entry in answerable(store)]
-        asked = str(request.query_params.get("run", ""))
-        return asked if asked in ids else next(iter(ids), "")
+        return gr.update(choices=ids, value=chosen_run(store, _asked(request)) or None)
 
     with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(NOTICE)
+        gr.HTML(NOTICE, elem_id="notice")
         question = gr.Textbox(
             label="Your question",
             placeholder=EXAMPLES[0],
@@ -157,9 +152,15 @@ def blocks(settings: Settings) -> gr.Blocks:
     return page.queue(max_size=QUEUE, default_concurrency_limit=1)
 
 
-def default_run(store: RunStore) -> str:
-    """The newest run that has a model, or an empty text."""
-    return next((entry.id for entry in answerable(store)), "")
+def chosen_run(store: RunStore, asked: str = "") -> str:
+    """The run asked for if it can answer, else the newest that can, else an empty text."""
+    ids = [entry.id for entry in answerable(store)]
+    return asked if asked in ids else next(iter(ids), "")
+
+
+def _asked(request: gr.Request) -> str:
+    """The run that the address names."""
+    return str(request.query_params.get("run", ""))
 
 
 def _column(label: str, kind: str) -> tuple[gr.Textbox, gr.HTML]:

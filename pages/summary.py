@@ -11,23 +11,24 @@ from pages.parts.loss_section import small_curve
 from pages.parts.markup import answer, note
 
 run = run_picker.head("Did fine-tuning help?")
+read: list[Facts] = []  # the newest reading: made by what is refreshed, and the rest of the page goes by it too
 
 
 def overview() -> None:
     """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
     now = Facts.of(run)
+    read[:] = [now]
     answer(states.verdict_sentence(now))
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        small_curve(run)
+        small_curve(now)
     with right:
         findings("What the data show", insights(now)[:3])
     note(limits_line(now))
 
 
 states.watch(run, overview)
-facts = Facts.of(run)
-states.problems(facts.problems)
+states.problems(read[0].problems)
 write_up.downloads(run)
-write_up.sections(facts)
+write_up.sections(read[0])

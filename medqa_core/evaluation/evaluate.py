@@ -22,7 +22,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.evaluation import Evaluation, Generation
+from medqa_core.runs.evaluation import HOLM, Evaluation, Generation
 from medqa_core.runs.predictions import write_predictions
 from medqa_core.runs.status import LIVE
 from medqa_core.runs.store import Run
@@ -71,6 +71,7 @@ def evaluate(run: Run, settings: Settings, progress: Progress = lambda *_: None)
         primary_metric=config.primary_metric,
         metrics=metrics,
         by_question_type=by_type,
+        by_question_type_correction=HOLM,
         base_generation=measured["base"].generation,
         fine_tuned_generation=measured["fine_tuned"].generation,
         protocol=_protocol(config, pair, _base_prompts(pair, parts.validation, config)),

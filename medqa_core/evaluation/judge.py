@@ -96,15 +96,6 @@ def judge(
     )
 
 
-def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Holm's step-down adjusted p-values, by the same names."""
-    adjusted, highest = {}, 0.0
-    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        highest = max(highest, min(1.0, p * (len(p_values) - rank)))
-        adjusted[name] = highest
-    return adjusted
-
-
 def with_p(name: str, metric: Metric, p: float) -> Metric:
     """`metric` with a corrected p-value, and the verdict that follows from it."""
     if metric.ci is None or metric.difference is None:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from medqa_core.evaluation.judge import Array, Paired, holm, judge, with_p
-from medqa_core.runs.evaluation import Metric, MetricName
+from medqa_core.evaluation.judge import Array, Paired, judge, with_p
+from medqa_core.runs.evaluation import Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
 """Question types with fewer test questions are not judged on their own."""
@@ -17,7 +17,8 @@ Metrics = dict[MetricName, Metric]
 def metrics_of(rows: pd.DataFrame, primary: MetricName) -> tuple[Metrics, dict[str, Metrics]]:
     """Every metric over all rows, p-values of all but the primary one corrected, and the same by question type.
 
-    A question type is one of many that are looked at: each metric's p-values are corrected across the types.
+    A question type is one of many that are looked at: each metric's p-values are corrected across the types, which
+    `Evaluation.by_question_type_correction` tells readers.
 
     Args:
         rows: the columns of `runs.predictions.SCHEMA`.

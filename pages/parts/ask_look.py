@@ -62,13 +62,16 @@ THEME = gr.themes.Base(
 
 CSS = f"""
 .gradio-container, .gradio-container main {{ padding: 2px !important; max-width: none !important; }}
+html.embedded {{ min-height: 0 !important; }}
+.embedded .gradio-container > .app {{ padding: 0 !important; }}
+.embedded #notice {{ display: none !important; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}
 .html-container {{ padding: 0 !important; }}
 .card details {{ padding: 2px 10px 8px; }}
 #question textarea {{ font-size: 1.15rem; }}
 #actions {{ align-items: center; }}
-#status {{ min-width: 200px; }}
+#status {{ min-width: 200px !important; }}
 .card {{ border-top: 3px solid {LIGHT.base}; }}
 .card.base {{ border-top-style: dashed; }}
 .dark .card {{ border-top-color: {DARK.base}; }}
@@ -84,11 +87,25 @@ CSS = f"""
 code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: anywhere; }}
 :focus-visible {{ outline: 2px solid {LIGHT.link} !important; outline-offset: 2px; }}
 .dark :focus-visible {{ outline-color: {DARK.link} !important; }}
-footer img {{ display: none !important; }}
+footer img, footer .divider {{ display: none !important; }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation: none !important; transition: none !important; }} }}
 """
 
-HEAD = '<meta name="referrer" content="no-referrer">'
+FRAME = """
+(() => {
+  const root = document.documentElement, frame = window.frameElement;
+  if (frame === null || !new URLSearchParams(location.search).has("embedded")) return;
+  root.classList.add("embedded");
+  const fit = () => {
+    if (document.getElementById("question")) frame.style.height = Math.ceil(root.getBoundingClientRect().height) + "px";
+  };
+  new ResizeObserver(fit).observe(root);
+})();
+"""
+"""On the Ask page (`embedded` in the address, in a frame of this app) the note is the page's, and the frame is as high
+as what is in it. Opened by itself the widget shows its note whatever the address says."""
+
+HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}</script>'
 
 
 def status(text: str, *, bad: bool = False) -> str:

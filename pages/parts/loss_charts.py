@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from medqa_core.report.facts import Facts
 from medqa_core.runs.series import NUMBERS, Curve, Series
 from medqa_core.runs.store import Run
 from pages.parts import charts, theme
@@ -25,10 +26,13 @@ class RunCurve:
     best_step: int | None = None
 
     @classmethod
-    def of(cls, run: Run) -> "RunCurve":
-        """The curve of a run as its file is now."""
-        status = run.status()
-        return cls(run.id, run.series(), status.best.step if status and status.best else None)
+    def of(cls, run: Run | Facts) -> "RunCurve":
+        """The curve of a run as its file is now, or as it was when its facts were read."""
+        if isinstance(run, Facts):
+            run_id, series, status = run.run.id, run.series, run.status
+        else:
+            run_id, series, status = run.id, run.series(), run.status()
+        return cls(run_id, series, status.best.step if status and status.best else None)
 
 
 @dataclass(frozen=True)

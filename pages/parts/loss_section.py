@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from medqa_core.report.facts import Facts
 from medqa_core.report.format import capital, count, number, plural
 from medqa_core.runs.store import Run
 from pages.parts import charts, loss_charts, states
@@ -10,11 +11,11 @@ from pages.parts.curves import line
 from pages.parts.loss_charts import RunCurve, View
 
 
-def small_curve(run: Run) -> None:
+def small_curve(facts: Facts) -> None:
     """The summary's curve; where there is none, why not."""
-    curve = RunCurve.of(run)
+    curve = RunCurve.of(facts)
     if curve.series.empty:
-        no_curve(run)
+        no_curve(facts.run)
         return
     chart = loss_charts.loss([curve], View(height=270))
     charts.show(chart, key="small-curve", alt=in_words(curve), caption=in_words(curve))

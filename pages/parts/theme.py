@@ -201,13 +201,13 @@ border-top:2px solid var(--mq-text)}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
-.st-key-widget iframe{position:relative}
+.st-key-widget iframe{position:relative;height:45rem}
+.st-key-widget [data-testid="stElementContainer"]{height:auto}
 @media (max-width:640px){
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
 .mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
-[data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}
-.st-key-widget iframe{height:1500px}}
+[data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}}
 @media (prefers-reduced-motion:reduce){*{animation-duration:.01ms!important;transition-duration:.01ms!important}}
 """

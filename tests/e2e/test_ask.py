@@ -3,17 +3,52 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store import RunStore, answerable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.real]
+pytestmark = pytest.mark.e2e
 
 ABLE = [entry.id for entry in answerable(RunStore(Settings.from_environment().reports)) if entry.state == "completed"]
 
 
-@pytest.mark.skipif(not ABLE, reason="no completed run with a model in the store")
+needs_a_model = pytest.mark.skipif(not ABLE, reason="no completed run with a model in the store")
+HIDDEN = "document.documentElement.scrollHeight - innerHeight"
+"""How many pixels of the widget its frame hides."""
+
+
+def hidden(page: Page) -> int:
+    """The pixels of the widget that one has to scroll for inside its frame, once it has come to rest."""
+    page.wait_for_timeout(1000)
+    return int(next(frame for frame in page.frames if "/qa/" in frame.url).evaluate(HIDDEN))
+
+
+@needs_a_model
+@pytest.mark.parametrize("width", [1366, 390])
+def test_the_frame_is_as_high_as_the_widget_and_the_note_is_there_once(
+    width: int, browser: Browser, server: str
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 768})
+    page.goto(f"{server}/ask?run={ABLE[0]}")
+    widget = page.frame_locator("iframe")
+    widget.locator("#question textarea").wait_for(timeout=120_000)
+    assert hidden(page) == 0
+    expect(page.get_by_text("A research demo")).to_be_visible()
+    expect(widget.locator("#notice")).to_be_hidden()
+    closed = page.locator("iframe").bounding_box()
+    widget.get_by_role("button", name="Settings").click()
+    assert hidden(page) == 0
+    opened = page.locator("iframe").bounding_box()
+    assert closed and opened and opened["height"] > closed["height"] + 50
+    for alone in ("/qa/", "/qa/?embedded=1"):
+        page.goto(server + alone)
+        expect(page.get_by_text("A research demo")).to_be_visible()
+    page.close()
+
+
+@needs_a_model
+@pytest.mark.real
 def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 1200})
     page.goto(f"{server}/ask?run={ABLE[0]}")
@@ -30,5 +65,6 @@ def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> Non
     assert len(seen) > 3, "the answer came in one piece"
     assert base.input_value() != tuned.input_value()
     assert len(base.input_value()) > 20 and len(tuned.input_value()) > 20
+    assert hidden(page) == 0
     page.screenshot(path=shots / "ask-answered.png")
     page.close()

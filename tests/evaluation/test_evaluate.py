@@ -80,6 +80,7 @@ def test_every_figure_can_be_recomputed_from_the_predictions(smoke: Run) -> None
     rows, evaluation = read_predictions(smoke.folder), smoke.evaluation()
     assert evaluation is not None
     assert metrics_of(rows, "loss") == (evaluation.metrics, evaluation.by_question_type)
+    assert evaluation.by_question_type_correction == "holm"
     nats = (rows["fine_tuned_loss"] * rows["reference_tokens"]).sum()
     assert evaluation.metrics["loss"].fine_tuned == pytest.approx(nats / rows["reference_tokens"].sum())
     assert evaluation.metrics["perplexity"].fine_tuned == pytest.approx(math.exp(nats / rows["reference_tokens"].sum()))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from medqa_core.evaluation import judge as module
-from medqa_core.evaluation.judge import LEVEL, Paired, holm, judge, with_p
-from medqa_core.runs.evaluation import Metric
+from medqa_core.evaluation.judge import LEVEL, Paired, judge, with_p
+from medqa_core.runs.evaluation import Metric, holm
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.tables import MIN_QUESTIONS, metrics_of
+from medqa_core.foundation.settings import PACKAGE_ROOT
+from medqa_core.runs.store import RunStore
 
 
 def rows(count: int = 80, gain: float = 0.0, kinds: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -83,6 +85,20 @@ def test_many_types_do_not_make_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_real_gain_survives_the_correction() -> None:
     _, by_type = metrics_of(rows(160, gain=0.3, kinds=4), "loss")
     assert {kind["loss"].verdict for kind in by_type.values()} == {"better"}
+
+
+@pytest.mark.parametrize("run_id", ["smollm2-medquad", "starter"])
+def test_shipped_runs_say_of_their_types_what_is_so(run_id: str) -> None:
+    run = RunStore(PACKAGE_ROOT / "reports").open(run_id)
+    evaluation, table = run.evaluation(), run.predictions()
+    assert evaluation is not None and table is not None
+    assert evaluation.by_question_type_correction == "holm"
+    _, by_type = metrics_of(table, evaluation.primary_metric)
+    assert evaluation.by_question_type.keys() == by_type.keys()
+    for kind, metrics in by_type.items():
+        for name, metric in metrics.items():
+            stated = evaluation.by_question_type[kind][name]
+            assert (stated.p, stated.verdict) == (pytest.approx(metric.p), metric.verdict)
 
 
 def test_losses_that_are_not_numbers_are_left_out_of_loss_metrics_alone() -> None:

@@ -61,6 +61,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_embedded(server):
+    from pages.parts.ask_look import CSS, NOTICE
+
+    page = httpx.get(server, timeout=30).text
+    assert "Not medical advice" in NOTICE and "Not medical advice" in page
+    assert "window.frameElement" in page and ".embedded #notice { display: none" in CSS
+
+
 def test_only_compare_is_public(server):
     endpoints = httpx.get(f"{server}/gradio_api/info", timeout=30).json()["named_endpoints"]
     assert list(endpoints) == ["/compare"]
@@ -105,6 +113,18 @@ def test_a_bad_question_is_refused_by_the_core(ask, question, said):
 def test_bad_settings_are_refused_by_the_core(ask, settings, said):
     name, error = ask("What is gout?", **settings)[-1]
     assert name == "error" and said in str(error)
+
+
+def test_the_run_asked_for_is_chosen_if_it_can_answer_else_the_newest_that_can(build):
+    from pages.ask_widget import chosen_run
+
+    assert chosen_run(build.store) == chosen_run(build.store, "a") == ""
+    build.imported("imported")
+    build.finished("a")
+    build.finished("b")
+    assert chosen_run(build.store) == "b"
+    assert chosen_run(build.store, "a") == "a"
+    assert {chosen_run(build.store, asked) for asked in ("imported", "nobody", "../a")} == {"b"}
 
 
 def test_the_line_under_an_answer_is_escaped():

@@ -100,7 +100,7 @@ def test_compare_takes_its_runs_from_the_address(build: Builder, open_page: Open
 def test_ask_points_the_widget_at_the_run(build: Builder, open_page: Open) -> None:
     build.finished("a")
     app = open_page("ask.py", run="a")
-    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light"
+    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
     assert "not medical advice" in shown(app)
 
 
@@ -111,7 +111,7 @@ def test_ask_offers_the_runs_that_can(build: Builder, open_page: Open) -> None:
     assert "This run cannot answer." in shown(app)
     assert [button.label for button in app.button] == ["Ask a"]
     app.button[0].click().run()
-    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light"
+    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
 
 
 def test_another_filter_starts_at_page_one(build: Builder, open_page: Open) -> None:

@@ -42,6 +42,19 @@ def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build)
     assert "where_the_gain_is" not in by_rule(insights(run))
 
 
+def test_p_values_that_the_file_has_corrected_are_not_corrected_again(build):
+    run = build.run()
+    weak = {f"kind {i}": {"loss": metric(2.0, 1.9, 0.099, "better", n=20, p=0.04)} for i in range(8)}
+    build.evaluation(run, by_question_type=weak, by_question_type_correction="holm")
+    assert "where_the_gain_is" in by_rule(insights(run))
+    for said in (None, "", "by hand"):
+        build.evaluation(run, by_question_type=weak, by_question_type_correction=said)
+        assert "where_the_gain_is" not in by_rule(insights(run))
+    untested = {"kind": {"loss": metric(2.0, 1.5, 0.1, "better", n=20, p=None)}}
+    build.evaluation(run, by_question_type=untested, by_question_type_correction="holm")
+    assert "where_the_gain_is" not in by_rule(insights(run))
+
+
 def test_a_missing_p_value_is_taken_from_the_interval(build):
     run = build.run()
     weak = {f"kind {i}": {"loss": metric(2.0, 1.9, 0.099, "better", n=20, p=None)} for i in range(8)}

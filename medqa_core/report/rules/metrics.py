@@ -7,7 +7,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.format import count, listing, p_value, plural, verdict_mark, words
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.verdict import METRICS, change_text, is_compared, level_text, supported, values_text
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.evaluation import HOLM, Metric, holm
 
 FEWEST_QUESTIONS = 10
 """A kind of question with fewer is not spoken of."""
@@ -58,19 +58,18 @@ def where_the_gain_is(facts: Facts) -> Iterator[Insight]:
 def significant_types(facts: Facts, verdict: str) -> list[tuple[str, Metric]]:
     """Kinds of question with that verdict on the primary metric, largest difference first.
 
-    Holm's correction for the number of kinds decides; a p-value that the file lacks is taken from the interval.
+    P-values corrected for the number of kinds decide: those of the file where it says that they are, else Holm's
+    correction of them here, of the interval's p-value where the file lacks one.
     """
     if facts.evaluation is None:
         return []
     name = str(facts.evaluation.primary_metric)
     types = _types(facts, name)
-    by_p = sorted((_p(m), kind) for kind, m in types)
-    kept: set[str] = set()
-    for rank, (p, kind) in enumerate(by_p):
-        if p * (len(by_p) - rank) >= 0.05:
-            break
-        kept.add(kind)
-    found = [(kind, m) for kind, m in types if kind in kept and supported(name, m) == verdict]
+    if facts.evaluation.by_question_type_correction == HOLM:
+        p_values = {kind: 1.0 if m.p is None else m.p for kind, m in types}
+    else:
+        p_values = holm({kind: _p(m) for kind, m in types})
+    found = [(kind, m) for kind, m in types if p_values[kind] < 0.05 and supported(name, m) == verdict]
     return sorted(found, key=lambda item: (-abs(item[1].difference or 0.0), item[0]))
 
 
