@@ -25,6 +25,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema import RunRecord
 from medqa_core.runs.store import RunStore
 from medqa_core.training import train as module
+from medqa_core.training.fit import Fit
 from medqa_core.training.recorder import LossNotFinite, Recorder
 from medqa_core.training.train import train
 
@@ -95,6 +96,7 @@ def test_every_logged_step_is_in_the_series_once(smoke: Run) -> None:
     assert series.problems == []
     assert series.train["step"].tolist() == list(range(1, 13))
     assert series.validation["step"].tolist() == [0, 4, 8, 12]
+    assert all(math.isfinite(norm) and norm > 0 for norm in series.train["grad_norm"])
     for curve in (series.train, series.validation):
         assert curve.non_finite_steps == ()
         for name in ("loss", "epoch", "tokens", "examples", "time"):
@@ -107,6 +109,10 @@ def test_losses_fall(smoke: Run) -> None:
     series = smoke.series()
     assert series.validation["loss"][-1] < series.validation["loss"][0] - 0.05
     assert series.train["loss"][-3:].mean() < series.train["loss"][:3].mean() - 0.05
+
+
+def test_a_completed_run_keeps_no_checkpoint(smoke: Run) -> None:
+    assert not (smoke.folder / "checkpoints").exists()
 
 
 def test_the_adapter_loads_and_is_not_the_base(smoke: Run, lab: Settings) -> None:
@@ -128,15 +134,37 @@ def test_the_validation_loss_of_the_best_step_is_the_saved_adapters(smoke: Run, 
     assert validation_loss(smoke, lab) == pytest.approx(status.best.validation_loss, abs=1e-5)
 
 
-def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings) -> None:
-    config = from_preset("smoke", {"learning_rate": 0.5, "schedule": "constant", "warmup_steps": 0, "eval_steps": 1})
+def spoiled(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) -> None:
+    """Let the validations at these steps come out as given."""
+    validation = Recorder.validation
+
+    def other(self: Recorder, loss: float, seconds: float) -> None:
+        validation(self, losses.get(self.counters.step, loss), seconds)
+
+    monkeypatch.setattr(Recorder, "validation", other)
+
+
+def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiled(monkeypatch, {8: 99.0, 12: math.nan})
+    run = train(from_preset("smoke"), store)
+    status, losses = run.status(), run.series().validation["loss"]
+    assert status is not None
+    assert status.best is not None
+    assert status.best.step == 4
+    assert validation_loss(run, store) == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_it_ends_early_when_the_validation_loss_does_not_fall(store: Settings) -> None:
+    config = from_preset("smoke", {"learning_rate": 1e-12, "schedule": "constant", "eval_steps": 1, "patience": 3})
     run = train(config, store)
     status, losses = run.status(), run.series().validation["loss"]
     assert status is not None
     assert status.best is not None
-    assert losses.argmin() < len(losses) - 1
-    assert status.best.step == losses.argmin()
-    assert validation_loss(run, store) == pytest.approx(losses.min(), abs=1e-5)
+    assert status.state == "completed"
+    assert status.step < 12
+    assert status.step == status.best.step + 3
+    assert all(losses[status.best.step + 1 :] >= status.best.validation_loss)
+    assert "did not fall 3 times in a row" in run.log_tail()
 
 
 def test_the_same_configuration_gives_the_same_run(smoke: Run, store: Settings) -> None:
@@ -172,9 +200,10 @@ def test_dropout_is_off_while_validating(store: Settings) -> None:
     assert run.series().validation["loss"].argmin() > 0
 
 
-def test_all_weights(store: Settings, lab: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("method", ["full", "last_k"])
+def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixture[str], method: str) -> None:
     before = sha256(lab.cache / "models" / "toy" / "model.safetensors")
-    run = train(from_preset("smoke", {**SHORT, "method": "full", "learning_rate": 1e-3}), store)
+    run = train(from_preset("smoke", {"eval_steps": 3, "method": method, "last_k": 1, "learning_rate": 1e-3}), store)
     assert capfd.readouterr().err == ""
     assert run.adapter is None
     assert run.model is not None
@@ -189,47 +218,51 @@ def test_all_weights(store: Settings, lab: Settings, capfd: pytest.CaptureFixtur
     assert validation_loss(run, store, "base") == pytest.approx(run.series().validation["loss"][0], abs=1e-5)
 
 
+def broken(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException | None) -> None:
+    """Raise `error` in place of step `at`; without one, let its loss be NaN."""
+    step = Fit.step
+
+    def other(self: Fit, number: int) -> Any:
+        if number != at:
+            return step(self, number)
+        if error is not None:
+            raise error
+        return replace(step(self, number), loss=math.nan, grad_norm=math.nan)
+
+    monkeypatch.setattr(Fit, "step", other)
+
+
 def test_a_loss_that_is_not_a_number_ends_the_run_and_is_shown(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = module._Trainer.compute_loss
-
-    def spoiled(self: Any, *arguments: Any, **options: Any) -> Any:
-        loss = compute(self, *arguments, **options)
-        return loss * (math.nan if self.state.global_step >= 5 else 1)
-
-    monkeypatch.setattr(module._Trainer, "compute_loss", spoiled)
-    with pytest.raises(LossNotFinite, match=r"^The training loss was nan at step 6\."):
+    broken(monkeypatch, 6, None)
+    with pytest.raises(LossNotFinite, match=r"^The training loss was nan at step 6, "):
         train(from_preset("smoke"), store)
     run = RunStore(store.reports).open("smoke")
     status = run.status()
     assert status is not None
-    assert status.state == "failed"
+    assert (status.state, status.cause, status.step) == ("failed", "nan", 6)
     assert status.error is not None
     assert status.error.endswith("Most often the learning rate is too high: try a third of it.")
-    assert status.step == 6
     assert status.finished_at is not None
     assert rows(run)[-1]["non_finite"] == ["grad_norm", "loss"]
     assert run.series().train.non_finite_steps == (6,)
     assert status.best is not None
     assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
-    assert "ERROR The training loss was nan at step 6." in run.log_tail()
+    assert "ERROR The training loss was nan at step 6," in run.log_tail()
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> None:
-    """Raise `error` at the end of `step`."""
-    end = Recorder.on_step_end
-
-    def stop(self: Any, args: Any, state: Any, control: Any, **options: Any) -> None:
-        end(self, args, state, control, **options)
-        if state.global_step == step:
-            raise error
-
-    monkeypatch.setattr(Recorder, "on_step_end", stop)
+def test_a_learning_rate_beyond_all_reason_is_diagnosed(store: Settings) -> None:
+    config = {"method": "full", "learning_rate": 1.0, "max_grad_norm": 1000, "schedule": "constant", "warmup_steps": 0}
+    run = train(from_preset("smoke", config), store)  # it need not end in NaN: the best weights are those before it
+    status = run.status()
+    assert status is not None
+    assert status.best is not None
+    assert status.best.step == 0
 
 
 def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupted(monkeypatch, 6, KeyboardInterrupt())
+    broken(monkeypatch, 7, KeyboardInterrupt())
     run = train(from_preset("smoke"), store)
     status = run.status()
     assert status is not None
@@ -238,30 +271,26 @@ def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pyte
     assert status.best is not None
     assert status.best.step == 4
     assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
-    assert run.series().train["step"].tolist() == [1, 2, 3, 4, 5]
+    assert run.series().train["step"].tolist() == [1, 2, 3, 4, 5, 6]
     assert "stopped at step 6 of 12" in run.log_tail()
     assert [path.name for path in run.folder.iterdir() if path.name.startswith(".")] == []
 
 
 def test_ctrl_c_before_the_first_step_stops_too(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "trainable", interrupt)
+    broken(monkeypatch, 1, KeyboardInterrupt())
     run = train(from_preset("smoke"), store)
     assert run.state == "stopped"
-    assert run.adapter is None
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(28, "No space left on device"), "The disk is full. Free some space and start again."),
+        (OSError(28, "No space left on device"), "The disk is full. Free some space, then resume the run"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
-            "Out of memory. Halve batch_size and double accumulation, or lower max_tokens.",
+            "Out of memory. Lower pass_tokens or max_tokens, or train with method lora.",
         ),
-        (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory. Halve batch_size and double accumulation, "),
+        (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory. Lower pass_tokens"),
         (ValueError("first line\nsecond line"), "ValueError: first line"),
         (ZeroDivisionError(), "ZeroDivisionError: ZeroDivisionError"),
         (MedQAError("One line."), "One line."),
@@ -270,7 +299,7 @@ def test_ctrl_c_before_the_first_step_stops_too(store: Settings, monkeypatch: py
 def test_a_failure_is_told_in_plain_words(
     store: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
-    interrupted(monkeypatch, 1, error)
+    broken(monkeypatch, 1, error)
     with pytest.raises(type(error)):
         train(from_preset("smoke", SHORT), store)
     run = RunStore(store.reports).open("smoke")

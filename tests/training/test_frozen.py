@@ -1,0 +1,58 @@
+"""Frozen layers: what is trained above them, and their output computed once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.training.frozen import freeze_all_but_last, training_mode
+from medqa_core.training.passes import Layout
+from tests.training.bench import fit, toy
+
+
+def test_only_the_last_layers_and_the_norm_above_them_are_trained(lab: Settings) -> None:
+    model = toy(lab).model
+    freeze_all_but_last(model, 1)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {n for n, _ in model.named_parameters() if n.startswith(("model.layers.1.", "model.norm."))}
+    training_mode(model, 1)
+    assert (model.model.layers[0].training, model.model.layers[1].training) == (False, True)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_model_with_fewer_layers(lab: Settings, k: int) -> None:
+    with pytest.raises(InputError, match=r"^last_k: the model has 2 layers; give fewer, or use method full\.$"):
+        freeze_all_but_last(toy(lab).model, k)
+
+
+@pytest.mark.parametrize("layout", ["packed", "padded"])
+def test_training_on_the_kept_output_is_training_on_the_whole_model(
+    lab: Settings, tmp_path: Path, layout: Layout
+) -> None:
+    whole, kept = (fit(lab, method="last_k", last_k=1, batch_size=7) for _ in range(2))
+    whole.layout = kept.layout = layout
+    done: list[int] = []
+    kept.keep_frozen_output(tmp_path / "new", done.append)
+    assert sum(done) == 40
+    layers = list(kept.model.model.layers)
+    for number in range(1, whole.plan.total_steps + 1):
+        a, b = whole.step(number), kept.step(number)
+        assert b.loss == pytest.approx(a.loss, abs=1e-5)
+        assert b.grad_norm == pytest.approx(a.grad_norm, rel=1e-4)
+    assert list(kept.model.model.layers) == layers
+    for (name, p), q in zip(whole.model.named_parameters(), kept.model.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_the_frozen_layers_are_not_computed_again(lab: Settings, tmp_path: Path) -> None:
+    kept = fit(lab, method="last_k", last_k=1)
+    kept.keep_frozen_output(tmp_path)
+    calls: list[int] = []
+    kept.model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
+    kept.step(1)
+    assert calls == []
+    with kept.evaluating() as model:
+        model(input_ids=torch.tensor([[1, 2, 3]]))
+    assert calls == [1]
