@@ -84,10 +84,10 @@ class HiddenStates:
         lengths = [len(example.input_ids) for example in examples]
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=folder, prefix="hidden-states-")  # noqa: SIM115 - lives as long as this
-        self._rows = np.memmap(
-            self._file, dtype=np.float32, mode="w+", shape=(int(self._starts[-1]), model.config.hidden_size)
-        )
+        with tempfile.TemporaryFile(dir=folder, prefix="hidden-states-") as file:  # the mapping keeps it alive
+            self._rows = np.memmap(
+                file, dtype=np.float32, mode="w+", shape=(int(self._starts[-1]), model.config.hidden_size)
+            )
 
     @staticmethod
     def size(model: Any, examples: Sequence[Example]) -> int:

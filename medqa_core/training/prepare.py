@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 import medqa_core
-from medqa_core.data import sources, split
+from medqa_core.data import leakage, sources, split
 from medqa_core.data.pairs import Pair, PairSet
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -44,9 +44,8 @@ def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], N
         MedQAError: bad input, or a model or data set out of reach.
     """
     progress("reading the data")
-    data = sources.load(config.dataset, settings)
-    sizes = (config.train_size, config.validation_size, config.test_size)
-    parts = split.grouped_split(data.pairs, sizes, config.split_seed)
+    data = sources.load(config.dataset, settings, config.columns)
+    parts = split.split_pairs(data.pairs, config)
     for name in ("train", "validation", "test"):
         if not getattr(parts, name):
             raise InputError(f"{name}_size: {data.title} is too small to split without leaking; this part is empty.")
@@ -117,10 +116,11 @@ def _found(prepared: Prepared) -> dict[str, Any]:
             pairs_answered=data.pairs_answered,
             duplicates_dropped=data.duplicates_dropped,
             split=SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test)),
-            split_method=split.METHOD,
+            split_method=split.METHODS[prepared.config.split_method],
             split_hash=parts.hash,
             filters=list(data.filters),
             truncated_share=round(prepared.training.truncated_share, 4),
+            overlap=leakage.measure(parts),
         ),
         "environment": environment(base.device),
         "prompt": kind_for(base.tokenizer),

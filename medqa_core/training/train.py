@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 
-from medqa_core.foundation.errors import InputError, ModelError, RunError
+from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.status import LIVE, Status
@@ -120,11 +120,11 @@ def _work(
             finished = _fit(run, prepared, settings, watch, status)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
-            log.warning("stopped at step %d", status.status.step)
+            log.warning("stopped at step %d of %s", status.status.step, status.status.total_steps or "an unknown number")
         except BaseException as error:
             cause, words = in_words(error)
             status.update(state="failed", stage=None, error=words, cause=cause)
-            log.error("%s", words, exc_info=cause == "fault")
+            log.error("%s", words, exc_info=not isinstance(error, MedQAError))
             raise
         else:
             status.update(state="completed", stage=None, remaining_seconds=None)
