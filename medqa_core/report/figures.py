@@ -75,6 +75,7 @@ INFORMATION_KEYS: dict[str, str] = {
 
 SETTINGS: dict[str, str] = {
     "method": "Method",
+    "last_k": "Layers trained",
     "lora_rank": "Adapter rank",
     "lora_alpha": "Adapter alpha",
     "lora_dropout": "Adapter dropout",
@@ -96,7 +97,7 @@ SETTINGS: dict[str, str] = {
     "temperature": "Generation temperature",
     "generation_temperature": "Generation temperature",
 }
-METHODS = {"lora": "low-rank adapter (LoRA)", "full": "all weights"}
+METHODS = {"lora": "low-rank adapter (LoRA)", "last_k": "the last layers", "full": "all weights"}
 
 
 def figures(run: Run | Facts) -> dict[str, Figure]:
@@ -186,13 +187,13 @@ def _from_files(facts: Facts) -> dict[str, Value]:
 
 
 def _config(config: TrainConfig) -> list[tuple[str, str]]:
-    lora = config.method == "lora"
+    others = {"lora": ("last_k",), "last_k": ("lora_",), "full": ("last_k", "lora_")}[config.method]
     rows = []
     for name, label in SETTINGS.items():
         if name == "effective_batch":
             rows.append((label, count(config.effective_batch)))
         elif name == "method":
             rows.append((label, METHODS[config.method]))
-        elif name in TrainConfig.model_fields and (lora or not name.startswith("lora_")):
+        elif name in TrainConfig.model_fields and not name.startswith(others):
             rows.append((label, show(getattr(config, name))))
     return rows

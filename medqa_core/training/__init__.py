@@ -1,1 +1,1 @@
-"""Fine-tuning on Hugging Face Trainer, writing the run folder as it goes."""
+"""Fine-tuning on accelerate, exact to the bit on a CPU, writing the run folder as it goes."""

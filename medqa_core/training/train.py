@@ -46,7 +46,7 @@ def train(
     """
     watch = Watch(progress, on_step, stop or StopFlag())
     store = RunStore(settings.reports)
-    if run_id is not None:
+    if run_id is not None and is_main():
         store.refuse_taken(run_id)  # now: the model may take minutes to come
     prepared = prepare(config, settings, progress)
     watch.stop.check()

@@ -1,8 +1,14 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 from report_builder import metric
 
 from medqa_core.report.figures import LABELS, figures, settings
 from medqa_core.report.headline import four, limits_line, place, title
+from medqa_core.runs.presets import from_preset
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import RunRecord
 
 
 def test_a_finished_runs_figures_are_measured(build):
@@ -90,3 +96,20 @@ def test_the_limits_line_ends_with_the_note(build):
 )
 def test_a_path_on_someones_disk_is_not_shown(text, shown):
     assert place(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("method", "there", "absent"),
+    [
+        ("lora", {"Adapter rank"}, {"Layers trained"}),
+        ("last_k", {"Layers trained"}, {"Adapter rank"}),
+        ("full", set(), {"Layers trained", "Adapter rank"}),
+    ],
+)
+def test_settings_of_each_method(tmp_path: Path, method: str, there: set[str], absent: set[str]) -> None:
+    record = RunRecord(
+        id="r", title="t", kind="finetune", created_at=datetime.now(UTC), config=from_preset("smoke", {"method": method})
+    )
+    labels = {label for label, _ in settings(Run(tmp_path, record))}
+    assert there <= labels
+    assert not labels & absent
