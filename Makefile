@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format e2e test-real demo-run lock clean
+.PHONY: help app test lint format e2e test-real bench demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
 
 test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
 	$(BIN)/python -m pytest -q -m real
+
+bench: $(VENV)/installed-dev ## training speed against the plain script, on the embedded model (about ten minutes)
+	$(BIN)/python benchmarks/training.py
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
 	$(BIN)/python -m medqa_core train --preset starter --evaluate

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 
+from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
 from medqa_core.runs.config import TrainConfig
@@ -48,9 +49,15 @@ def accelerator_for(device: str) -> Accelerator:
     """The processes of this training (one, unless `accelerate launch` made more), with a precision that suits.
 
     bfloat16 where a CUDA device computes in it; float32 on a CPU, where bfloat16 is several times slower, and on MPS.
+
+    Raises:
+        InputError: the launcher was told to share the weights out (FSDP, DeepSpeed).
     """
     precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "no"
-    return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise InputError("FSDP and DeepSpeed are not supported: launch data-parallel (DDP), or use method lora.")
+    return accelerator
 
 
 class Fit:
