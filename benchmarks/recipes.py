@@ -23,12 +23,12 @@ from medqa_core.training.prepare import prepare
 from medqa_core.training.process import as_worker
 
 RECIPES: list[dict[str, Any]] = [
-    *({"method": "lora", "lora_rank": 8, "lora_alpha": 16, "learning_rate": rate} for rate in (5e-4, 1e-3, 2e-3, 4e-3)),
-    {"method": "lora", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 2e-3},
-    {"method": "lora", "lora_rank": 8, "lora_alpha": 16, "learning_rate": 2e-3, "accumulation": 4},
+    *({"method": "lora", "learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),
+    {"method": "lora", "learning_rate": 2e-3, "accumulation": 4},
     *({"method": "last_k", "last_k": 6, "learning_rate": rate} for rate in (3e-4, 1e-3)),
     *({"method": "full", "learning_rate": rate} for rate in (1e-4, 3e-4)),
 ]
+"""Beside what they change: the preset `medquad-cpu` (rank 8, four examples a step), one epoch, 8 steps of warm-up."""
 
 
 def main() -> None:
@@ -36,10 +36,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the toy on a few examples: under a minute, only a check")
     parser.add_argument("--dataset", default="medquad")
-    parser.add_argument("--train-size", type=int, default=320)
+    parser.add_argument("--train-size", type=int, default=160)
     arguments = parser.parse_args()
     settings = Settings.from_environment()
-    sizes = {"train_size": arguments.train_size, "validation_size": 64, "test_size": 64}
+    sizes = {"train_size": arguments.train_size, "validation_size": 48, "test_size": 48}
     if arguments.quick:
         sizes = {"base_model": "toy", "dataset": "starter", "train_size": 40, "validation_size": 8, "test_size": 8}
     else:
