@@ -19,8 +19,10 @@ page = st.navigation(
         st.Page("loss_curves.py", title="Loss curves", url_path="loss_curves"),
         st.Page("metrics.py", title="Metrics", url_path="metrics"),
         st.Page("answers.py", title="Answers", url_path="answers"),
+        st.Page("data.py", title="Data", url_path="data"),
         st.Page("compare.py", title="Compare runs", url_path="compare"),
         st.Page("ask.py", title="Ask", url_path="ask"),
+        st.Page("fine_tune.py", title="Fine-tune", url_path="fine_tune"),
     ]
 )
 st.set_page_config(

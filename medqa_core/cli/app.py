@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from medqa_core.cli import ask, data, doctor, evaluate, import_, report, runs, train
+from medqa_core.cli import ask, data, doctor, evaluate, import_, report, runs, stop, train
 from medqa_core.foundation.errors import MedQAError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("stop")(stop.stop)
 app.command("runs")(runs.runs)
 app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)

@@ -1,8 +1,7 @@
 """What the verbs share: options, JSON output, notes and progress on standard error."""
 
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
@@ -34,6 +33,13 @@ def print_json(value: Any) -> None:
     say(dumps(value, indent=2))
 
 
+class Advance(Protocol):
+    """How far a stage is: `done` of `total`, and a word about it."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Move the stage's bar."""
+
+
 class Bars:
     """A progress bar a stage on standard error; nothing is written there when it is not a terminal."""
 
@@ -43,20 +49,21 @@ class Bars:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
             console=Console(stderr=True),
             disable=not sys.stderr.isatty(),
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Callable[[str, int, int], None]:
+    def __enter__(self) -> Advance:
         return self._advance
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def _advance(self, stage: str, done: int, total: int) -> None:
+    def _advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         if not self._tasks:  # not before: an error comes without an empty line
             self._progress.start()
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total)
-        self._progress.update(self._tasks[stage], completed=done)
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
+        self._progress.update(self._tasks[stage], completed=done, note=note)

@@ -1,6 +1,7 @@
-"""`runs`: the list of runs."""
+"""`runs`: the list of runs, and how far each one is."""
 
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -8,15 +9,20 @@ from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import RunStore
+from medqa_core.jobs import launch, watch
+from medqa_core.report.format import duration, percent
+from medqa_core.runs.status import Status
+from medqa_core.runs.store import RunEntry, RunStore
 
 
 def runs(json: JsonFlag = False) -> None:
-    """List the runs of the store, newest first."""
+    """List the runs of the store, newest first, with how far each one is and who waits."""
     settings = Settings.from_environment()
+    launch.advance(settings)
     entries = RunStore(settings.reports).list()
+    going = _Going(settings)
     if json:
-        print_json([{**asdict(e), "created_at": e.created_at.isoformat()} for e in entries])
+        print_json([{**asdict(e), "created_at": e.created_at.isoformat(), **going.facts(e)} for e in entries])
         return
     if not entries:
         say(f"No runs in {settings.reports}. Start one: python -m medqa_core train --preset starter")
@@ -27,5 +33,47 @@ def runs(json: JsonFlag = False) -> None:
     for entry in entries:
         created = "" if entry.problem and entry.kind == "unknown" else entry.created_at.strftime("%Y-%m-%d %H:%M")
         # As Text: in a plain string rich reads brackets as markup.
-        table.add_row(*map(Text, (entry.id, entry.state, created, entry.problem or entry.title)))
+        table.add_row(*map(Text, (entry.id, going.words(entry), created, entry.problem or entry.title)))
     Console().print(table)
+
+
+class _Going:
+    """What goes on in the store, by run."""
+
+    def __init__(self, settings: Settings) -> None:
+        floor = watch.look(settings)
+        self._current = {found.run.id: found for found in floor.current}
+        self._position = {entry.run.id: place for place, entry in enumerate(floor.waiting, 1)}
+        self._store = RunStore(settings.reports)
+
+    def words(self, entry: RunEntry) -> str:
+        """The state with how far it is: `running 42% · 12 min left`."""
+        if entry.id in self._position:
+            return f"queued, {self._position[entry.id]} of {len(self._position)}"
+        current = self._current.get(entry.id)
+        if current is None:
+            return entry.state
+        if current.activity != "training":
+            return current.activity
+        share, left = current.share, current.status.remaining_seconds
+        parts = [
+            f"running {percent(share, 0)}" if share is not None else f"running: {current.status.stage or 'starting'}"
+        ]
+        return " · ".join(parts + [f"{duration(left)} left"] * (left is not None))
+
+    def facts(self, entry: RunEntry) -> dict[str, Any]:
+        """The same for programs; null where it is not known."""
+        current = self._current.get(entry.id)
+        status = current.status if current else self._status(entry)
+        return {
+            "activity": current.activity if current else None,
+            "step": status.step if status else None,
+            "total_steps": status.total_steps if status else None,
+            "progress": watch.progress(status) if status else None,
+            "remaining_seconds": status.remaining_seconds if status and current else None,
+            "queue_position": self._position.get(entry.id),
+            "error": status.error if status else None,
+        }
+
+    def _status(self, entry: RunEntry) -> Status | None:
+        return self._store.open(entry.id).status() if entry.kind == "finetune" else None

@@ -1,55 +1,205 @@
-"""`train`: a fine-tune from a preset."""
+"""`train`: a new fine-tune, here or in the background, or one that goes on."""
 
-import signal
-import sys
-from types import FrameType
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
 
 from medqa_core.cli.evaluate import measure
-from medqa_core.cli.output import JsonFlag, SetOption, note, print_json, say
+from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say
+from medqa_core.cli.signals import ending, requesting
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.config import parse_assignments
-from medqa_core.runs.presets import PRESETS, from_preset
+from medqa_core.jobs import device, launch, queue
+from medqa_core.jobs.job import read_job
+from medqa_core.report.format import duration, percent
+from medqa_core.runs.config import TrainConfig, parse_assignments
+from medqa_core.runs.estimate import Estimate
+from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.store import Run, RunStore
+from medqa_core.training.stop import StopFlag
+
+DEFAULT = "starter"
 
 
 def train(
-    preset: Annotated[str, typer.Option(help=f"Where to start from: {', '.join(PRESETS)}.")] = "starter",
+    preset: Annotated[
+        str | None, typer.Option(help=f"Where to start from: {', '.join([*PRESETS, CUSTOM])}. Default: {DEFAULT}.")
+    ] = None,
     set_: SetOption = None,
     run_id: Annotated[str | None, typer.Option(help="Id of the new run; default: the preset's name.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a stopped, failed, lost or queued run, as it was configured."),
+    ] = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Put it into the queue; a process of its own trains and evaluates it.")
+    ] = False,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the run and write it up when done.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Measure three steps, say what the fine-tune will cost, and stop.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and stop.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     json: JsonFlag = False,
 ) -> None:
     """Fine-tune a model; the run folder is written as it goes.
 
-    Ctrl-C stops after the step; the weights of the lowest validation loss so far are kept.
+    Ctrl-C stops it after a checkpoint, from which --resume goes on; a second Ctrl-C ends it at once. With --background
+    it outlives this terminal: `runs` shows how far it is, and `stop` stops it.
     """
-    config = from_preset(preset, parse_assignments(set_ or []))
+    settings = Settings.from_environment()
+    if resume is not None:
+        if preset is not None or set_ or run_id is not None or show or estimate:
+            raise InputError(
+                "--resume: a resumed run keeps its id and configuration; leave out --preset, --set, --run-id, --show "
+                "and --estimate, or start a new run without --resume."
+            )
+        run = RunStore(settings.reports).open(resume)
+        if background:
+            _in_background(queue.enqueue(run, settings), settings, json=json)
+        else:
+            _foreground(settings, run=run, evaluate=evaluate, worker=worker, json=json)
+        return
+    if estimate and background:
+        raise InputError("--estimate measures here and now: leave out --background, or --estimate to start the run.")
+    config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
     if show:
         print_json(config.model_dump(mode="json"))
-        return
-    settings = Settings.from_environment()
-    from medqa_core.training.train import train as fine_tune
+    elif estimate:
+        _estimate(config, settings, aloud=worker, json=json)
+    elif background:
+        _in_background(queue.submit(config, settings, run_id=run_id), settings, json=json)
+    else:
+        _foreground(settings, config=config, run_id=run_id, evaluate=evaluate, json=json)
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    run = fine_tune(config, settings, run_id=run_id, progress=note, bar=sys.stderr.isatty())
+
+def _in_background(submission: queue.Submission, settings: Settings, *, json: bool) -> None:
+    """Say which run stands for it, and start it where the device is free."""
+    started = launch.advance(settings)
+    run = submission.run
+    if json:
+        print_json({"run": run.id, "new": submission.new, "started": run.id in started})
+        return
+    if not submission.new:
+        say(f"{run.id} is {run.state} with this very configuration already; no second run was made.")
+    else:
+        say(f"{run.id}: {'started' if run.id in started else 'waits in the queue'}.")
+    say(f"Watch it: python -m medqa_core runs · Stop it: python -m medqa_core stop {run.id}")
+
+
+def _estimate(config: TrainConfig, settings: Settings, *, aloud: bool, json: bool) -> None:
+    """Measure and say. `aloud`: progress also where standard error is no terminal."""
+    stop = StopFlag()
+    with device.hold(settings, None, doing="measuring"), requesting(stop):
+        from medqa_core.training.estimate import measure as measure_steps
+
+        measured = measure_steps(config, settings, (lambda text: typer.echo(text, err=True)) if aloud else note, stop)
+    if json:
+        print_json(measured.model_dump(mode="json"))
+    else:
+        for line in _in_words(measured):
+            say(line)
+
+
+def _foreground(
+    settings: Settings,
+    *,
+    config: TrainConfig | None = None,
+    run: Run | None = None,
+    run_id: str | None = None,
+    evaluate: bool,
+    worker: bool = False,
+    json: bool,
+) -> None:
+    """Train in this process: a new run of `config`, or `run` from where it stands. Then the queue goes on."""
+    try:
+        with _device(settings, run, run_id, worker=worker) as held:
+            stop = StopFlag()
+            claim = launch.claimed(run, settings, worker=worker) if run is not None and held else nullcontext()
+            with claim, requesting(stop), Bars() as bars:
+
+                def on_step(step: int, total: int, loss: float) -> None:
+                    bars("training", step, total, f"loss {loss:.4f}")
+
+                trained = _train(settings, config, run, run_id, on_step, stop)
+            job = read_job(trained) if run is not None else None
+            evaluate = evaluate or (job is not None and job.evaluate)
+            if held is not None and evaluate and trained.state == "completed":
+                held.now("evaluating", trained.id)
+                with ending():
+                    measure(trained, settings)
+    except launch.LeftQueue as left:
+        say(str(left))
+        return
+    finally:
+        if _is_main():
+            launch.advance(settings)
+    if _is_main():
+        _say_end(trained, evaluated=evaluate, json=json)
+
+
+def _train(
+    settings: Settings,
+    config: TrainConfig | None,
+    run: Run | None,
+    run_id: str | None,
+    on_step: Callable[[int, int, float], None],
+    stop: StopFlag,
+) -> Run:
+    from medqa_core.training import train as training
+
+    if run is not None:
+        return training.resume(run, settings, progress=note, on_step=on_step, stop=stop)
+    assert config is not None
+    return training.train(config, settings, run_id=run_id, progress=note, on_step=on_step, stop=stop)
+
+
+def _say_end(run: Run, *, evaluated: bool, json: bool) -> None:
     status = run.status()
-    if evaluate and status is not None and status.state == "completed":
-        measure(run, settings)
     if json:
         print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
-    elif status is not None:
-        best = (
-            f"; lowest validation loss {status.best.validation_loss:.4f} at step {status.best.step}"
-            if status.best
-            else ""
-        )
-        say(f"{run.id}: {status.state} after {status.step} of {status.total_steps} steps{best}.")
-        if not evaluate:
-            say(f"Next: python -m medqa_core evaluate {run.id}")
+        return
+    if status is None:
+        return
+    best = status.best
+    lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
+    say(f"{run.id}: {status.state} after {status.step} of {status.total_steps} steps{lowest}.")
+    if status.state == "stopped":
+        say(f"Next: python -m medqa_core train --resume {run.id}")
+    elif not evaluated:
+        say(f"Next: python -m medqa_core evaluate {run.id}")
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _in_words(estimate: Estimate) -> list[str]:
+    seconds = estimate.train_seconds
+    span = " to ".join(duration(value) for value in (seconds.low, seconds.high))
+    return [
+        f"time       {duration(seconds.middle)} on {estimate.device} ({span}), evaluation not counted",
+        f"memory     {estimate.memory / 2**30:.1f} of {estimate.memory_total / 2**30:.1f} GiB",
+        f"steps      {estimate.steps:,}",
+        f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} a second",
+        f"truncated  {percent(estimate.truncated_share)} of the training examples",
+    ]
+
+
+@contextmanager
+def _device(settings: Settings, run: Run | None, run_id: str | None, *, worker: bool) -> Iterator[device.Holder | None]:
+    """The device, for which a worker waits and a person does not."""
+
+    def wait() -> None:
+        if run is not None:
+            launch.say_stage(run, settings, "waiting for the device")
+
+    if not _is_main():  # the first of the processes that train together holds it for all of them
+        yield None
+        return
+    with device.hold(settings, run.id if run else run_id, waiting=wait if worker else None) as held:
+        yield held
+
+
+def _is_main() -> bool:
+    """Whether this is the only process, or the first of those that `accelerate launch` made."""
+    return int(os.environ.get("RANK", "0")) == 0

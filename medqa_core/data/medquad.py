@@ -4,23 +4,18 @@ Ben Abacha and Demner-Fushman, "A question-entailment approach to question answe
 (2019). CC BY 4.0. Its authors removed the answers of three MedlinePlus sources; those questions parse without one.
 """
 
-import re
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from medqa_core.data.pairs import Pair, PairSet, tidy, without_duplicates
+from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes
+from medqa_core.data.pairs import Pair, PairSet, tidy, with_unique_ids, without_duplicates
 from medqa_core.foundation.errors import DataUnavailable
 
-LICENCE = "CC BY 4.0"
 FILE_LIMIT = 4 * 2**20
 """Largest XML file that is parsed, in bytes; the largest of the original is far below it."""
-
-_MARKUP_GAP = re.compile(r"\(are\) ")
 
 
 def load(path: Path) -> PairSet:
@@ -29,16 +24,16 @@ def load(path: Path) -> PairSet:
     Raises:
         DataUnavailable: nothing there, not a ZIP or folder, or no MedQuAD document in it.
     """
-    parsed, answered = 0, []
-    seen: Counter[str] = Counter()
+    parsed, found = 0, []
     for name, content in _documents(path):
         try:
             root = ElementTree.fromstring(content)
         except (ElementTree.ParseError, LookupError, ValueError) as error:  # the last two: an unknown encoding
             raise DataUnavailable(f"MedQuAD: {name} is not valid XML ({error}); fetch the data set again.") from error
-        found = list(_pairs(root))
-        parsed += len(found)
-        answered += [_with_unique_id(pair, seen) for pair in found if pair.answer]
+        inside = list(_pairs(root))
+        parsed += len(inside)
+        found += [pair for pair in inside if pair.answer]
+    answered = with_unique_ids(found)  # a few of MedQuAD's question ids stand in two documents
     if not answered:
         raise DataUnavailable(
             f"MedQuAD: no answered question in {path.name}; it should hold folders such as 1_CancerGov_QA."
@@ -52,12 +47,8 @@ def load(path: Path) -> PairSet:
         pairs_parsed=parsed,
         pairs_answered=len(answered),
         duplicates_dropped=len(answered) - len(kept),
-        filters=(
-            "pairs without an answer left out",
-            "runs of white space made one space",
-            '"What is (are)" made "What is"',
-            "exact duplicates of question and answer dropped",
-        ),
+        filters=CLEANING,
+        split_sizes=split_sizes(len(kept)),
     )
 
 
@@ -98,19 +89,8 @@ def _pairs(root: ElementTree.Element) -> Iterator[Pair]:
             document=document,
             topic=topic,
             question_type=tidy(question.get("qtype", "")) or "unknown",
-            question=_question(question.text or ""),
+            question=clean_question(question.text or ""),
             answer=tidy(element.findtext("Answer") or ""),
             source=source,
             url=root.get("url"),
         )
-
-
-def _with_unique_id(pair: Pair, seen: Counter[str]) -> Pair:
-    """A few of MedQuAD's question ids stand in two documents; the second one gets `~2`."""
-    seen[pair.id] += 1
-    return pair if seen[pair.id] == 1 else replace(pair, id=f"{pair.id}~{seen[pair.id]}")
-
-
-def _question(text: str) -> str:
-    """The question as a person would write it: MedQuAD's generated ones read "What is (are) Gout ?"."""
-    return re.sub(r" \?$", "?", _MARKUP_GAP.sub("", tidy(text)))

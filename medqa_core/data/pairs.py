@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 _GAP = re.compile(r"\s+")
 _WORD = re.compile(r"\w+")
@@ -39,6 +41,8 @@ class PairSet:
     """Pairs with the question and the answer of an earlier one, after normalisation."""
     filters: tuple[str, ...]
     """What was done to the texts, in words."""
+    split_sizes: tuple[int | None, int | None, int | None] = (None, None, None)
+    """Training, validation and test pairs where nobody asks for others; None is a share of what there is."""
 
 
 def normalise(text: str) -> str:
@@ -54,6 +58,16 @@ def words(text: str) -> list[str]:
 def tidy(text: str) -> str:
     """`text` on one line with single spaces; nothing but white space changes."""
     return _GAP.sub(" ", text).strip()
+
+
+def with_unique_ids(pairs: Iterable[Pair]) -> list[Pair]:
+    """`pairs` in their order; where an id stands a second time, that one gets `~2`."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for pair in pairs:
+        seen[pair.id] += 1
+        unique.append(pair if seen[pair.id] == 1 else replace(pair, id=f"{pair.id}~{seen[pair.id]}"))
+    return unique
 
 
 def without_duplicates(pairs: list[Pair]) -> tuple[Pair, ...]:

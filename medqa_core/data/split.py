@@ -1,8 +1,9 @@
-"""A split that does not leak: what shares a document, a topic, a question or an answer stays on one side.
+"""A run's split into training, validation and test pairs: two ways, both decided by the seed and the pairs alone.
 
-Pairs are grouped into connected components of those four relations. The giant component (on MedQuAD, one paragraph
-is the answer to hundreds of questions) goes to training; the others are dealt to three pools in an order that only
-the seed and the pairs' ids decide; each part is then drawn from its pool, stratified by source and question type.
+`grouped` does not leak: what shares a document, a topic, a question or an answer stays on one side. The giant
+component (on MedQuAD, one paragraph is the answer to hundreds of questions) goes to training; the others are dealt to
+three pools in an order that only the seed and the pairs' ids decide; each part is then drawn from its pool,
+stratified by source and question type. `random` deals pair by pair and leaks; it is there to be compared with.
 """
 
 import hashlib
@@ -10,17 +11,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-
+from medqa_core.data.groups import components
 from medqa_core.data.pairs import Pair, normalise
+from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
+from medqa_core.runs.config import TrainConfig
 
-METHOD = "grouped by document, topic, question and answer; stratified by source and question type"
+METHODS = {
+    "grouped": "grouped by document, topic, question and answer; stratified by source and question type",
+    "random": "random, pair by pair: topics, questions and answers of the test set may be in the training set",
+}
+"""What each `split_method` does, in words."""
 Stratum = tuple[str, str]  # source, question type
 GIANT = 0.05
-"""A component with more than this share of all pairs goes to training whole."""
+"""A component with more than this share of all pairs goes to training whole while there is room."""
 
 
 @dataclass(frozen=True)
@@ -37,77 +41,92 @@ class Split:
     def hash(self) -> str:
         """SHA-256 over the parts' names and pair ids: two splits are the same if their hashes are."""
         digest = hashlib.sha256()
-        for name in ("train", "validation", "test"):
+        for name in PARTS:
             for pair in sorted(getattr(self, name), key=lambda p: p.id):
                 digest.update(f"{name}\t{pair.id}\t{normalise(pair.question)}\t{normalise(pair.answer)}\n".encode())
         return digest.hexdigest()
 
 
-def grouped_split(
-    pairs: Sequence[Pair],
-    sizes: tuple[int | None, int | None, int | None],
-    seed: int,
-    shares: tuple[float, float, float] = (0.78, 0.08, 0.14),
-) -> Split:
-    """Split `pairs` into train, validation and test.
+def split_pairs(pairs: Sequence[Pair], config: TrainConfig) -> Split:
+    """The split that `config` asks for: its method, sizes and seed.
+
+    Raises:
+        InputError: a part asks for more pairs than there are for it.
+    """
+    sizes = (config.train_size, config.validation_size, config.test_size)
+    method = {"grouped": grouped_split, "random": random_split}[config.split_method]
+    return method(pairs, sizes, config.split_seed)
+
+
+def grouped_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES) -> Split:
+    """Split `pairs` into train, validation and test without a document, topic, question or answer on two sides.
 
     Args:
         pairs: what there is, in any order: the order does not change the result.
-        sizes: how many pairs each part gets; None takes its whole pool.
+        sizes: how many pairs each part gets, or a fraction of all pairs (less where its pool holds less, as groups
+            are not divided); None takes its whole pool.
         seed: decides the split, the same on every machine (no random number generator is involved).
         shares: the pools' shares where a size is None.
 
     Raises:
-        InputError: a part asks for more pairs than its pool holds.
+        InputError: a part asks for more pairs than its pool holds, or the fractions for more than all pairs.
     """
     ordered = sorted(pairs, key=lambda pair: pair.id)
-    components = _components(ordered)
-    wanted = shares if any(size is None for size in sizes) else tuple(size or 0 for size in sizes)
-    total = sum(wanted)
-    quota = [len(ordered) * share / total for share in wanted]
-
-    by_component: dict[int, list[Pair]] = defaultdict(list)
-    for pair, component in zip(ordered, components, strict=True):
-        by_component[component].append(pair)
-    named = {min(pair.id for pair in members): members for members in by_component.values()}
+    quota = quotas(len(ordered), sizes, shares)
+    named = _named_groups(ordered)
 
     pools: list[list[Pair]] = [[], [], []]
     for members in _dealing_order(named, seed):
-        giant = len(members) > max(GIANT * len(ordered), 1)
+        # Training holds few giants: where there are only a handful of topics, each is one, and all parts need some.
+        giant = len(members) > max(GIANT * len(ordered), 1) and len(pools[0]) + len(members) <= quota[0]
         part = 0 if giant else max(range(3), key=lambda k: 1 - len(pools[k]) / quota[k] if quota[k] else -1)
         pools[part].extend(members)
 
     population = Counter(_stratum(pair) for pair in ordered)
     parts = []
-    for name, pool, size in zip(("train", "validation", "test"), pools, sizes, strict=True):
-        if size is not None and size > len(pool):
+    for name, pool, size in zip(PARTS, pools, sizes, strict=True):
+        wanted = at_most(size, len(ordered), len(pool))
+        if wanted > len(pool):
             raise InputError(
-                f"{name}_size: {size:,} is more than the {len(pool):,} pairs that can go there without leaking."
+                f"{name}_size: {wanted:,} is more than the {len(pool):,} pairs that can go there without leaking."
             )
-        parts.append(tuple(_draw(pool, len(pool) if size is None else size, seed, population)))
+        parts.append(_draw(pool, wanted, seed, population))
+    return _split(parts, named)
+
+
+def random_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES) -> Split:
+    """Split `pairs` one by one, whatever they share: the usual split, whose test set leaks.
+
+    Args:
+        pairs: as for `grouped_split`, and so is `seed`.
+        sizes: how many pairs each part gets, or a fraction of all pairs; None shares what the others leave.
+        seed: decides the split.
+        shares: in which proportion parts whose size is None share what is left.
+
+    Raises:
+        InputError: the sizes are more than all pairs together.
+    """
+    ordered = sorted(pairs, key=lambda pair: (_rank(seed, pair.id), pair.id))
+    parts, start = [], 0
+    for size in whole_sizes(len(ordered), sizes, shares):
+        parts.append(ordered[start : start + size])
+        start += size
+    # Groups are those of the grouped split: questions on one topic are not independent, however they were dealt.
+    return _split(parts, _named_groups(sorted(pairs, key=lambda pair: pair.id)))
+
+
+def _named_groups(ordered: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The connected components, each under the smallest of its pairs' ids."""
+    by_component: dict[int, list[Pair]] = defaultdict(list)
+    for pair, component in zip(ordered, components(ordered), strict=True):
+        by_component[component].append(pair)
+    return {min(pair.id for pair in members): members for members in by_component.values()}
+
+
+def _split(parts: Sequence[Sequence[Pair]], named: dict[str, list[Pair]]) -> Split:
     group_of = {pair.id: name for name, members in named.items() for pair in members}
-    chosen = [pair.id for part in parts for pair in part]
-    return Split(parts[0], parts[1], parts[2], {id_: group_of[id_] for id_ in chosen})
-
-
-def _components(pairs: Sequence[Pair]) -> np.ndarray:
-    """The component number of each pair: pairs are joined through the documents, topics, … that they share."""
-    keys: dict[tuple[str, str], int] = {}
-    rows, columns = [], []
-    for row, pair in enumerate(pairs):
-        for kind, value in (
-            ("document", pair.document),
-            ("topic", normalise(pair.topic)),
-            ("question", normalise(pair.question)),
-            ("answer", normalise(pair.answer)),
-        ):
-            if value:
-                rows.append(row)
-                columns.append(len(pairs) + keys.setdefault((kind, value), len(keys)))
-    size = len(pairs) + len(keys)
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
-    labels: np.ndarray = connected_components(graph, directed=False)[1]
-    return labels[: len(pairs)]
+    chosen = {pair.id: group_of[pair.id] for part in parts for pair in part}
+    return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), chosen)
 
 
 def _rank(seed: int, key: str) -> str:

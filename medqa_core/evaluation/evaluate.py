@@ -12,7 +12,7 @@ from medqa_core.answering.generate import greedy_answers
 from medqa_core.data import sources
 from medqa_core.data.overlap import NgramIndex
 from medqa_core.data.pairs import Pair
-from medqa_core.data.split import Split, grouped_split
+from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.loss import AnswerLoss, answer_losses, mean_loss
 from medqa_core.evaluation.tables import metrics_of
 from medqa_core.evaluation.text_metrics import empty_share, length_ratio, rouge_scores
@@ -83,9 +83,8 @@ def evaluate(run: Run, settings: Settings, progress: Progress = lambda *_: None)
 
 
 def _same_split(run: Run, config: TrainConfig, settings: Settings) -> Split:
-    data = sources.load(config.dataset, settings)
-    sizes = (config.train_size, config.validation_size, config.test_size)
-    parts = grouped_split(data.pairs, sizes, config.split_seed)
+    data = sources.load(config.dataset, settings, config.columns)
+    parts = split_pairs(data.pairs, config)
     recorded = run.record.data.split_hash if run.record.data else None
     if recorded is not None and recorded != parts.hash:
         raise DataUnavailable(

@@ -47,6 +47,21 @@ class SplitSizes(Record):
     test: int = Field(ge=0)
 
 
+class OverlapRecord(Record):
+    """What the test set has in common with the training set."""
+
+    document: int = Field(ge=0)
+    """Test questions whose document is in the training set too; likewise the next three."""
+    focus: int = Field(ge=0)
+    question: int = Field(ge=0)
+    answer: int = Field(ge=0)
+    ngram13_any: float = Field(ge=0, le=1)
+    """Share of the test answers of which any run of 13 words stands in a training answer."""
+    ngram13_over_half: float = Field(ge=0, le=1)
+    """Share of the test answers of which more than half of these runs do; likewise over 80%."""
+    ngram13_over_80: float = Field(ge=0, le=1)
+
+
 class DataRecord(Record):
     """The data and how they were split."""
 
@@ -61,6 +76,8 @@ class DataRecord(Record):
     filters: list[Line] = []
     truncated_share: float | None = Field(None, ge=0, le=1)
     """Share of the training examples longer than `max_tokens`, whose end the model never saw."""
+    overlap: OverlapRecord | None = None
+    """None where it was not measured: older and imported runs."""
 
 
 class EnvironmentRecord(Record):

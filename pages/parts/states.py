@@ -7,16 +7,25 @@ from html import escape
 import streamlit as st
 
 from medqa_core.foundation.errors import shorten
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
+from medqa_core.jobs.watch import Activity, Current, current_of
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import count, number, percent, timestamp
+from medqa_core.report.format import count, duration, number, percent, timestamp
 from medqa_core.report.verdict import sentence
-from medqa_core.runs.presets import PRESETS
-from medqa_core.runs.status import Status
+from medqa_core.runs.presets import command_line
 from medqa_core.runs.store import Run, RunEntry
 from pages.parts.markup import bullets, html, rich
 
 REFRESHED = ("queued", "running", "stopping")
 EVERY_SECONDS = 3.0
+DOING: dict[Activity, str] = {
+    "waiting": "Waiting to start",
+    "starting": "Starting",
+    "training": "In progress",
+    "stopping": "Stopping and saving",
+    "evaluating": "Trained; measuring it on the test questions",
+}
 
 
 def notice(title: str, *lines: str, command: str | None = None, bad: bool = False) -> None:
@@ -24,7 +33,7 @@ def notice(title: str, *lines: str, command: str | None = None, bad: bool = Fals
     body = f'<p class="mq-strong">{escape(title)}</p>' + "".join(f"<p>{rich(line)}</p>" for line in lines if line)
     html(f'<div class="mq-notice{" mq-bad" if bad else ""}" role="status">{body}</div>')
     if command:
-        st.code(command, language=None)
+        st.code(command, language=None, wrap_lines=True)
 
 
 def no_runs(folder: str) -> None:
@@ -60,51 +69,48 @@ def problems(lines: list[str]) -> None:
         notice("Part of this run could not be read.", *found[:10], "The rest is shown as it is.", bad=True)
 
 
+def in_work(run: Run) -> bool:
+    """Whether something goes on with the run, or it waits for its turn: a page about it is drawn again and again."""
+    return run.state in REFRESHED or _current(run) is not None
+
+
 def verdict_sentence(facts: Facts) -> str:
     """Did it help? While a run is being worked on, that is not known yet."""
-    if facts.evaluation is None and facts.run.state in REFRESHED:
+    if facts.evaluation is None and in_work(facts.run):
         return "Not known yet: the run is in progress, and its test questions come after training."
     return sentence(facts)
 
 
 def standing(run: Run) -> None:
     """One notice about a run that is not simply complete; nothing for one that is."""
-    status = run.status()
-    if run.state in REFRESHED and status:
-        _progress(status)
-    elif run.state == "failed":
-        notice(
-            "This run failed.",
-            (status.error if status and status.error else "Its worker left no reason; the end of train.log may tell."),
-            "What it logged until then is shown below. To try again, correct the cause and start it anew:",
-            command=_again(run),
-            bad=True,
-        )
-    elif run.state == "lost":
-        step = f" at step {count(status.step)}" if status and status.step else ""
-        notice(
-            "This run was cut off.",
-            f"Its process ended without a word{step}, as when a machine is switched off. What it logged is safe.",
-            "To train it again:",
-            command=_again(run),
-            bad=True,
-        )
-    elif run.state == "stopped":
-        notice("This run was stopped before its end.", "Its figures are those of the last checkpoint it kept.")
+    current, status = _current(run), run.status()
+    found = diagnose(run)
+    if current is not None:
+        progress(current)
+    elif found is not None:
+        title = "This run failed." if run.state == "failed" else "This run was cut off."
+        fresh = command_line(found.fresh) if found.fresh is not None else None
+        notice(title, found.happened, found.kept, found.remedy, command=found.resume or fresh, bad=True)
+        if found.resume and fresh:
+            st.code(fresh, language=None, wrap_lines=True)
+    elif run.state == "stopped" and status is not None:
+        ended = "This run was ended by force." if status.cause == "killed" else "This run was stopped before its end."
+        title = ended if status.step else "This run was stopped before its first step."
+        notice(title, kept(run, status), "To go on:", command=resume_command(run))
     elif run.state == "unknown":
         notice("This run does not say how it ended.", "Its status.json is missing or cannot be read.")
 
 
 def watch(run: Run, body: Callable[[], None]) -> None:
     """`body`, drawn again every few seconds while the run is being worked on, and once the run has ended in full."""
-    if run.state not in REFRESHED:
+    if not in_work(run):
         standing(run)
         body()
         return
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        if run.state not in REFRESHED:
+        if not in_work(run):
             st.rerun()
         standing(run)
         body()
@@ -122,24 +128,23 @@ def page_failed(error: Exception) -> bool:
     return True
 
 
-def _again(run: Run) -> str:
-    """The command that starts such a run."""
-    config = run.record.config
-    preset = config.preset if config is not None and config.preset in PRESETS else "starter"
-    return f"python -m medqa_core train --preset {preset}"
-
-
-def _progress(status: Status) -> None:
-    doing = {"queued": "Waiting to start", "stopping": "Stopping and saving"}.get(status.state, "In progress")
-    share = min(1.0, status.step / status.total_steps) if status.total_steps else None
-    words = [status.stage or doing]
+def progress(current: Current) -> None:
+    """How far a run is that is being worked on, as a bar and in words."""
+    status, share = current.status, current.share
+    words = [status.stage] if status.stage else []
     if status.total_steps:
         words.append(f"step {count(status.step)} of {count(status.total_steps)} ({percent(share, 0)})")
-    words.append(f"epoch {number(float(status.epoch), 2)}")
+        words.append(f"epoch {number(float(status.epoch), 2)}")
+    if status.remaining_seconds is not None:
+        words.append(f"{duration(status.remaining_seconds)} left")
     if status.heartbeat:
         words.append(f"heard from {timestamp(status.heartbeat)}")
     bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
     html(
-        f'<div class="mq-notice" role="status"><p class="mq-strong">{doing}.</p>{bar}'
+        f'<div class="mq-notice" role="status"><p class="mq-strong">{DOING[current.activity]}.</p>{bar}'
         f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
     )
+
+
+def _current(run: Run) -> Current | None:
+    return current_of(run, Settings.from_environment())

@@ -9,7 +9,7 @@ import pytest
 from .conftest import Said
 
 Cli = Callable[..., Said]
-VERBS = ("doctor", "data", "train", "runs", "evaluate", "report", "import", "ask")
+VERBS = ("doctor", "data", "train", "stop", "runs", "evaluate", "report", "import", "ask")
 
 
 @pytest.mark.parametrize(
@@ -27,20 +27,32 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "--preset", "smok"), ["preset: 'smok'", "allowed: medquad-cpu, run-2", "Did you mean 'smoke'?"]),
+        (
+            ("train", "--preset", "smok"),
+            ["preset: 'smok'", "allowed: custom, medquad-cpu, run-2", "Did you mean 'smoke'?"],
+        ),
         (("train", "--set", "epoch=3"), ["configuration field: 'epoch'", "allowed: ", "Did you mean 'epochs'?"]),
         (("train", "--set", "epochs=-1"), ["epochs: '-1' is not allowed", "greater than 0"]),
         (("train", "--set", "epochs=many"), ["epochs: 'many' is not allowed", "a valid number"]),
         (("train", "--set", "epochs=nan"), ["epochs: 'nan' is not allowed"]),
         (("train", "--set", "batch_size=2.5"), ["batch_size: '2.5' is not allowed", "integer"]),
         (("train", "--set", "batch_size=none"), ["batch_size: None is not allowed"]),
-        (("train", "--set", "method=lorra"), ["method: 'lorra'", "allowed: full, lora", "Did you mean 'lora'"]),
+        (("train", "--set", "method=lorra"), ["method: 'lorra'", "allowed: full, last_k, lora", "Did you mean 'lora'"]),
         (("train", "--set", "epochs"), ["--set: 'epochs' is not FIELD=VALUE"]),
         (("train", "--set", "dataset=startr"), ["dataset: 'startr'", "allowed: medquad, starter", "Did you mean"]),
         (("train", "--set", "base_model=smollm2"), ["base model: 'smollm2'", "allowed: ", "smollm2-135m-instruct"]),
         (("train", "--preset", "smoke", "--run-id", "../x"), ["run id: '../x' is not valid"]),
         (("train", "--preset", "smoke", "--set", "max_tokens=2000"), ["max_tokens: 2000 is more than the 1024"]),
         (("train", "--preset", "smoke", "--set", "train_size=9999"), ["train_size: 9,999 is more than"]),
+        (
+            ("train", "--resume", "smoke", "--preset", "smoke"),
+            ["--resume: a resumed run keeps its id and configuration"],
+        ),
+        (("train", "--resume", "smoke", "--set", "epochs=2"), ["--resume: ", "--set"]),
+        (("train", "--resume", "smoke", "--estimate"), ["--resume: ", "--estimate"]),
+        (("train", "--estimate", "--background"), ["--estimate", "--background"]),
+        (("train", "--background", "--set", "dataset=startr"), ["dataset: 'startr'", "Did you mean 'starter'?"]),
+        (("train", "--background", "--preset", "smoke", "--run-id", "../x"), ["run id: '../x' is not valid"]),
         (("data", "describe", "--source", "start"), ["dataset: 'start'", "Did you mean 'starter'?"]),
         (("ask", "smoke", "  "), ["The question is empty"]),
         (("ask", "smoke", "a" * 100_000), ["The question has 100,000 characters"]),
@@ -62,10 +74,11 @@ def test_one_line(cli: Cli, arguments: tuple[str, ...], words: list[str]) -> Non
     assert len(said.error) < 800
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "report", "ask"])
+@pytest.mark.parametrize("verb", ["evaluate", "report", "ask", "stop", "train"])
 @pytest.mark.parametrize("run_id", ["no-such-run", "../../etc", "a" * 300])
 def test_an_unknown_run(cli: Cli, verb: str, run_id: str) -> None:
-    said = cli(verb, run_id, *(["What is gout?"] if verb == "ask" else []))
+    words = {"ask": [run_id, "What is gout?"], "train": ["--resume", run_id]}.get(verb, [run_id])
+    said = cli(verb, *words)
     assert said.code == 2
     assert run_id[:30] in said.error
 

@@ -1,15 +1,12 @@
 """Every verb does on the command line what it says, for people and as JSON."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -69,15 +66,6 @@ def test_doctor(cli: Cli) -> None:
     shown = cli("doctor")
     assert shown.code == 0
     assert re.search(r"^ok +torch ", shown.out, re.MULTILINE)
-
-
-def test_data_describe(cli: Cli) -> None:
-    facts = cli("data", "describe", "--json").json
-    assert facts["source"] == "starter"
-    assert facts["pairs_answered"] == sum(facts["by_question_type"].values()) >= 400
-    assert facts["topics"] >= 100
-    shown = cli("data", "describe", "--source", "starter").out
-    assert re.search(r"^pairs_answered +\d+$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -182,42 +170,6 @@ def test_import(cli: Cli, own_store: RunStore, tmp_path: Path) -> None:
     evaluated = cli("evaluate", "theirs")
     assert evaluated.code == 2
     assert "theirs is an imported run" in evaluated.error
-
-
-def test_sigterm_stops_a_fine_tune_and_keeps_it(cli: Cli, own_store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command's own handler gets the signal, in the middle of a step."""
-    from medqa_core.training.train import _Trainer
-
-    signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the command set no handler"))
-    compute = _Trainer.compute_loss
-
-    def terminated(self: Any, *arguments: Any, **options: Any) -> Any:
-        if self.state.global_step == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return compute(self, *arguments, **options)
-
-    monkeypatch.setattr(_Trainer, "compute_loss", terminated)
-    said = cli("train", "--preset", "smoke", "--run-id", "cut", "--evaluate", "--json")
-    assert said.code == 0
-    assert said.json["status"]["state"] == "stopped"
-    run = own_store.open("cut")
-    assert (run.state, run.evaluation()) == ("stopped", None)
-    assert run.adapter is not None
-    assert run.series().train["step"].tolist() == [1, 2, 3, 4, 5]
-
-
-def test_ctrl_c_before_there_is_a_run_leaves_nothing(
-    cli: Cli, own_store: RunStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from medqa_core.training import train as module
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "prepare", interrupt)
-    said = cli("train", "--preset", "smoke")
-    assert (said.code, said.error) == (130, "Interrupted.")
-    assert [entry.id for entry in own_store.list()] == ["smoke"]
 
 
 @pytest.mark.usefixtures("smoke")

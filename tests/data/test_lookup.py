@@ -42,7 +42,27 @@ def test_a_damaged_medquad_gives_its_reason(lab: Settings, tmp_path: Path) -> No
 
 
 def test_a_run_that_names_no_data_set(lab: Settings) -> None:
-    for config in (None, TrainConfig(dataset="something of their own")):
-        found, why = texts(record(config), lab)
-        assert found is None
-        assert why == "This run does not say which questions it was tested on."
+    assert texts(record(None), lab) == (None, "This run does not say which questions it was tested on.")
+    found, why = texts(record(TrainConfig(dataset="something of their own")), lab)
+    assert found is None
+    assert why.startswith("dataset: 'something of their own' is not known")
+
+
+def test_a_table_with_the_columns_of_the_configuration(lab: Settings, tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("Frage,Antwort,id\nWas?,Das.,7\n")
+    own = TrainConfig(dataset=str(tmp_path / "my.csv"), columns={"question": "Frage", "answer": "Antwort"})
+    found, why = texts(record(own), lab)
+    assert why == ""
+    assert found is not None
+    assert found["7"].question == "Was?"
+    found, why = texts(record(own), replace(lab, public=True))
+    assert found is None
+    assert why == "This is a public demo: data sets that are files of its machine are not shown."
+    found, _ = texts(record(TrainConfig()), replace(lab, public=True))
+    assert found is not None
+
+
+def test_a_reader_fetches_nothing(lab: Settings, no_network: None) -> None:
+    found, why = texts(record(TrainConfig(dataset="some/one")), lab)
+    assert found is None
+    assert "is not in the cache" in why

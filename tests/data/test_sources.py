@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.data import sources
-from medqa_core.foundation.errors import DataUnavailable, UnknownName
+from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.settings import Settings
 
 from .samples import DOCUMENTS, as_folder, as_zip
@@ -28,8 +28,8 @@ def test_an_unknown_name_says_which_there_are(settings: Settings) -> None:
 
 
 def test_medquad_out_of_reach_says_what_to_set(settings: Settings) -> None:
-    with pytest.raises(DataUnavailable, match=r"set MEDQA_MEDQUAD to it, or use the starter set"):
-        sources.load("medquad", settings)
+    with pytest.raises(DataUnavailable, match=r"set MEDQA_MEDQUAD to MedQuAD's ZIP .*, or use the starter set"):
+        sources.load("medquad", settings, fetch=False)
     gone = replace(settings, medquad=settings.cache / "gone.zip")
     with pytest.raises(DataUnavailable, match=r"MEDQA_MEDQUAD names .*gone\.zip, which does not exist"):
         sources.load("medquad", gone)
@@ -47,3 +47,64 @@ def test_medquad_is_read_again_when_its_file_changes(settings: Settings, tmp_pat
 def test_a_folder_does_as_well(settings: Settings, tmp_path: Path) -> None:
     there = replace(settings, medquad=as_folder(tmp_path / "MedQuAD"))
     assert len(sources.load("medquad", there).pairs) == 3
+
+
+def test_a_path_to_medquad_or_to_a_table(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "tables" / "data").mkdir(parents=True)
+    for number in (1, 2):
+        (tmp_path / "tables" / "data" / f"train-{number}.csv").write_text(f"q,a\nWhat {number}?,That.\n")
+    (tmp_path / "tables" / "dataset_info.json").write_text("{}")
+    for path, count in (
+        (as_zip(tmp_path / "MedQuAD.zip"), 3),
+        (as_folder(tmp_path / "MedQuAD"), 3),
+        (tmp_path / "tables", 2),
+        (tmp_path / "tables" / "data" / "train-1.csv", 1),
+    ):
+        data = sources.load(str(path), settings)
+        assert len(data.pairs) == count
+        assert sources.load(str(path), settings) is data
+    assert len(sources.load("medquad", replace(settings, medquad=tmp_path / "tables")).pairs) == 2
+
+
+def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("q,a,b\nWhat?,That.,This.\n")
+    assert sources.load(str(path), settings).pairs[0].answer == "That."
+    assert sources.load(str(path), settings, {"answer": "b"}).pairs[0].answer == "This."
+    path.write_text("q,a,b\nWhat?,Those.,This.\n")
+    os.utime(path, ns=(1, 1))
+    assert sources.load(str(path), settings).pairs[0].answer == "Those."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.csv", "does not exist"),
+        ("./gone", "does not exist"),
+        ("a/b/c", "does not exist"),
+        ("MedQuAD/gone.zip", "does not exist"),
+        ("", "empty or holds control characters"),
+        ("a\x00b", "not a usable path|control characters"),
+        ("x" * 5000, "not a usable path"),
+        ("~no-such-user/x", "not a usable path"),
+    ],
+)
+def test_names_that_lead_nowhere(name: str, words: str, settings: Settings) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        sources.load(name, settings)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_mapping_only_where_there_are_columns(settings: Settings, tmp_path: Path) -> None:
+    for name in ("starter", str(as_zip(tmp_path / "MedQuAD.zip"))):
+        with pytest.raises(InputError, match=r"has no columns to map"):
+            sources.load(name, settings, {"question": "q"})
+
+
+def test_what_is_neither_table_nor_medquad(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("q,a")
+    with pytest.raises(InputError, match=r"notes\.txt: a data file's name ends in one of \.csv"):
+        sources.load(str(tmp_path / "notes.txt"), settings)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataUnavailable, match="no answered question in empty"):
+        sources.load(str(tmp_path / "empty"), settings)

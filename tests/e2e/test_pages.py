@@ -17,6 +17,7 @@ PAGES = {
     "loss_curves": "How did training go?",
     "metrics": "How large is the difference?",
     "answers": "What does each model answer?",
+    "data": "What is the model trained on?",
     "compare": "What differs between runs?",
     "ask": "What do both models answer?",
 }

@@ -30,7 +30,7 @@ from medqa_core.runs.status import Best, ProcessIdentity, Status
 from medqa_core.runs.store import RunStore
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
-PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "compare.py", "ask.py")
+PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "data.py", "compare.py", "ask.py")
 WHEN = datetime(2026, 11, 22, 20, 10, tzinfo=UTC)
 HOSTILE = (
     '<img src=x onerror="alert(1)"> :red[boo] $x^2$ [a](javascript:alert(1)) `tick` **bold** :smile: www.evil.test'

@@ -1,0 +1,66 @@
+"""What can be said about a configuration at once, before a worker loads a model and the data."""
+
+import math
+from pathlib import Path
+
+from medqa_core.data import sources
+from medqa_core.data.pairs import PairSet
+from medqa_core.data.split import split_pairs
+from medqa_core.foundation.errors import DataUnavailable
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.config import TrainConfig
+from medqa_core.runs.schema import SplitSizes
+
+SMALL = 8 * 2**20
+"""Bytes of a data file that is read at once; a larger one is left to the worker."""
+
+
+def check(config: TrainConfig, settings: Settings) -> TrainConfig:
+    """`config` for a worker that runs in another folder: paths of files here are made absolute.
+
+    Raises:
+        InputError: there is no such data set, or it is too small for the sizes.
+        DataUnavailable: MedQuAD is not where the settings say.
+    """
+    changed = {}
+    for name in ("dataset", "base_model"):
+        path = Path(getattr(config, name)).expanduser()
+        if (len(path.parts) > 1 or path.suffix) and path.exists():  # a mere name is a model's or a data set's
+            changed[name] = str(path.absolute())
+    config = config.model_copy(update=changed)
+    split_sizes(config, settings)
+    return config
+
+
+def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
+    """The examples of each part, where the data can be read at once; None where only the worker will know.
+
+    Raises:
+        InputError: there is no such data set, it does not fit, or it is too small for the sizes.
+        DataUnavailable: MedQuAD is not where the settings say.
+    """
+    data = _at_hand(config, settings)
+    if data is None:
+        return None
+    parts = split_pairs(data.pairs, config)
+    return SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
+
+
+def planned_steps(config: TrainConfig, examples: int) -> int:
+    """Optimizer steps of the whole run; the last one of a pass may be smaller."""
+    return max(1, math.ceil(config.epochs * math.ceil(examples / config.effective_batch) - 1e-9))
+
+
+def _at_hand(config: TrainConfig, settings: Settings) -> PairSet | None:
+    """The data set, unless it is large or has to be fetched first."""
+    if config.dataset.strip() == "medquad" and settings.medquad is not None:
+        if settings.medquad.exists():
+            return None
+        return sources.load("medquad", settings, config.columns, fetch=False)  # raises in its own words
+    path = Path(config.dataset).expanduser()
+    if path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL)):
+        return None
+    try:
+        return sources.load(config.dataset, settings, config.columns, fetch=False)
+    except DataUnavailable:
+        return None  # the worker fetches it

@@ -1,0 +1,127 @@
+"""One run at a time on a device: a lock of the operating system, which a process cannot keep beyond its death."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from medqa_core.foundation.errors import MedQAError, RunError, UnreadableFile
+from medqa_core.foundation.files import read_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.status import ProcessIdentity
+
+PATIENCE = 1.0
+"""Seconds for which a lock that is only looked at by another process may seem taken."""
+
+Doing = Literal["training", "evaluating", "measuring"]
+
+
+class DeviceBusy(MedQAError):
+    """Another process works on the device."""
+
+    exit_code = 2
+
+
+@dataclass
+class Holder:
+    """Who works on the device, and on what."""
+
+    doing: Doing
+    run: str | None
+    """Its run, None where it has none (yet)."""
+    process: ProcessIdentity
+    _path: Path = field(repr=False)
+
+    def now(self, doing: Doing, run: str | None) -> None:
+        """Say what the process does from here on."""
+        self.doing, self.run = doing, run
+        content = {"doing": doing, "run": run, "process": self.process.model_dump(mode="json")}
+        with suppress(OSError):  # it only tells others; the lock is what counts
+            self._path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@contextmanager
+def hold(
+    settings: Settings, run_id: str | None, *, doing: Doing = "training", waiting: Callable[[], object] | None = None
+) -> Iterator[Holder]:
+    """Hold the device while the block runs.
+
+    Args:
+        settings: where the cache is, in which the locks lie.
+        run_id: the run it is held for, where there is one already.
+        doing: what for.
+        waiting: called once before this waits for a device that is taken; None to be refused instead.
+
+    Raises:
+        DeviceBusy: it is taken and `waiting` is None.
+        RunError: the lock cannot be made.
+    """
+    path = _path(settings)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=PATIENCE, poll_interval=0.05)
+        except Timeout:
+            if waiting is None:
+                raise DeviceBusy(busy_words(holder(settings))) from None
+            waiting()
+            lock.acquire(poll_interval=0.5)
+    except OSError as error:
+        raise RunError(
+            f"The lock of the device cannot be made in {path.parent}: {error.strerror or error}; "
+            "free some space or set MEDQA_CACHE to another folder."
+        ) from error
+    try:
+        held = Holder(doing, run_id, ProcessIdentity.current(), path)
+        held.now(doing, run_id)
+        yield held
+    finally:
+        with suppress(OSError):
+            path.write_text("", encoding="utf-8")
+        lock.release()
+
+
+def is_taken(settings: Settings) -> bool:
+    """Whether any process holds the device."""
+    path = _path(settings)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def holder(settings: Settings) -> Holder | None:
+    """Who holds the device, as far as it says so; None where nobody does or nobody says."""
+    path = _path(settings)
+    try:
+        value = read_json(path)
+        found = Holder(value["doing"], value["run"], ProcessIdentity.model_validate(value["process"]), path)
+    except (UnreadableFile, KeyError, TypeError, ValueError):
+        return None
+    return found if found.process.is_alive() else None
+
+
+def busy_words(found: Holder | None) -> str:
+    """Why nothing else can start on the device now, and what to do."""
+    by = f"run {found.run}" if found and found.run else "a measurement" if found and found.doing == "measuring" else ""
+    return (
+        f"The device is busy with {by or 'another fine-tune'}. Wait for it (`runs` shows how far it is), "
+        "or put the fine-tune into the queue with --background."
+    )
+
+
+def _path(settings: Settings) -> Path:
+    key = re.sub(r"[^A-Za-z0-9]+", "-", os.environ.get("CUDA_VISIBLE_DEVICES", "")).strip("-") or "default"
+    return settings.cache / "locks" / f"{key[:60]}.lock"

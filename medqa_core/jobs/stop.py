@@ -1,0 +1,89 @@
+"""Stop: a queued run leaves the queue; a live one is asked to save a checkpoint and end."""
+
+import signal
+import time
+from contextlib import suppress
+
+import psutil
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import device
+from medqa_core.jobs.queue import locked, write_status
+from medqa_core.runs.run import Run
+from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
+
+KILLED = "It was ended by force; what came after its last checkpoint is lost."
+WAIT = 10.0
+"""Seconds that a killed process gets to disappear."""
+
+
+def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
+    """Stop a run; the sentence that says what happens now.
+
+    A process is signalled only if it is the one that the run names: same number, same time of start, same boot.
+
+    Args:
+        run: which one.
+        settings: where the queue and the locks are.
+        force: kill the process instead of asking it. Its last checkpoint remains.
+
+    Raises:
+        InputError: there is nothing to stop.
+    """
+    with locked(settings):  # nobody starts it meanwhile
+        status = run.status()
+        if status is not None and status.state == "queued":
+            return _leave_queue(run, status)
+    if status is not None and status.state in LIVE and status.process is not None and status.process.is_alive():
+        if force:
+            _kill(status.process)
+            _note_kill(run, settings)
+            return f"{run.id} was ended by force. Its last checkpoint remains: train --resume {run.id} goes on from it."
+        _signal(status.process, signal.SIGTERM)
+        return f"{run.id} is stopping: it saves a checkpoint first, so that train --resume {run.id} can go on."
+    held = device.holder(settings)
+    if held is not None and held.run == run.id and held.doing == "evaluating":
+        _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
+        return f"{run.id} is trained; its evaluation is being stopped. Later: evaluate {run.id}"
+    raise InputError(f"{run.id} is {run.state}: there is nothing to stop.")
+
+
+def _leave_queue(run: Run, status: Status) -> str:
+    ended = {"state": "stopped", "process": None, "stage": None, "finished_at": now()}
+    write_status(run.folder, status.model_copy(update=ended))
+    if status.process is not None and status.process.is_alive():  # its worker is just starting
+        _signal(status.process, signal.SIGTERM)
+    return f"{run.id} has left the queue. To put it back: train --resume {run.id} --background"
+
+
+def _signal(process: ProcessIdentity, number: signal.Signals) -> None:
+    # psutil keeps the time of start, and refuses to signal another process of that number.
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process.pid)
+        if process.is_alive():
+            found.send_signal(number)
+
+
+def _kill(process: ProcessIdentity) -> None:
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process.pid)
+        if not process.is_alive():
+            return
+        family = [*found.children(recursive=True), found]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    end = time.monotonic() + WAIT
+    while process.is_alive() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _note_kill(run: Run, settings: Settings) -> None:
+    """The worker cannot write its end any more, so this does: otherwise the run would be called lost."""
+    with locked(settings):
+        status = run.status()
+        if status is None or status.state not in LIVE or (status.process and status.process.is_alive()):
+            return
+        ended = {"state": "stopped", "stage": None, "cause": "killed", "error": KILLED, "finished_at": now()}
+        write_status(run.folder, status.model_copy(update=ended))

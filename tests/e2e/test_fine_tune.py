@@ -1,0 +1,192 @@
+"""A fine-tune that is started in a browser outlives the tab and the server, stops, goes on, and is never doubled."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from medqa_core.jobs.job import read_job
+from medqa_core.runs.run import Run
+from medqa_core.runs.store import RunStore
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60_000
+CLICK_AT = """moment => setTimeout(() => [...document.querySelectorAll('button')]
+    .find(b => b.innerText.trim() === 'Start fine-tune').click(), moment - Date.now())"""
+
+
+class Server:
+    """`streamlit run app.py` on a store of its own, to be killed and started again at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.store = RunStore(folder / "reports")
+        self.address = f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(self.port)]
+        names = {"MEDQA_REPORTS": self.store.folder, "MEDQA_CACHE": self.folder / "cache", "OMP_NUM_THREADS": 1}
+        with open(self.folder / "server.log", "ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**os.environ, **{name: str(value) for name, value in names.items()}},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        for _ in range(240):
+            try:
+                with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.25)
+        pytest.fail("the server did not start within a minute")
+
+    def kill(self) -> None:
+        """Kill the server and everything in its process group, as a closed terminal does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+    for entry in server.store.list():
+        status = server.store.open(entry.id).status()
+        if status and status.process and status.process.is_alive():
+            psutil.Process(status.process.pid).kill()
+    assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8", errors="replace")
+
+
+def form(browser: Browser, server: Server, *, epochs: int) -> Page:
+    """A tab of its own with the `smoke` preset in the form."""
+    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.goto(f"{server.address}/fine_tune")
+    choose(page, "Start from", "smoke")
+    fill(page, "Epochs", str(epochs))
+    expect(page.locator("code", has_text=f"epochs={epochs}.0")).to_be_visible(timeout=PATIENCE)
+    return page
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click(timeout=PATIENCE)
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def fill(page: Page, label: str, text: str) -> None:
+    expect(page.locator("code", has_text="--preset smoke")).to_be_visible(timeout=PATIENCE)
+    page.get_by_label(label, exact=True).first.fill(text)  # no Enter, no other field: it is taken while typing
+
+
+def press(page: Page, label: str) -> None:
+    page.get_by_role("button", name=label, exact=True).click(timeout=PATIENCE)
+
+
+def until(run: Run, *states: str) -> str:
+    for _ in range(600):
+        if run.state in states:
+            return run.state
+        time.sleep(0.2)
+    pytest.fail(f"{run.id} is still {run.state}: {run.log_tail()[-2000:]}")
+
+
+def rows(run: Run) -> list[dict[str, float]]:
+    """What was logged; no step of either split twice."""
+    found = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert set(Counter((row["split"], row["step"]) for row in found).values()) == {1}
+    return found
+
+
+def test_a_run_outlives_the_tab_and_the_server(browser: Browser, own: Server, shots: Path) -> None:
+    page = form(browser, own, epochs=30)
+    press(page, "Start fine-tune")
+    expect(page.get_by_text("Smoke test: step").first).to_be_visible(timeout=PATIENCE)
+    page.screenshot(path=shots / "fine-tune-during.png")
+    run = own.store.open("smoke")
+    status = run.status()
+    assert status is not None and status.process is not None
+    page.context.close()
+    own.kill()
+    assert run.state == "running" and status.process.is_alive(), "the worker went with the server"
+    own.start()
+    page = browser.new_context().new_page()
+    page.goto(f"{own.address}/fine_tune?run=smoke")
+    expect(page.get_by_text("It is complete: training took").first).to_be_visible(timeout=2 * PATIENCE)
+    page.screenshot(path=shots / "fine-tune-after.png")
+    assert until(run, "completed") == "completed"
+    assert [row["step"] for row in rows(run) if row["split"] == "train"] == list(range(1, 181))
+    assert {row["attempt"] for row in rows(run)} == {1}
+    assert run.evaluation() is not None
+    page.get_by_role("link", name="How did training go?").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
+    assert page.url.endswith("/loss_curves?run=smoke")
+    page.context.close()
+
+
+def test_stop_and_resume(browser: Browser, own: Server) -> None:
+    page = form(browser, own, epochs=80)
+    press(page, "Start fine-tune")
+    expect(page.get_by_text("Smoke test: step").first).to_be_visible(timeout=PATIENCE)
+    run = own.store.open("smoke")
+    press(page, "Stop and save")
+    assert until(run, "stopped") == "stopped"
+    reached = len([row for row in rows(run) if row["split"] == "train"])
+    assert 0 < reached < 480
+    expect(page.get_by_text("This run was stopped before its end.")).to_be_visible(timeout=PATIENCE)
+    press(page, "Resume")
+    until(run, "running")
+    assert until(run, "completed") == "completed"
+    found = [row for row in rows(run) if row["split"] == "train"]
+    assert [row["step"] for row in found] == list(range(1, 481))
+    assert [row["attempt"] for row in found] == [1] * reached + [2] * (480 - reached)
+    page.context.close()
+
+
+def test_two_tabs_at_once_make_one_run(browser: Browser, own: Server) -> None:
+    tabs = [form(browser, own, epochs=5) for _ in range(2)]
+    moment = time.time() * 1000 + 1500
+    for tab in tabs:
+        tab.evaluate(CLICK_AT, moment)
+    for tab in tabs:
+        expect(tab.get_by_role("heading", name="Run #1 · Smoke test").first).to_be_visible(timeout=PATIENCE)
+    assert [entry.id for entry in own.store.list()] == ["smoke"]
+    run = own.store.open("smoke")
+    until(run, "completed")
+    job = read_job(run)
+    assert job is not None and job.launches == 1
+    assert [row["step"] for row in rows(run) if row["split"] == "train"] == list(range(1, 31))
+    for tab in tabs:
+        tab.context.close()
+
+
+def test_a_mistake_is_said_while_typing(browser: Browser, own: Server) -> None:
+    page = form(browser, own, epochs=4)
+    fill(page, "Epochs", "-1")
+    expect(page.get_by_text("'-1' is not allowed")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Start fine-tune")).to_be_disabled()
+    page.get_by_label("Epochs", exact=True).first.fill("3")
+    expect(page.locator("code", has_text="epochs=3.0")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Metrics").click()
+    page.get_by_role("link", name="Fine-tune").click()
+    expect(page.locator("code", has_text="epochs=3.0")).to_be_visible(timeout=PATIENCE)
+    page.context.close()

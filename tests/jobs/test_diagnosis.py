@@ -1,0 +1,116 @@
+"""Why a run ended, in words that name the cause, what is left and what to do."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from medqa_core.foundation.errors import shorten
+from medqa_core.jobs import diagnosis
+from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
+from medqa_core.runs.presets import command_line, from_preset
+from medqa_core.runs.run import Run
+from medqa_core.runs.status import Memory, ProcessIdentity, boot_id
+
+from .conftest import GONE
+
+Make = Callable[..., Run]
+KILLED = ProcessIdentity(pid=2**22 - 1, created=1.0, boot=boot_id())
+GIB = 2**30
+ROOMY = Memory(used=GIB, peak=GIB, total=16 * GIB, available=12 * GIB)
+TIGHT = Memory(used=15 * GIB, peak=15 * GIB, total=16 * GIB, available=GIB // 4)
+
+
+@pytest.mark.parametrize(
+    ("status", "log", "cause", "words"),
+    [
+        ({"process": GONE}, "", "killed", "switched off or started anew"),
+        ({"process": KILLED, "memory": TIGHT}, "", "memory", "ran out of memory: 0.2 of 16 GiB were left"),
+        ({"process": KILLED, "memory": ROOMY}, "", "killed", "at step 7, as when it is killed from outside"),
+        ({"process": KILLED}, "", "killed", "as when it is killed"),
+        ({"process": KILLED}, "MemoryError", "memory", "ran out of memory."),
+        ({"process": KILLED, "memory": ROOMY}, "OSError: [Errno 28] No space left on device", "disk", "disk is full"),
+    ],
+)
+def test_a_lost_run(status: dict[str, Any], log: str, cause: str, words: str, make: Make) -> None:
+    run = make("a", "running", step=7, total_steps=12, **status)
+    (run.folder / "train.log").write_text(f"started\n{log}\n")
+    found = diagnose(run)
+    assert found is not None
+    assert (found.cause, found.resume) == (cause, "python -m medqa_core train --resume a")
+    assert words in found.happened
+    assert "until step 7 is safe" in found.kept
+
+
+def test_a_full_disk(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage(NamedTuple):
+        free: int
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10 * 2**20))
+    found = diagnose(make("a", "running", process=KILLED))
+    assert found is not None
+    assert (found.cause, found.kept) == ("disk", "It had not trained a step yet, so no work is lost.")
+    assert found.remedy.startswith("Free some space")
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "log", "found"),
+    [
+        ("The disk is full.", "disk", "", "disk"),
+        ("RuntimeError: can't allocate memory", None, "", "memory"),
+        (None, None, "Killed\n", "killed"),
+        (None, None, "quiet\n", "fault"),
+        ("MedQuAD is not in reach.", "data", "", "data"),
+        ("ValueError: what", "fault", "No space left on device", "fault"),
+    ],
+)
+def test_a_failed_run(error: str | None, cause: str | None, log: str, found: str, make: Make) -> None:
+    run = make("a", "failed", error=error, cause=cause, step=3)
+    (run.folder / "train.log").write_text(log)
+    told = diagnose(run)
+    assert told is not None
+    assert (told.cause, told.resume) == (found, resume_command(run))
+    assert told.happened == error or error is None
+    assert told.happened.endswith((".", "memory", "what"))
+
+
+def test_what_would_end_the_same_way_is_started_anew_with_other_settings(make: Make) -> None:
+    found = diagnose(make("a", "failed", error="The training loss was nan at step 5.", cause="nan", step=5))
+    assert found is not None
+    assert found.resume is None
+    assert found.fresh == from_preset("smoke", {"learning_rate": 0.0017})
+    assert command_line(found.fresh) == "python -m medqa_core train --preset smoke --set learning_rate=0.0017"
+    found = diagnose(make("b", "failed", error="max_tokens: 9 is more than 8.", cause="input"))
+    assert found is not None
+    assert (found.resume, found.fresh) == (None, from_preset("smoke"))
+
+
+def test_less_memory_without_another_result(make: Make) -> None:
+    found = diagnose(make("a", "failed", error="Out of memory.", cause="memory"))
+    assert found is not None and found.fresh is not None and found.resume is not None
+    assert found.fresh.pass_tokens == diagnosis.DEFAULT_PASS // 2
+    assert found.fresh.model_copy(update={"pass_tokens": None}) == from_preset("smoke")
+
+
+def test_the_newest_checkpoint_is_named(make: Make) -> None:
+    run = make("a", "failed", step=9)
+    for name in ("step-00000004", "step-00000008", ".step-00000009.x.tmp", "step-x"):
+        (run.folder / "checkpoints" / name).mkdir(parents=True)
+    status = run.status()
+    assert status is not None
+    assert "its last checkpoint is that of step 8." in kept(run, status)
+
+
+@pytest.mark.parametrize("state", ["queued", "stopped", "completed"])
+def test_others_need_no_diagnosis(state: str, make: Make) -> None:
+    assert diagnose(make("a", state)) is None
+
+
+def test_words_that_a_clinician_understands(make: Make) -> None:
+    for cause in ("memory", "disk", "killed", "nan", "data", "input", "fault"):
+        found = diagnose(make(cause, "failed", cause=cause))
+        assert found is not None
+        said = f"{found.happened} {found.kept} {found.remedy}"
+        assert not any(word in said for word in ("SIGKILL", "OOM", "errno", "traceback", "process id")), said
+        assert len(shorten(said, 600)) < 600

@@ -1,0 +1,37 @@
+"""`job.json` is read as far as it can be, and never in the way."""
+
+from collections.abc import Callable
+
+import pytest
+
+from medqa_core.jobs.job import new_job, read_job, write_job
+from medqa_core.runs.estimate import Estimate, Range
+from medqa_core.runs.run import Run
+
+ESTIMATE = Estimate(
+    device="cpu", steps=12, tokens=900, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,
+    train_seconds=Range(low=2, middle=3, high=4), memory=2**30, memory_total=2**34,
+)  # fmt: skip
+
+
+def test_what_is_written_is_read(make: Callable[..., Run]) -> None:
+    run, job = make(), new_job(evaluate=False, estimate=ESTIMATE)
+    write_job(run.folder, job)
+    assert read_job(run) == job
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"submitted_at": "soon"}', '{"schema_version": 2}', "\x00"])
+def test_a_missing_or_torn_file_is_no_job(content: str | None, make: Callable[..., Run]) -> None:
+    run = make()
+    if content is not None:
+        (run.folder / "job.json").write_text(content)
+    assert read_job(run) is None
+    assert run.problems == []
+
+
+def test_unknown_fields_are_left_alone(make: Callable[..., Run]) -> None:
+    run = make()
+    (run.folder / "job.json").write_text('{"submitted_at": "2026-01-01T00:00:00Z", "colour": "red"}')
+    job = read_job(run)
+    assert job is not None
+    assert (job.evaluate, job.estimate, job.launches) == (True, None, 0)

@@ -1,0 +1,94 @@
+"""What goes on, and afterwards the plan beside what came of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.checks import planned_steps, split_sizes
+from medqa_core.jobs.device import hold
+from medqa_core.jobs.job import new_job, write_job
+from medqa_core.jobs.watch import current_of, look, outcome
+from medqa_core.runs.presets import from_preset
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import SplitSizes
+from medqa_core.runs.status import Memory, ProcessIdentity
+
+from .conftest import GONE
+from .test_job import ESTIMATE
+
+Make = Callable[..., Run]
+ALIVE = ProcessIdentity.current()
+
+
+def test_nothing_goes_on(settings: Settings, make: Make) -> None:
+    make("done", "completed")
+    make("lost", "running", process=GONE)
+    floor = look(settings)
+    assert floor.idle and not floor.foreign
+
+
+def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
+    make("going", "running", process=ALIVE, step=3, total_steps=12)
+    make("saving", "stopping", process=ALIVE)
+    make("coming", "queued", process=ALIVE)
+    make("waiting", "queued")
+    floor = look(settings)
+    assert {c.run.id: (c.activity, c.share) for c in floor.current} == {
+        "going": ("training", 0.25),
+        "saving": ("stopping", None),
+        "coming": ("starting", None),
+    }
+    assert [entry.run.id for entry in floor.waiting] == ["waiting"]
+
+
+def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) -> None:
+    run = make("a", "completed")
+    with hold(settings, "a") as held:
+        assert look(settings).foreign
+        held.now("evaluating", "a")
+        (current,) = look(settings).current
+        assert (current.run.id, current.activity) == ("a", "evaluating")
+        assert current_of(run, settings) == current
+        assert current_of(make("b", "completed"), settings) is None
+        held.now("evaluating", "of-another-store")
+        assert look(settings).current == []
+    assert current_of(run, settings) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "process", "activity"),
+    [
+        ("queued", None, "waiting"),
+        ("queued", ALIVE, "starting"),
+        ("running", ALIVE, "training"),
+        ("running", GONE, None),
+    ],
+)
+def test_what_goes_on_with_one_run(
+    state: str, process: ProcessIdentity | None, activity: str | None, settings: Settings, make: Make
+) -> None:
+    found = current_of(make("a", state, process=process), settings)
+    assert (found.activity if found else None) == activity
+
+
+@pytest.mark.parametrize(("seconds", "in_range"), [(3.0, True), (2.0, True), (4.5, False), (None, None)])
+def test_predicted_against_actual(seconds: float | None, in_range: bool | None, make: Make) -> None:
+    memory = Memory(used=1, peak=5, total=9, available=8)
+    run = make("a", "completed", train_seconds=seconds, tokens=900, memory=memory)
+    write_job(run.folder, new_job(evaluate=True, estimate=ESTIMATE))
+    found = outcome(run)
+    assert (found.estimate, found.seconds, found.memory, found.in_range) == (ESTIMATE, seconds, 5, in_range)
+    assert found.tokens_per_second == (900 / seconds if seconds else None)
+
+
+def test_nothing_was_predicted(make: Make) -> None:
+    assert outcome(make("a", "completed", train_seconds=3.0)).in_range is None
+
+
+def test_steps_and_sizes_before_anything_is_loaded(settings: Settings) -> None:
+    config = from_preset("smoke")
+    assert split_sizes(config, settings) == SplitSizes(train=48, validation=12, test=12)
+    assert planned_steps(config, 48) == 12
+    assert planned_steps(from_preset("smoke", {"epochs": 1.5, "batch_size": 9}), 48) == 9
+    assert split_sizes(from_preset("medquad-cpu"), settings) is None
