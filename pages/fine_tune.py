@@ -3,7 +3,7 @@
 import streamlit as st
 
 from medqa_core.foundation.settings import Settings
-from pages.parts import fine_tune_form, fine_tune_live, fine_tune_run, run_picker, states
+from pages.parts import fine_tune_after, fine_tune_form, fine_tune_live, run_picker, states
 
 settings = Settings.from_environment()
 st.title("What is being fine-tuned?", anchor=False)
@@ -11,8 +11,8 @@ floor = fine_tune_live.draw(settings)
 
 busy = {found.run.id for found in floor.current} | {entry.run.id for entry in floor.waiting}
 for run in run_picker.open_all([st.session_state.get(run_picker.SHOWN) or ""]):
-    if run.id not in busy and fine_tune_run.is_of_interest(run, alone=not busy):
-        fine_tune_run.after(run, public=settings.public)
+    if run.id not in busy and fine_tune_after.is_of_interest(run, alone=not busy):
+        fine_tune_after.after(run, public=settings.public)
 
 if settings.public:
     states.notice(

@@ -1,6 +1,5 @@
 """`train`: a new fine-tune, here or in the background, or one that goes on."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Annotated
@@ -19,6 +18,7 @@ from medqa_core.runs.config import TrainConfig, parse_assignments
 from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
 from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.worker import is_main
 from medqa_core.training.stop import StopFlag
 
 DEFAULT = "starter"
@@ -135,9 +135,9 @@ def _foreground(
         say(str(left))
         return
     finally:
-        if _is_main():
+        if is_main():
             launch.advance(settings)
-    if _is_main():
+    if is_main():
         _say_end(trained, evaluated=evaluate, json=json)
 
 
@@ -193,13 +193,8 @@ def _device(settings: Settings, run: Run | None, run_id: str | None, *, worker: 
         if run is not None:
             launch.say_stage(run, settings, "waiting for the device")
 
-    if not _is_main():  # the first of the processes that train together holds it for all of them
+    if not is_main():  # the first of the processes that train together holds it for all of them
         yield None
         return
     with device.hold(settings, run.id if run else run_id, waiting=wait if worker else None) as held:
         yield held
-
-
-def _is_main() -> bool:
-    """Whether this is the only process, or the first of those that `accelerate launch` made."""
-    return int(os.environ.get("RANK", "0")) == 0

@@ -1,5 +1,6 @@
 """The worker's side of `status.json`: it says what it does, and that it is alive, every few seconds."""
 
+import os
 import threading
 from contextlib import suppress
 from datetime import timedelta
@@ -12,9 +13,13 @@ from medqa_core.runs.status import ProcessIdentity, Status, now
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 60
 """The heartbeat is promised this much later than it is meant to come, for machines that stall."""
-
 KEPT = ("started_at", "train_seconds", "step", "total_steps", "epoch", "best", "tokens")
 """What a run that goes on takes over from its last attempt."""
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes: the only one, or the first of those that `accelerate launch` made."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 class StatusWriter:

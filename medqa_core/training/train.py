@@ -10,7 +10,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.status import LIVE, Status
 from medqa_core.runs.store import Run, RunStore
-from medqa_core.runs.worker import StatusWriter
+from medqa_core.runs.worker import StatusWriter, is_main
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 from medqa_core.training.failure import in_words
@@ -100,11 +100,6 @@ def resume(
     return _work(run, ready, settings, watch, status)
 
 
-def is_main() -> bool:
-    """Whether this is the process that writes: the only one, or the first of those that `accelerate launch` made."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def _work(
     run: Run,
     ready: Callable[[StatusWriter], Prepared],
@@ -120,7 +115,9 @@ def _work(
             finished = _fit(run, prepared, settings, watch, status)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
-            log.warning("stopped at step %d of %s", status.status.step, status.status.total_steps or "an unknown number")
+            log.warning(
+                "stopped at step %d of %s", status.status.step, status.status.total_steps or "an unknown number"
+            )
         except BaseException as error:
             cause, words = in_words(error)
             status.update(state="failed", stage=None, error=words, cause=cause)

@@ -10,7 +10,7 @@ from medqa_core.jobs import device
 from medqa_core.jobs.measure import Measurement
 from medqa_core.report.format import count, duration, percent
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.estimate import Estimate
+from medqa_core.runs.estimate import Estimate, Range
 from pages.parts import fine_tune_fields, states
 from pages.parts.fine_tune_said import say
 from pages.parts.markup import html, note
@@ -38,9 +38,8 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, measur
         cells += [("Time", "training alone", "not measured", ""), ("Memory", "at its peak", "not measured", "")]
     else:
         seconds, total = measured.train_seconds, measured.memory_total / GIB
-        span = f"{duration(seconds.low)} to {duration(seconds.high)}"
         cells += [
-            ("Time", f"training alone, on {measured.device}", duration(seconds.middle), span),
+            ("Time", f"training alone, on {measured.device}", duration(seconds.middle), span(seconds)),
             ("Memory", "at its peak", f"{measured.memory / GIB:.1f} GiB", f"of {total:.1f} GiB"),
         ]
     strip(cells)
@@ -50,6 +49,11 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, measur
             f"tokens: the model does not see their end. {count(measured.tokens)} tokens in all, "
             f"{count(round(measured.tokens_per_second))} a second over {measured.measured_steps} measured steps."
         )
+
+
+def span(seconds: Range) -> str:
+    """A range of time: `10 min to 12 min`, or one figure where both ends read the same."""
+    return " to ".join(dict.fromkeys((duration(seconds.low), duration(seconds.high))))
 
 
 def strip(cells: list[tuple[str, str, str, str]]) -> None:

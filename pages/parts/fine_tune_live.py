@@ -1,12 +1,9 @@
 """During: the run that is worked on and the queue behind it, drawn again every few seconds while there is something."""
 
-from contextlib import suppress
-
 import streamlit as st
 
-from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch, watch
+from medqa_core.jobs import watch
 from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, Floor
 from medqa_core.report.format import count, duration, percent, plural
@@ -42,9 +39,7 @@ def draw(settings: Settings) -> Floor:
 
 def look(settings: Settings) -> Floor:
     """What goes on, after the queue had its chance to move on."""
-    if not settings.public:  # a visitor of a demo starts nothing
-        with suppress(MedQAError):  # a store that cannot be written is still shown
-            launch.advance(settings)
+    states.move_queue_on(settings)
     return watch.look(settings)
 
 

@@ -1,4 +1,4 @@
-"""One run as the Fine-tune page shows it: while it is worked on, and after its end."""
+"""One run as the Fine-tune page shows it while it is worked on."""
 
 from html import escape
 
@@ -6,14 +6,9 @@ import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch, watch
-from medqa_core.jobs.diagnosis import diagnose
-from medqa_core.jobs.job import read_job
-from medqa_core.jobs.queue import RESUMABLE, enqueue
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import Current
-from medqa_core.report.format import NOT_STATED, count, duration, general, number
-from medqa_core.runs.config import TrainConfig
+from medqa_core.report.format import count, duration, general, number
 from medqa_core.runs.presets import PRESETS, differences
 from medqa_core.runs.run import Run
 from medqa_core.runs.status import Status
@@ -22,7 +17,7 @@ from pages.parts.fine_tune_cost import GIB, strip
 from pages.parts.fine_tune_said import say
 from pages.parts.loss_charts import RunCurve, View
 from pages.parts.loss_section import in_words
-from pages.parts.markup import html, note
+from pages.parts.markup import html
 from pages.parts.store import store
 
 LOG_LINES = 60
@@ -43,44 +38,8 @@ def during(current: Current, *, public: bool) -> None:
     if trained:
         _curve(run)
     settings_of(run)
-    log_of(run)
-
-
-def after(run: Run, *, public: bool) -> None:
-    """A run that has ended: how, what was foreseen and what came of it, and where to look next."""
-    heading(run)
-    state = run.state
-    if state == "completed":
-        unmeasured = run.evaluation() is None
-        states.notice(
-            _outcome_in_words(watch.outcome(run)),
-            "It has not been evaluated. To measure base and fine-tuned model on the test questions:"
-            if unmeasured
-            else "",
-            command=f"python -m medqa_core evaluate {run.id}" if unmeasured else None,
-        )
-        _predicted_and_actual(watch.outcome(run))
-    else:
-        states.standing(run)
     if not public:
-        _again_buttons(run)
-    _next(run)
-    settings_of(run)
-    if state != "completed":
         log_of(run)
-
-
-def _again_buttons(run: Run) -> None:
-    """Go on with it, or take its settings, mended where it failed on them, for a new one."""
-    found, config = diagnose(run), run.record.config
-    with st.container(horizontal=True, gap="small"):
-        if run.state in RESUMABLE and (found is None or found.resume):
-            st.button("Resume", key=f"resume {run.id}", type="primary", on_click=_resume, args=(run.id,))
-        mended = found.fresh if found is not None and found.fresh is not None else None
-        if mended is not None and mended != config:
-            st.button("Put mended settings into the form", key=f"mend {run.id}", on_click=_copy, args=(mended,))
-        if config is not None:
-            st.button("Copy its settings to the form", key=f"copy {run.id}", on_click=_copy, args=(config,))
 
 
 def heading(run: Run) -> None:
@@ -110,7 +69,7 @@ def settings_of(run: Run) -> None:
 
 
 def log_of(run: Run) -> None:
-    """The end of train.log."""
+    """The end of train.log; it may hold paths of this machine, which are not for a demo's visitors."""
     with st.expander("Log", key=f"log {run.id}"):
         lines = run.log_tail().splitlines()[-LOG_LINES:]
         st.code("\n".join(lines) or "Nothing has been written to train.log.", language=None, wrap_lines=True)
@@ -161,49 +120,6 @@ def _curve(run: Run) -> None:
         charts.show(chart, key=f"curve {run.id}", alt=in_words(curve), caption=in_words(curve))
 
 
-def _outcome_in_words(found: watch.Outcome) -> str:
-    if found.seconds is None:
-        return "It is complete."
-    took = f"It is complete: training took {duration(found.seconds)}"
-    if found.estimate is None:
-        return f"{took}. Nothing was measured beforehand."
-    seconds = found.estimate.train_seconds
-    span = f"{duration(seconds.low)} to {duration(seconds.high)}"
-    return f"{took}, {'as' if found.in_range else 'while'} {span} {'was' if found.in_range else 'were'} predicted."
-
-
-def _predicted_and_actual(found: watch.Outcome) -> None:
-    plan = found.estimate
-    if plan is None:
-        return
-    seconds = plan.train_seconds
-    speed = f"{count(round(found.tokens_per_second))} tokens/s" if found.tokens_per_second else NOT_STATED
-    rows = [
-        [
-            "Time",
-            f"{duration(seconds.middle)} ({duration(seconds.low)} to {duration(seconds.high)})",
-            duration(found.seconds),
-        ],
-        ["Speed", f"{count(round(plan.tokens_per_second))} tokens/s", speed],
-        ["Memory", f"{plan.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
-    ]
-    columns = [tables.Column("", "fit"), tables.Column("predicted"), tables.Column("actual")]
-    note("Actual speed counts the validations in; the predicted one is that of the measured steps.")
-    tables.table(columns, rows, caption="What was predicted from three steps, and what came of it.")
-
-
-def _next(run: Run) -> None:
-    """The pages that answer what people ask next."""
-    if run.series().empty and run.evaluation() is None:
-        return
-    pages = {"summary": "Did it help?", "loss_curves": "How did training go?", "ask": "What does it answer?"}
-    with st.container(horizontal=True, gap="medium"):
-        for page, question in pages.items():
-            if page != "ask" or run.adapter or run.model:
-                # The run is the picked one, which the address carries from page to page.
-                st.page_link(f"{page}.py", label=question, icon=":material/arrow_forward:")
-
-
 def _stop(run_id: str, force: bool = False) -> None:
     settings = Settings.from_environment()
     if settings.public:
@@ -213,32 +129,6 @@ def _stop(run_id: str, force: bool = False) -> None:
         run_picker.choose(run_id)  # what becomes of it is shown when it has ended
     except MedQAError as error:
         say(str(error), bad=True)
-
-
-def _copy(config: TrainConfig) -> None:
-    fine_tune_fields.fill(config)
-    say("The form below has these settings now.")
-
-
-def _resume(run_id: str) -> None:
-    settings = Settings.from_environment()
-    if settings.public:
-        return
-    try:
-        enqueue(store().open(run_id), settings)
-        launch.advance(settings)
-    except MedQAError as error:
-        say(str(error), bad=True)
-
-
-def is_of_interest(run: Run, *, alone: bool) -> bool:
-    """Whether the page has something to say about a run that is not being worked on.
-
-    `alone`: nothing else is; a run that came to its end as foreseen is then worth a look back.
-    """
-    if run.record.kind != "finetune":
-        return False
-    return run.state != "completed" or (alone and read_job(run) is not None)
 
 
 def remove_button(run: Run) -> None:

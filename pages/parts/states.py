@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from html import escape
 
 import streamlit as st
 
-from medqa_core.foundation.errors import shorten
+from medqa_core.foundation.errors import MedQAError, shorten
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
 from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
 from medqa_core.jobs.watch import Activity, Current, current_of
 from medqa_core.report.facts import Facts
@@ -110,12 +112,21 @@ def watch(run: Run, body: Callable[[], None]) -> None:
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
+        if run.state == "queued":
+            move_queue_on(Settings.from_environment())
         if not in_work(run):
             st.rerun()
         standing(run)
         body()
 
     refreshing()
+
+
+def move_queue_on(settings: Settings) -> None:
+    """Start the next queued run if the device is free: a killed worker could not. A demo's visitor starts nothing."""
+    if not settings.public:
+        with suppress(MedQAError):  # a store that cannot be written is still shown
+            launch.advance(settings)
 
 
 def page_failed(error: Exception) -> bool:

@@ -48,10 +48,9 @@ def test_one_worker_for_the_first_run(settings: Settings, worker: Use) -> None:
     assert advance(settings) == []
     (pid,) = started
     assert os.getsid(pid) == pid != os.getsid(0), "the worker is in a session of its own"
-    until(lambda: first.state == "running")
-    assert advance(settings) == []
-    assert (status_of(first).step, second.state) == (3, "queued")
     until(lambda: "training" in first.log_tail())
+    assert advance(settings) == []
+    assert (first.state, status_of(first).step, second.state) == ("running", 3, "queued")
     os.kill(pid, signal.SIGKILL)
     until(lambda: len(started) == 2)  # the reaper saw it and let the queue go on
     until(lambda: second.state == "running")

@@ -250,7 +250,7 @@ def test_predicted_against_actual(build: Builder, open_page: Open) -> None:
     assert "It is complete" not in shown(open_page("fine_tune.py", run="finished"))  # it was never in a queue
     write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
     text = shown(open_page("fine_tune.py", run="finished"))
-    assert "training took 1 h 22 min, while 1 min to 2 min were predicted." in text
+    assert "training took 1 h 22 min; predicted was 1 min to 2 min." in text
     assert "<td>300 tokens/s</td>" in text
 
 

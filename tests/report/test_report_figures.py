@@ -107,9 +107,8 @@ def test_a_path_on_someones_disk_is_not_shown(text, shown):
     ],
 )
 def test_settings_of_each_method(tmp_path: Path, method: str, there: set[str], absent: set[str]) -> None:
-    record = RunRecord(
-        id="r", title="t", kind="finetune", created_at=datetime.now(UTC), config=from_preset("smoke", {"method": method})
-    )
+    config = from_preset("smoke", {"method": method})
+    record = RunRecord(id="r", title="t", kind="finetune", created_at=datetime.now(UTC), config=config)
     labels = {label for label, _ in settings(Run(tmp_path, record))}
     assert there <= labels
     assert not labels & absent

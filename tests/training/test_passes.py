@@ -58,7 +58,9 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(lab: Settings, layout:
     for example in few:
         logits = model(input_ids=torch.tensor([example.input_ids])).logits[0]
         first = example.prompt_tokens
-        loss = functional.cross_entropy(logits[first - 1 : -1], torch.tensor(example.input_ids[first:]), reduction="sum")
+        loss = functional.cross_entropy(
+            logits[first - 1 : -1], torch.tensor(example.input_ids[first:]), reduction="sum"
+        )
         (loss / counted).backward()
         reference += float(loss.detach())
     expected = {name: p.grad.clone() for name, p in model.named_parameters()}

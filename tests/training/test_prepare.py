@@ -62,7 +62,8 @@ def test_a_data_set_that_is_too_small_to_split(lab: Settings, monkeypatch: pytes
 
 
 def test_a_data_set_out_of_reach(lab: Settings) -> None:
-    assert isinstance(refused(lab, dataset="medquad"), DataUnavailable)
+    elsewhere = replace(lab, medquad=lab.cache / "missing.zip")
+    assert isinstance(refused(elsewhere, dataset="medquad"), DataUnavailable)
 
 
 @pytest.mark.parametrize("changes", [{"dataset": "startr"}, {"base_model": "smollm"}])

@@ -100,7 +100,10 @@ def test_checkpoints_come_by_the_clock(lab: Settings, tmp_path: Path) -> None:
     for number in range(1, 5):
         often.step(number)
         often.recorder.checkpoint_if_due()
-    assert [p.name for p in sorted((tmp_path / "often" / "checkpoints").iterdir())] == ["step-00000003", "step-00000004"]
+    assert [p.name for p in sorted((tmp_path / "often" / "checkpoints").iterdir())] == [
+        "step-00000003",
+        "step-00000004",
+    ]
     found = checkpoint.newest(tmp_path / "often")
     assert found is not None
     assert found.counters == often.recorder.counters

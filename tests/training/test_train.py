@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from medqa_core.data import starter
 from medqa_core.data.split import grouped_split
 from medqa_core.evaluation.loss import answer_losses, mean_loss
-from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import SIDES, load_pair
@@ -24,7 +23,6 @@ from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import RunRecord
 from medqa_core.runs.store import RunStore
-from medqa_core.training import train as module
 from medqa_core.training.fit import Fit
 from medqa_core.training.recorder import LossNotFinite, Recorder
 from medqa_core.training.train import train
@@ -252,15 +250,6 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_is_shown(
     assert "ERROR The training loss was nan at step 6," in run.log_tail()
 
 
-def test_a_learning_rate_beyond_all_reason_is_diagnosed(store: Settings) -> None:
-    config = {"method": "full", "learning_rate": 1.0, "max_grad_norm": 1000, "schedule": "constant", "warmup_steps": 0}
-    run = train(from_preset("smoke", config), store)  # it need not end in NaN: the best weights are those before it
-    status = run.status()
-    assert status is not None
-    assert status.best is not None
-    assert status.best.step == 0
-
-
 def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     broken(monkeypatch, 7, KeyboardInterrupt())
     run = train(from_preset("smoke"), store)
@@ -282,34 +271,18 @@ def test_ctrl_c_before_the_first_step_stops_too(store: Settings, monkeypatch: py
     assert run.state == "stopped"
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(28, "No space left on device"), "The disk is full. Free some space, then resume the run"),
-        (
-            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
-            "Out of memory. Lower pass_tokens or max_tokens, or train with method lora.",
-        ),
-        (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory. Lower pass_tokens"),
-        (ValueError("first line\nsecond line"), "ValueError: first line"),
-        (ZeroDivisionError(), "ZeroDivisionError: ZeroDivisionError"),
-        (MedQAError("One line."), "One line."),
-    ],
-)
-def test_a_failure_is_told_in_plain_words(
-    store: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
-) -> None:
-    broken(monkeypatch, 1, error)
-    with pytest.raises(type(error)):
+def test_a_failure_is_in_the_status_in_plain_words(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(monkeypatch, 1, OSError(28, "No space left on device"))
+    with pytest.raises(OSError, match="No space left"):
         train(from_preset("smoke", SHORT), store)
     run = RunStore(store.reports).open("smoke")
     status = run.status()
     assert status is not None
-    assert status.state == "failed"
+    assert (status.state, status.cause) == ("failed", "disk")
     assert status.error is not None
-    assert status.error.startswith(words)
+    assert status.error.startswith("The disk is full. Free some space, then resume the run")
     assert run.adapter is not None  # of step 0
-    assert ("Traceback" in run.log_tail()) == (not isinstance(error, MedQAError))
+    assert "Traceback" in run.log_tail()
 
 
 @pytest.mark.usefixtures("smoke")

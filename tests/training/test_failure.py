@@ -1,0 +1,31 @@
+"""What ended a training, in words that a person can act on."""
+
+import pytest
+import torch
+
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
+from medqa_core.training.failure import in_words
+from medqa_core.training.recorder import LossNotFinite
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (OSError(28, "No space left on device"), "disk", "The disk is full. Free some space, then resume the run"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "disk", "The disk is full."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "Out of memory. Lower pass_"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "memory", "Out of memory. Lower pass_tokens or max_tokens"),
+        (MemoryError(), "memory", "Out of memory."),
+        (LossNotFinite("One line."), "nan", "One line."),
+        (DataUnavailable("One line."), "data", "One line."),
+        (InputError("One line."), "input", "One line."),
+        (MedQAError("One line."), "fault", "One line."),
+        (ValueError("first line\nsecond line"), "fault", "ValueError: first line"),
+        (ZeroDivisionError(), "fault", "ZeroDivisionError: ZeroDivisionError"),
+    ],
+)
+def test_cause_and_words(error: Exception, cause: str, words: str) -> None:
+    found = in_words(error)
+    assert found[0] == cause
+    assert found[1].startswith(words)
+    assert "\n" not in found[1]
