@@ -96,7 +96,7 @@ def nothing() -> None:
             "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
             command="python -m medqa_core train --preset medquad-cpu",
         )
-    elif run.state in states.REFRESHED:
+    elif states.in_work(run):
         states.notice("No answers yet.", "Both models answer the test questions after training.")
     else:
         states.notice(

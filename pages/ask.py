@@ -34,7 +34,7 @@ def no_model() -> None:
         "It was imported: its source gives figures, not the model."
         if run.record.kind == "imported"
         else "Its fine-tuned model has not been saved yet."
-        if run.state in states.REFRESHED
+        if states.in_work(run)
         else "Its folder holds neither an adapter nor a fine-tuned model."
     )
     states.notice("This run cannot answer.", why)

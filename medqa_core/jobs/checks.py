@@ -1,6 +1,5 @@
 """What can be said about a configuration at once, before a worker loads a model and the data."""
 
-import math
 from pathlib import Path
 
 from medqa_core.data import sources
@@ -44,11 +43,6 @@ def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
         return None
     parts = split_pairs(data.pairs, config)
     return SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
-
-
-def planned_steps(config: TrainConfig, examples: int) -> int:
-    """Optimizer steps of the whole run; the last one of a pass may be smaller."""
-    return max(1, math.ceil(config.epochs * math.ceil(examples / config.effective_batch) - 1e-9))
 
 
 def _at_hand(config: TrainConfig, settings: Settings) -> PairSet | None:

@@ -1,5 +1,6 @@
 """The configuration of a fine-tune: every field with its meaning, range and default."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -96,6 +97,14 @@ class TrainConfig(BaseModel):
     def effective_batch(self) -> int:
         """Examples an optimizer step."""
         return self.batch_size * self.accumulation
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """Optimizer steps of one pass over so many training examples; the last one may be smaller."""
+        return math.ceil(examples / self.effective_batch)
+
+    def steps(self, examples: int) -> int:
+        """Optimizer steps of the whole run on so many training examples."""
+        return max(1, math.ceil(self.epochs * self.steps_per_epoch(examples) - 1e-9))
 
 
 def validated(values: Mapping[str, Any]) -> TrainConfig:

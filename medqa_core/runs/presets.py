@@ -113,11 +113,12 @@ def command_line(config: TrainConfig) -> str:
     """The command that trains with this configuration."""
     words = ["python", "-m", "medqa_core", "train", "--preset", config.preset if config.preset in PRESETS else CUSTOM]
     for name, value in differences(config).items():
-        words += ["--set", f"{name}={_as_text(value)}"]
+        words += ["--set", f"{name}={as_text(value)}"]
     return shlex.join(words)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A field's value as it is typed after `--set FIELD=` or into a form."""
     if isinstance(value, dict):
         return ",".join(f"{name}={column}" for name, column in value.items())
     return "none" if value is None else str(value)

@@ -30,12 +30,12 @@ class Plan:
     @cached_property
     def steps_per_epoch(self) -> int:
         """Optimizer steps a pass over the training set; its last one may be smaller."""
-        return math.ceil(len(self.lengths) / self.config.effective_batch)
+        return self.config.steps_per_epoch(len(self.lengths))
 
     @cached_property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
-        return max(1, math.ceil(self.config.epochs * self.steps_per_epoch - 1e-9))
+        return self.config.steps(len(self.lengths))
 
     @cached_property
     def total_tokens(self) -> int:

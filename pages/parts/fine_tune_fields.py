@@ -13,7 +13,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import split_sizes
 from medqa_core.report.format import capital
 from medqa_core.runs.config import TrainConfig, validated
-from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.presets import CUSTOM, PRESETS, as_text, from_preset
 from medqa_core.runs.schema import SplitSizes
 from pages.parts.markup import escape_markdown, html, rich
 
@@ -99,9 +99,7 @@ def typed(name: str, value: Any) -> Any:
     """A field's value as its input holds it."""
     if kind(name) in ("choice", "whole"):
         return value
-    if isinstance(value, dict):
-        return ",".join(f"{ours}={theirs}" for ours, theirs in value.items())
-    return NONE if value is None else str(value)
+    return as_text(value)
 
 
 def value_of(name: str, text: Any) -> Any:

@@ -5,7 +5,6 @@ import streamlit as st
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
-from medqa_core.jobs.checks import planned_steps
 from medqa_core.jobs.queue import submit
 from medqa_core.report.format import count, listing, plural
 from medqa_core.runs.presets import CUSTOM, PRESETS, command_line
@@ -61,7 +60,7 @@ def _plan(form: Form, settings: Settings) -> None:
         given = config.train_size if isinstance(config.train_size, int) else None
         examples = form.sizes.train if form.sizes else given
         measured = fine_tune_cost.found(config, settings)
-        steps = measured.steps if measured else planned_steps(config, examples) if examples else None
+        steps = measured.steps if measured else config.steps(examples) if examples else None
         fine_tune_cost.figures(config, examples, steps, measured)
         if form.sizes is not None:
             note(_sizes(form.sizes))

@@ -30,7 +30,7 @@ def no_curve(run: Run) -> None:
             "holds the curve:",
             command="python -m medqa_core import PATH/TO/OUTPUT_FOLDER",
         )
-    elif run.state in states.REFRESHED:
+    elif states.in_work(run):
         states.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:
         states.notice("This run has no loss curve.", "Its metrics.jsonl is missing or empty.")

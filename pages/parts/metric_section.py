@@ -121,7 +121,7 @@ def how_measured(facts: Facts) -> None:
 def _one_sided(facts: Facts) -> None:
     """Nothing to compare: what the source says, if the run is imported, or the command that measures."""
     if not facts.imported:
-        if facts.run.state in states.REFRESHED:
+        if states.in_work(facts.run):
             states.notice("Not measured yet.", "The evaluation follows when training has ended.")
         else:
             states.notice(

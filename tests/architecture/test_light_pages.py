@@ -25,7 +25,7 @@ import json, sys
 import app
 print(json.dumps({"faults": {}, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
 """
-PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "data.py", "compare.py", "ask.py")
+PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "data.py", "compare.py", "ask.py", "fine_tune.py")
 
 
 def run(code: str, *arguments: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.checks import planned_steps, split_sizes
+from medqa_core.jobs.checks import split_sizes
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.watch import current_of, look, outcome
@@ -89,6 +89,6 @@ def test_nothing_was_predicted(make: Make) -> None:
 def test_steps_and_sizes_before_anything_is_loaded(settings: Settings) -> None:
     config = from_preset("smoke")
     assert split_sizes(config, settings) == SplitSizes(train=48, validation=12, test=12)
-    assert planned_steps(config, 48) == 12
-    assert planned_steps(from_preset("smoke", {"epochs": 1.5, "batch_size": 9}), 48) == 9
+    assert config.steps(48) == 12
+    assert from_preset("smoke", {"epochs": 1.5, "batch_size": 9}).steps(48) == 9
     assert split_sizes(from_preset("medquad-cpu"), settings) is None

@@ -23,7 +23,7 @@ def healthy(app: AppTest) -> AppTest:
     return app
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "fine_tune.py"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_opens(kind: str, page: str, build: Builder, open_page: Open) -> None:
     folder = getattr(build, kind)()
