@@ -33,8 +33,7 @@ class Description:
     @property
     def sizes(self) -> SplitSizes:
         """Pairs in each part."""
-        parts = self.split
-        return SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
+        return self.split.sizes
 
     def facts(self) -> dict[str, Any]:
         """Everything countable, ready for JSON; all but the tokens, for which a tokenizer is needed."""

@@ -16,6 +16,7 @@ from medqa_core.data.pairs import Pair, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.config import TrainConfig
+from medqa_core.runs.schema import SplitSizes
 
 METHODS = {
     "grouped": "grouped by document, topic, question and answer; stratified by source and question type",
@@ -36,6 +37,11 @@ class Split:
     test: tuple[Pair, ...]
     groups: dict[str, str]
     """Pair id to group id, for every pair of the split."""
+
+    @property
+    def sizes(self) -> SplitSizes:
+        """Pairs in each part."""
+        return SplitSizes(train=len(self.train), validation=len(self.validation), test=len(self.test))
 
     @property
     def hash(self) -> str:

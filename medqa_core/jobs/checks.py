@@ -39,10 +39,7 @@ def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
         DataUnavailable: MedQuAD is not where the settings say.
     """
     data = _at_hand(config, settings)
-    if data is None:
-        return None
-    parts = split_pairs(data.pairs, config)
-    return SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test))
+    return None if data is None else split_pairs(data.pairs, config).sizes
 
 
 def _at_hand(config: TrainConfig, settings: Settings) -> PairSet | None:

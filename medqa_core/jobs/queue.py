@@ -17,8 +17,7 @@ from medqa_core.jobs.job import Job, new_job, read_job, write_job
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.status import LIVE, ProcessIdentity, Status
 from medqa_core.runs.store import RunStore
 
 PATIENCE = 20.0
@@ -79,21 +78,12 @@ def submit(
         for run in [*live(settings), *(entry.run for entry in entries(settings))]:
             if run.record.config == config:
                 return Submission(run, new=False)
-        record = RunRecord(
-            id=run_id or store.free_id(config.preset),
-            number=store.next_number(),
-            title=config.title,
-            objective=config.objective,
-            kind="finetune",
-            created_at=now(),
-            config=config,
-        )
 
         def fill(folder: Path) -> None:
             write_job(folder, new_job(evaluate=evaluate, estimate=estimate))
             write_status(folder, Status(state="queued"))
 
-        return Submission(store.create(record, fill), new=True)
+        return Submission(store.create(store.draft(config, run_id), fill), new=True)
 
 
 def enqueue(run: Run, settings: Settings) -> Submission:

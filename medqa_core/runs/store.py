@@ -13,9 +13,10 @@ from pathlib import Path
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
+from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.run import LOG_TAIL, WRITE_UPS, Run, read_model
 from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import Status, derived_state
+from medqa_core.runs.status import Status, derived_state, now
 
 __all__ = ["LOG_TAIL", "WRITE_UPS", "Run", "RunEntry", "RunStore", "read_model"]
 
@@ -97,6 +98,18 @@ class RunStore:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return Run(folder, record)
+
+    def draft(self, config: TrainConfig, run_id: str | None = None) -> RunRecord:
+        """The record of a new run with what is known before its model and data are read. Nothing is written."""
+        return RunRecord(
+            id=run_id or self.free_id(config.preset),
+            number=self.next_number(),
+            title=config.title,
+            objective=config.objective,
+            kind="finetune",
+            created_at=now(),
+            config=config,
+        )
 
     def complete(self, run: Run, record: RunRecord) -> None:
         """Replace the record of a queued run by the one that its worker made."""

@@ -7,6 +7,7 @@ and `manifest.json` (SHA-256 of each). The position of the sampler is the step.
 
 import contextlib
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ class Counters(Record):
     """In a row, without a lower loss."""
     validated: int | None = None
     """The step of the last validation."""
+
+    def after_validation(self, loss: float) -> "Counters":
+        """These with the validation loss of the weights as they are; `best` is another one if it was the lowest."""
+        better = math.isfinite(loss) and (self.best is None or loss < self.best.validation_loss)
+        best = Best(step=self.step, validation_loss=loss) if better else self.best
+        bad = 0 if better else self.bad_validations + 1
+        return self.model_copy(update={"best": best, "bad_validations": bad, "validated": self.step})
 
 
 class Checkpoint:

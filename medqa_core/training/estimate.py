@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 
-import psutil
-
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -71,7 +69,7 @@ def measure(
         tokens_per_second=round(middle, 1),
         train_seconds=Range(**{name: round(value, 1) for name, value in seconds.items()}),
         memory=used.peak,
-        memory_total=used.total if base.device != "cpu" else psutil.virtual_memory().total,
+        memory_total=used.total,
     )
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 
@@ -11,34 +10,24 @@ from medqa_core.training.checkpoint import Counters
 from medqa_core.training.fit import Fit
 from medqa_core.training.prepare import Prepared
 from medqa_core.training.recorder import Recorder
-from medqa_core.training.stop import Interrupted, StopFlag
+from medqa_core.training.stop import Interrupted
 
 OnStep = Callable[[int, int, float], None]
 """Called with the step, the steps there will be, and the step's loss."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is told what while a training goes on, and how it is stopped."""
-
-    progress: Callable[[str], None] = lambda _: None
-    on_step: OnStep = lambda *_: None
-    stop: StopFlag = field(default_factory=StopFlag)
 
 
 class Loop:
     """The way from where the counters say to the last step."""
 
     def __init__(
-        self, fit: Fit, prepared: Prepared, recorder: Recorder | None, watch: Watch, counters: Counters
+        self, fit: Fit, prepared: Prepared, counters: Counters, recorder: Recorder | None, on_step: OnStep
     ) -> None:
+        """`recorder` is None in processes that write nothing."""
         self._fit = fit
         self._validation = prepared.validation[: prepared.config.eval_examples]
-        self._recorder = recorder
-        self._watch = watch
         self._counters = counters
-        self._bad = counters.bad_validations
-        self._best = counters.best.validation_loss if counters.best else float("inf")
+        self._recorder = recorder
+        self._on_step = on_step
 
     def run(self) -> str:
         """To the last step, or until the validation loss has not fallen for too long."""
@@ -55,9 +44,10 @@ class Loop:
             self._stop_together()
             one = self._fit.step(done + 1)
             done = one.number
+            self._counters = self._counters.model_copy(update={"step": done})
             if self._recorder is not None:
                 self._recorder.step(one)
-                self._watch.on_step(done, plan.total_steps, one.loss)
+                self._on_step(done, plan.total_steps, one.loss)
 
     def _validate(self) -> bool:
         """Validate; whether that was one time too many without a lower loss."""
@@ -70,22 +60,21 @@ class Loop:
         if world > 1:
             sums = self._fit.accelerator.reduce(sums.to(self._fit.device), reduction="sum").cpu()
         loss = float(sums[0] / sums[1])
-        better = loss < self._best
-        self._best, self._bad = (loss, 0) if better else (self._best, self._bad + 1)
+        self._counters = self._counters.after_validation(loss)
         if self._recorder is not None:
             self._recorder.validation(loss, time.monotonic() - start)
         patience = self._fit.config.patience
-        return patience is not None and self._bad >= patience
+        return patience is not None and self._counters.bad_validations >= patience
 
     def _check_alone(self) -> None:
         if self._fit.accelerator.num_processes == 1:
-            self._watch.stop.check()
+            self._fit.stop.check()
 
     def _stop_together(self) -> None:
         """Several processes stop at the same step, as soon as one of them was asked to."""
         if self._fit.accelerator.num_processes == 1:
-            self._watch.stop.check()
+            self._fit.stop.check()
             return
-        asked = torch.tensor(float(self._watch.stop.requested), device=self._fit.device)
+        asked = torch.tensor(float(self._fit.stop.requested), device=self._fit.device)
         if float(self._fit.accelerator.reduce(asked, reduction="sum")):
             raise Interrupted

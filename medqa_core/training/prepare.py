@@ -5,7 +5,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Literal
 
 import torch
 
@@ -17,9 +17,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt, kind_for
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, SplitSizes
-from medqa_core.runs.status import now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord
 from medqa_core.training.examples import Encoded, encode
 
 PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
@@ -78,34 +76,10 @@ def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[P
         )
 
 
-def new_record(config: TrainConfig, prepared: Prepared, store: RunStore, run_id: str | None) -> RunRecord:
-    """`run.json` of a run that is about to start."""
-    return RunRecord(
-        id=run_id or store.free_id(config.preset),
-        number=store.next_number(),
-        title=config.title,
-        objective=config.objective,
-        kind="finetune",
-        created_at=now(),
-        config=config,
-        **_found(prepared),
-    )
-
-
-def completed_record(record: RunRecord, prepared: Prepared) -> RunRecord:
-    """The record of a queued run with what is known since its model and data were read.
-
-    A run that goes on keeps the environment that it began with: its number of threads is part of the result.
-    """
-    found = _found(prepared)
-    if record.base_model is not None:
-        found["environment"] = record.environment
-    return record.model_copy(update=found)
-
-
-def _found(prepared: Prepared) -> dict[str, Any]:
+def completed(draft: RunRecord, prepared: Prepared) -> RunRecord:
+    """A drafted record with what is known since its model and data were read."""
     base, data, parts = prepared.base, prepared.data, prepared.parts
-    return {
+    found = {
         "base_model": BaseModelRecord(
             id=base.name, revision=base.revision, sha256=base.sha256, parameters=base.parameters
         ),
@@ -115,7 +89,7 @@ def _found(prepared: Prepared) -> dict[str, Any]:
             pairs_parsed=data.pairs_parsed,
             pairs_answered=data.pairs_answered,
             duplicates_dropped=data.duplicates_dropped,
-            split=SplitSizes(train=len(parts.train), validation=len(parts.validation), test=len(parts.test)),
+            split=parts.sizes,
             split_method=split.METHODS[prepared.config.split_method],
             split_hash=parts.hash,
             filters=list(data.filters),
@@ -126,6 +100,16 @@ def _found(prepared: Prepared) -> dict[str, Any]:
         "prompt": kind_for(base.tokenizer),
         "code_version": medqa_core.__version__,
     }
+    return draft.model_copy(update=found)
+
+
+def difference(record: RunRecord, prepared: Prepared) -> Literal["base", "split"] | None:
+    """What is not as the run recorded it, the base's weights or the split; None where both are, or it did not say."""
+    if record.base_model is not None and record.base_model.sha256 not in (None, prepared.base.sha256):
+        return "base"
+    if record.data is not None and record.data.split_hash not in (None, prepared.parts.hash):
+        return "split"
+    return None
 
 
 def environment(device: str) -> EnvironmentRecord:

@@ -10,7 +10,7 @@ import torch
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.runs.series import SeriesWriter
-from medqa_core.runs.status import Best, Memory
+from medqa_core.runs.status import Memory
 from medqa_core.runs.store import Run
 from medqa_core.runs.worker import StatusWriter
 from medqa_core.training import checkpoint
@@ -84,23 +84,13 @@ class Recorder:
 
     def validation(self, loss: float, seconds: float) -> None:
         """The validation loss of the weights as they are."""
-        step = self.counters.step
         self._validation_seconds.append(seconds)
         self._writer.append("validation", **self._place(), loss=loss)
-        best = self.counters.best
-        better = math.isfinite(loss) and (best is None or loss < best.validation_loss)
-        if better:
+        after = self.counters.after_validation(loss)
+        if after.best != self.counters.best:
             self._keep()
-            best = Best(step=step, validation_loss=loss)
-        bad = 0 if better else self.counters.bad_validations + 1
-        self._count(best=best, bad_validations=bad, validated=step)
-        self._status.update(best=best, stage="training")
-
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether the validation loss has not fallen for as long as the configuration allows."""
-        patience = self._fit.config.patience
-        return patience is not None and self.counters.bad_validations >= patience
+        self.counters = after
+        self._status.update(best=after.best, stage="training")
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint if the last one is old enough."""

@@ -9,7 +9,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store import Run
 from medqa_core.training.fit import Fit, accelerator_for
-from medqa_core.training.prepare import prepare
+from medqa_core.training.prepare import difference, prepare
 from medqa_core.training.process import as_worker
 
 
@@ -41,10 +41,10 @@ def replay(
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to replay.")
     prepared = prepare(config, settings, progress)
-    run_base, run_data = run.record.base_model, run.record.data
-    if run_base is not None and run_base.sha256 not in (None, prepared.base.sha256):
+    differs = difference(run.record, prepared)
+    if differs == "base":
         raise InputError(f"{run.id} was trained on other base weights than those here: its steps cannot be replayed.")
-    if run_data is not None and run_data.split_hash not in (None, prepared.parts.hash):
+    if differs == "split":
         raise InputError(f"{run.id} was trained on another split than the data here give: it cannot be replayed.")
     logged = run.series().train
     known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))

@@ -16,9 +16,9 @@ from medqa_core.training.checkpoint import Counters
 from medqa_core.training.failure import in_words
 from medqa_core.training.fit import Fit, accelerator_for
 from medqa_core.training.frozen import HiddenStates
-from medqa_core.training.loop import Loop, OnStep, Watch
+from medqa_core.training.loop import Loop, OnStep
 from medqa_core.training.model import save
-from medqa_core.training.prepare import Prepared, completed_record, new_record, prepare
+from medqa_core.training.prepare import Prepared, completed, difference, prepare
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
@@ -44,18 +44,18 @@ def train(
         MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
         Interrupted: stopped before there was a run.
     """
-    watch = Watch(progress, on_step, stop or StopFlag())
+    stop = stop or StopFlag()
     store = RunStore(settings.reports)
     if run_id is not None and is_main():
         store.refuse_taken(run_id)  # now: the model may take minutes to come
     prepared = prepare(config, settings, progress)
-    watch.stop.check()
-    record = new_record(config, prepared, store, run_id)
+    stop.check()
+    record = completed(store.draft(config, run_id), prepared)
     if not is_main():
-        return _help(Run(store.path(record.id), record), prepared, settings, watch)
+        return _help(Run(store.path(record.id), record), prepared, stop)
     run = store.create(record)
     progress(f"run {run.id}")
-    return _work(run, lambda _: prepared, settings, watch, None)
+    return _work(run, lambda _: prepared, settings, on_step, stop, None)
 
 
 def resume(
@@ -74,7 +74,7 @@ def resume(
         InputError: an imported or completed run, or one that is being trained.
         MedQAError: as `train`, and a model or data set that is not the one the run began with.
     """
-    watch = Watch(progress, on_step, stop or StopFlag())
+    stop = stop or StopFlag()
     config, status = run.record.config, run.status()
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to train.")
@@ -83,36 +83,37 @@ def resume(
     if run.state in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
     if not is_main():
-        return _help(run, prepare(config, settings, progress), settings, watch)
+        return _help(run, prepare(config, settings, progress), stop)
 
     def ready(writer: StatusWriter) -> Prepared:
-
         def say(stage: str) -> None:
-            watch.stop.check()
+            stop.check()
             writer.update(stage=stage)
             progress(stage)
 
         prepared = prepare(config, settings, say)
         _refuse_other(run, prepared)
-        RunStore(settings.reports).complete(run, completed_record(run.record, prepared))
+        if run.record.base_model is None:  # it waited in the queue until now
+            RunStore(settings.reports).complete(run, completed(run.record, prepared))
         return prepared
 
-    return _work(run, ready, settings, watch, status)
+    return _work(run, ready, settings, on_step, stop, status)
 
 
 def _work(
     run: Run,
     ready: Callable[[StatusWriter], Prepared],
     settings: Settings,
-    watch: Watch,
+    on_step: OnStep,
+    stop: StopFlag,
     before: Status | None,
 ) -> Run:
     """The main process: everything that happens is in the run's status, whatever happens."""
     with logged(run.folder / "train.log"), StatusWriter(run.folder, before) as status:
         try:
             prepared = ready(status)
-            watch.stop.check()
-            finished = _fit(run, prepared, settings, watch, status)
+            stop.check()
+            finished = _fit(run, prepared, settings, status, on_step, stop)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
             log.warning(
@@ -130,46 +131,32 @@ def _work(
     return run
 
 
-def _help(run: Run, prepared: Prepared, settings: Settings, watch: Watch) -> Run:
+def _help(run: Run, prepared: Prepared, stop: StopFlag) -> Run:
     """The other processes of `accelerate launch`: they compute and write nothing."""
-    config = run.record.config
-    assert config is not None
     with as_worker():
-        fit = Fit(config, prepared.base, prepared.training.examples, accelerator_for(prepared.base.device), watch.stop)
-        start = checkpoint.newest(run.folder)
-        if start is not None:
-            fit.restore(start)
-        counters = start.counters if start else Counters()
-        Loop(fit, prepared, None, watch, counters).run()
+        fit, counters = _begun(run, prepared, stop)
+        Loop(fit, prepared, counters, None, lambda *_: None).run()
     return run
 
 
-def _fit(run: Run, prepared: Prepared, settings: Settings, watch: Watch, status: StatusWriter) -> str:
+def _fit(
+    run: Run, prepared: Prepared, settings: Settings, status: StatusWriter, on_step: OnStep, stop: StopFlag
+) -> str:
     """Train to the end. Returns why it ended, in words.
 
     Raises:
         Interrupted: stopped; a checkpoint was saved first.
     """
-    config = prepared.config
     with as_worker(run.record.environment.threads):
-        base = prepared.base
-        fit = Fit(config, base, prepared.training.examples, accelerator_for(base.device), watch.stop)
-        log.info("training %s of %s weights on %s", f"{fit.trained:,}", f"{base.parameters:,}", base.device)
-        start = checkpoint.newest(run.folder)
-        if start is not None:
-            fit.restore(start)
-            log.info("going on after step %d", start.counters.step)
-        _use_frozen_output(fit, settings, status, watch)
-        recorder = Recorder(
-            run,
-            fit,
-            status,
-            start.counters if start else Counters(),
-            lambda: _keep(fit, prepared, run),
-        )
+        fit, counters = _begun(run, prepared, stop)
+        log.info("training %s of %s weights on %s", f"{fit.trained:,}", f"{prepared.base.parameters:,}", fit.device)
+        if counters.step:
+            log.info("going on after step %d", counters.step)
+        _use_frozen_output(fit, settings, status)
+        recorder = Recorder(run, fit, status, counters, lambda: _keep(fit, prepared, run))
         status.update(stage="training")
         try:
-            return Loop(fit, prepared, recorder, watch, recorder.counters).run()
+            return Loop(fit, prepared, counters, recorder, on_step).run()
         except Interrupted:
             status.update(state="stopping", stage="saving a checkpoint")
             recorder.checkpoint()
@@ -179,12 +166,23 @@ def _fit(run: Run, prepared: Prepared, settings: Settings, watch: Watch, status:
             recorder.close()
 
 
+def _begun(run: Run, prepared: Prepared, stop: StopFlag) -> tuple[Fit, Counters]:
+    """The model at the run's newest checkpoint that is whole, or at the beginning, and where that is."""
+    base = prepared.base
+    fit = Fit(prepared.config, base, prepared.training.examples, accelerator_for(base.device), stop)
+    start = checkpoint.newest(run.folder)
+    if start is None:
+        return fit, Counters()
+    fit.restore(start)
+    return fit, start.counters
+
+
 def _keep(fit: Fit, prepared: Prepared, run: Run) -> None:
     base = prepared.base
     save(fit.model, base.tokenizer, base.name, run.folder, prepared.config.method)
 
 
-def _use_frozen_output(fit: Fit, settings: Settings, status: StatusWriter, watch: Watch) -> None:
+def _use_frozen_output(fit: Fit, settings: Settings, status: StatusWriter) -> None:
     """Compute frozen layers once where that pays and fits on the disk."""
     if fit.config.method != "last_k" or fit.config.epochs <= 1 or fit.accelerator.num_processes > 1:
         return
@@ -198,7 +196,7 @@ def _use_frozen_output(fit: Fit, settings: Settings, status: StatusWriter, watch
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        watch.stop.check()
+        fit.stop.check()
         status.note(stage=f"computing the frozen layers once: {done:,} of {len(fit.examples):,} examples")
 
     fit.keep_frozen_output(settings.cache, advance)
@@ -206,13 +204,13 @@ def _use_frozen_output(fit: Fit, settings: Settings, status: StatusWriter, watch
 
 def _refuse_other(run: Run, prepared: Prepared) -> None:
     """A run goes on with the model and the data that it began with, or not at all."""
-    base, data = run.record.base_model, run.record.data
-    if base is not None and base.sha256 is not None and base.sha256 != prepared.base.sha256:
+    base, data, differs = run.record.base_model, run.record.data, difference(run.record, prepared)
+    if differs == "base" and base is not None:
         raise ModelError(
-            f"{run.id} began with a base of SHA-256 {base.sha256[:12]}…, but {base.id} here has "
+            f"{run.id} began with a base of SHA-256 {(base.sha256 or '')[:12]}…, but {base.id} here has "
             f"{prepared.base.sha256[:12]}…; start a new run."
         )
-    if data is not None and data.split_hash is not None and data.split_hash != prepared.parts.hash:
+    if differs == "split" and data is not None:
         raise RunError(
-            f"{run.id} began with split {data.split_hash[:12]}…, the data here give another; start a new run."
+            f"{run.id} began with split {(data.split_hash or '')[:12]}…, the data here give another; start a new run."
         )

@@ -109,8 +109,8 @@ def progress() -> None:
 
 def _start() -> None:
     settings = Settings.from_environment()
-    config = fine_tune_fields.read(settings).config
-    if settings.public or config is None:
+    config = fine_tune_fields.startable(settings)
+    if config is None:
         return
     try:
         st.session_state[KEY] = Measurement(config, settings)

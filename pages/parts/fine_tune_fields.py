@@ -95,6 +95,11 @@ def read(settings: Settings) -> Form:
         return Form(None, {name: capital(str(error).removeprefix(f"{name}: "))})
 
 
+def startable(settings: Settings) -> TrainConfig | None:
+    """The form's configuration for a button to act on; None where it is wrong, or nothing may be started."""
+    return None if settings.public else read(settings).config
+
+
 def typed(name: str, value: Any) -> Any:
     """A field's value as its input holds it."""
     if kind(name) in ("choice", "whole"):

@@ -98,8 +98,8 @@ def _what_is_wrong(problems: dict[str, str]) -> None:
 def _start() -> None:
     """The button: one run, however often and from however many tabs it is pressed."""
     settings = Settings.from_environment()
-    config = fine_tune_fields.read(settings).config
-    if settings.public or config is None:
+    config = fine_tune_fields.startable(settings)
+    if config is None:
         return
     try:
         made = submit(
