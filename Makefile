@@ -35,8 +35,10 @@ e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
 test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
 	$(BIN)/python -m pytest -q -m real
 
-bench: $(VENV)/installed-dev ## training speed against the plain script, on the embedded model (about ten minutes)
+bench: $(VENV)/installed-dev ## training and evaluation speed against the plain way; the verdict against simulated truth
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/verdict.py
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
 	$(BIN)/python -m medqa_core train --preset starter --evaluate

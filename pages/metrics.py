@@ -1,19 +1,22 @@
 """Metrics: how large is the difference, metric by metric?"""
 
 from medqa_core.report.facts import Facts
-from pages.parts import metric_section, run_picker, states
-from pages.parts.markup import answer
+from pages.parts import metric_answers, metric_mmlu, metric_section, metric_slices, run_picker, states
+from pages.parts.verdict_line import verdict_line
 
 run = run_picker.head("How large is the difference?")
 
 
 def metrics() -> None:
-    """The sentence, the table, the intervals; MMLU and question types below."""
+    """The sentence, the table, the intervals; below: the questions behind them, copies, slices, MMLU."""
     facts = Facts.of(run)
-    answer(states.verdict_sentence(facts))
+    verdict_line(facts)
     metric_section.overall(facts)
-    metric_section.mmlu(facts)
-    metric_section.by_question_type(facts)
+    metric_slices.slices(facts)
+    metric_answers.won_and_lost(facts)
+    metric_answers.copied(facts)
+    metric_answers.nothing_by_question(facts)
+    metric_mmlu.mmlu(facts)
     metric_section.how_measured(facts)
     states.problems(facts.problems)
 

@@ -8,7 +8,8 @@ from medqa_core.report.insights import insights
 from pages.parts import figures_strip, run_picker, states, write_up
 from pages.parts.findings import findings
 from pages.parts.loss_section import small_curve
-from pages.parts.markup import answer, note
+from pages.parts.markup import note
+from pages.parts.verdict_line import verdict_line
 
 run = run_picker.head("Did fine-tuning help?")
 read: list[Facts] = []  # the newest reading: made by what is refreshed, and the rest of the page goes by it too
@@ -18,7 +19,7 @@ def overview() -> None:
     """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
     now = Facts.of(run)
     read[:] = [now]
-    answer(states.verdict_sentence(now))
+    verdict_line(now)
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
     with left:

@@ -1,56 +1,135 @@
-"""Greedy answers to many questions at once, for the evaluation."""
+"""Greedy answers to many questions at once, for the evaluation.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+Two engines give the same tokens: transformers' `generate` on any device, and CTranslate2, which on a CPU is several
+times faster. `benchmarks/evaluation.py` says by how much and on how many questions they agree.
+"""
 
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import ctranslate2
 import torch
+import transformers
 
-BATCH = 16
+from medqa_core.foundation.settings import Settings
+from medqa_core.models import ctranslate
+from medqa_core.models.once import Progress, silent
+from medqa_core.models.pair import ModelPair, Side
+
+Precision = Literal["float32", "int8"]
+"""Of the weights while decoding. With `int8` other tokens come out: never the default of a verdict."""
+
+Batch = dict[int, list[int]]
+"""Answers by the index of their prompt: token ids without the end token."""
+
+
+class Engine(Protocol):
+    """Decodes greedily."""
+
+    def answers(self, prompts: Sequence[list[int]], max_new_tokens: int, done: Collection[int] = ()) -> Iterator[Batch]:
+        """The most likely next tokens after each prompt, batch by batch.
+
+        Args:
+            prompts: token ids.
+            max_new_tokens: where an answer that has not ended is cut.
+            done: indices of prompts that need no answer; batches are laid out as if they did.
+        """
+
+
+def engine_name(pair: ModelPair, precision: Precision = "float32") -> str:
+    """What decodes this pair here, for the protocol."""
+    if ctranslate.can_convert(pair):
+        return f"CTranslate2 {ctranslate2.__version__}, {precision}"
+    return f"transformers {transformers.__version__}, float32"
+
+
+def engine_for(
+    pair: ModelPair, side: Side, settings: Settings, precision: Precision = "float32", progress: Progress = silent
+) -> Engine:
+    """The fastest engine for one side of a pair; CTranslate2's copy of the weights is made first if need be.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
+    if ctranslate.can_convert(pair):
+        return Converted(ctranslate.ensure(pair, side, settings.cache, progress), pair.tokenizer, precision)
+    return Plain(partial(pair.side, side), pair.tokenizer)
+
+
+class Converted:
+    """CTranslate2 on the CPU."""
+
+    BATCH = 64
+
+    def __init__(self, folder: Path, tokenizer: Any, precision: Precision = "float32") -> None:
+        self._tokenizer = tokenizer
+        self._generator = ctranslate2.Generator(
+            str(folder), device="cpu", compute_type=precision, inter_threads=1, intra_threads=torch.get_num_threads()
+        )
+
+    def answers(self, prompts: Sequence[list[int]], max_new_tokens: int, done: Collection[int] = ()) -> Iterator[Batch]:
+        """See Engine."""
+        for batch in _batches(prompts, self.BATCH, done):
+            found = self._generator.generate_batch(
+                [self._tokenizer.convert_ids_to_tokens(prompts[index]) for index in batch],
+                beam_size=1,
+                sampling_topk=1,
+                max_length=max_new_tokens,
+                end_token=[self._tokenizer.eos_token_id],
+                include_prompt_in_result=False,
+            )
+            yield {index: list(one.sequences_ids[0]) for index, one in zip(batch, found, strict=True)}
+
+
+class Plain:
+    """transformers' `generate`: prompts of like length share a batch, padded on the left."""
+
+    BATCH = 16
+
+    def __init__(self, hold: Callable[[], AbstractContextManager[Any]], tokenizer: Any) -> None:
+        """`hold` gives the model for as long as a batch takes: nobody holds a pair's side between two of them."""
+        self._hold = hold
+        self._tokenizer = tokenizer
+
+    def answers(self, prompts: Sequence[list[int]], max_new_tokens: int, done: Collection[int] = ()) -> Iterator[Batch]:
+        """See Engine."""
+        for batch in _batches(prompts, self.BATCH, done):
+            with self._hold() as model:
+                found = _generate(model, self._tokenizer, [prompts[index] for index in batch], max_new_tokens)
+            yield dict(zip(batch, found, strict=True))
 
 
 @torch.inference_mode()
-def greedy_answers(
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[list[int]],
-    max_new_tokens: int,
-    progress: Callable[[int], None] = lambda _: None,
-) -> list[list[int]]:
-    """The most likely next tokens after each prompt, in the order given, without the end token.
-
-    Prompts of like length share a batch, padded on the left.
-
-    Args:
-        model: a causal language model in evaluation mode.
-        tokenizer: its tokenizer, with a pad and an end token.
-        prompts: token ids.
-        max_new_tokens: where an answer that has not ended is cut.
-        progress: called with the number of answers finished since the last call.
-    """
+def _generate(model: Any, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
     device = next(model.parameters()).device
-    answers: list[list[int]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
-        width = max(len(prompts[i]) for i in batch)
-        ids = torch.full((len(batch), width), tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, index in enumerate(batch):
-            ids[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
-            mask[row, width - len(prompts[index]) :] = 1
-        out = model.generate(
-            input_ids=ids.to(device),
-            attention_mask=mask.to(device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            use_cache=True,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-        for row, index in enumerate(batch):
-            answers[index] = _until_end(out[row, width:].tolist(), tokenizer.eos_token_id)
-        progress(len(batch))
-    return answers
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), tokenizer.pad_token_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    out = model.generate(
+        input_ids=ids.to(device),
+        attention_mask=mask.to(device),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        use_cache=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return [_until_end(row[width:].tolist(), tokenizer.eos_token_id) for row in out]
+
+
+def _batches(prompts: Sequence[list[int]], size: int, done: Collection[int]) -> Iterator[list[int]]:
+    """Indices of prompts of like length, the longest first: memory shows at once whether it suffices."""
+    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        if not all(index in done for index in batch):
+            yield batch
 
 
 def _until_end(ids: list[int], end: int) -> list[int]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from medqa_core.cli import ask, data, doctor, evaluate, import_, replay, report, runs, stop, train
+from medqa_core.cli import ask, data, doctor, evaluate, import_, mmlu, replay, report, runs, stop, train, verify
 from medqa_core.foundation.errors import MedQAError
 
 app = typer.Typer(
@@ -20,8 +20,10 @@ app.command("train")(train.train)
 app.command("stop")(stop.stop)
 app.command("runs")(runs.runs)
 app.command("evaluate")(evaluate.evaluate)
+app.command("mmlu")(mmlu.mmlu)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
+app.command("verify")(verify.verify)
 app.command("import")(import_.import_)
 app.command("ask")(ask.ask)
 

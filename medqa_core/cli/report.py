@@ -1,16 +1,39 @@
 """`report`: the write-up of a run."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from medqa_core.cli.output import JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
+from medqa_core.report.archive import members, write_archive
 from medqa_core.runs.store import RunStore
 
+ZipOption = Annotated[
+    Path | None,
+    typer.Option("--zip", metavar="FILE", help="Also pack the whole run folder, weights included, into one ZIP."),
+]
 
-def report(run: RunArgument, json: JsonFlag = False) -> None:
+
+def report(run: RunArgument, zip: ZipOption = None, json: JsonFlag = False) -> None:
     """Write summary.txt, summary.md, summary.html and README.md from the run folder alone."""
-    written = writer.write(RunStore(Settings.from_environment().reports).open(run))
+    found = RunStore(Settings.from_environment().reports).open(run)
+    if zip is not None and zip.resolve().is_relative_to(found.folder.resolve()):
+        raise InputError("--zip: the ZIP would lie in the run folder and pack itself; name a file outside it.")
+    written = writer.write(found)
+    packed: list[str] = []
+    if zip is not None:
+        try:
+            write_archive(found, zip)
+        except OSError as error:
+            raise InputError(f"--zip: {zip.name} cannot be written: {error.strerror or error}.") from error
+        packed = members(found)
     if json:
-        print_json({"run": run, "written": [path.name for path in written]})
+        answer: dict[str, object] = {"run": run, "written": [path.name for path in written]}
+        print_json(answer if zip is None else answer | {"zip": str(zip), "packed": packed})
         return
-    for path in written:
+    for path in [*written, *([zip] if zip is not None else [])]:
         say(str(path))

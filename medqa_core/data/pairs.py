@@ -60,6 +60,18 @@ def tidy(text: str) -> str:
     return _GAP.sub(" ", text).strip()
 
 
+def references_of(questions: Iterable[Pair], pairs: Iterable[Pair]) -> list[tuple[str, ...]]:
+    """For each question its own answer first, then the other answers that `pairs` give to the same question."""
+    known: dict[str, dict[str, str]] = {}
+    for pair in sorted(pairs, key=lambda pair: pair.id):
+        known.setdefault(normalise(pair.question), {}).setdefault(normalise(pair.answer), pair.answer)
+    found = []
+    for own in questions:
+        others = known.get(normalise(own.question), {})
+        found.append((own.answer, *(text for key, text in others.items() if key != normalise(own.answer))))
+    return found
+
+
 def with_unique_ids(pairs: Iterable[Pair]) -> list[Pair]:
     """`pairs` in their order; where an id stands a second time, that one gets `~2`."""
     seen: Counter[str] = Counter()

@@ -1,13 +1,13 @@
 """Cross entropy a token of the reference answer, in nats."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from medqa_core.models.prompt import Example
+from medqa_core.models.prompt import IGNORED, Example
 
 TOKEN_BUDGET = 1536
 """Tokens a batch, padding included: it bounds the logits' memory (tokens × vocabulary × 4 bytes)."""
@@ -26,11 +26,21 @@ class AnswerLoss:
         return self.total / self.tokens if self.tokens else float("nan")
 
 
-@torch.inference_mode()
 def answer_losses(
     model: Any, examples: Sequence[Example], progress: Callable[[int], None] = lambda _: None
 ) -> list[AnswerLoss]:
-    """The loss of each example's answer, in the order given.
+    """The loss of each example's answer, in the order given; `progress` hears how many were finished in each batch."""
+    losses: dict[int, AnswerLoss] = {}
+    for batch in losses_by_batch(model, examples):
+        losses |= batch
+        progress(len(batch))
+    return [losses[index] for index in range(len(examples))]
+
+
+def losses_by_batch(
+    model: Any, examples: Sequence[Example], done: Collection[int] = ()
+) -> Iterator[dict[int, AnswerLoss]]:
+    """The loss of each example's answer by its index, batch by batch.
 
     Batches hold examples of like length up to a budget of tokens, padded on the right. Causal attention never looks
     to the right, so padding changes nothing but the last digits.
@@ -38,34 +48,37 @@ def answer_losses(
     Args:
         model: a causal language model in evaluation mode.
         examples: encoded without an end token, so that the loss counts the answer's own tokens only.
-        progress: called with the number of examples finished since the last call.
+        done: indices that need not be computed again; batches are laid out as if nothing were done, so that the
+            others come out the same to the last bit.
     """
-    device = next(model.parameters()).device
-    losses: list[AnswerLoss | None] = [None] * len(examples)
     for batch in _batches(examples):
-        members = [examples[index] for index in batch]
-        width = max(len(example.input_ids) for example in members)
-        first = min(example.prompt_tokens for example in members) - 1
-        ids = torch.zeros(len(members), width, dtype=torch.long)
-        mask = torch.zeros(len(members), width, dtype=torch.long)
-        labels = torch.full((len(members), width), -100, dtype=torch.long)
-        for row, example in enumerate(members):
-            length = len(example.input_ids)
-            ids[row, :length] = torch.tensor(example.input_ids)
-            mask[row, :length] = 1
-            labels[row, :length] = torch.tensor(example.labels)
-        logits = model(
-            input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=width - first, use_cache=False
-        ).logits[:, :-1]
-        targets = labels[:, first + 1 :].to(device)
-        nats = functional.cross_entropy(
-            logits.float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none"
-        ).view_as(targets)
-        for row, index in enumerate(batch):
-            counted = targets[row] != -100
-            losses[index] = AnswerLoss(float(nats[row].double().sum()), int(counted.sum()))
-        progress(len(batch))
-    return [loss for loss in losses if loss is not None]
+        if all(index in done for index in batch):
+            continue
+        yield dict(zip(batch, _losses(model, [examples[index] for index in batch]), strict=True))
+
+
+@torch.inference_mode()
+def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
+    device = next(model.parameters()).device
+    width = max(len(example.input_ids) for example in members)
+    first = min(example.prompt_tokens for example in members) - 1
+    ids = torch.zeros(len(members), width, dtype=torch.long)
+    mask = torch.zeros(len(members), width, dtype=torch.long)
+    labels = torch.full((len(members), width), IGNORED, dtype=torch.long)
+    for row, example in enumerate(members):
+        length = len(example.input_ids)
+        ids[row, :length] = torch.tensor(example.input_ids)
+        mask[row, :length] = 1
+        labels[row, :length] = torch.tensor(example.labels)
+    logits = model(
+        input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=width - first, use_cache=False
+    ).logits[:, :-1]
+    targets = labels[:, first + 1 :].to(device)
+    nats = functional.cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+    ).view_as(targets)
+    counted = (targets != IGNORED).sum(dim=1)
+    return [AnswerLoss(float(row.double().sum()), int(n)) for row, n in zip(nats, counted, strict=True)]
 
 
 def mean_loss(losses: Sequence[AnswerLoss]) -> float:

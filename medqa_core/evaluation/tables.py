@@ -1,76 +1,129 @@
-"""From one row a test question to judged metrics, over all questions and by question type."""
+"""From one row a test question to judged metrics: over all questions, by type, by source, and without overlap."""
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from medqa_core.evaluation.judge import Array, Paired, judge, with_p
+from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
+from medqa_core.evaluation.mcnemar import judge_choices
+from medqa_core.evaluation.rule import with_p
 from medqa_core.runs.evaluation import Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
-"""Question types with fewer test questions are not judged on their own."""
+"""Question types and sources with fewer test questions are not judged on their own."""
+
+SCORES: tuple[MetricName, ...] = ("rouge1", "rouge2", "rougeL", "token_f1")
+"""Metrics that are a mean over questions."""
+
+OTHERWISE = 5
+"""How many times stricter the secondary metrics are judged where the primary one shows nothing."""
 
 Metrics = dict[MetricName, Metric]
 
 
-def metrics_of(rows: pd.DataFrame, primary: MetricName) -> tuple[Metrics, dict[str, Metrics]]:
-    """Every metric over all rows, p-values of all but the primary one corrected, and the same by question type.
+@dataclass(frozen=True)
+class Judged:
+    """Every verdict of an evaluation, in the form of `runs.evaluation.Evaluation`."""
 
-    A question type is one of many that are looked at: each metric's p-values are corrected across the types, which
-    `Evaluation.by_question_type_correction` tells readers.
+    metrics: Metrics
+    """Over all questions."""
+    by_question_type: dict[str, Metrics] = field(default_factory=dict)
+    by_source: dict[str, Metrics] = field(default_factory=dict)
+    clean: Metrics = field(default_factory=dict)
+    """Over the questions whose reference shares no 13-gram with a training answer."""
+
+
+def judged(rows: pd.DataFrame | None, primary: MetricName, mmlu: pd.DataFrame | None = None) -> Judged:
+    """Every metric over all rows and over parts of them; what cannot be judged says why in its `reason`.
+
+    Several tests find something by chance more often than one does. So the p-values are corrected (Holm, "A simple
+    sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979): over all questions and
+    over the clean ones, those of every metric but the primary one, more strictly where that shows nothing; by type and by source, each metric's across the
+    parts, which `Evaluation.by_question_type_correction` tells readers.
 
     Args:
-        rows: the columns of `runs.predictions.SCHEMA`.
+        rows: the columns of `runs.predictions.SCHEMA`, of which any may be absent or null; None where no answers were
+            measured, only MMLU.
         primary: the metric that decides; perplexity is a function of the loss and shares its p-value.
+        mmlu: one row a question with `target`, `base_choice` and `fine_tuned_choice`.
     """
-    overall = _corrected(_judged(rows), primary)
-    by_type = {
-        str(kind): _judged(part)
-        for kind, part in rows.groupby("question_type", sort=True)
-        if len(part) >= MIN_QUESTIONS
-    }
-    return overall, _corrected_across(by_type)
+    choices: Metrics = {} if mmlu is None else {"mmlu": judge_choices(mmlu)}
+    if rows is None:
+        return Judged(_corrected(choices, primary))
+    clean = rows[_numbers(rows, "train_overlap") == 0]
+    return Judged(
+        metrics=_corrected({**_judged(rows), **choices}, primary),
+        by_question_type=_by(rows, "question_type"),
+        by_source=_by(rows, "source"),
+        clean=_corrected(_judged(clean), primary),
+    )
 
 
 def _judged(rows: pd.DataFrame) -> Metrics:
-    tokens = rows["reference_tokens"].to_numpy(float)
-    nats = {side: rows[f"{side}_loss"].to_numpy(float) * tokens for side in ("base", "fine_tuned")}
-    groups = rows["group_id"].astype(str).tolist()
+    tokens, size = _numbers(rows, "reference_tokens"), _numbers(rows, "reference_bytes")
+    with np.errstate(invalid="ignore"):  # an infinite loss over no token
+        nats = {side: _numbers(rows, f"{side}_loss") * tokens for side in ("base", "fine_tuned")}
+    # Questions without a group, as of a file that lacks the column, count as one topic: nothing is known of them.
+    groups = rows["group_id"].astype(str).tolist() if "group_id" in rows else [""] * len(rows)
 
-    def per(weight: Array) -> Paired:
+    def losses(weight: Array) -> Paired:
         return Paired.of(nats["base"], nats["fine_tuned"], weight, groups)  # type: ignore[arg-type]
 
-    metrics: Metrics = {
-        "loss": judge("loss", per(tokens)),
-        "perplexity": judge("perplexity", per(tokens), transform=np.exp),
-        "bits_per_byte": judge(
-            "bits_per_byte", per(rows["reference_bytes"].to_numpy(float)), transform=lambda nats: nats / math.log(2)
-        ),
+    def score(name: str) -> Paired:
+        base, tuned = _numbers(rows, f"base_{name}"), _numbers(rows, f"fine_tuned_{name}")
+        return Paired.of(base, tuned, np.ones(len(rows)), groups)  # type: ignore[arg-type]
+
+    items: dict[MetricName, Item] = {
+        "loss": Item("loss", losses(tokens)),
+        "perplexity": Item("perplexity", losses(tokens), np.exp),
+        "bits_per_byte": Item("bits_per_byte", losses(size), lambda nats: nats / math.log(2)),
+        **{name: Item(name, score(name)) for name in SCORES},
     }
-    ones = np.ones(len(rows))
-    names: tuple[MetricName, ...] = ("rouge1", "rouge2", "rougeL")
-    for name in names:
-        pair = Paired.of(rows[f"base_{name}"], rows[f"fine_tuned_{name}"], ones, groups)  # type: ignore[arg-type]
-        metrics[name] = judge(name, pair)
-    return metrics
+    return dict(zip(items, judge_all(list(items.values())), strict=True))
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> Array:
+    """A column as numbers; NaN for what is null, absent or no number."""
+    if column not in rows:
+        return np.full(len(rows), np.nan)
+    numbers: Array = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers
+
+
+def _by(rows: pd.DataFrame, column: str) -> dict[str, Metrics]:
+    """The metrics of each part with enough questions, corrected for the number of parts."""
+    if column not in rows:
+        return {}
+    parts = rows.groupby(rows[column].astype(object), sort=True)
+    return _corrected_across({str(kind): _judged(part) for kind, part in parts if len(part) >= MIN_QUESTIONS})
 
 
 def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
-    """Holm over the other metrics. Perplexity is the loss on another scale: one test, not two."""
+    """The primary metric as it is; Holm over the others, at 5% where the primary one was found, else at 1%.
+
+    Each at 5% by itself, primary and secondary metrics would together find something false in up to 10% of all
+    evaluations; so it is at most 6%. As p-values: the larger of Holm's and the primary's, or five times Holm's where
+    that is less (the fallback procedure: Wiens, Pharmaceutical Statistics 2, 2003; Bretz et al., Statistics in
+    Medicine 28, 2009). Perplexity is the loss on another scale: one test, not two.
+    """
     tests = {name: m.p for name, m in metrics.items() if m.p is not None and name not in (primary, "perplexity")}
     adjusted = holm(tests)  # type: ignore[arg-type]
+    first = metrics[primary].p if primary in metrics else None
+    if first is not None:
+        adjusted = {name: min(1.0, OTHERWISE * p, max(p, first)) for name, p in adjusted.items()}
     if "loss" in metrics and metrics["loss"].p is not None:
         adjusted["perplexity"] = adjusted.get("loss", metrics["loss"].p)
     return {n: with_p(n, m, adjusted[n]) if n in adjusted else m for n, m in metrics.items()}
 
 
-def _corrected_across(by_type: dict[str, Metrics]) -> dict[str, Metrics]:
-    """Holm over the question types, metric by metric; perplexity's p-values are the loss's here too."""
-    corrected = {kind: dict(metrics) for kind, metrics in by_type.items()}
-    for name in {name for metrics in by_type.values() for name in metrics}:
-        source = "loss" if name == "perplexity" else name
-        p_values = {kind: metrics[source].p for kind, metrics in by_type.items() if metrics[source].p is not None}
-        for kind, p in holm(p_values).items():  # type: ignore[arg-type]
-            corrected[kind][name] = with_p(name, by_type[kind][name], p)
+def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
+    """Holm over the parts, metric by metric; perplexity's p-values are the loss's here too."""
+    corrected = {part: dict(metrics) for part, metrics in by_part.items()}
+    for name in {name for metrics in by_part.values() for name in metrics}:
+        source: MetricName = "loss" if name == "perplexity" else name
+        p_values = {part: metrics[source].p for part, metrics in by_part.items() if metrics[source].p is not None}
+        for part, p in holm(p_values).items():  # type: ignore[arg-type]
+            corrected[part][name] = with_p(name, by_part[part][name], p)
     return corrected

@@ -1,25 +1,55 @@
-"""ROUGE-1, ROUGE-2 and ROUGE-L of one answer against its reference, by Google's `rouge_score`.
+"""How an answer compares with its references, word for word: ROUGE, token F1, and what they hide.
 
-Lin, "ROUGE: a package for automatic evaluation of summaries" (2004). F-measure, with Porter stemming, which is what
-`evaluate.load("rouge")` computes by default plus the stemmer; computed here without asking a hub for the script.
+* ROUGE-1, ROUGE-2, ROUGE-L: Lin, "ROUGE: a package for automatic evaluation of summaries" (2004); F-measure by Google's
+  `rouge_score`, with Porter stemming (what `evaluate.load("rouge", use_stemmer=True)` computes from a hub's script).
+* Token F1: Rajpurkar et al., "SQuAD: 100,000+ questions for machine comprehension of text" (2016), section 6.1, on
+  words in lower case without punctuation.
+* Repetition: the share of 4-grams that occurred before in the same text; Welleck et al., "Neural text generation with
+  unlikelihood training" (2020), seq-rep-4.
+
+Where a question has several references, an answer's score is its best one, metric by metric.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rouge_score.rouge_scorer import RougeScorer
 
 from medqa_core.data.pairs import words
 
-NAMES = ("rouge1", "rouge2", "rougeL")
+ROUGE = ("rouge1", "rouge2", "rougeL")
+NAMES = (*ROUGE, "token_f1")
+REPEATED = 4
+"""Words in a row that count as a repetition."""
 
 
-def rouge_scores(answers: Sequence[str], references: Sequence[str]) -> list[dict[str, float]]:
-    """F-measure by name for each answer, 0 to 1."""
-    scorer = RougeScorer(list(NAMES), use_stemmer=True)
-    return [
-        {name: float(score.fmeasure) for name, score in scorer.score(reference, answer).items()}
-        for answer, reference in zip(answers, references, strict=True)
-    ]
+def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[dict[str, float]]:
+    """The scores of NAMES for each answer, 0 to 1: of its references the best, metric by metric.
+
+    Raises:
+        ValueError: not as many lists of references as answers, or one of them is empty.
+    """
+    scorer = RougeScorer(list(ROUGE), use_stemmer=True)
+    scores = []
+    for answer, known in zip(answers, references, strict=True):
+        rouge = scorer.score_multi(known, answer)
+        best = {name: float(rouge[name].fmeasure) for name in ROUGE}
+        scores.append({**best, "token_f1": max(token_f1(answer, reference) for reference in known)})
+    return scores
+
+
+def token_f1(answer: str, reference: str) -> float:
+    """Harmonic mean of the share of the answer's words in the reference and the reverse, each as often as it occurs."""
+    said, wanted = words(answer), words(reference)
+    same = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * same / (len(said) + len(wanted)) if same else 0.0
+
+
+def repetition(answer: str) -> float:
+    """The share of an answer's 4-grams that it had used before; 0 for one of fewer than five words."""
+    said = words(answer)
+    grams = [tuple(said[i : i + REPEATED]) for i in range(len(said) - REPEATED + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def length_ratio(answers: Sequence[str], references: Sequence[str]) -> float:

@@ -24,6 +24,8 @@ class Facts:
     series: Series
     predictions: pd.DataFrame | None
     mmlu: MMLUResults | None
+    mmlu_answers: pd.DataFrame | None = None
+    """One row an MMLU question with both models' letters."""
 
     @classmethod
     def of(cls, run: "Run | Facts") -> "Facts":
@@ -31,7 +33,7 @@ class Facts:
         if isinstance(run, Facts):
             return run
         fresh = Run(run.folder, run.record)  # so that its problems are those of this reading alone
-        frame = fresh.predictions()
+        frame, letters = fresh.predictions(), fresh.mmlu_answers()
         facts = cls(
             fresh,
             fresh.status(),
@@ -39,6 +41,7 @@ class Facts:
             fresh.series(),
             frame if frame is not None and len(frame) else None,
             fresh.mmlu(),
+            letters if letters is not None and len(letters) else None,
         )
         run.problems += [problem for problem in fresh.problems if problem not in run.problems]
         return facts
@@ -86,6 +89,11 @@ class Facts:
         kept = np.isfinite(numbers).all(axis=1)
         frame = frame.assign(base=numbers[:, 0], fine_tuned=numbers[:, 1])[kept]
         return frame.assign(group_id=frame["group_id"].fillna(frame["question_id"])) if len(frame) else None
+
+    def by_group(self, column: str) -> pd.DataFrame | None:
+        """`pairs` with one row a group, its mean: what a test may count, since questions of a group are alike."""
+        frame = self.pairs(column)
+        return None if frame is None else frame.groupby("group_id", sort=True)[["base", "fine_tuned"]].mean()
 
 
 @dataclass(frozen=True, eq=False)

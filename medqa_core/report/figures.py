@@ -36,6 +36,7 @@ LABELS: dict[str, tuple[str, Callable[[float], str]]] = {
     "rouge1": ("ROUGE-1", number),
     "rouge2": ("ROUGE-2", number),
     "rougeL": ("ROUGE-L", number),
+    "token_f1": ("Token F1", number),
     "mmlu": ("MMLU accuracy", percent),
     "best_validation_loss": ("Lowest validation loss", number),
     "best_step": ("Step of the lowest validation loss", lambda v: count(int(v))),

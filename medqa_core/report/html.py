@@ -4,13 +4,14 @@ from html import escape as _html
 
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
 from medqa_core.report.facts import Facts, Points
+from medqa_core.report.forest import forest
 from medqa_core.report.format import NOT_STATED
 from medqa_core.report.headline import NOTE, Headline, four, limits_line
 from medqa_core.report.insights import Insight, insights
 from medqa_core.report.markdown import COMMAND
 from medqa_core.report.style import CSS
 from medqa_core.report.svg import describe, loss_curve
-from medqa_core.report.verdict import sentence
+from medqa_core.report.verdict import figures_line, sentence
 from medqa_core.report.writeup import sections, title
 from medqa_core.runs.store import Run
 
@@ -23,9 +24,11 @@ def render(run: Run | Facts) -> str:
     name = escape(title(facts), commands=False)
     parts = [
         f"<header><h1>{name}</h1>",
-        f'<p class="verdict">{escape(sentence(facts))}</p></header>',
+        f'<p class="verdict">{escape(sentence(facts).removesuffix(figures_line(facts)).strip())}</p>',
+        f'<p class="muted">{escape(figures_line(facts))}</p></header>' if figures_line(facts) else "</header>",
         f'<dl class="four">{"".join(_headline(h) for h in four(facts))}</dl>',
         _curve(facts),
+        forest(facts),
         _insights(insights(facts)[:3]),
         f'<p class="muted">{escape(limits_line(facts))}</p>',
         *(_section(section) for section in sections(facts)),

@@ -1,7 +1,19 @@
 """What the data of a run show, what limits it, and what to do next: all the rules, in the order of their weight."""
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.rules import answers, curve, limits, metrics, remedies, source
+from medqa_core.report.rules import (
+    answers,
+    clean,
+    copying,
+    curve,
+    length,
+    letters,
+    limits,
+    metrics,
+    remedies,
+    repetition,
+    source,
+)
 from medqa_core.report.rules.insight import Insight, Rule, apply
 from medqa_core.runs.store import Run
 
@@ -10,17 +22,22 @@ __all__ = ["Insight", "insights", "limitations", "next_steps"]
 FINDINGS: tuple[Rule, ...] = (
     curve.non_finite,
     metrics.primary_verdict,
+    clean.clean_part,
     curve.validation_trend,
     metrics.where_the_gain_is,
     metrics.other_verdicts,
     curve.training_fell,
     curve.gap,
     curve.early_best,
-    answers.length_moved,
+    length.length_moved,
+    length.length_alone,
+    copying.copied,
+    repetition.repeats,
     answers.empty_answers,
     answers.flips,
     answers.identical_answers,
     answers.training_overlap,
+    letters.letter_bias,
     source.checks,
 )
 

@@ -10,6 +10,7 @@ from medqa_core.report.rules.curve import training_fell, validation_trend
 from medqa_core.report.trends import ALPHA
 
 MOST = 60
+_LONE_I = re.compile(r"\bi\b")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:[eE]-?\d+)?")
 _VALIDATION = re.compile(r"validation|overfit|generaliz|generalis", re.IGNORECASE)
 _LOSS_FELL = re.compile(r"loss.{0,40}(decreas|fell|drop|declin|reduc|lower)|converge|model learned", re.IGNORECASE)
@@ -21,13 +22,11 @@ def quotation(facts: Facts) -> Table | None:
     imported = facts.record.imported
     if imported is None:
         return None
-    lines = [(head, line) for head, lines in imported.sections.items() for line in lines]
+    lines = [(head, text) for head, lines in imported.sections.items() for text in _whole(lines)]
     rows = []
-    for head, line in lines[:MOST]:
-        text = without_emoji(words(line))
-        if text:
-            heading = without_emoji(words(head, 60)).strip(" :").capitalize()
-            rows.append((heading, f"“{text}”", support(facts, text)))
+    for head, text in lines[:MOST]:
+        heading = _LONE_I.sub("I", without_emoji(words(head, 60)).strip(" :").capitalize())
+        rows.append((heading, f"“{text}”", support(facts, text)))
     if len(lines) > MOST:
         rows.append(("", f"{len(lines) - MOST:,} more lines", "not shown"))
     return Table(("Heading", "The source claims", "What its figures support"), tuple(rows)) if rows else None
@@ -44,6 +43,18 @@ def support(facts: Facts, line: str) -> str:
     if _JUDGEMENT.search(line) and not any(metric.base is not None for _, metric in facts.metrics):
         said.append("A judgement that cannot be checked: the source gives no base figure to compare with.")
     return " ".join(said) or "No figure of this run bears on it."
+
+
+def _whole(lines: list[str]) -> list[str]:
+    """The lines as one says them: one that goes on in the next, in lower case, is joined with it."""
+    found: list[str] = []
+    for line in lines:
+        text = without_emoji(words(line))
+        if text and found and text[0].islower() and found[-1][-1] not in ".!?:":
+            found[-1] = words(f"{found[-1]} {text}")
+        elif text:
+            found.append(text)
+    return found
 
 
 def _validation(facts: Facts) -> str:

@@ -33,6 +33,7 @@ code{{font-family:ui-monospace,Consolas,monospace;font-size:.9em}}
 figure{{margin:1.5rem 0}}
 figcaption{{color:var(--muted);font-size:.9rem}}
 .curve{{width:100%;height:auto;max-height:22rem}}
+.curve{{overflow:visible}}
 .curve text{{fill:var(--muted);font-size:12px}}
 .curve .grid{{stroke:var(--line)}}
 .curve .axis{{stroke:var(--muted)}}
@@ -41,12 +42,29 @@ figcaption{{color:var(--muted);font-size:.9rem}}
 .curve .validation{{stroke:var(--tuned)}}
 .curve .dot{{fill:var(--tuned)}}
 .curve .validation-name{{fill:var(--tuned)}}
-.scroll{{overflow-x:auto}}
-table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.95rem}}
+.forest .row{{display:grid;grid-template-columns:8rem minmax(0,1fr) 8rem;align-items:center;gap:.75rem}}
+.forest svg{{display:block;overflow:visible}}
+.forest .zero{{stroke:var(--muted)}}
+.forest .span{{stroke:var(--muted);stroke-width:3}}
+.forest circle{{fill:var(--muted)}}
+.forest .mark{{color:var(--muted);white-space:nowrap}}
+.forest .is-better .span{{stroke:var(--better)}}
+.forest .is-better circle{{fill:var(--better)}}
+.forest .is-better .mark{{color:var(--better)}}
+.forest .is-worse .span{{stroke:var(--worse)}}
+.forest .is-worse circle{{fill:var(--worse)}}
+.forest .is-worse .mark{{color:var(--worse)}}
+.forest text{{fill:var(--muted);font-size:12px}}
+@media (max-width:34rem){{.curve text{{font-size:18px}}
+.forest .row{{grid-template-columns:1fr auto;gap:0 .75rem;margin-bottom:.3rem}}
+.forest svg{{grid-column:1/-1;grid-row:2}}}}
+.scroll{{overflow-x:auto;margin:.75rem 0 1.25rem}}
+table{{overflow-wrap:normal;border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.95rem}}
 th,td{{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;min-width:5rem}}
 th,td{{border-bottom:1px solid var(--line)}}
 th{{color:var(--muted);font-weight:500}}
 .fields th{{width:16rem}}
+.fields td{{overflow-wrap:anywhere}}
 li{{margin:.4rem 0}}
 footer{{margin-top:3rem;color:var(--muted)}}
 """.strip()

@@ -1,12 +1,13 @@
-"""The tables of a write-up: figures, metrics, kinds of question, answers, MMLU subsets."""
+"""The tables of a write-up: figures, metrics, kinds of question, sources, the clean part."""
+
+from collections.abc import Mapping
 
 from medqa_core.report.blocks import Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import Figure, figures
-from medqa_core.report.format import NOT_STATED, count, duration, number, percent, verdict_mark, words
+from medqa_core.report.format import NOT_STATED, count, verdict_mark, words
 from medqa_core.report.verdict import METRICS, change_text, is_compared, level_text, supported, value_text
-from medqa_core.runs.evaluation import Generation, Metric
-from medqa_core.runs.mmlu import SubsetScore
+from medqa_core.runs.evaluation import Metric, MetricName
 
 MOST_ROWS = 40
 TRAINING = ("train_minutes", "final_train_loss", "samples_per_second", "steps", "best_validation_loss", "best_step")
@@ -29,61 +30,35 @@ def metrics(facts: Facts) -> Table | None:
             rows.append(_row(METRICS[name].label, name, metric, " (reported)" if facts.imported else ""))
         elif figure.value is not None:
             rows.append(_alone(METRICS[name].label, figure))
-    return (
-        Table(("Metric", "Base", "Fine-tuned", f"Difference{_level(facts)}", "Questions", "Verdict"), tuple(rows))
-        if rows
-        else None
-    )
+    return Table(("Metric", *_columns(facts)), tuple(rows)) if rows else None
 
 
 def by_question_type(facts: Facts) -> Table | None:
     """The primary metric by kind of question; None where the evaluation has no kinds."""
-    if facts.evaluation is None:
-        return None
-    name = facts.evaluation.primary_metric
-    kinds = sorted(facts.evaluation.by_question_type.items())
-    rows = [_row(words(kind, 40), name, found[name]) for kind, found in kinds if name in found]
+    return None if facts.evaluation is None else _slices(facts, "by kind", facts.evaluation.by_question_type, "kinds")
+
+
+def by_source(facts: Facts) -> Table | None:
+    """The primary metric by where the question comes from; None where the evaluation does not say."""
+    return None if facts.evaluation is None else _slices(facts, "by source", facts.evaluation.by_source, "sources")
+
+
+def clean(facts: Facts) -> Table | None:
+    """Every metric on the questions whose reference shares no run of 13 words with training; None if not measured."""
+    part = {} if facts.evaluation is None else {str(n): m for n, m in facts.evaluation.clean.items()}
+    rows = [_row(METRICS[name].label, name, part[name]) for name in METRICS if name in part]
+    return Table(("Clean part", *_columns(facts)), tuple(rows)) if rows else None
+
+
+def _slices(facts: Facts, title: str, slices: Mapping[str, Mapping[MetricName, Metric]], many: str) -> Table | None:
+    name = str(facts.evaluation.primary_metric) if facts.evaluation else ""
+    found = [(words(key, 40), m) for key, ms in sorted(slices.items()) for n, m in ms.items() if n == name]
+    rows = [_row(label, name, metric) for label, metric in found]
     if not rows:
         return None
     if len(rows) > MOST_ROWS:
-        rows = [*rows[:MOST_ROWS], (f"{len(rows) - MOST_ROWS:,} more kinds", "", "", "", "", "")]
-    header = (
-        f"{METRICS[name].label} by kind",
-        "Base",
-        "Fine-tuned",
-        f"Difference{_level(facts)}",
-        "Questions",
-        "Verdict",
-    )
-    return Table(header, tuple(rows))
-
-
-def generations(facts: Facts) -> Table | None:
-    """How the answers came out; None where nothing is known of them."""
-    e = facts.evaluation
-    if e is None or (e.base_generation is None and e.fine_tuned_generation is None):
-        return None
-    sides = (e.base_generation, e.fine_tuned_generation)
-    rows = (
-        ("Empty answers", *(_of(g, "empty_share") for g in sides)),
-        ("Mean tokens an answer", *(_of(g, "mean_tokens") for g in sides)),
-        ("Length over the reference's", *(_of(g, "length_ratio") for g in sides)),
-        ("Time to answer all", *(_of(g, "seconds") for g in sides)),
-        ("Prompt", *(words(g.prompt, 60) if g else NOT_STATED for g in sides)),
-    )
-    return Table(("Answers", "Base", "Fine-tuned"), rows)
-
-
-def mmlu(facts: Facts) -> Table | None:
-    """Accuracy by MMLU subset; None where there are no results."""
-    if facts.mmlu is None:
-        return None
-    base = {score.subset: score for score in facts.mmlu.base or []}
-    rows = tuple(
-        (score.subset.replace("_", " "), _accuracy(base.get(score.subset)), _accuracy(score), count(score.n))
-        for score in facts.mmlu.fine_tuned
-    )
-    return Table(("MMLU subset", "Base", "Fine-tuned", "Questions"), rows)
+        rows = [*rows[:MOST_ROWS], (f"{len(rows) - MOST_ROWS:,} more {many}", "", "", "", "", "")]
+    return Table((f"{METRICS[name].label} {title}", *_columns(facts)), tuple(rows))
 
 
 def _row(label: str, name: str, metric: Metric, mark: str = "") -> tuple[str, ...]:
@@ -102,21 +77,10 @@ def _alone(label: str, figure: Figure) -> tuple[str, ...]:
     return (label, NOT_STATED, f"{figure.text} ({figure.origin})", NOT_STATED, NOT_STATED, "not compared")
 
 
+def _columns(facts: Facts) -> tuple[str, ...]:
+    return ("Base", "Fine-tuned", f"Difference{_level(facts)}", "Questions", "Verdict")
+
+
 def _level(facts: Facts) -> str:
     levels = {level_text(metric) for _, metric in facts.metrics if metric.ci is not None}
     return f" [{levels.pop()} interval]" if len(levels) == 1 else ""
-
-
-def _of(generation: Generation | None, name: str) -> str:
-    if generation is None:
-        return NOT_STATED
-    value = float(getattr(generation, name))
-    if name == "empty_share":
-        return percent(value)
-    return duration(value) if name == "seconds" else number(value, 2 if name == "length_ratio" else 1)
-
-
-def _accuracy(score: SubsetScore | None) -> str:
-    if score is None:
-        return NOT_STATED
-    return percent(score.accuracy) + (f" ± {percent(score.stderr)} (SE)" if score.stderr is not None else "")

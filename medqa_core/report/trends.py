@@ -1,5 +1,6 @@
 """Tests behind the words "fell", "rose" and "more": a sentence is said only where a test supports it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,13 @@ def guessing(right: int, n: int, chance: float) -> Test:
     if n < 1 or not 0 <= right <= n:
         return Test(0.0, 1.0, n)
     return Test(right / n, float(stats.binomtest(right, n, chance, alternative="greater").pvalue), n)
+
+
+def uneven(counts: Sequence[int]) -> Test:
+    """Pearson's chi-square: are the counts further from equal than chance makes them?"""
+    if sum(counts) < 5 * len(counts):  # fewer than five expected in each: the test is no longer one
+        return Test(0.0, 1.0, sum(counts))
+    return _test(stats.chisquare(counts), sum(counts))
 
 
 def tenths(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,42 +1,25 @@
 """Did fine-tuning help? The answer that evaluation.json supports, in one or two sentences."""
 
 import math
-from typing import NamedTuple
 
+from medqa_core.report import precision
 from medqa_core.report.facts import Facts
 from medqa_core.report.format import capital, count, general, interval, listing, number, percent
+from medqa_core.report.names import FAMILIES, METRICS, Spec, plainly
 from medqa_core.runs.evaluation import Metric, Verdict
 from medqa_core.runs.store import Run
 
-
-class Spec(NamedTuple):
-    """How a metric is named and written."""
-
-    label: str
-    unit: str
-    digits: int
-    lower_is_better: bool
-
-
-METRICS: dict[str, Spec] = {
-    "loss": Spec("loss", "nats per token", 4, True),
-    "perplexity": Spec("perplexity", "", 2, True),
-    "bits_per_byte": Spec("bits per byte", "", 4, True),
-    "rouge1": Spec("ROUGE-1", "", 4, False),
-    "rouge2": Spec("ROUGE-2", "", 4, False),
-    "rougeL": Spec("ROUGE-L", "", 4, False),
-    "mmlu": Spec("MMLU", "% right", 1, False),
-}
-
-FAMILIES = (("loss", "perplexity", "bits_per_byte"), ("rougeL", "rouge1", "rouge2"), ("mmlu",))
-"""Metrics that say nearly the same; the verdict counts the first of each that was compared."""
-
-PHRASES = {
-    "better": "yes on",
-    "worse": "no, worse on",
-    "equivalent": "about the same on",
-    "cannot tell": "cannot tell on",
-}
+__all__ = [
+    "METRICS",
+    "Spec",
+    "change_text",
+    "figures_line",
+    "is_compared",
+    "sentence",
+    "supported",
+    "value_text",
+    "values_text",
+]
 
 
 def sentence(run: Run | Facts) -> str:
@@ -56,8 +39,19 @@ def sentence(run: Run | Facts) -> str:
         side = "base" if all(metric.base is None for _, metric in facts.metrics) else "paired"
         return f"{who} no {side} figures, so this run cannot say whether fine-tuning helped."
     chosen = _chosen(dict(compared), evaluation.primary_metric)
-    source = "As the source reports it: " if facts.imported else ""
-    return f"{source}{_answer(chosen, source == '')} {_detail(*chosen[0], primary=evaluation.primary_metric)}"
+    answer = _answer(chosen)
+    answer = f"As the source reports it, {answer}" if facts.imported else capital(answer)
+    return f"{answer} {figures_line(facts)}"
+
+
+def figures_line(run: Run | Facts) -> str:
+    """The end of `sentence`: the primary metric's figures with their uncertainty; empty where nothing was compared."""
+    facts = Facts.of(run)
+    compared = {name: metric for name, metric in facts.metrics if is_compared(metric)}
+    if facts.evaluation is None or not compared:
+        return ""
+    primary = facts.evaluation.primary_metric
+    return _detail(*_chosen(compared, primary)[0], primary=primary)
 
 
 def is_compared(metric: Metric) -> bool:
@@ -70,7 +64,8 @@ def supported(name: str, metric: Metric) -> Verdict:
     if not is_compared(metric) or metric.verdict == "cannot tell":
         return "cannot tell"
     if metric.verdict == "equivalent":
-        return "equivalent" if metric.ci is not None else "cannot tell"
+        within = metric.ci is not None and (metric.margin is None or max(map(abs, metric.ci)) <= metric.margin)
+        return "equivalent" if within else "cannot tell"
     sign = -1.0 if METRICS[name].lower_is_better else 1.0
     sign = sign if metric.verdict == "better" else -sign
     difference = metric.difference
@@ -118,13 +113,34 @@ def _chosen(compared: dict[str, Metric], primary: str) -> list[tuple[str, Metric
     return [(name, compared[name]) for name in names]
 
 
-def _answer(chosen: list[tuple[str, Metric]], start: bool) -> str:
-    """`Yes on loss and ROUGE-L; cannot tell on MMLU.`"""
-    by_verdict: dict[str, list[str]] = {}
-    for name, metric in chosen:
-        by_verdict.setdefault(supported(name, metric), []).append(METRICS[name].label)
-    text = "; ".join(f"{PHRASES[verdict]} {listing(labels)}" for verdict, labels in by_verdict.items()) + "."
-    return capital(text) if start else text
+def _answer(chosen: list[tuple[str, Metric]]) -> str:
+    """`yes: after fine-tuning the model …; whether it … cannot be told.` Told first, in the order of the metrics."""
+    verdicts = [(name, supported(name, metric)) for name, metric in chosen]
+    told = [(name, verdict) for name, verdict in verdicts if verdict != "cannot tell"]
+    unclear = [name for name, verdict in verdicts if verdict == "cannot tell"]
+    groups: dict[str, list[str]] = {}
+    before: str | None = None
+    for name, verdict in sorted(told, key=lambda item: [v for _, v in told].index(item[1])):
+        groups.setdefault(verdict, []).append(plainly(name, verdict, before))
+        before = name
+    parts = [listing(clauses) for clauses in groups.values()]
+    if {"better", "worse"} <= set(groups):
+        parts[1] = f"but {parts[1]}"
+    clauses = []
+    for name in unclear:
+        clauses.append(plainly(name, "cannot tell", before))
+        before = name
+    if not told:
+        return f"cannot tell whether {' or '.join(clauses)}."
+    parts += [f"whether {' or '.join(clauses)} cannot be told"] * bool(clauses)
+    return f"{_lead([verdict for _, verdict in verdicts])}: {'; '.join(parts)}."
+
+
+def _lead(verdicts: list[Verdict]) -> str:
+    """The answer in a word or two; the first verdict is the primary metric's."""
+    if "better" in verdicts:
+        return "yes" if verdicts[0] == "better" and "worse" not in verdicts else "in part"
+    return "no" if "worse" in verdicts else "cannot tell" if verdicts[0] == "cannot tell" else "about the same"
 
 
 def _detail(name: str, metric: Metric, *, primary: str) -> str:
@@ -139,4 +155,10 @@ def _detail(name: str, metric: Metric, *, primary: str) -> str:
         text += f", a difference of {change_text(name, metric)}"
     about = [f"{level_text(metric)} interval"] * (metric.ci is not None and metric.difference is not None)
     about += [f"{count(metric.n)} questions"] * (metric.n is not None)
-    return f"{text} ({', '.join(about)})." if about else f"{text}."
+    text = f"{text} ({', '.join(about)})." if about else f"{text}."
+    verdict = supported(name, metric)
+    if verdict == "equivalent" and (margin := precision.within(name, metric)):
+        text += f" The interval lies within the margin: {margin}."
+    if verdict == "cannot tell" and (limit := precision.smallest(name, metric)):
+        text += f" {capital(limit)}."
+    return text

@@ -1,7 +1,10 @@
 """The write-up of a run, section by section; how it is written down is the renderers' affair."""
 
-from medqa_core.report import tables
+from collections.abc import Callable
+
+from medqa_core.report import answer_tables, tables
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
+from medqa_core.report.copies import MEANING
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import INFORMATION_KEYS, settings, show
 from medqa_core.report.format import count, percent, timestamp, words
@@ -14,6 +17,21 @@ from medqa_core.runs.store import Run
 __all__ = ["Section", "Table", "bullet", "sections", "title", "top"]
 
 Rows = list[tuple[str, str]]
+
+EVALUATION: tuple[tuple[Callable[[Facts], Table | None], str], ...] = (
+    (tables.metrics, ""),
+    (
+        tables.clean,
+        "On the test questions whose reference shares no run of 13 words with a training answer:",
+    ),
+    (tables.by_question_type, "On the primary metric, by kind of question:"),
+    (tables.by_source, "On the primary metric, by the source of the question:"),
+    (answer_tables.generations, ""),
+    (answer_tables.copied, MEANING),
+    (answer_tables.mmlu, ""),
+    (answer_tables.letters, ""),
+)
+"""The tables of the evaluation in the order in which they are read, each with what has to be said before it."""
 
 
 def sections(run: Run | Facts) -> list[Section]:
@@ -132,8 +150,10 @@ def _training(facts: Facts) -> tuple[Block, ...]:
 
 def _evaluation(facts: Facts) -> tuple[Block, ...]:
     blocks: list[Block] = [sentence(facts)]
-    found = (tables.metrics, tables.by_question_type, tables.generations, tables.mmlu)
-    blocks += [table for make in found if (table := make(facts)) is not None]
+    for make, about in EVALUATION:
+        table = make(facts)
+        if table is not None:
+            blocks += [about, table] if about else [table]
     protocol = facts.evaluation.protocol if facts.evaluation else {}
     if protocol:
         blocks.append("How it was measured:")

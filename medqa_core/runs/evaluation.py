@@ -1,13 +1,13 @@
 """`evaluation.json`: base against fine-tuned, metric by metric, in a form that others can rely on."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from medqa_core.runs.schema import Line, Record
 
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
-MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "mmlu"]
+MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
 
 LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byte"})
 
@@ -28,7 +28,12 @@ class Metric(Record):
     n: int | None = Field(None, ge=0)
     groups: int | None = Field(None, ge=0)
     verdict: Verdict = "cannot tell"
+    margin: float | None = Field(None, ge=0)
+    """Differences smaller than this are of no practical weight; `equivalent` means: the whole interval is within it."""
     smallest_detectable: float | None = None
+    """Smallest difference that this test would have found four times in five."""
+    questions_to_settle: int | None = Field(None, ge=0)
+    """Test questions with which a difference as small as the margin would be found; None unless `cannot tell`."""
     reason: Line | None = None
     """Why the verdict is `cannot tell`, where that is not the interval's doing."""
 
@@ -40,8 +45,19 @@ class Generation(Record):
     mean_tokens: float = Field(ge=0)
     length_ratio: float = Field(ge=0)
     """Mean answer length over mean reference length, in words."""
+    repetition: float | None = Field(None, ge=0, le=1)
+    """Mean share of an answer's 4-word runs that repeat an earlier one of the same answer."""
     seconds: float = Field(ge=0)
     prompt: Line
+
+
+def _known(metrics: Any) -> Any:
+    """`metrics` without names of a newer version: what is known of the others still counts."""
+    return {n: m for n, m in metrics.items() if n in get_args(MetricName)} if isinstance(metrics, dict) else metrics
+
+
+Metrics = Annotated[dict[MetricName, Metric], BeforeValidator(_known)]
+"""A verdict a metric."""
 
 
 class Evaluation(Record):
@@ -49,10 +65,14 @@ class Evaluation(Record):
 
     schema_version: Literal[1] = 1
     primary_metric: MetricName
-    metrics: dict[MetricName, Metric]
-    by_question_type: dict[str, dict[MetricName, Metric]] = {}
+    metrics: Metrics
+    by_question_type: dict[str, Metrics] = {}
     by_question_type_correction: Line | None = None
     """`holm`: each metric's p-values and verdicts by type are corrected for the number of types. None: they are not."""
+    by_source: dict[str, Metrics] = {}
+    """The same by the data set's source; corrected in the same way as the types."""
+    clean: Metrics = {}
+    """The same on the test questions whose reference shares no 13-gram with a training answer."""
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
     protocol: dict[str, Line] = {}

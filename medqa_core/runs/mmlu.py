@@ -1,8 +1,26 @@
-"""`mmlu_results/results.json` in lm-evaluation-harness's format: accuracy by subset."""
+"""`mmlu_results/`: results.json in lm-evaluation-harness's format, answers.parquet with one row a question."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medqa_core.foundation.errors import UnreadableFile
+from medqa_core.foundation.files import write_bytes
+from medqa_core.foundation.paths import resolve_inside
+
+FOLDER = "mmlu_results"
+RESULTS = f"{FOLDER}/results.json"
+ANSWERS = f"{FOLDER}/answers.parquet"
+READ_LIMIT = 16 * 2**20
+ROW_LIMIT = 20_000
+"""MMLU as a whole has 14,042 test questions."""
+
+LETTERS = ("A", "B", "C", "D")
 CHANCE = 0.25
 """Four letters to choose from."""
 
@@ -13,6 +31,22 @@ SUBSETS = (
     "college_medicine",
     "medical_genetics",
     "professional_medicine",
+)
+
+ANSWER_SCHEMA = pa.schema(
+    [
+        ("subset", pa.string()),
+        ("question", pa.int64()),  # its place in the subset's file, from 0
+        ("target", pa.int64()),  # index of the right letter
+        *[
+            field
+            for side in ("base", "fine_tuned")
+            for field in (
+                (f"{side}_choice", pa.int64()),  # index of the likeliest letter, the first of equals
+                *((f"{side}_logprob_{letter.lower()}", pa.float64()) for letter in LETTERS),  # nats; NaN: not finite
+            )
+        ],
+    ]
 )
 
 
@@ -61,7 +95,7 @@ def _scores(value: dict[str, Any]) -> list[SubsetScore]:
         raise ValueError("results.json has no `results`.")
     scores: dict[str, SubsetScore] = {}
     for task, row in results.items():
-        subset = next((s for s in SUBSETS if isinstance(task, str) and task.endswith(s)), None)
+        subset = _subset(task)
         accuracy = _share(row, "acc,none", "acc") if isinstance(row, dict) else None
         if subset is None or accuracy is None or subset in scores:
             continue
@@ -74,9 +108,70 @@ def _scores(value: dict[str, Any]) -> list[SubsetScore]:
     return [scores[subset] for subset in sorted(scores)]
 
 
+def _subset(task: Any) -> str | None:
+    """The subset that a task asks about; the harness's cloze tasks end in `_continuation`."""
+    name = task.removesuffix("_continuation") if isinstance(task, str) else ""
+    return next((subset for subset in SUBSETS if name.endswith(subset)), None)
+
+
 def _share(row: dict[str, Any], *keys: str) -> float | None:
     for key in keys:
         value = row.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:  # NaN is neither
             return float(value)
     return None
+
+
+def write_answers(run_folder: Path, rows: pd.DataFrame) -> None:
+    """Replace the run's answers; `rows` has the columns of ANSWER_SCHEMA."""
+    # Not from_pandas: it would make null of the NaN of a model that fell apart.
+    columns = [pa.array(rows[field.name].tolist(), field.type, from_pandas=False) for field in ANSWER_SCHEMA]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA), sink, compression="zstd")
+    write_bytes(run_folder / ANSWERS, sink.getvalue().to_pybytes())
+
+
+def read_answers(run_folder: Path) -> pd.DataFrame:
+    """One row a question with the columns of ANSWER_SCHEMA; no question's text is in the file.
+
+    Raises:
+        UnreadableFile: missing, too large, not a Parquet file, or a column is missing or holds what it should not.
+        OutsideStore: a link that leaves the run folder.
+    """
+    path = resolve_inside(run_folder, *ANSWERS.split("/"))
+    if not path.is_file():
+        raise UnreadableFile("answers.parquet is missing: this run has no MMLU answers to show.")
+    if path.stat().st_size > READ_LIMIT:
+        raise UnreadableFile(f"answers.parquet is larger than {READ_LIMIT // 2**20} MiB; it was not read.")
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > ROW_LIMIT:  # a few bytes can claim to unpack to all of memory
+                raise UnreadableFile(f"answers.parquet has more than {ROW_LIMIT} rows; it was not read.")
+            table = file.read(columns=ANSWER_SCHEMA.names)
+        rows = pa.Table.from_arrays([table[f.name].cast(f.type) for f in ANSWER_SCHEMA], schema=ANSWER_SCHEMA)
+        rows.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise UnreadableFile("answers.parquet is damaged, or lacks a column.") from error
+    frame: pd.DataFrame = rows.to_pandas()
+    chosen = ["target", "base_choice", "fine_tuned_choice"]
+    if frame[["subset", "question"]].isna().any(axis=None) or not frame[chosen].isin(range(4)).all(axis=None):
+        raise UnreadableFile("answers.parquet has a row without a question, or a letter beyond A to D.")
+    return frame
+
+
+def letters(answers: pd.DataFrame, side: str) -> tuple[int, int, int, int]:
+    """How many questions `side` answered with each letter."""
+    a, b, c, d = (int(n) for n in np.bincount(answers[f"{side}_choice"].to_numpy(np.int64), minlength=4))
+    return a, b, c, d
+
+
+def always_one_letter(answers: pd.DataFrame) -> float:
+    """The best accuracy that always answering one and the same letter gives; 0 where there is no question."""
+    counts = np.bincount(answers["target"].to_numpy(np.int64), minlength=4)
+    return float(counts.max()) / len(answers) if len(answers) else 0.0
+
+
+def accuracy(answers: pd.DataFrame, side: str) -> float:
+    """Share of right answers over all questions; 0 where there is none."""
+    right = (answers[f"{side}_choice"] == answers["target"]).to_numpy()
+    return float(right.mean()) if len(right) else 0.0

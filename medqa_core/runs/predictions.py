@@ -29,9 +29,14 @@ SCHEMA = pa.schema(
                 (f"{side}_rouge1", pa.float64()),
                 (f"{side}_rouge2", pa.float64()),
                 (f"{side}_rougeL", pa.float64()),
+                (f"{side}_token_f1", pa.float64()),
                 (f"{side}_answer_tokens", pa.int64()),  # tokens generated
+                (f"{side}_repetition", pa.float64()),  # share of the answer's 4-word runs that it had already used
+                (f"{side}_copied_share", pa.float64()),  # share of the answer's words copied from one training answer
+                (f"{side}_nearest", pa.string()),  # id of the training question whose answer that is
             )
         ],
+        ("references", pa.int64()),  # reference answers that the question has; scores are the best of them
         ("reference_tokens", pa.int64()),  # tokens the loss is averaged over
         ("reference_bytes", pa.int64()),  # UTF-8 bytes of the text those tokens spell
         ("train_overlap", pa.float64()),  # share of the reference's 13-grams found in the training answers

@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, OutsideStore, RunError, Unr
 from medqa_core.foundation.files import read_json, read_text
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.mmlu import MMLUResults, parse_results
+from medqa_core.runs.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
 from medqa_core.runs.predictions import read_predictions
 from medqa_core.runs.schema import RunRecord, plain
 from medqa_core.runs.series import Series, read_series
@@ -71,6 +71,14 @@ class Run:
             return parse_results(read_json(resolve_inside(self.folder, name)))
         except (RunError, ValueError) as error:
             self._note(error, name)
+            return None
+
+    def mmlu_answers(self) -> pd.DataFrame | None:
+        """One row a question of MMLU, or None where there are none to read."""
+        try:
+            return read_answers(self.folder)
+        except (UnreadableFile, OutsideStore) as error:
+            self._note(error, ANSWERS)
             return None
 
     def write_up(self, name: str) -> str | None:

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from medqa_core.data.pairs import Pair
+from medqa_core.foundation.errors import shorten
+from medqa_core.report import copies
 from medqa_core.report.format import count, number, percent, signed
 from pages.parts.answer_rows import SCORES
 from pages.parts.markup import html
@@ -22,11 +24,12 @@ SIDES = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tu
 
 def cards(rows: list[dict[str, Any]], texts: dict[str, Pair] | None, *, score: str, highlight: str) -> None:
     """The questions of one page."""
-    html("".join(_card(row, (texts or {}).get(str(row["question_id"])), score, highlight) for row in rows))
+    html("".join(_card(row, texts or {}, score, highlight) for row in rows))
 
 
-def _card(row: dict[str, Any], pair: Pair | None, score: str, highlight: str) -> str:
+def _card(row: dict[str, Any], texts: dict[str, Pair], score: str, highlight: str) -> str:
     """The question with its three texts."""
+    pair = texts.get(str(row["question_id"]))
     question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
     about = [str(row[c]) for c in ("question_type", "source") if isinstance(row.get(c), str)]
     about += [pair.topic] if pair else []
@@ -37,7 +40,7 @@ def _card(row: dict[str, Any], pair: Pair | None, score: str, highlight: str) ->
     if change is not None:
         about.append(f"{SCORES[score]} gain {signed(change, 4)}")
     reference = pair.answer if pair else ""
-    sides = "".join(_side(row, side, reference, highlight) for side in SIDES)
+    sides = "".join(_side(row, side, reference, highlight, texts) for side in SIDES)
     body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
     body += f'<div class="mq-cards">{sides}'
     if pair:
@@ -47,7 +50,7 @@ def _card(row: dict[str, Any], pair: Pair | None, score: str, highlight: str) ->
     return body + "</div></article>"
 
 
-def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str:
+def _side(row: dict[str, Any], side: str, reference: str, highlight: str, texts: dict[str, Pair]) -> str:
     kind, title, sign = SIDES[side]
     text, other = row.get(f"{side}_answer"), row.get(f"{'fine_tuned' if side == 'base' else 'base'}_answer")
     if not isinstance(text, str):
@@ -64,7 +67,21 @@ def _side(row: dict[str, Any], side: str, reference: str, highlight: str) -> str
     numbers = [f"{label} {number(value)}" for label, value in scores if value is not None]
     tokens = _float(row.get(f"{side}_answer_tokens"))
     numbers += [f"{count(int(tokens))} tokens"] if tokens is not None else []
+    numbers += [said] if (said := _copied(row, side, texts)) else []
     return _block(kind, f"{sign} {title}", shown, title, " · ".join(numbers))
+
+
+def _copied(row: dict[str, Any], side: str, texts: dict[str, Pair]) -> str:
+    """Whether the answer stands in a training answer, and in which one; empty where that was not measured."""
+    share = _float(row.get(f"{side}_copied_share"))
+    found = copies.kind(share)
+    if found is None or found == "novel":
+        return found or ""
+    nearest = row.get(f"{side}_nearest")
+    pair = texts.get(nearest) if isinstance(nearest, str) else None
+    whose = f"“{shorten(pair.question, 120)}”" if pair else str(nearest)
+    source = f" from the training answer to {whose}" if isinstance(nearest, str) else ""
+    return f"{found}: {percent(share, 0)} of its words{source}"
 
 
 def _block(kind: str, title: str, shown: str, label: str, below: str = "") -> str:

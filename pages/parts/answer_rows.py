@@ -8,7 +8,7 @@ import pandas as pd
 from medqa_core.data.pairs import Pair
 from medqa_core.report.format import count
 
-SCORES = {"rougeL": "ROUGE-L", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "loss": "loss"}
+SCORES = {"rougeL": "ROUGE-L", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "token_f1": "token F1", "loss": "loss"}
 ORDERS = ("largest gain", "largest loss", "as in the test set", "longest answer")
 OUTCOMES = ("all", "fine-tuned scores higher", "base scores higher", "equal")
 LONGEST_SEARCH = 200

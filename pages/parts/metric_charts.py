@@ -4,56 +4,48 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from medqa_core.report.forest import ForestRow, reach
 from medqa_core.report.format import percent, verdict_mark
-from medqa_core.report.verdict import METRICS, change_text, supported
-from medqa_core.runs.evaluation import LOWER_IS_BETTER, Metric
 from medqa_core.runs.mmlu import CHANCE, MMLUResults, SubsetScore
 from pages.parts import charts, theme
 
 Z95 = 1.959964
 
 
-def forest(metrics: dict[str, Metric]) -> go.Figure | None:
+def forest(rows: list[ForestRow]) -> go.Figure:
     """Each metric's change in per cent of the base model's value, turned so that right of zero is better."""
     p = theme.palette()
-    rows = [(name, m, *_relative(name, m)) for name, m in metrics.items() if m.base and m.difference is not None]
-    if not rows:
-        return None
     chart = charts.figure(70 + 38 * len(rows), x="change in % of base; right is better", y="")
     chart.add_vline(x=0, line={"color": p.muted, "width": 1})
-    reached = [0.0, *(v for _, _, mid, ci in rows for v in (mid, *(ci or ())))]
-    pad = 0.06 * (max(reached) - min(reached) or 1.0)
-    for name, metric, middle, ci in reversed(rows):
-        verdict = supported(name, metric)
-        colour = {"better": p.better, "worse": p.worse}.get(verdict, p.muted)
-        label = charts.plain(METRICS[name].label)
-        hover = f"{label}: {change_text(name, metric)}<br>{middle:+.2f}% of the base model's value<extra></extra>"
-        if ci:
+    for row in reversed(rows):
+        colour = {"better": p.better, "worse": p.worse}.get(row.verdict, p.muted)
+        label = charts.plain(row.label)
+        if row.ends:
             chart.add_scatter(
-                x=np.array(ci),
+                x=np.array(row.ends),
                 y=[label, label],
                 mode="lines",
                 line={"color": colour, "width": 2.5},
                 hoverinfo="skip",
             )
         chart.add_scatter(
-            x=np.array([middle]),
+            x=np.array([row.middle]),
             y=[label],
             mode="markers",
             marker={"size": 10, "color": colour, "symbol": "circle"},
-            hovertemplate=hover,
+            hovertemplate=f"{label}: {row.change}<br>{row.middle:+.2f}% of the base model's value<extra></extra>",
         )
         chart.add_annotation(
             x=1,
             xref="paper",
             y=label,
-            text=verdict_mark(verdict),
+            text=verdict_mark(row.verdict),
             showarrow=False,
             xanchor="left",
             xshift=10,
             font={"color": colour, "size": 13},
         )
-    chart.update_xaxes(range=[min(reached) - pad, max(reached) + pad], ticksuffix="%", showgrid=True)
+    chart.update_xaxes(range=list(reach(rows)), ticksuffix="%", showgrid=True)
     chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13})
     chart.update_layout(margin={"r": 110})
     return chart
@@ -63,7 +55,7 @@ def mmlu(results: MMLUResults) -> go.Figure:
     """Accuracy by subset with its 95% interval, against what guessing gives."""
     p = theme.palette()
     names = [_title(s.subset) for s in results.fine_tuned]
-    chart = charts.figure(90 + 44 * len(names), x="share answered right", y="")
+    chart = charts.figure(118 + 44 * len(names), x="share answered right", y="")
     chart.add_vline(x=CHANCE, line={"color": p.text, "width": 1, "dash": "dot"})
     chart.add_annotation(
         x=CHANCE, y=1, yref="paper", text="chance 25%", showarrow=False, yanchor="bottom", font={"color": p.text}
@@ -96,7 +88,8 @@ def mmlu(results: MMLUResults) -> go.Figure:
     chart.update_yaxes(
         tickvals=[-n for n in range(len(names))], ticktext=names, showgrid=False, tickfont={"color": p.text, "size": 13}
     )
-    chart.update_layout(showlegend=True, margin={"t": 40}, legend={"x": 0, "y": 1.06})
+    legend = {"x": 0, "y": 1, "yref": "container", "yanchor": "top"}  # above the line's name, however narrow the page
+    chart.update_layout(showlegend=True, margin={"t": 68}, legend=legend)
     return chart
 
 
@@ -126,13 +119,6 @@ def mmlu_frame(results: MMLUResults) -> pd.DataFrame:
         for s in scores
     ]
     return pd.DataFrame(rows)
-
-
-def _relative(name: str, metric: Metric) -> tuple[float, tuple[float, float] | None]:
-    sign = -1.0 if name in LOWER_IS_BETTER else 1.0
-    scale = sign * 100.0 / abs(metric.base or 1.0)
-    low_high = sorted(bound * scale for bound in metric.ci) if metric.ci else None
-    return (metric.difference or 0.0) * scale, (low_high[0], low_high[1]) if low_high else None
 
 
 def _title(subset: str) -> str:

@@ -1,4 +1,4 @@
-"""The parts of the metrics page: all metrics, MMLU against chance, by question type, how it was measured."""
+"""The parts of the metrics page: all metrics on the whole test set or its clean part, and how it was measured."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,14 +6,16 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
+from medqa_core.report import forest
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import figures
 from medqa_core.report.format import NOT_STATED, capital, count, number, p_value, percent, verdict_mark
+from medqa_core.report.precision import size_text
+from medqa_core.report.rules.clean import clean_part
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text
 from medqa_core.runs.evaluation import Metric
-from medqa_core.runs.mmlu import CHANCE
 from pages.parts import charts, metric_charts, states, tables
-from pages.parts.markup import bullets, html, verdict
+from pages.parts.markup import bullets, html, note, verdict
 from pages.parts.tables import Column, Raw
 
 UNKNOWN = "·"
@@ -28,75 +30,58 @@ HEAD = (
 )
 
 
+_FINE = (
+    " Where a verdict cannot be told: the smallest difference that the test would have found four times in five, and "
+    "about how many questions would show the smallest one that matters."
+)
+WHOLE, CLEAN = "all questions", "clean part"
+
+
 def overall(facts: Facts) -> None:
-    """All metrics as a table, then their differences on one scale."""
+    """All metrics as a table, then their differences on one scale; the clean part is one press away."""
     if not any(is_compared(metric) for _, metric in facts.metrics):
         _one_sided(facts)
         return
-    level = next((m.level for _, m in facts.metrics if m.level), 0.95)
+    part = _part(facts)
+    shown: dict[str, Metric] = dict(facts.metrics)
+    if part == CLEAN and facts.evaluation is not None:
+        shown = {str(name): metric for name, metric in facts.evaluation.clean.items()}
+    level = next((m.level for m in shown.values() if m.level), 0.95)
     primary = facts.evaluation.primary_metric if facts.evaluation else ""
-    rows = [_row(_label(name, primary), name, metric) for name, metric in facts.metrics]
+    rows = [row(_label(name, primary), name, shown[name]) for name in METRICS if name in shown]
+    unclear = any(_how_fine(name, metric) for name, metric in shown.items() if supported(name, metric) == "cannot tell")
+    asked = "the same test questions" if part == WHOLE else "the test questions that share no text with training"
     tables.table(
-        HEAD, rows, caption=f"Base and fine-tuned model on the same test questions; {percent(level, 0)} intervals."
+        HEAD,
+        rows,
+        caption=f"Base and fine-tuned model on {asked}; {percent(level, 0)} intervals.{_FINE if unclear else ''}",
     )
-    chart = metric_charts.forest(dict(facts.metrics))
-    if chart is not None:
-        caption = "Change against the base model with its interval; an interval that crosses zero settles nothing."
-        charts.show(chart, key="forest", alt=_alt(facts), caption=caption)
+    for found in clean_part(facts):
+        note(found.sentence)
+    drawn = forest.rows(shown)
+    if drawn:
+        charts.show(metric_charts.forest(drawn), key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
     charts.download(
         "Download the table as CSV", lambda: _frame(facts), f"{facts.run.id}-metrics.csv", key="metrics-csv"
     )
 
 
-def mmlu(facts: Facts) -> None:
-    """MMLU by subset against guessing, or what is missing."""
-    st.header("Medical knowledge: MMLU by subset", anchor=False)
-    results = facts.mmlu
-    if results is None:
-        states.notice(
-            "MMLU has not been measured for this run."
-            if not facts.imported
-            else "The source does not say how the model does on MMLU.",
-            f"Guessing among four letters is right {percent(CHANCE, 0)} of the time.",
-            command=None if facts.imported else f"python -m medqa_core mmlu {facts.run.id}",
-        )
-        return
-    sides = (("fine-tuned", results.fine_tuned), ("base", results.base or []))
-    pooled = [f"{name} {percent(share)}" for name, scores in sides if (share := results.pooled(scores)) is not None]
-    caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
-    charts.show(
-        metric_charts.mmlu(results),
-        key="mmlu",
-        alt=f"Accuracy by MMLU subset for each model against chance. {caption}",
-        caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
-    )
-    charts.download(
-        "Download as CSV", lambda: metric_charts.mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv"
-    )
-
-
-def by_question_type(facts: Facts) -> None:
-    """The primary metric for each type of question."""
-    types = facts.evaluation.by_question_type if facts.evaluation else {}
-    if not types or facts.evaluation is None:
-        return
-    st.header("By question type", anchor=False)
-    names = [name for name in METRICS if any(name in metrics for metrics in types.values())]
-    primary = facts.evaluation.primary_metric
-    name = st.segmented_control(
-        "Metric",
-        names,
-        default=primary if primary in names else names[0],
+def _part(facts: Facts) -> str:
+    """Which questions the visitor looks at; no choice where the evaluation measured no clean part."""
+    if facts.evaluation is None or not facts.evaluation.clean:
+        return WHOLE
+    size = max(metric.n or 0 for metric in facts.evaluation.clean.values())
+    chosen = st.segmented_control(
+        "Questions",
+        (WHOLE, CLEAN),
+        default=WHOLE,
         required=True,
-        format_func=lambda n: capital(METRICS[n].label),
-        key="by-type-metric",
+        format_func=lambda part: f"{capital(part)} ({count(size)})" if part == CLEAN else capital(part),
+        key="part",
         label_visibility="collapsed",
+        help="Clean: the reference shares no run of 13 words with a training answer.",
     )
-    by_size = sorted(types.items(), key=lambda item: -(item[1][name].n or 0) if name in item[1] else 0)
-    rows = [_row(kind, name, metrics[name]) for kind, metrics in by_size if name in metrics]
-    label = capital(METRICS[name].label)
-    caption = f"{label} by question type, most questions first; among many types some differ by chance."
-    tables.table((Column("question type"), *HEAD[1:]), rows, caption=caption)
+    return chosen or WHOLE
 
 
 def how_measured(facts: Facts) -> None:
@@ -111,6 +96,7 @@ def how_measured(facts: Facts) -> None:
             ["empty answers", percent(base.empty_share), percent(tuned.empty_share)],
             ["mean answer, tokens", number(base.mean_tokens, 1), number(tuned.mean_tokens, 1)],
             ["answer length / reference length", number(base.length_ratio, 2), number(tuned.length_ratio, 2)],
+            ["runs of four words that repeat", *(_share(side.repetition) for side in (base, tuned))],
             ["prompt", base.prompt, tuned.prompt],
         ]
         columns = (Column("answers"), Column("base", "number"), Column("fine-tuned", "number"))
@@ -142,18 +128,36 @@ def _one_sided(facts: Facts) -> None:
         states.notice("The source states no figures.")
 
 
-def _row(label: str | Raw, name: str, metric: Metric) -> Sequence[str | Raw]:
-    mark = verdict(verdict_mark(supported(name, metric)))
-    why = f'<br><span class="mq-note">{escape(metric.reason)}</span>' if metric.reason else ""
+def row(label: str | Raw, name: str, metric: Metric) -> Sequence[str | Raw]:
+    """A line under HEAD."""
+    about = [f'<span class="mq-note">{escape(metric.reason)}</span>'] if metric.reason else []
+    about += [f'<span class="mq-note fit">{escape(text)}</span>' for text in _how_fine(name, metric)]
     return [
         label,
         _or_dot(value_text(name, metric.base)),
         _or_dot(value_text(name, metric.fine_tuned)),
         _or_dot(change_text(name, metric)),
         UNKNOWN if metric.p is None else p_value(metric.p).removeprefix("p = ").removeprefix("p "),
-        Raw(mark + why),
+        Raw("<br>".join([verdict(verdict_mark(supported(name, metric))), *about])),
         UNKNOWN if metric.n is None else count(metric.n),
     ]
+
+
+def _how_fine(name: str, metric: Metric) -> list[str]:
+    """What the test could see, and what would settle it, in a few words each."""
+    told = supported(name, metric)
+
+    def size(value: float) -> str:
+        return size_text(name, value).removesuffix(f" {METRICS[name].unit}").replace("percentage points", "points")
+
+    if told == "equivalent" and metric.margin:
+        return [f"within ±{size(metric.margin)}"]
+    if told != "cannot tell":
+        return []
+    lines = [f"sees {size(metric.smallest_detectable)} or more"] if metric.smallest_detectable else []
+    if metric.questions_to_settle and metric.margin:
+        lines.append(f"{count(metric.questions_to_settle)} questions settle it")
+    return lines
 
 
 def _label(name: str, primary: str) -> Raw:
@@ -164,13 +168,16 @@ def _label(name: str, primary: str) -> Raw:
     return Raw(f"{escape(capital(spec.label))}{about}{main}")
 
 
+def _share(value: float | None) -> str:
+    return UNKNOWN if value is None else percent(value)
+
+
 def _or_dot(text: str) -> str:
     return UNKNOWN if text == NOT_STATED else text
 
 
-def _alt(facts: Facts) -> str:
-    return "; ".join(f"{METRICS[n].label} {change_text(n, m)}, {m.verdict}" for n, m in facts.metrics)
-
-
 def _frame(facts: Facts) -> pd.DataFrame:
-    return pd.DataFrame([{"metric": name, **metric.model_dump()} for name, metric in facts.metrics])
+    clean = facts.evaluation.clean.items() if facts.evaluation else []
+    parts = [(WHOLE, name, metric) for name, metric in facts.metrics]
+    parts += [(CLEAN, str(name), metric) for name, metric in clean]
+    return pd.DataFrame([{"questions": part, "metric": name, **m.model_dump()} for part, name, m in parts])

@@ -6,14 +6,17 @@ from html import escape
 import streamlit as st
 
 import medqa_core.report.html as html_report
+from medqa_core.foundation.settings import Settings
 from medqa_core.report import markdown, text
+from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
+from medqa_core.report.format import number
 from medqa_core.report.model_card import render as model_card
 from medqa_core.report.writeup import Section, Table
 from medqa_core.report.writeup import sections as written
 from medqa_core.runs.store import Run
 from pages.parts import tables
-from pages.parts.markup import bullets, html, rich
+from pages.parts.markup import bullets, html, note, rich
 
 FILES: dict[str, tuple[str, str, Callable[[Run], str]]] = {
     "summary.txt": ("Text", "text/plain", text.render),
@@ -23,8 +26,13 @@ FILES: dict[str, tuple[str, str, Callable[[Run], str]]] = {
 }
 
 
+LARGEST = 50_000_000
+"""Bytes of weights up to which they are part of the ZIP: it is made in memory, for any visitor."""
+
+
 def downloads(run: Run) -> None:
-    """A button a file. The file on disk is given as it is; one that is missing is written when asked for."""
+    """A button a file, and one for all. A file on disk is given as it is; a missing one is written when asked for."""
+    weights = weights_size(run) <= LARGEST
     st.header("Take it with you", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for name, (label, mime, render) in FILES.items():
@@ -37,6 +45,20 @@ def downloads(run: Run) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
+        st.download_button(
+            "Everything, one ZIP",
+            data=lambda: archive(run, weights, log=not Settings.from_environment().public),
+            file_name=f"{run.id}.zip",
+            mime="application/zip",
+            key="download-zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+        )
+    if not weights:
+        note(
+            f"The ZIP leaves the weights out, {number(weights_size(run) / 1e6, 0)} MB. With them: "
+            f"`python -m medqa_core report {run.id} --zip {run.id}.zip`."
+        )
 
 
 def sections(facts: Facts) -> None:

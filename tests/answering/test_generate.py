@@ -1,16 +1,20 @@
 """Many greedy answers at once are the same as one by one."""
 
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from medqa_core.answering import generate as module
-from medqa_core.answering.generate import greedy_answers
+from medqa_core.answering.generate import Converted, Engine, Plain, engine_for, engine_name
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
+from medqa_core.models import ctranslate, embedded
 from medqa_core.models.loader import LoadedModel, load
+from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt
+from medqa_core.runs.run import Run
 
 from .ending import Ending
 
@@ -48,6 +52,19 @@ def alone(model: Any, prompt: list[int], count: int) -> list[int]:
     return ids[len(prompt) :]
 
 
+def plain(base: LoadedModel, tokenizer: Any = None) -> Plain:
+    return Plain(lambda: nullcontext(base.model), tokenizer or base.tokenizer)
+
+
+def answers(engine: Engine, prompts: list[list[int]], count: int = 8) -> list[list[int]]:
+    found = {index: ids for batch in engine.answers(prompts, count) for index, ids in batch.items()}
+    return [found[index] for index in range(len(prompts))]
+
+
+def cut(answer: list[int], end: int) -> list[int]:
+    return answer[: answer.index(end)] if end in answer else answer
+
+
 @pytest.mark.parametrize("batch", [1, 5, 16])
 def test_batched_and_padded_is_the_same_as_alone(
     base: LoadedModel,
@@ -56,23 +73,75 @@ def test_batched_and_padded_is_the_same_as_alone(
     batch: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", batch)
+    monkeypatch.setattr(Plain, "BATCH", batch)
     assert len({tuple(answer) for answer in expected}) > 5
-    counted: list[int] = []
-    found = greedy_answers(base.model, base.tokenizer, prompts, 8, counted.append)
-    end = base.tokenizer.eos_token_id
-    assert found == [answer[: answer.index(end)] if end in answer else answer for answer in expected]
-    assert sum(counted) == len(prompts)
+    assert answers(plain(base), prompts) == [cut(answer, base.tokenizer.eos_token_id) for answer in expected]
 
 
 def test_the_end_token_and_what_follows_are_left_out(
     base: LoadedModel, prompts: list[list[int]], expected: list[list[int]]
 ) -> None:
     end = next(answer[3] for answer in expected if answer[3] not in answer[:3])
-    found = greedy_answers(base.model, Ending(base.tokenizer, end), prompts, 8)
-    assert found == [answer[: answer.index(end)] if end in answer else answer for answer in expected]
+    found = answers(plain(base, Ending(base.tokenizer, end)), prompts)
+    assert found == [cut(answer, end) for answer in expected]
     assert any(len(answer) == 3 for answer in found)
 
 
+def test_what_is_done_is_not_computed_and_the_batches_stay(base: LoadedModel, prompts: list[list[int]]) -> None:
+    engine = plain(base)
+    batches = list(engine.answers(prompts, 4))
+    assert len(batches) > 1
+    assert list(engine.answers(prompts, 4, done=batches[0])) == batches[1:]
+    assert list(engine.answers(prompts, 4, done=range(len(prompts)))) == []
+
+
 def test_no_prompts(base: LoadedModel) -> None:
-    assert greedy_answers(base.model, base.tokenizer, [], 8) == []
+    assert answers(plain(base), []) == []
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_ctranslate2_gives_the_tokens_of_generate(
+    smoke: Run, lab: Settings, prompts: list[list[int]], side: Any
+) -> None:
+    pair = load_pair(smoke, lab)
+    engine = engine_for(pair, side, lab)
+    assert isinstance(engine, Converted)
+    assert "CTranslate2" in engine_name(pair)
+    found = answers(engine, prompts, 12)
+    assert found == answers(Plain(lambda: pair.side(side), pair.tokenizer), prompts, 12)
+    assert any(len(answer) > 3 for answer in found)
+
+
+def test_a_side_is_converted_once_and_the_pair_stays_as_it_is(
+    smoke: Run, lab: Settings, tmp_path: Path, prompts: list[list[int]]
+) -> None:
+    pair = load_pair(smoke, lab)
+    before = {name: tensor.clone() for name, tensor in pair.adapted.state_dict().items()}
+    said: list[str] = []
+    folders = [ctranslate.ensure(pair, side, tmp_path, said.append) for side in (*SIDES, *SIDES)]
+    assert folders[:2] == folders[2:]
+    assert folders[0] != folders[1]
+    assert len(said) == 2
+    assert all(torch.equal(tensor, before[name]) for name, tensor in pair.adapted.state_dict().items())
+    assert {path.name for path in (tmp_path / "ctranslate2").iterdir() if path.is_dir()} == {f.name for f in folders}
+
+
+def test_a_kind_that_ctranslate2_does_not_know_is_decoded_by_transformers(
+    smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = load_pair(smoke, lab)
+    monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
+    assert isinstance(engine_for(pair, "base", lab), Plain)
+    assert "transformers" in engine_name(pair)
+
+
+@pytest.mark.real
+def test_the_embedded_model_gives_the_same_tokens_from_both_engines() -> None:
+    settings = Settings.from_environment()
+    if not embedded.is_ready(settings.cache):
+        pytest.skip("the embedded model is not in the cache: `python -m medqa_core data fetch`")
+    base = load("smollm2-135m-instruct", settings=settings, device="cpu")
+    pair = ModelPair("real", base, base.model, base.sha256, "chat")
+    prompts = [encode_prompt(base.tokenizer, one.question, "chat") for one in starter.load().pairs[::29]]
+    assert len(prompts) == 20
+    assert answers(engine_for(pair, "base", settings), prompts, 32) == answers(plain(base), prompts, 32)

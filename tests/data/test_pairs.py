@@ -1,6 +1,6 @@
 """When two texts count as the same."""
 
-from medqa_core.data.pairs import normalise, tidy, without_duplicates
+from medqa_core.data.pairs import Pair, normalise, references_of, tidy, without_duplicates
 
 from .samples import pair
 
@@ -23,3 +23,22 @@ def test_a_duplicate_repeats_both_question_and_answer() -> None:
     same_question = pair(3, question=first.question)
     same_answer = pair(4, answer=first.answer)
     assert without_duplicates([first, again, same_question, same_answer]) == (first, same_question, same_answer)
+
+
+def test_every_answer_to_the_same_question_is_a_reference_its_own_first() -> None:
+    def pair(id_: str, question: str, answer: str) -> Pair:
+        return Pair(id_, "doc", "gout", "information", question, answer, "source")
+
+    pairs = [
+        pair("3", "What is gout?", "A kind of arthritis."),
+        pair("1", "what is GOUT", "A disease of the joints."),
+        pair("2", "What is gout?", "a disease of the joints"),
+        pair("4", "What is asthma?", "A disease of the lungs."),
+    ]
+    assert references_of(pairs, pairs) == [
+        ("A kind of arthritis.", "A disease of the joints."),
+        ("A disease of the joints.", "A kind of arthritis."),
+        ("a disease of the joints", "A kind of arthritis."),
+        ("A disease of the lungs.",),
+    ]
+    assert references_of(pairs[:1], []) == [("A kind of arthritis.",)]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from medqa_core.answering import generate
 from medqa_core.data import starter
-from medqa_core.evaluation.evaluate import evaluate
+from medqa_core.data.pairs import references_of
+from medqa_core.evaluation import loss
+from medqa_core.evaluation.evaluate import PARTIAL, evaluate, judge_again
 from medqa_core.evaluation.loss import answer_losses
-from medqa_core.evaluation.tables import metrics_of
-from medqa_core.evaluation.text_metrics import rouge_scores
+from medqa_core.evaluation.tables import judged
+from medqa_core.evaluation.text_metrics import NAMES, answer_scores
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
@@ -47,7 +50,7 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
     assert smoke.problems == []
     assert raw["schema_version"] == 1
     assert evaluation.primary_metric == "loss"
-    assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL"}
+    assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1"}
     assert {metric.n for metric in evaluation.metrics.values()} == {12}
     fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "smallest_detectable"}
     assert all(fields <= set(metric) for metric in raw["metrics"].values())
@@ -63,7 +66,7 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
 def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
     rows = read_predictions(smoke.folder)
     assert rows.columns.tolist() == SCHEMA.names
-    assert not rows.isna().any().any()
+    assert not rows.drop(columns=["base_nearest", "fine_tuned_nearest"]).isna().any().any()
     assert smoke.record.data is not None
     assert smoke.record.data.split is not None
     assert len(rows) == smoke.record.data.split.test == 12
@@ -74,12 +77,19 @@ def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
         assert (row.question_type, row.source) == (pair.question_type, "starter")
         assert 0 < row.reference_bytes <= len(pair.answer)
         assert row.train_overlap == 0
+        assert row.references == 1
+        assert 0 <= row.fine_tuned_copied_share <= 1
+        assert 0 <= row.fine_tuned_repetition <= 1
 
 
 def test_every_figure_can_be_recomputed_from_the_predictions(smoke: Run) -> None:
     rows, evaluation = read_predictions(smoke.folder), smoke.evaluation()
     assert evaluation is not None
-    assert metrics_of(rows, "loss") == (evaluation.metrics, evaluation.by_question_type)
+    found = judged(rows, "loss")
+    assert found.metrics == evaluation.metrics
+    assert found.by_question_type == evaluation.by_question_type
+    assert found.by_source == evaluation.by_source
+    assert found.clean == evaluation.clean == evaluation.metrics  # the starter set shares no 13-gram
     assert evaluation.by_question_type_correction == "holm"
     nats = (rows["fine_tuned_loss"] * rows["reference_tokens"]).sum()
     assert evaluation.metrics["loss"].fine_tuned == pytest.approx(nats / rows["reference_tokens"].sum())
@@ -106,8 +116,9 @@ def test_every_row_can_be_recomputed_from_the_models(smoke: Run, lab: Settings) 
             losses = answer_losses(model, examples)
         assert [loss.mean for loss in losses] == pytest.approx(rows[f"{side}_loss"].tolist(), abs=1e-5)
         assert [loss.tokens for loss in losses] == rows["reference_tokens"].tolist()
-        scores = rouge_scores(rows[f"{side}_answer"], [q.answer for q in questions])
-        assert [score["rouge1"] for score in scores] == rows[f"{side}_rouge1"].tolist()
+        scores = answer_scores(rows[f"{side}_answer"], references_of(questions, starter.load().pairs))
+        for name in NAMES:
+            assert [score[name] for score in scores] == rows[f"{side}_{name}"].tolist()
 
 
 def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -> None:
@@ -117,11 +128,55 @@ def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -
     assert first is not None
     assert again.metrics == first.metrics
     assert read_predictions(bare.folder).equals(read_predictions(smoke.folder))
-    assert list(dict.fromkeys(stage for stage, _, _ in stages)) == [
+    measuring = [event for event in stages if event[2] == 12]
+    assert list(dict.fromkeys(stage for stage, _, _ in measuring)) == [
         "base: loss", "base: answers", "fine-tuned: loss", "fine-tuned: answers",
     ]  # fmt: skip
-    assert all(0 <= done <= total == 12 for _, done, total in stages)
-    assert stages[-1] == ("fine-tuned: answers", 12, 12)
+    assert all(0 <= done <= 12 for _, done, _ in measuring)
+    assert measuring[-1] == ("fine-tuned: answers", 12, 12)
+    assert stages[-1] == ("scores and copies", 1, 1)
+    assert PARTIAL not in names(bare)
+
+
+@pytest.mark.parametrize("stop_at", ["base: loss", "base: answers", "fine-tuned: loss", "fine-tuned: answers"])
+def test_an_interrupted_evaluation_goes_on_where_it_was(
+    bare: Run, smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch, stop_at: str
+) -> None:
+    monkeypatch.setattr(loss, "TOKEN_BUDGET", 300)
+    monkeypatch.setattr(generate.Converted, "BATCH", 5)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == stop_at and 0 < done < total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(bare, lab, stop)
+    assert PARTIAL in names(bare)
+    assert not {"evaluation.json", "predictions.parquet"} & names(bare)
+    begun: dict[str, int] = {}
+    again = evaluate(bare, lab, lambda stage, done, _: begun.setdefault(stage, done) and None)
+    assert begun[stop_at] > 0  # what was measured before counts
+    whole = smoke.evaluation()
+    assert whole is not None
+    assert again.metrics["rougeL"] == whole.metrics["rougeL"]
+    assert again.metrics["loss"].difference == pytest.approx(whole.metrics["loss"].difference, abs=1e-5)
+    assert PARTIAL not in names(bare)
+
+
+def test_what_was_measured_can_be_judged_again(bare: Run, smoke: Run) -> None:
+    shutil.copy(smoke.folder / "predictions.parquet", bare.folder)
+    assert judge_again(bare).metrics == (smoke.evaluation() or pytest.fail("no evaluation")).metrics
+    assert bare.evaluation() is not None
+
+
+def test_nothing_measured_is_nothing_to_judge(bare: Run) -> None:
+    with pytest.raises(InputError, match="smoke has not been measured"):
+        judge_again(bare)
+    assert "evaluation.json" not in names(bare)
+
+
+def test_eight_bit_answers_are_declared(bare: Run, lab: Settings) -> None:
+    assert evaluate(bare, lab, precision="int8").protocol["decoding"].endswith("int8")
 
 
 def test_an_adapter_that_changes_nothing_is_not_judged_better_or_worse(bare: Run, lab: Settings) -> None:

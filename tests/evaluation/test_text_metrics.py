@@ -1,28 +1,73 @@
-"""ROUGE is Google's, and length is told beside it."""
+"""ROUGE is Google's, token F1 is SQuAD's, and what both hide is told beside them."""
+
+from collections import Counter
 
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from medqa_core.evaluation.text_metrics import NAMES, empty_share, length_ratio, rouge_scores
+from medqa_core.evaluation.answer_metric import AnswerMetric
+from medqa_core.evaluation.text_metrics import (
+    NAMES,
+    ROUGE,
+    answer_scores,
+    empty_share,
+    length_ratio,
+    repetition,
+    token_f1,
+)
 
 ANSWERS = ["Gout is a painful arthritis.", "", "attacks attacking attacked", "…", "Gout is a kind of arthritis."]
 REFERENCES = ["Gout is a kind of arthritis."] * 2 + ["The attack passes.", "Gout.", "Gout is a kind of arthritis."]
+ONE_EACH = [[reference] for reference in REFERENCES]
 
 
 def test_rouge_is_rouge_score_with_its_stemmer() -> None:
-    found = rouge_scores(ANSWERS, REFERENCES)
-    for name in NAMES:
+    found = answer_scores(ANSWERS, ONE_EACH)
+    for name in ROUGE:
         for answer, reference, scores in zip(ANSWERS, REFERENCES, found, strict=True):
             expected = RougeScorer([name], use_stemmer=True).score(target=reference, prediction=answer)[name].fmeasure
             assert scores[name] == expected
-    assert found[4] == {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
-    assert found[1] == found[3] == {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
+    assert found[4] == dict.fromkeys(NAMES, 1.0)
+    assert found[1] == found[3] == dict.fromkeys(NAMES, 0.0)
     assert found[2]["rouge1"] > 0  # by the stem alone
+    assert found[2]["token_f1"] == 0
+
+
+def test_the_best_reference_counts_metric_by_metric() -> None:
+    several = answer_scores(["one two three"], [["one two", "three two one x", "z"]])[0]
+    each = [answer_scores(["one two three"], [[r]])[0] for r in ("one two", "three two one x", "z")]
+    assert several == {name: max(one[name] for one in each) for name in NAMES}
+    assert several["rouge1"] == each[1]["rouge1"] > each[0]["rouge1"]
+    assert several["rouge2"] == each[0]["rouge2"] > each[1]["rouge2"]
+
+
+def test_token_f1_by_hand() -> None:
+    # Said a b b c, wanted b c c d: in common b once and c once; 2 x 2 / (4 + 4).
+    assert token_f1("a b b c", "B, c c d!") == 0.5
+    assert token_f1("", "a") == token_f1("a", "b") == token_f1("", "") == 0
+
+
+def test_token_f1_is_precision_and_recall() -> None:
+    for answer, reference in zip(ANSWERS, REFERENCES, strict=True):
+        said, wanted = (Counter(text.lower().rstrip(".").split()) - Counter(["…"]) for text in (answer, reference))
+        same = (said & wanted).total()
+        expected = 0.0
+        if same:
+            precision, recall = same / said.total(), same / wanted.total()
+            expected = 2 * precision * recall / (precision + recall)
+        assert token_f1(answer, reference) == pytest.approx(expected, abs=1e-15)
 
 
 def test_a_missing_answer_is_an_error() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        rouge_scores(ANSWERS, REFERENCES[:-1])
+        answer_scores(ANSWERS, ONE_EACH[:-1])
+
+
+def test_a_repeated_run_of_words_is_counted() -> None:
+    assert repetition("a b c d e f") == 0
+    assert repetition("a b c d a b c d") == pytest.approx(1 / 5)
+    assert repetition("no " * 23) == pytest.approx(19 / 20)
+    assert repetition("a b c") == repetition("") == 0
 
 
 def test_lengths_are_in_words_over_all_answers() -> None:
@@ -34,3 +79,11 @@ def test_lengths_are_in_words_over_all_answers() -> None:
 def test_an_answer_without_a_word_is_empty() -> None:
     assert empty_share(["", " \n", "?!", "yes"]) == 0.75
     assert empty_share([]) == 0
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("references", [REFERENCES, ONE_EACH])
+def test_the_same_scores_in_the_form_of_evaluate(references: list[str] | list[list[str]]) -> None:
+    found = AnswerMetric(keep_in_memory=True).compute(predictions=ANSWERS, references=references)
+    scores = answer_scores(ANSWERS, ONE_EACH)
+    assert found == {name: pytest.approx(sum(one[name] for one in scores) / len(scores)) for name in NAMES}

@@ -250,7 +250,7 @@ def predictions(questions: int) -> pd.DataFrame:
         for rouge in ("rouge1", "rouge2", "rougeL"):
             rows[f"{side}_{rouge}"] = np.clip(0.15 + lift + rng.normal(0, 0.05, questions), 0, 1)
         rows[f"{side}_answer_tokens"] = rng.integers(20, 120, questions)
-    return pd.DataFrame(rows)[SCHEMA.names]
+    return pd.DataFrame(rows).reindex(columns=SCHEMA.names)
 
 
 def mmlu() -> dict[str, object]:

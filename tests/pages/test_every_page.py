@@ -101,4 +101,5 @@ def test_torn_files_are_named(build: Builder, open_page: Open) -> None:
 def test_every_download_is_offered(build: Builder, open_page: Open) -> None:
     build.finished()
     app = healthy(open_page("summary.py"))
-    assert [b.label for b in app.get("download_button")] == ["Text", "Markdown", "HTML, one page", "Model card"]
+    labels = ["Text", "Markdown", "HTML, one page", "Model card", "Everything, one ZIP"]
+    assert [b.label for b in app.get("download_button")] == labels

@@ -8,6 +8,8 @@ import pytest
 from report_builder import Builder, evaluation, metric
 
 from medqa_core.report import html, markdown, model_card, text
+from medqa_core.report.facts import Facts
+from medqa_core.report.quotation import quotation
 from medqa_core.report.writer import write
 from medqa_core.report.writeup import sections
 
@@ -40,12 +42,15 @@ def hostile(build: Builder):
     build.evaluation(
         run,
         by_question_type={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
+        by_source={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
+        clean={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
         protocol={HOSTILE: HOSTILE},
         base_generation=side,
         fine_tuned_generation=side,
         metrics={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
     )
-    build.predictions(run, base_answer=HOSTILE, fine_tuned_answer=HOSTILE, question_type=HOSTILE)
+    copied = {"fine_tuned_copied_share": 0.95, "fine_tuned_nearest": HOSTILE, "source": HOSTILE}
+    build.predictions(run, base_answer=HOSTILE, fine_tuned_answer=HOSTILE, question_type=HOSTILE, **copied)
     return run
 
 
@@ -156,6 +161,16 @@ def test_a_claim_stands_beside_what_the_figures_support(build):
     assert "the one it reports as ROUGE-1" in written
     flat = " ".join(written.split())
     assert "A judgement that cannot be checked" in flat
+
+
+def test_a_claim_that_runs_over_two_lines_is_one(build):
+    claims = {"WHAT I LEARNED": ["Loss curves show", "how training went", "Perplexity of 7.39", "One more."]}
+    table = quotation(Facts.of(build.imported(source={"sections": claims})))
+    assert [(row[0], row[1]) for row in table.rows] == [
+        ("What I learned", "“Loss curves show how training went”"),
+        ("What I learned", "“Perplexity of 7.39”"),
+        ("What I learned", "“One more.”"),
+    ]
 
 
 def test_a_claim_is_set_against_a_curve_where_there_is_one(build):

@@ -116,7 +116,7 @@ def test_limits_follow_the_run(build):
     assert "20.0%" in found["truncated"].sentence
     assert "3,500" in found["training_size"].sentence
     assert "seed 42" in found["one_seed"].sentence
-    assert "2.0 points would go unseen" in found["cannot_tell:mmlu"].sentence
+    assert "on 1,089 questions could have seen is about 2.0 percentage points" in found["cannot_tell:mmlu"].sentence
     assert "mmlu_at_chance" in found
     assert "starter_text" not in found
     assert list(found)[-1] == "research_demo"
@@ -148,6 +148,13 @@ def test_a_larger_test_set_is_proposed_only_within_reach(build):
     assert "400 questions in place of 100" in by_rule(next_steps(run))["larger_test:loss"].sentence
     build.evaluation(run, metrics={"loss": metric(2.0, 1.9999, 0.1, "cannot tell", n=100)})
     assert "larger_test:loss" not in by_rule(next_steps(run))
+    known = {"margin": 0.05, "questions_to_settle": 430}
+    build.evaluation(run, metrics={"loss": metric(2.0, 1.95, 0.1, "cannot tell", n=100, **known)})
+    found = by_rule(next_steps(run))["larger_test:loss"].sentence
+    assert "430 questions in place of 100: that many would show a difference of 0.05 nats per token" in found
+    assert "about 430 questions would show" in by_rule(limitations(run))["cannot_tell:loss"].sentence
+    build.evaluation(run, metrics={"mmlu": metric(0.25, 0.26, 0.03, "cannot tell", n=1089, **known)})
+    assert "larger_test:mmlu" not in by_rule(next_steps(run))  # its subsets hold no more questions
 
 
 def test_damaged_files_are_limits_and_never_errors(build):

@@ -8,8 +8,10 @@ from medqa_core.runs.evaluation import Metric
 def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_interval(build):
     run = build.finished()
     assert sentence(run) == (
-        "Yes on loss and ROUGE-L; cannot tell on MMLU. Loss, the primary metric: 2.4301 → 2.0181 nats per token, "
-        "a difference of −0.412 [−0.462, −0.362] (95% interval, 60 questions)."
+        "Yes: after fine-tuning the model predicts the reference answers better (loss) and its own answers share more "
+        "words with them (ROUGE-L); whether it gets more exam questions on medicine right (MMLU) cannot be told. "
+        "Loss, the primary metric: 2.4301 → 2.0181 nats per token, a difference of −0.412 [−0.462, −0.362] "
+        "(95% interval, 60 questions)."
     )
 
 
@@ -23,7 +25,10 @@ def test_a_worse_primary_metric_comes_first(build):
             "mmlu": metric(0.3, 0.3, 0.01, "equivalent"),
         },
     )
-    assert sentence(run).startswith("No, worse on loss; yes on ROUGE-L; about the same on MMLU.")
+    assert sentence(run).startswith(
+        "In part: after fine-tuning the model predicts the reference answers less well (loss); but its own answers "
+        "share more words with them (ROUGE-L); it gets about as many exam questions on medicine right (MMLU). Loss"
+    )
 
 
 def test_another_metric_stands_in_where_the_primary_one_was_not_compared(build):
@@ -73,9 +78,44 @@ def test_an_unsupported_verdict_is_reported_as_a_limitation(build):
     build.evaluation(run, metrics={"loss": metric(2.0, 1.9, 0.6, "better")})
     found = next(i for i in limitations(run) if i.rule == "cannot_tell:loss")
     assert "do not bear out" in found.sentence
-    assert sentence(run).startswith("Cannot tell on loss.")
+    assert sentence(run).startswith(
+        "Cannot tell whether after fine-tuning the model predicts the reference answers better (loss). Loss"
+    )
+    assert "could have seen is about 0.6 nats per token." in sentence(run)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "lead"),
+    [
+        ({"loss": "better", "rougeL": "equivalent"}, "Yes: "),
+        ({"loss": "better", "rougeL": "worse"}, "In part: "),
+        ({"loss": "cannot tell", "rougeL": "better"}, "In part: "),
+        ({"loss": "worse", "rougeL": "cannot tell"}, "No: "),
+        ({"loss": "equivalent", "rougeL": "cannot tell"}, "About the same: "),
+        ({"loss": "cannot tell", "rougeL": "equivalent"}, "Cannot tell: "),
+        ({"loss": "cannot tell", "rougeL": "cannot tell"}, "Cannot tell whether after fine-tuning the model predicts"),
+        ({"token_f1": "better"}, "Yes: after fine-tuning the model’s answers share more words with the reference"),
+    ],
+)
+def test_the_first_word_follows_from_the_verdicts(build, verdicts, lead):
+    signs = {"better": 1, "worse": -1, "equivalent": 0, "cannot tell": 0.05}
+    run = build.run()
+    metrics = {}
+    for name, verdict in verdicts.items():
+        step = signs[verdict] * (-0.5 if name == "loss" else 0.5)
+        metrics[name] = metric(2.0, 2.0 + step, 0.1, verdict)
+    build.evaluation(run, metrics=metrics)
+    assert sentence(run).startswith(lead)
+
+
+def test_equivalence_states_its_margin_and_is_only_believed_within_it(build):
+    run = build.run()
+    build.evaluation(run, metrics={"loss": metric(2.0, 2.0, 0.01, "equivalent", margin=0.02)})
+    assert "The interval lies within the margin: less than 0.02 nats per token either way" in sentence(run)
+    wide = Metric.model_validate(metric(2.0, 2.0, 0.05, "equivalent", margin=0.02))
+    assert supported("loss", wide) == "cannot tell"
 
 
 def test_metrics_cover_the_contract():
-    assert list(METRICS) == ["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "mmlu"]
+    assert list(METRICS) == ["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
     assert set(evaluation()["metrics"]) <= set(METRICS)

@@ -1,4 +1,4 @@
-"""What the answers show: their length, the empty ones, the questions won and lost, what training had already seen."""
+"""What the answers show: the empty ones, the questions won and lost, what training had already seen."""
 
 from collections.abc import Iterator
 
@@ -7,42 +7,10 @@ import numpy as np
 from medqa_core.report.facts import Facts
 from medqa_core.report.format import number, p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import paired, sign, together
-from medqa_core.report.verdict import METRICS, change_text, supported
+from medqa_core.report.trends import sign
 
-LENGTH_MOVED = 0.1
-"""Smallest relative change in length worth a sentence."""
 SAME_ANSWERS = 0.05
 """Smallest share of identical answers worth a sentence."""
-
-
-def length_moved(facts: Facts) -> Iterator[Insight]:
-    """Answers became longer or shorter while ROUGE, which rewards length, moved as well."""
-    generations, rouge = facts.generations, facts.metric("rougeL")
-    if generations is None or rouge is None or supported("rougeL", rouge) not in ("better", "worse"):
-        return
-    before, after = (g.length_ratio for g in generations)
-    if max(before, after) <= 0 or abs(after - before) / max(before, after) < LENGTH_MOVED:
-        return
-    tokens = facts.pairs("answer_tokens")
-    test = paired(tokens["base"].to_numpy(), tokens["fine_tuned"].to_numpy()) if tokens is not None else None
-    if test is not None and not test.holds:
-        return
-    evidence = [
-        f"evaluation.json, base_generation: length_ratio {number(before, 2)}",
-        f"evaluation.json, fine_tuned_generation: length_ratio {number(after, 2)}",
-    ]
-    if tokens is not None and test is not None:
-        evidence.append(f"predictions.parquet, answer_tokens on {plural(test.n, 'question')}: {p_value(test.p)}")
-    word = "longer" if after > before else "shorter"
-    yield Insight(
-        "length_moved",
-        f"Fine-tuned answers are {word} ({number(before, 2)} → {number(after, 2)} of the reference's length) while "
-        f"ROUGE-L changed by {change_text('rougeL', rouge)}.{_length_explains(facts)}",
-        tuple(evidence),
-        f"length {number(before, 2)} → {number(after, 2)} of the reference",
-        f"the lengths differed by less than {percent(LENGTH_MOVED, 0)}, or ROUGE-L could not be told from unchanged",
-    )
 
 
 def empty_answers(facts: Facts) -> Iterator[Insight]:
@@ -133,19 +101,3 @@ def overlap_shares(facts: Facts) -> np.ndarray:
     values = facts.predictions["train_overlap"].to_numpy(dtype=np.float64, na_value=np.nan)
     finite: np.ndarray = values[np.isfinite(values)]
     return finite
-
-
-def _length_explains(facts: Facts) -> str:
-    """Whether ROUGE-L moved most where the length moved most; empty where that cannot be told."""
-    tokens, rouge = facts.pairs("answer_tokens"), facts.pairs("rougeL")
-    if tokens is None or rouge is None:
-        return ""
-    longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, rouge))
-    both = longer.index.intersection(higher.index)
-    test = together(longer.loc[both].to_numpy(), higher.loc[both].to_numpy())
-    if not test.holds or test.statistic <= 0:
-        return ""
-    return (
-        f" Where an answer grew more, {METRICS['rougeL'].label} rose more (rank correlation "
-        f"{number(test.statistic, 2)}, {p_value(test.p)}), so part of the change goes with length."
-    )

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import general, number, p_value, percent, plural, verdict_mark, words
+from medqa_core.report.format import p_value, percent, plural, verdict_mark, words
 from medqa_core.report.rules.insight import Insight, Rule
 from medqa_core.report.trends import guessing
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
@@ -44,7 +45,8 @@ def cannot_tell(facts: Facts) -> Iterator[Insight]:
         sentence += f": {change_text(name, metric)}" if metric.difference is not None else ""
         if metric.reason:
             sentence += f" ({words(metric.reason)})"
-        sentence += f"; {detectable}." if (detectable := _detectable(name, metric.smallest_detectable)) else "."
+        fine = [text for text in (precision.smallest(name, metric), precision.settles(name, metric)) if text]
+        sentence += "; ".join(["", *fine]) + "."
         if metric.verdict != "cannot tell":
             sentence += f" The file says “{verdict_mark(metric.verdict)}”, which its own numbers do not bear out."
         yield Insight(
@@ -122,14 +124,6 @@ def rouge_is_overlap(facts: Facts) -> Iterator[Insight]:
 def unclear_verdict(facts: Facts) -> list[str]:
     """Names of the compared metrics on which the evaluation cannot tell."""
     return [n for n, m in facts.metrics if is_compared(m) and supported(n, m) == "cannot tell"]
-
-
-def _detectable(name: str, smallest: float | None) -> str:
-    """The smallest difference that would have been told, in words."""
-    if smallest is None or smallest <= 0:
-        return ""
-    size = f"{number(smallest * 100, 1)} points" if name == "mmlu" else general(float(f"{smallest:.2g}"))
-    return f"a difference smaller than about {size} would go unseen"
 
 
 MEASURES: tuple[Rule, ...] = (

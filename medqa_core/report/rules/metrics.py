@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from statistics import NormalDist
 
+from medqa_core.report import precision
 from medqa_core.report.facts import Facts
 from medqa_core.report.format import count, listing, p_value, plural, verdict_mark, words
 from medqa_core.report.rules.insight import Insight
@@ -96,7 +97,7 @@ def _verdicts(facts: Facts, names: list[str]) -> Iterator[Insight]:
         yield Insight(
             f"verdict:{name}",
             f"The fine-tuned model {WORDS[verdict]} on {spec.label}: {values_text(name, metric)}, "
-            f"a difference of {change}{asked}.",
+            f"a difference of {change}{asked}.{_margin(name, metric, verdict)}",
             (
                 f"evaluation.json, metrics, {name}: {verdict_mark(verdict)}"
                 + (f", {p_value(metric.p)}" if metric.p is not None else "")
@@ -107,6 +108,12 @@ def _verdicts(facts: Facts, names: list[str]) -> Iterator[Insight]:
             if verdict != "equivalent"
             else f"the {level_text(metric)} interval of the difference reached beyond the margin of equivalence",
         )
+
+
+def _margin(name: str, metric: Metric, verdict: str) -> str:
+    """What an `equivalent` means, where the file says."""
+    within = precision.within(name, metric) if verdict == "equivalent" else ""
+    return f" Its interval lies within the margin: {within}." if within else ""
 
 
 def _p(metric: Metric) -> float:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 
+from medqa_core.report import precision
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.format import percent, plural, words
-from medqa_core.report.rules import curve, limits, measures
+from medqa_core.report.rules import curve, larger, limits, measures
 from medqa_core.report.rules.answers import overlap_shares
 from medqa_core.report.rules.insight import Insight, Rule
 from medqa_core.report.verdict import METRICS, change_text
@@ -14,6 +15,9 @@ CUT_SHARE = 0.05
 """Share of cut examples from which a larger limit is worth its price."""
 MOST_MORE = 100
 """A test set would have to grow by less than this factor for its growth to be proposed."""
+
+MMLU_QUESTIONS = 1089
+"""As many as the six medical subsets hold: a larger test cannot be asked for."""
 
 
 def finish(facts: Facts) -> Iterator[Insight]:
@@ -56,20 +60,27 @@ def length_of_training(facts: Facts) -> Iterator[Insight]:
 
 
 def larger_test(facts: Facts) -> Iterator[Insight]:
-    """A metric cannot tell, and a test set of a size within reach would settle a difference as large as measured."""
+    """A metric cannot tell, and a test set of a size within reach would settle it: a difference that matters, or
+    where the file does not say which does, one as large as the measured one."""
     for name in measures.unclear_verdict(facts):
         metric = facts.metric(name)
-        if metric is None or not metric.n or not metric.difference or not metric.smallest_detectable:
+        if metric is None or not metric.n or not metric.smallest_detectable:
             continue
-        factor = (metric.smallest_detectable / metric.difference) ** 2
-        if not 1 < factor < MOST_MORE:
+        if metric.questions_to_settle and metric.margin:
+            needed = metric.questions_to_settle
+            size = f"a difference of {precision.size_text(name, metric.margin)}, the smallest that matters here"
+        elif metric.difference and metric.margin is None:
+            needed = math.ceil(metric.n * (metric.smallest_detectable / metric.difference) ** 2 / 10) * 10
+            size = f"a difference as large as the measured one ({change_text(name, metric)})"
+        else:
             continue
-        needed = math.ceil(metric.n * factor / 10) * 10
+        if not metric.n < needed < MOST_MORE * metric.n or (name == "mmlu" and needed > MMLU_QUESTIONS):
+            continue
         found = next(i for i in measures.cannot_tell(facts) if i.rule == f"cannot_tell:{name}")
         yield _step(
             f"larger_test:{name}",
             f"To settle {METRICS[name].label}, test on about {plural(needed, 'question')} in place of {metric.n:,}: "
-            f"that many would show a difference as large as the measured one ({change_text(name, metric)}).",
+            f"that many would show {size}.",
             found,
         )
 
@@ -82,11 +93,10 @@ def run_mmlu(facts: Facts) -> Iterator[Insight]:
 
 
 def larger_model(facts: Facts) -> Iterator[Insight]:
-    """MMLU cannot be told from guessing."""
+    """MMLU cannot be told from guessing; the larger models are named that fit the machine, where its size is known."""
     for found in measures.at_chance(facts):
-        yield _step(
-            "larger_model", "To ask about medical knowledge, use a base model that answers MMLU above chance.", found
-        )
+        sentence = "To ask about medical knowledge, use a base model that answers MMLU above chance."
+        yield _step("larger_model", sentence + larger.that_fit(facts), found)
 
 
 def raise_limit(facts: Facts) -> Iterator[Insight]:
@@ -106,7 +116,7 @@ def remove_overlap(facts: Facts) -> Iterator[Insight]:
     """Test references share text with the training answers."""
     shares = overlap_shares(facts)
     some = int((shares > 0).sum())
-    if some:
+    if some and not (facts.evaluation and facts.evaluation.clean):  # else they are in the write-up already
         yield Insight(
             "remove_overlap",
             f"Look at the figures without the {plural(some, 'test question')} whose reference overlaps with training.",

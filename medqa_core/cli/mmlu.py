@@ -1,0 +1,86 @@
+"""`mmlu`: six medical subsets of MMLU, base against fine-tuned, by lm-evaluation-harness."""
+
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.settings import Settings
+from medqa_core.report import writer
+from medqa_core.report.format import count, percent
+from medqa_core.runs.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
+from medqa_core.runs.store import RunStore
+
+SIDES = {"base": "base", "fine_tuned": "fine-tuned"}
+
+
+def mmlu(
+    run: RunArgument,
+    scoring: Annotated[
+        str,
+        typer.Option(
+            metavar="letter|cloze", help="Compare the letters after the listed choices, or the choices' own texts."
+        ),
+    ] = "letter",
+    shots: Annotated[int, typer.Option(metavar="0|5", help="Examples in the prompt.")] = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
+
+    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call goes on where this one was.
+    """
+    from medqa_core.evaluation.evaluate import judge_again
+    from medqa_core.evaluation.mmlu import measure_mmlu
+
+    settings = Settings.from_environment()
+    opened = RunStore(settings.reports).open(run)
+    with Bars() as progress:
+        answers = measure_mmlu(opened, settings, scoring=scoring, shots=shots, progress=progress)
+    judge_again(opened)
+    writer.write(opened)
+    summary = _summary(answers) | {"run": opened.id, "scoring": scoring, "shots": shots}
+    if json:
+        print_json(summary)
+    else:
+        for line in _table(summary):
+            say(line)
+
+
+def _summary(answers: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "n": len(answers),
+        "accuracy": _accuracies(answers),
+        "by_subset": {
+            str(subset): {"n": len(rows), "accuracy": _accuracies(rows)} for subset, rows in answers.groupby("subset")
+        },
+        "letters": {side: dict(zip(LETTERS, letters(answers, side), strict=True)) for side in SIDES},
+        "always_one_letter": always_one_letter(answers),
+        "chance": CHANCE,
+    }
+
+
+def _accuracies(answers: pd.DataFrame) -> dict[str, float]:
+    return {side: accuracy(answers, side) for side in SIDES}
+
+
+def _table(summary: dict[str, Any]) -> list[str]:
+    def line(name: str, n: str, *shares: str) -> str:
+        return f"{name:<24}{n:>7}" + "".join(f"{share:>12}" for share in shares)
+
+    def measured(name: str, n: int, shares: dict[str, float]) -> str:
+        return line(name, count(n), *(percent(shares[side]) for side in SIDES))
+
+    same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
+    return [
+        f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
+        line("subset", "n", *SIDES.values()),
+        *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
+        measured("all", summary["n"], summary["accuracy"]),
+        line("always one letter", "", same, same),
+        line("chance", "", chance, chance),
+        *(
+            line(f"answered {letter}", "", *(count(summary["letters"][side][letter]) for side in SIDES))
+            for letter in LETTERS
+        ),
+    ]

@@ -1,0 +1,115 @@
+"""Both models on the same test questions: losses and answers, each kept as soon as it is there."""
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medqa_core.answering.generate import Precision, engine_for
+from medqa_core.data.pairs import Pair
+from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
+from medqa_core.evaluation.partial import Partial
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import ModelPair, Side
+from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how many of its questions are done, and how many it has."""
+
+SIDE_NAMES: dict[Side, str] = {"base": "base", "fine_tuned": "fine-tuned"}
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Test questions as the models get them."""
+
+    examples: list[Example]
+    """Question and reference, for the loss."""
+    prompts: list[list[int]]
+    """The question alone, for the answer."""
+
+    @classmethod
+    def of(cls, pair: ModelPair, questions: Sequence[Pair], kind: PromptKind, max_tokens: int) -> "Questions":
+        """`questions` encoded for a pair's tokenizer, question and reference cut to `max_tokens` together."""
+        tokenizer = pair.tokenizer
+        return cls(
+            [encode_example(tokenizer, q.question, q.answer, kind, max_tokens, end=False) for q in questions],
+            [encode_prompt(tokenizer, q.question, kind) for q in questions],
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model's results on the test questions, in their order."""
+
+    losses: list[AnswerLoss]
+    answers: list[list[int]]
+    """Token ids without the end token."""
+    loss_seconds: float
+    answer_seconds: float
+
+    def texts(self, tokenizer: Any) -> list[str]:
+        """The answers as text."""
+        return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in self.answers]
+
+
+def measure(
+    pair: ModelPair,
+    side: Side,
+    questions: Questions,
+    max_new_tokens: int,
+    settings: Settings,
+    partial: Partial,
+    *,
+    precision: Precision = "float32",
+    progress: Progress = lambda *_: None,
+) -> Measured:
+    """One model on all questions; what `partial` holds of it is not computed again.
+
+    Args:
+        precision: of the weights while answering; the loss is always computed in float32.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
+    name = SIDE_NAMES[side]
+
+    def losses(done: Collection[int]) -> Iterator[dict[int, Any]]:
+        with pair.side(side) as model:
+            for batch in losses_by_batch(model, questions.examples, done):
+                # JSON has no infinity: a loss that is no number is kept as null, and counts as not finite.
+                yield {i: [one.total if math.isfinite(one.total) else None, one.tokens] for i, one in batch.items()}
+
+    def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
+        total = len(questions.prompts)
+        if len(done) < total:
+            engine = engine_for(pair, side, settings, precision, lambda stage: progress(stage, len(done), total))
+            yield from engine.answers(questions.prompts, max_new_tokens, done)
+
+    totals, loss_seconds = _each(f"{name}: loss", losses, len(questions.examples), partial, progress)
+    ids, answer_seconds = _each(f"{name}: answers", answers, len(questions.prompts), partial, progress)
+    known = [AnswerLoss(math.nan if total is None else total, tokens) for total, tokens in totals]
+    return Measured(known, ids, loss_seconds, answer_seconds)
+
+
+def _each(
+    stage: str,
+    compute: Callable[[Collection[int]], Iterator[dict[int, Any]]],
+    total: int,
+    partial: Partial,
+    progress: Progress,
+) -> tuple[list[Any], float]:
+    """A value a question and the seconds they took, those that were kept earlier included."""
+    kept = [row for row in partial.rows if row.get("stage") == stage]
+    values = {int(index): value for row in kept for index, value in row["values"].items()}
+    seconds = sum(row["seconds"] for row in kept)
+    progress(stage, len(values), total)
+    start = time.monotonic()
+    for batch in compute(dict(values)):
+        took, start = time.monotonic() - start, time.monotonic()
+        partial.add([{"stage": stage, "seconds": round(took, 3), "values": batch}])
+        values |= batch
+        seconds += took
+        progress(stage, len(values), total)
+    return [values[index] for index in range(total)], seconds

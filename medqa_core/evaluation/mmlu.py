@@ -1,0 +1,159 @@
+"""MMLU's six medical subsets, asked of the base and the fine-tuned model of a run by lm-evaluation-harness."""
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lm_eval
+import numpy as np
+import pandas as pd
+import transformers
+
+from medqa_core.evaluation import mmlu_data
+from medqa_core.evaluation.evaluate import checked
+from medqa_core.evaluation.measure import SIDE_NAMES, Progress
+from medqa_core.evaluation.mmlu_data import MMLUData
+from medqa_core.evaluation.mmlu_forward import Answer
+from medqa_core.evaluation.mmlu_model import HarnessModel
+from medqa_core.evaluation.mmlu_tasks import Scoring, check, run_harness, task_name, tasks
+from medqa_core.evaluation.partial import Partial
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.files import write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
+from medqa_core.runs.imports.source import without_paths
+from medqa_core.runs.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, write_answers
+from medqa_core.runs.store import Run
+
+PARTIAL = ".partial.jsonl"
+MAX_LENGTH = 2048
+"""Tokens that a model reads whose configuration does not say; the harness's own default."""
+
+
+def measure_mmlu(
+    run: Run, settings: Settings, *, scoring: str = "letter", shots: int = 0, progress: Progress = lambda *_: None
+) -> pd.DataFrame:
+    """Ask both models of `run`; writes answers.parquet, then results.json, and returns the answers.
+
+    What is answered is kept batch by batch: a call after an interrupted one with the same models, questions and
+    protocol computes only the rest.
+
+    Args:
+        run: a run with a model of its own.
+        settings: where the questions and the models are.
+        scoring: `letter` compares the four letters after the listed choices, `cloze` the choices' own texts.
+        shots: examples in the prompt: 0 or 5.
+        progress: hears the stage and how many of its questions are answered.
+
+    Raises:
+        InputError: an imported run, one without a model or still being trained, or an unknown scoring or shots.
+        ModelError: its models cannot be loaded.
+        DataUnavailable: the questions are not in reach, or a file of them is damaged.
+    """
+    how = check(scoring, shots)
+    checked(run)
+    if run.adapter is None and run.model is None:
+        raise InputError(f"{run.id} holds no model: there is nothing to ask.")
+    data = mmlu_data.load(settings, shots)
+    pair = load_pair(run, settings)
+    built = tasks(data, how, shots)
+    partial = Partial(run.folder / FOLDER / PARTIAL, _fingerprint(pair, data, how, shots))
+    results: dict[str, Any] = {}
+    logged: dict[Side, dict[str, list[dict[str, Any]]]] = {}
+    with partial:
+        for side in SIDES:
+            with pair.side(side) as model:
+                asked = HarnessModel(
+                    model,
+                    pair.tokenizer,
+                    pair.base.context or MAX_LENGTH,
+                    known=_known(partial, side),
+                    keep=_keeper(partial, side),
+                    progress=_by_question(progress, f"{SIDE_NAMES[side]}: MMLU"),
+                )
+                found, logged[side] = run_harness(asked, built)
+            results[side] = found | _about(run, pair, side, data, how)
+    answers = _answers(logged, how)
+    write_answers(run.folder, answers)
+    write_json(run.folder / RESULTS, results)
+    partial.discard()
+    return answers
+
+
+def _fingerprint(pair: ModelPair, data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
+    return {
+        "base_sha256": pair.base.sha256,
+        "adapter_sha256": pair.adapter_sha256,
+        "scoring": scoring,
+        "shots": shots,
+        "data_sha256": data.sha256,
+        "lm_eval": lm_eval.__version__,
+    }
+
+
+def _known(partial: Partial, side: Side) -> dict[str, Answer]:
+    known: dict[str, Answer] = {}
+    for row in partial.rows:
+        if row.get("side") == side:
+            with suppress(KeyError, TypeError, ValueError):  # a row that is none is asked again
+                nats = row["logprob"]
+                known[str(row["request"])] = (math.nan if nats is None else float(nats), bool(row["greedy"]))
+    return known
+
+
+def _keeper(partial: Partial, side: Side) -> Callable[[dict[str, Answer]], None]:
+    def keep(answers: dict[str, Answer]) -> None:
+        partial.add(
+            {"side": side, "request": key, "logprob": nats if math.isfinite(nats) else None, "greedy": greedy}
+            for key, (nats, greedy) in answers.items()
+        )
+
+    return keep
+
+
+def _by_question(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    """Requests as questions: each has one request a letter."""
+    return lambda done, total: progress(stage, done // len(LETTERS), total // len(LETTERS))
+
+
+def _about(run: Run, pair: ModelPair, side: Side, data: MMLUData, scoring: Scoring) -> dict[str, Any]:
+    """What the harness itself says of a model that it loads, without what differs between equal measurements."""
+    record = run.record.base_model
+    assert record is not None, "load_pair has refused a run without a base model"
+    name = without_paths(record.id)
+    adapted = {"fine_tuned": run.id, "fine_tuned_sha256": pair.adapter_sha256} if side == "fine_tuned" else {}
+    return {
+        "model_name": Path(name).name if Path(name).is_absolute() else name,
+        "config": {
+            "model": "HarnessModel",
+            "model_args": {"pretrained": name, "revision": record.revision, "sha256": pair.base.sha256, **adapted},
+            "model_num_parameters": pair.base.parameters,
+            "model_dtype": str(pair.base.model.dtype),
+            "scoring": scoring,
+            "apply_chat_template": False,
+            "prompt": "the harness's own, for both models; no chat template",
+            "data": {"source": data.source, "sha256": data.sha256},
+        },
+        "chat_template": None,
+        "lm_eval_version": lm_eval.__version__,
+        "transformers_version": transformers.__version__,
+    }
+
+
+def _answers(logged: Mapping[Side, dict[str, list[dict[str, Any]]]], scoring: Scoring) -> pd.DataFrame:
+    frames = []
+    for subset in SUBSETS:
+        name = task_name(subset, scoring)
+        columns: dict[str, Any] = {}
+        for side in SIDES:
+            samples = sorted(logged[side][name], key=lambda sample: int(sample["doc_id"]))
+            nats = np.array([[answer[0] for answer in sample["filtered_resps"]] for sample in samples], np.float64)
+            columns["subset"] = subset
+            columns["question"] = [int(sample["doc_id"]) for sample in samples]
+            columns["target"] = [int(sample["doc"]["answer"]) for sample in samples]
+            columns[f"{side}_choice"] = nats.argmax(axis=1)
+            columns |= {f"{side}_logprob_{letter.lower()}": nats[:, i] for i, letter in enumerate(LETTERS)}
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)

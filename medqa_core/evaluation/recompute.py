@@ -1,0 +1,128 @@
+"""The figures of a run's evaluation once more, from the rows that they were computed from."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import pandas as pd
+
+from medqa_core.evaluation.tables import judged
+from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
+from medqa_core.runs.evaluation import HOLM, Evaluation, Metric
+from medqa_core.runs.mmlu import MMLUResults, SubsetScore
+from medqa_core.runs.predictions import SIDES
+
+TOLERANCE = 1e-9
+"""Relative; also absolute for figures near 0, where only the order of summing differs."""
+SECTIONS = ("by_question_type", "by_source")
+Side = Literal["base", "fine_tuned"]
+
+
+def evaluation_problem(
+    evaluation: Evaluation, rows: pd.DataFrame | None, mmlu: pd.DataFrame | None
+) -> tuple[int, str | None]:
+    """How many figures of `evaluation` were recomputed, and the first that differs, with both values.
+
+    What an older evaluation.json does not state (a field, a part) is not compared.
+    """
+    found = judged(rows, evaluation.primary_metric, mmlu)
+    compared: list[tuple[str, Any, Any]] = list(_metrics("metrics", evaluation.metrics, found.metrics))
+    for section in SECTIONS:
+        # An evaluation of before the correction states other p-values by part.
+        if section in evaluation.model_fields_set and evaluation.by_question_type_correction == HOLM:
+            ours, theirs = getattr(found, section), getattr(evaluation, section)
+            for part in sorted({*ours, *theirs}):
+                compared += _metrics(f"{section}.{part}", theirs.get(part, {}), ours.get(part, {}))
+    if "clean" in evaluation.model_fields_set:
+        compared += _metrics("clean", evaluation.clean, found.clean)
+    if rows is not None:
+        compared += _generation(evaluation, rows)
+    for name, stated, recomputed in compared:
+        if not same(stated, recomputed):
+            return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
+    return len(compared), None
+
+
+def _metrics(
+    section: str, stated: Mapping[Any, Metric], recomputed: Mapping[Any, Metric]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Field by field; a metric that one side lacks is compared with one without figures."""
+    for name in sorted({*stated, *recomputed}):
+        if name not in stated and not recomputed[name].n:
+            continue  # older than this metric, of which the rows hold nothing either
+        theirs, ours = stated.get(name, Metric()), recomputed.get(name, Metric())
+        for field in Metric.model_fields:
+            if name not in stated or field in theirs.model_fields_set:
+                yield f"{section}.{name}.{field}", getattr(theirs, field), getattr(ours, field)
+
+
+def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
+    for side in SIDES:
+        stated = getattr(evaluation, f"{side}_generation")
+        answers, tokens = rows[f"{side}_answer"], rows[f"{side}_answer_tokens"]
+        if stated is None or not len(rows) or answers.isna().any() or tokens.isna().any():
+            continue
+        yield f"{side}_generation.mean_tokens", stated.mean_tokens, float(tokens.mean())
+        yield f"{side}_generation.empty_share", stated.empty_share, empty_share(answers.tolist())
+
+
+def same(stated: Any, recomputed: Any) -> bool:
+    """Equal, numbers within TOLERANCE."""
+    if isinstance(stated, tuple) and isinstance(recomputed, tuple):
+        return len(stated) == len(recomputed) and all(map(same, stated, recomputed))
+    if isinstance(stated, int | float) and isinstance(recomputed, int | float):
+        return math.isclose(stated, recomputed, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(stated == recomputed)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return "nothing" if value is None else str(value)
+
+
+def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str | None]:
+    """How many accuracies of results.json were recomputed from the answers, and the first that differs."""
+    stated: dict[Side, list[SubsetScore]] = {"base": results.base or [], "fine_tuned": results.fine_tuned}
+    count = 0
+    for side, scores in stated.items():
+        right = answers[f"{side}_choice"] == answers["target"]
+        for score in scores:
+            count += 1
+            chosen = right[answers["subset"] == score.subset]
+            where = f"{side} {score.subset}"
+            if not len(chosen):
+                return count, f"{where}: stated {_text(score.accuracy)}, but no answer to it is stored"
+            if not same(score.accuracy, float(chosen.mean())):
+                return count, f"{where}: stated {_text(score.accuracy)}, recomputed {_text(float(chosen.mean()))}"
+            if score.n is not None and score.n != len(chosen):
+                return count, f"{where}: stated {score.n} questions, {len(chosen)} answers are stored"
+    return count, None
+
+
+def scores_problem(rows: pd.DataFrame, references: list[tuple[str, ...]]) -> tuple[int, str | None]:
+    """How many scores of stored answers were recomputed, and the first that differs.
+
+    Args:
+        rows: the run's predictions, in the order of `references`.
+        references: each question's reference answers.
+    """
+    count = 0
+    for side in SIDES:
+        stored = rows[f"{side}_answer"].notna().to_numpy()
+        some = rows[stored]
+        known = [texts for texts, there in zip(references, stored, strict=True) if there]
+        for scores, (_, row) in zip(
+            answer_scores(some[f"{side}_answer"].tolist(), known), some.iterrows(), strict=True
+        ):
+            for name in NAMES:
+                stated = row[f"{side}_{name}"]
+                if pd.isna(stated):
+                    continue
+                count += 1
+                if not same(float(stated), scores[name]):
+                    what = f"{side} answer to {row['question_id']}, {name}"
+                    return count, f"{what}: stated {_text(float(stated))}, recomputed {_text(scores[name])}"
+    return count, None

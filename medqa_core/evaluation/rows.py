@@ -1,0 +1,67 @@
+"""From what was measured to one row a test question: scores, overlap with training, copies."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medqa_core.data.overlap import CopyIndex, NgramIndex
+from medqa_core.data.pairs import Pair
+from medqa_core.data.split import Split
+from medqa_core.evaluation.measure import Measured, Questions
+from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share, length_ratio, repetition
+from medqa_core.models.pair import ModelPair, Side
+from medqa_core.models.prompt import PromptKind
+from medqa_core.runs.evaluation import Generation
+
+
+def prediction_rows(
+    pair: ModelPair,
+    parts: Split,
+    questions: Questions,
+    measured: dict[Side, Measured],
+    references: list[tuple[str, ...]],
+) -> pd.DataFrame:
+    """One row a test question, in the columns of `runs.predictions.SCHEMA`."""
+    known = NgramIndex(one.answer for one in parts.train)
+    copies = CopyIndex((one.id, one.answer) for one in parts.train)
+    columns: dict[str, list[Any]] = {
+        "question_id": [q.id for q in parts.test],
+        "group_id": [parts.groups[q.id] for q in parts.test],
+        "question_type": [q.question_type for q in parts.test],
+        "source": [q.source for q in parts.test],
+        "references": [len(known_answers) for known_answers in references],
+        "reference_tokens": [loss.tokens for loss in measured["base"].losses],
+        "reference_bytes": [example.answer_bytes for example in questions.examples],
+        "train_overlap": [known.share(q.answer) for q in parts.test],
+    }
+    for side, results in measured.items():
+        texts = results.texts(pair.tokenizer)
+        scores = answer_scores(texts, references)
+        nearest = [copies.nearest(text) for text in texts]
+        columns |= {
+            f"{side}_answer": texts,
+            f"{side}_loss": [loss.mean for loss in results.losses],
+            f"{side}_answer_tokens": [len(ids) for ids in results.answers],
+            f"{side}_repetition": [repetition(text) for text in texts],
+            f"{side}_copied_share": [share for share, _ in nearest],
+            f"{side}_nearest": [id_ for _, id_ in nearest],
+            **{f"{side}_{name}": [one[name] for one in scores] for name in NAMES},
+        }
+    return pd.DataFrame(columns)
+
+
+def generation(
+    rows: pd.DataFrame, side: Side, questions: Sequence[Pair], seconds: float, prompt: PromptKind
+) -> Generation:
+    """How one model's answers came out, from its rows."""
+    texts = rows[f"{side}_answer"].tolist()
+    return Generation(
+        empty_share=empty_share(texts),
+        mean_tokens=float(np.mean(rows[f"{side}_answer_tokens"])),
+        length_ratio=round(length_ratio(texts, [q.answer for q in questions]), 4),
+        repetition=round(float(np.mean(rows[f"{side}_repetition"])), 4),
+        seconds=round(seconds, 1),
+        prompt=prompt,
+    )

@@ -1,0 +1,234 @@
+"""Whether a run still says what its files, its data and its models bear out: every check that can be made, made."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from medqa_core.data import sources
+from medqa_core.data.pairs import Pair, references_of
+from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.proof import base_problem
+from medqa_core.evaluation.recompute import evaluation_problem, mmlu_problem, scores_problem
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
+from medqa_core.foundation.files import sha256
+from medqa_core.foundation.settings import Settings
+from medqa_core.models import folders
+from medqa_core.models.locate import locate
+from medqa_core.models.pair import load_pair
+from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.manifest import MANIFEST, check_manifest
+from medqa_core.runs.mmlu import ANSWERS, RESULTS
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import Check, plain
+
+SHOWN = 3
+"""Problems of the manifest that are named one by one."""
+Progress = Callable[[str], None]
+Outcome = tuple[bool | None, str]
+
+
+def verify(run: Run, settings: Settings, progress: Progress = lambda _: None) -> list[Check]:
+    """Check `run` against itself, its data and its models; nothing is written.
+
+    A check that cannot be made has `passed` None and says why. None raises: a damaged file is what they are for.
+
+    Args:
+        progress: hears what is checked next.
+    """
+    if run.record.kind == "imported":
+        return _imported(run)
+    return [
+        Check(name=name, passed=passed, detail=plain(detail)[:1000])
+        for name, (passed, detail) in _outcomes(run, settings, progress)
+    ]
+
+
+def _imported(run: Run) -> list[Check]:
+    about = run.record.imported
+    why = "imported: its figures are the source's; no data, answers or weights came with them"
+    passed, detail = _manifest(run)
+    checks = [Check(name="manifest", passed=passed, detail=plain(detail)[:1000])]
+    stated = about.checks if about else []
+    checks += [Check(name=f"source: {one.name}", passed=one.passed, detail=one.detail) for one in stated]
+    return checks + [Check(name=name, passed=None, detail=why) for name in NAMES[1:]]
+
+
+NAMES = (
+    "manifest",
+    "evaluation.json",
+    "MMLU accuracies",
+    "answer scores",
+    "split",
+    "weights",
+    "base weights",
+    "base answers",
+)
+"""Every check, in the order in which they are made."""
+
+
+def _outcomes(run: Run, settings: Settings, progress: Progress) -> Iterator[tuple[str, Outcome]]:
+    evaluation, rows, answers = run.evaluation(), run.predictions(), run.mmlu_answers()
+
+    def made(name: str, check: Callable[[], Outcome]) -> tuple[str, Outcome]:
+        progress(name)
+        return name, _safe(check)
+
+    yield made("manifest", lambda: _manifest(run))
+    yield made("evaluation.json", lambda: _evaluation(run, evaluation, rows, answers))
+    yield made("MMLU accuracies", lambda: _mmlu(run, answers))
+    data = _Data(run, settings)
+    yield made("answer scores", lambda: _scores(run, rows, data))
+    yield made("split", lambda: _split(run, rows, data))
+    yield made("weights", lambda: _weights(run, evaluation))
+    yield made("base weights", lambda: _base_weights(run, evaluation, settings))
+    yield made("base answers", lambda: _base_answers(run, settings))
+
+
+def _safe(check: Callable[[], Outcome]) -> Outcome:
+    try:
+        return check()
+    except (DataUnavailable, InputError, ModelUnavailable) as error:
+        return None, str(error)
+    except (MedQAError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        return False, str(error) or type(error).__name__
+
+
+class _Data:
+    """The run's data set, read when it is first needed."""
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        self._run, self._settings = run, settings
+        self._found: tuple[Sequence[Pair], Split] | None = None
+
+    def parts(self) -> tuple[Sequence[Pair], Split]:
+        """All pairs and the run's split of them.
+
+        Raises:
+            DataUnavailable, InputError: not in reach.
+        """
+        config = self._run.record.config
+        if config is None:
+            raise InputError("run.json holds no configuration: its data set is not known.")
+        if self._found is None:
+            pairs = sources.load(config.dataset, self._settings, config.columns, fetch=False).pairs
+            self._found = pairs, split_pairs(pairs, config)
+        return self._found
+
+
+def _manifest(run: Run) -> Outcome:
+    if not os.path.lexists(run.folder / MANIFEST):
+        return None, f"{MANIFEST} is missing: `report` writes it, older runs have none."
+    problems = check_manifest(run.folder)
+    more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
+    if problems:
+        return False, " ".join(problems[:SHOWN]) + more
+    return True, "every file is the one that was written"
+
+
+def _unread(run: Run, name: str) -> str | None:
+    """What is wrong with a file that is there and could not be read."""
+    file = name.rsplit("/", 1)[-1]
+    return next((problem for problem in run.problems if file in problem), None)
+
+
+def _evaluation(
+    run: Run, evaluation: Evaluation | None, rows: pd.DataFrame | None, answers: pd.DataFrame | None
+) -> Outcome:
+    if evaluation is None:
+        problem = _unread(run, "evaluation.json")
+        return (
+            (False, problem) if problem else (None, "This run has not been evaluated: there are no figures to check.")
+        )
+    counted = "mmlu" in evaluation.metrics and evaluation.metrics["mmlu"].p is not None
+    needed = [(rows, "predictions.parquet")] * (set(evaluation.metrics) != {"mmlu"}) + [(answers, ANSWERS)] * counted
+    for frame, name in needed:
+        if frame is None:
+            problem = _unread(run, name)
+            return (False, problem) if problem else (None, f"{name} is missing: the figures were computed from it.")
+    count, problem = evaluation_problem(evaluation, rows, answers if "mmlu" in evaluation.metrics else None)
+    return problem is None, problem or f"{count} figures recomputed"
+
+
+def _mmlu(run: Run, answers: pd.DataFrame | None) -> Outcome:
+    results = run.mmlu()
+    for found, name in ((results, RESULTS), (answers, ANSWERS)):
+        if found is None:
+            problem = _unread(run, name)
+            return (False, problem) if problem else (None, f"{name} is missing.")
+    assert results is not None and answers is not None
+    count, problem = mmlu_problem(results, answers)
+    return problem is None, problem or f"{count} accuracies recomputed from {len(answers)} answers"
+
+
+def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
+    if rows is None:
+        problem = _unread(run, "predictions.parquet")
+        return (False, problem) if problem else (None, "predictions.parquet is missing: no answers are stored.")
+    pairs, _ = data.parts()
+    known = {pair.id: pair for pair in pairs}
+    unknown = [id_ for id_ in rows["question_id"] if id_ not in known]
+    if unknown:
+        return False, f"{len(unknown)} questions are not in the data set, {unknown[0]} first"
+    questions = [known[id_] for id_ in rows["question_id"]]
+    # Runs of before several references counted were scored against the question's own answer.
+    several = bool(rows["references"].notna().any())
+    own: list[tuple[str, ...]] = [(one.answer,) for one in questions]
+    references = references_of(questions, pairs) if several else own
+    count, problem = scores_problem(rows, references)
+    return problem is None, problem or f"{count} scores of {len(rows)} questions recomputed from the answers"
+
+
+def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
+    recorded = run.record.data.split_hash if run.record.data else None
+    if recorded is None:
+        return None, "run.json records no split hash."
+    _, parts = data.parts()
+    if recorded != parts.hash:
+        return False, f"recorded {recorded[:12]}…, but the data in reach give {parts.hash[:12]}…"
+    test = {pair.id for pair in parts.test}
+    if rows is not None and set(rows["question_id"]) != test:
+        return False, "the questions of predictions.parquet are not the split's test questions"
+    return True, f"hash {recorded[:12]}…, {len(test)} test questions"
+
+
+def _protocol(evaluation: Evaluation | None, name: str) -> str | None:
+    return evaluation.protocol.get(name) if evaluation else None
+
+
+def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
+    folder, name = (run.adapter, "adapter_model.safetensors") if run.adapter else (run.model, "model.safetensors")
+    stated = _protocol(evaluation, "fine_tuned_sha256")
+    if folder is None:
+        return None, "This run holds no adapter and no model."
+    if stated is None:
+        return None, "No evaluation says which weights were measured."
+    return _equal({f"{folder.name}/{name}": sha256(folder / name), "evaluation.json": stated})
+
+
+def _base_weights(run: Run, evaluation: Evaluation | None, settings: Settings) -> Outcome:
+    base = run.record.base_model
+    stated = {"run.json": base.sha256 if base else None, "evaluation.json": _protocol(evaluation, "base_sha256")}
+    known = {name: value for name, value in stated.items() if value}
+    if base is None or not known:
+        return None, "Neither run.json nor evaluation.json says which base weights these were."
+    same, detail = _equal(known)
+    if not same:
+        return same, detail
+    located = locate(base.id, base.revision, settings=settings)
+    with TemporaryDirectory() as nothing_known:  # the checksums that the cache remembers may be out of date
+        here = folders.weights_sha256(located.folder, located.name, Path(nothing_known))
+    return _equal({**known, "the base here": here})
+
+
+def _equal(sums: dict[str, str]) -> Outcome:
+    if len(set(sums.values())) == 1:
+        return True, f"{next(iter(sums.values()))[:12]}… in {', '.join(sums)}"
+    return False, ", ".join(f"{name} has {value[:12]}…" for name, value in sums.items())
+
+
+def _base_answers(run: Run, settings: Settings) -> Outcome:
+    problem = base_problem(load_pair(run, settings), settings)
+    return problem is None, problem or "the base side is bit for bit the base loaded alone, the fine-tuned side is not"

@@ -1,0 +1,85 @@
+"""A run as one ZIP: the same folder gives the same bytes, and nothing from outside the folder comes along."""
+
+import io
+import os
+import shutil
+import uuid
+import zipfile
+from pathlib import Path
+from typing import IO
+
+from medqa_core.foundation.errors import OutsideStore
+from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.store import Run
+
+LEFT_OUT = ("checkpoints", "job.json")
+"""What only a resume or the queue needs."""
+LOG = "train.log"
+"""The worker's output, which may hold paths of its machine."""
+WEIGHTS = ("adapter", "model")
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a ZIP can hold: when the files were written is no part of the run."""
+PACKED_ALREADY = (".safetensors", ".parquet", ".zip")
+
+
+def members(run: Run, weights: bool = True, log: bool = True) -> list[str]:
+    """The names of the files that go in, sorted; a link that leaves the folder and a hidden file do not."""
+    without = {*LEFT_OUT, *(() if weights else WEIGHTS), *(() if log else (LOG,))}
+    found = []
+    for place, folders, names in os.walk(run.folder):
+        inner = Path(place).relative_to(run.folder)
+        folders[:] = sorted(name for name in folders if _wanted(inner / name, without))
+        found += [path.as_posix() for name in names if _wanted(path := inner / name, without)]
+    return sorted(name for name in found if _inside(run.folder, name))
+
+
+def weights_size(run: Run) -> int:
+    """Bytes of the weights that the whole archive would hold."""
+    heavy = [name for name in members(run) if name.split("/", 1)[0] in WEIGHTS]
+    return sum((run.folder / name).stat().st_size for name in heavy)
+
+
+def archive(run: Run, weights: bool = True, log: bool = True) -> bytes:
+    """The ZIP; without `weights` the folders adapter/ and model/ stay out, without `log` the worker's output does."""
+    target = io.BytesIO()
+    _fill(run, target, members(run, weights, log))
+    return target.getvalue()
+
+
+def write_archive(run: Run, path: Path, weights: bool = True) -> None:
+    """The ZIP as a file, replaced as a whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:  # written as it is made: a whole model need not fit into memory
+            _fill(run, file, members(run, weights))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fill(run: Run, target: IO[bytes], names: list[str]) -> None:
+    with zipfile.ZipFile(target, "w") as out:
+        for name in names:
+            entry = zipfile.ZipInfo(f"{run.id}/{name}", EPOCH)
+            entry.create_system = 3  # the same on every system
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED_ALREADY) else zipfile.ZIP_DEFLATED
+            entry.file_size = (run.folder / name).stat().st_size  # so that a large one gets the large format
+            with open(run.folder / name, "rb") as source, out.open(entry, "w") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+
+
+def _wanted(path: Path, without: set[str]) -> bool:
+    return not path.name.startswith(".") and path.parts[0] not in without
+
+
+def _inside(folder: Path, name: str) -> bool:
+    try:
+        return resolve_inside(folder, name).is_file()
+    except (OutsideStore, OSError):
+        return False

@@ -1,0 +1,118 @@
+"""Answers became longer or shorter: what that has to do with the scores, which reward length."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from medqa_core.report.facts import Facts
+from medqa_core.report.format import listing, number, p_value, percent, plural
+from medqa_core.report.rules.insight import Insight
+from medqa_core.report.trends import Test, paired, together
+from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
+
+LENGTH_MOVED = 0.1
+"""Smallest relative change in length worth a sentence."""
+SCORES = ("rougeL", "token_f1")
+"""Scores of wording, which reward length."""
+SAID = {"worse": "is worse", "equivalent": "is about the same", "cannot tell": "cannot be told from unchanged"}
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """By how much the answers' length moved, and the test behind it; None where there are no lengths by question."""
+
+    before: float
+    after: float
+    test: Test | None
+
+    @property
+    def word(self) -> str:
+        return "longer" if self.after > self.before else "shorter"
+
+    @property
+    def size(self) -> str:
+        return f"{number(self.before, 2)} → {number(self.after, 2)} of the reference's length"
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        said = [
+            f"evaluation.json, base_generation: length_ratio {number(self.before, 2)}",
+            f"evaluation.json, fine_tuned_generation: length_ratio {number(self.after, 2)}",
+        ]
+        if self.test is not None:
+            tested = f"{plural(self.test.n, 'group')}: {p_value(self.test.p)}"
+            said.append(f"predictions.parquet, answer_tokens, signed ranks over {tested}")
+        return tuple(said)
+
+
+def length_moved(facts: Facts) -> Iterator[Insight]:
+    """Answers became longer or shorter while a score that rewards length became better."""
+    moved, better = _moved(facts), _by_verdict(facts, better=True)
+    if moved is None or not better:
+        return
+    name, metric = better[0], facts.metric(better[0])
+    change = change_text(name, metric) if metric else ""
+    yield Insight(
+        "length_moved",
+        f"Fine-tuned answers are {moved.word} ({moved.size}) while {METRICS[name].label} changed by {change}."
+        f"{_explains(facts, name)}",
+        moved.evidence,
+        moved.size,
+        f"the lengths differed by less than {percent(LENGTH_MOVED, 0)} or not at p < 0.05, or "
+        f"{METRICS[name].label} were not better",
+    )
+
+
+def length_alone(facts: Facts) -> Iterator[Insight]:
+    """Answers became longer or shorter, and no score of their wording became better."""
+    moved, others = _moved(facts), _by_verdict(facts, better=False)
+    if moved is None or moved.test is None or not others or _by_verdict(facts, better=True):
+        return
+    said = []
+    for name in others:
+        metric = facts.metric(name)
+        if metric is not None:
+            said.append(f"{METRICS[name].label} {SAID[supported(name, metric)]} ({change_text(name, metric)})")
+    worse = next((name for name in others if (m := facts.metric(name)) and supported(name, m) == "worse"), None)
+    yield Insight(
+        "length_alone",
+        f"Answers got {moved.word} ({moved.size}), not measurably better: {listing(said)}."
+        f"{_explains(facts, worse) if worse else ''}",
+        (*moved.evidence, *(f"evaluation.json, metrics, {name}" for name in others)),
+        moved.size,
+        f"the lengths differed by less than {percent(LENGTH_MOVED, 0)} or not at p < 0.05, or one of these scores "
+        "were better",
+    )
+
+
+def _moved(facts: Facts) -> _Moved | None:
+    """The change in length; None where it is small, not known, or not to be told from chance."""
+    if facts.generations is None:
+        return None
+    before, after = (generation.length_ratio for generation in facts.generations)
+    if max(before, after) <= 0 or abs(after - before) / max(before, after) < LENGTH_MOVED:
+        return None
+    tokens = facts.by_group("answer_tokens")
+    test = paired(tokens["base"].to_numpy(), tokens["fine_tuned"].to_numpy()) if tokens is not None else None
+    return None if test is not None and not test.holds else _Moved(before, after, test)
+
+
+def _by_verdict(facts: Facts, *, better: bool) -> list[str]:
+    """The compared scores of wording that became better, or those that did not."""
+    found = ((name, facts.metric(name)) for name in SCORES)
+    return [n for n, m in found if m is not None and is_compared(m) and (supported(n, m) == "better") == better]
+
+
+def _explains(facts: Facts, name: str) -> str:
+    """Whether the score moved most where the length moved most; empty where that cannot be told."""
+    tokens, score = facts.pairs("answer_tokens"), facts.pairs(name)
+    if tokens is None or score is None:
+        return ""
+    longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, score))
+    both = longer.index.intersection(higher.index)
+    test = together(longer.loc[both].to_numpy(), higher.loc[both].to_numpy())
+    if not test.holds or test.statistic <= 0:
+        return ""
+    return (
+        f" Where an answer grew more, {METRICS[name].label} rose more (rank correlation "
+        f"{number(test.statistic, 2)}, {p_value(test.p)}), so part of the change goes with length."
+    )

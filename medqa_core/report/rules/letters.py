@@ -1,0 +1,45 @@
+"""MMLU's letters: a model that has a favourite one answers by position and not by knowledge."""
+
+from collections.abc import Iterator
+
+from medqa_core.report.choices import SIDES, Choices, choices
+from medqa_core.report.facts import Facts
+from medqa_core.report.format import count, p_value, percent, plural
+from medqa_core.report.rules.insight import Insight
+from medqa_core.report.trends import ALPHA, guessing, uneven
+from medqa_core.runs.mmlu import LETTERS
+
+
+def letter_bias(facts: Facts) -> Iterator[Insight]:
+    """A model picks one letter more often than a quarter of the time, and more often than it is the right one."""
+    for side, name in SIDES.items():
+        found = choices(facts.mmlu_answers, side)
+        if found is None:
+            continue
+        spread = uneven(found.picked)
+        top = max(range(len(LETTERS)), key=lambda i: found.picked[i])
+        against = guessing(found.picked[top], found.n, found.right[top] / found.n)
+        # Each of the four letters could have been the favourite, so its p-value counts four times.
+        if not spread.holds or len(LETTERS) * against.p >= ALPHA or found.picked[top] * len(LETTERS) <= found.n:
+            continue
+        yield Insight(
+            f"letter_bias:{side}",
+            f"On MMLU the {name} model picks the letter {LETTERS[top]} for {percent(found.picked[top] / found.n)} of "
+            f"{plural(found.n, 'question')}, and it is the right one for {percent(found.right[top] / found.n)}: it "
+            f"leans towards that letter. {_accuracy(found)}",
+            (f"MMLU answers, {name} model: {_counts(found.picked)}", f"MMLU answers, key: {_counts(found.right)}"),
+            f"{percent(found.picked[top] / found.n)} of the choices (chi-square against equal shares, "
+            f"{p_value(spread.p)})",
+            "the four letters came about equally often, or the letter were the right one as often as it is picked",
+        )
+
+
+def _accuracy(found: Choices) -> str:
+    return (
+        f"Its accuracy is {percent(found.accuracy)}; answering {LETTERS[found.best_letter]} every time would be right "
+        f"{percent(found.always)} of the time."
+    )
+
+
+def _counts(counts: tuple[int, ...]) -> str:
+    return ", ".join(f"{letter} {count(n)}" for letter, n in zip(LETTERS, counts, strict=True))

@@ -1,0 +1,213 @@
+"""MMLU of the smoke run: valid files whose figures agree, an interruption that costs one batch, clear refusals."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.mmlu_samples import write_mmlu
+from medqa_core.evaluation.measure import Progress
+from medqa_core.evaluation.mmlu import PARTIAL, measure_mmlu
+from medqa_core.evaluation.mmlu_forward import Forward, Row
+from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
+from medqa_core.foundation.files import loads, read_json, write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.mmlu import SUBSETS, accuracy, read_answers
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import ImportRecord, RunRecord
+from medqa_core.runs.status import ProcessIdentity, Status, now
+from medqa_core.runs.store import RunStore
+
+pytestmark = pytest.mark.usefixtures("no_network")
+
+QUESTIONS = 4
+
+
+@pytest.fixture(scope="module")
+def settings(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return replace(lab, mmlu=write_mmlu(tmp_path_factory.mktemp("mmlu"), QUESTIONS))
+
+
+@pytest.fixture(scope="module")
+def measured(smoke: Run, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A copy of the smoke run, measured without interruption. To be read only."""
+    run = copy_of(smoke, tmp_path_factory.mktemp("measured"))
+    measure_mmlu(run, settings)
+    return run
+
+
+@pytest.fixture
+def bare(smoke: Run, tmp_path: Path) -> Run:
+    return copy_of(smoke, tmp_path)
+
+
+@pytest.fixture
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each batch of the models had."""
+    read: list[int] = []
+    scores = Forward.scores
+
+    def counted(self: Forward, rows: Sequence[Row], shared: int = 0) -> Iterator[Any]:
+        for batch in scores(self, rows, shared):
+            read.append(len(batch[0]))
+            yield batch
+
+    monkeypatch.setattr(Forward, "scores", counted)
+    return read
+
+
+def copy_of(run: Run, folder: Path) -> Run:
+    shutil.copytree(run.folder, folder / "reports" / run.id)
+    return RunStore(folder / "reports").open(run.id)
+
+
+def interrupting(after: int) -> Progress:
+    """A progress that is interrupted once `after` questions of the fine-tuned model are answered."""
+
+    def heard(stage: str, done: int, total: int) -> None:
+        if stage == "fine-tuned: MMLU" and done >= after:
+            raise KeyboardInterrupt
+
+    return heard
+
+
+def test_results_are_the_harness_s_and_agree_with_the_answers(measured: Run) -> None:
+    raw = read_json(measured.folder / "mmlu_results" / "results.json")
+    results, answers = measured.mmlu(), measured.mmlu_answers()
+    assert results is not None and results.base is not None and answers is not None
+    assert measured.problems == []
+    assert [score.subset for score in results.fine_tuned] == sorted(SUBSETS)
+    for side, scores in (("base", results.base), ("fine_tuned", results.fine_tuned)):
+        assert {score.n for score in scores} == {QUESTIONS}
+        assert results.pooled(scores) == pytest.approx(accuracy(answers, side))
+        for score in scores:
+            of_subset = answers[answers["subset"] == score.subset]
+            assert score.accuracy == pytest.approx(accuracy(of_subset, side))
+        nats = answers[[f"{side}_logprob_{letter}" for letter in "abcd"]].to_numpy()
+        assert np.isfinite(nats).all() and (nats < 0).all()
+        assert answers[f"{side}_choice"].tolist() == nats.argmax(axis=1).tolist()
+        assert raw[side]["n-shot"] == {f"mmlu_{subset}": 0 for subset in SUBSETS}
+        assert raw[side]["config"]["apply_chat_template"] is False
+        assert raw[side]["lm_eval_version"] == "0.4.13"
+    assert len(answers) == len(SUBSETS) * QUESTIONS
+    assert answers["question"].tolist() == list(range(QUESTIONS)) * len(SUBSETS)
+    assert answers["target"].tolist() == [0, 1, 2, 3] * len(SUBSETS)
+    assert not answers["base_logprob_a"].equals(answers["fine_tuned_logprob_a"])
+
+
+def test_results_say_nothing_of_the_machine_or_the_questions(measured: Run, settings: Settings) -> None:
+    folder = measured.folder / "mmlu_results"
+    assert {path.name for path in folder.iterdir()} == {"results.json", "answers.parquet"}
+    text = (folder / "results.json").read_text("utf-8")
+    loads(text)
+    assert str(settings.mmlu) not in text
+    assert re.search(r'"(/|[A-Z]:)|0x[0-9a-f]{6}|def |asthma', text) is None
+    for word in ("git_hash", "date", "doc_hash", "pretty_env_info", "custom_dataset"):
+        assert f'"{word}"' not in text
+    assert b"asthma" not in (folder / "answers.parquet").read_bytes()
+
+
+def test_measuring_again_gives_the_same_bytes(measured: Run, bare: Run, settings: Settings) -> None:
+    stages: list[tuple[str, int, int]] = []
+    measure_mmlu(bare, settings, progress=lambda *event: stages.append(event))
+    for name in ("results.json", "answers.parquet"):
+        ours, theirs = ((run.folder / "mmlu_results" / name).read_bytes() for run in (bare, measured))
+        assert ours == theirs
+    total = len(SUBSETS) * QUESTIONS
+    assert list(dict.fromkeys(stage for stage, _, _ in stages)) == ["base: MMLU", "fine-tuned: MMLU"]
+    assert all(0 <= done <= total == of for _, done, of in stages)
+    assert stages[0] == ("base: MMLU", 0, total)
+    assert stages[-1] == ("fine-tuned: MMLU", total, total)
+
+
+@pytest.mark.parametrize("torn", ["", '{"side": "fine_tuned", "requ', '{"side": "base", "request": 3}\n'])
+def test_an_interrupted_call_is_gone_on_with(
+    measured: Run, bare: Run, settings: Settings, rows_read: list[int], torn: str
+) -> None:
+    total = len(SUBSETS) * QUESTIONS
+    with pytest.raises(KeyboardInterrupt):
+        measure_mmlu(bare, settings, progress=interrupting(9))
+    partial = bare.folder / "mmlu_results" / PARTIAL
+    kept = [json.loads(line) for line in partial.read_text("utf-8").splitlines()]
+    assert {"base_sha256", "adapter_sha256", "scoring", "shots", "data_sha256"} <= set(kept[0])
+    before = sum(rows_read)
+    assert total < before < 2 * total
+    assert len(kept) - 1 == before * 4
+    assert bare.mmlu() is None and bare.mmlu_answers() is None
+    with open(partial, "a", encoding="utf-8") as file:
+        file.write(torn)
+    rows_read.clear()
+    measure_mmlu(bare, settings)
+    assert sum(rows_read) == 2 * total - before
+    assert not partial.exists()
+    for name in ("results.json", "answers.parquet"):
+        ours, theirs = ((run.folder / "mmlu_results" / name).read_bytes() for run in (bare, measured))
+        assert ours == theirs
+
+
+def test_another_protocol_starts_anew(bare: Run, settings: Settings, rows_read: list[int]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        measure_mmlu(bare, settings, progress=interrupting(9))
+    rows_read.clear()
+    measure_mmlu(bare, settings, shots=5)
+    assert sum(rows_read) == 2 * len(SUBSETS) * QUESTIONS
+    raw = read_json(bare.folder / "mmlu_results" / "results.json")
+    assert set(raw["base"]["n-shot"].values()) == {5}
+
+
+def test_cloze(bare: Run, settings: Settings) -> None:
+    answers = measure_mmlu(bare, settings, scoring="cloze")
+    results = bare.mmlu()
+    assert results is not None
+    assert [score.subset for score in results.fine_tuned] == sorted(SUBSETS)
+    assert results.pooled(results.fine_tuned) == pytest.approx(accuracy(answers, "fine_tuned"))
+    assert read_answers(bare.folder).equals(answers)
+    raw = read_json(bare.folder / "mmlu_results" / "results.json")
+    assert "mmlu_anatomy_continuation" in raw["base"]["results"]
+
+
+def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = bare.folder / "adapter" / "adapter_model.safetensors"
+    broken = {name: tensor * float("nan") for name, tensor in load_file(path).items()}
+    save_file(broken, path, metadata={"format": "pt"})
+    measure_mmlu(bare, settings)
+    answers = bare.mmlu_answers()
+    assert answers is not None
+    assert answers["fine_tuned_logprob_a"].isna().all()
+    assert set(answers["fine_tuned_choice"]) == {0}
+    assert answers["base_logprob_a"].notna().all()
+    loads((bare.folder / "mmlu_results" / "results.json").read_text("utf-8"))
+
+
+def test_bad_input_writes_nothing(bare: Run, settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"shots: 3 is not allowed; allowed: 0, 5\."):
+        measure_mmlu(bare, settings, shots=3)
+    with pytest.raises(UnknownName, match=r"scoring: 'leter' is not known; allowed: cloze, letter\. Did you"):
+        measure_mmlu(bare, settings, scoring="leter")
+    with pytest.raises(DataUnavailable, match="MEDQA_MMLU names"):
+        measure_mmlu(bare, replace(settings, mmlu=tmp_path / "gone"))
+    status = Status(state="running", process=ProcessIdentity.current())
+    write_json(bare.folder / "status.json", json.loads(status.model_dump_json()))
+    with pytest.raises(InputError, match="smoke is still running"):
+        measure_mmlu(bare, settings)
+    assert not (bare.folder / "mmlu_results").exists()
+
+
+def test_a_run_without_a_model(bare: Run, settings: Settings, tmp_path: Path) -> None:
+    shutil.rmtree(bare.folder / "adapter")
+    with pytest.raises(InputError, match="smoke holds no model"):
+        measure_mmlu(bare, settings)
+    record = RunRecord(
+        id="theirs", title="Theirs", kind="imported", created_at=now(),
+        imported=ImportRecord(format="summary", source="summary.txt"),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="theirs is an imported run"):
+        measure_mmlu(RunStore(tmp_path / "store").create(record), settings)

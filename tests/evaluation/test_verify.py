@@ -1,0 +1,197 @@
+"""Tampering is found and named; what cannot be checked says why; an honest run passes."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medqa_core.evaluation.evaluate import judge_again
+from medqa_core.evaluation.verify import NAMES, verify
+from medqa_core.foundation.files import read_json, write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.manifest import write_manifest
+from medqa_core.runs.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
+from medqa_core.runs.predictions import read_predictions, write_predictions
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema import Check, ImportRecord, RunRecord
+from medqa_core.runs.status import now
+from medqa_core.runs.store import RunStore
+
+pytestmark = pytest.mark.usefixtures("no_network")
+WEIGHTS = "adapter/adapter_model.safetensors"
+
+
+@pytest.fixture
+def run(smoke: Run, tmp_path: Path) -> Run:
+    """A copy of the smoke run with made-up MMLU answers, judged, and with its manifest."""
+    folder = tmp_path / "reports" / "smoke"
+    shutil.copytree(smoke.folder, folder)
+    rows = pd.DataFrame(dict.fromkeys(ANSWER_SCHEMA.names, 0), index=range(60))
+    rows["subset"] = [SUBSETS[n % 2] for n in range(60)]
+    rows["question"] = range(60)
+    rows["target"] = [n % 4 for n in range(60)]
+    rows["fine_tuned_choice"] = 1
+    write_answers(folder, rows)
+    results = {f"mmlu_{subset}": {"acc,none": 0.5} for subset in SUBSETS[:2]}
+    one = {"results": results, "n-samples": {name: {"effective": 30} for name in results}}
+    base = {**one, "results": {"mmlu_anatomy": {"acc,none": 0.5}, "mmlu_clinical_knowledge": {"acc,none": 0.0}}}
+    tuned = {**one, "results": {"mmlu_anatomy": {"acc,none": 0.0}, "mmlu_clinical_knowledge": {"acc,none": 0.5}}}
+    write_json(folder / "mmlu_results" / "results.json", {"base": base, "fine_tuned": tuned})
+    copy = RunStore(folder.parent).open("smoke")
+    judge_again(copy)
+    write_manifest(folder)
+    return copy
+
+
+def checked(run: Run, settings: Settings) -> dict[str, Check]:
+    """A fresh look at the folder."""
+    return {check.name: check for check in verify(RunStore(run.folder.parent).open(run.id), settings)}
+
+
+def test_an_honest_run_passes(run: Run, lab: Settings) -> None:
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    heard: list[str] = []
+    checks = verify(run, lab, heard.append)
+    assert [check.name for check in checks] == list(NAMES) == heard
+    assert {check.name: check.detail for check in checks if not check.passed} == {}
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def change_figure(folder: Path) -> None:
+    value = read_json(folder / "evaluation.json")
+    value["metrics"]["loss"]["fine_tuned"] -= 1e-6
+    write_json(folder / "evaluation.json", value)
+
+
+def change_part(folder: Path) -> None:
+    value = read_json(folder / "evaluation.json")
+    value["clean"]["rougeL"]["base"] = 0.9
+    write_json(folder / "evaluation.json", value)
+
+
+def drop_metric(folder: Path) -> None:
+    value = read_json(folder / "evaluation.json")
+    del value["metrics"]["rougeL"]
+    write_json(folder / "evaluation.json", value)
+
+
+def change_answer(folder: Path) -> None:
+    rows = read_predictions(folder)
+    rows.loc[3, "fine_tuned_answer"] = "The heart pumps blood through the body and is a muscle."
+    write_predictions(folder, rows)
+
+
+def change_byte(folder: Path) -> None:
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(content)
+
+
+def change_accuracy(folder: Path) -> None:
+    path = folder / "mmlu_results" / "results.json"
+    value = read_json(path)
+    value["fine_tuned"]["results"]["mmlu_anatomy"]["acc,none"] = 0.25
+    write_json(path, value)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "file", "check", "said"),
+    [
+        (change_figure, "evaluation.json", "evaluation.json", "metrics.loss.fine_tuned: stated "),
+        (change_part, "evaluation.json", "evaluation.json", "clean.rougeL.base: stated 0.9, recomputed 0"),
+        (drop_metric, "evaluation.json", "evaluation.json", "metrics.rougeL.base: stated nothing, recomputed 0"),
+        (change_answer, "predictions.parquet", "answer scores", "fine_tuned answer to "),
+        (change_byte, WEIGHTS, "weights", f"{WEIGHTS} has "),
+        (
+            change_accuracy,
+            "mmlu_results/results.json",
+            "MMLU accuracies",
+            "fine_tuned anatomy: stated 0.25, recomputed 0",
+        ),
+    ],
+)
+def test_tampering_is_found_and_named(
+    run: Run, lab: Settings, tamper: Callable[[Path], None], file: str, check: str, said: str
+) -> None:
+    tamper(run.folder)
+    checks = checked(run, lab)
+    assert checks["manifest"].passed is False
+    assert checks["manifest"].detail == f"{file} was changed after the manifest was written."
+    assert checks[check].passed is False
+    assert checks[check].detail.startswith(said)
+    write_manifest(run.folder)  # whoever tampers may do that too
+    again = checked(run, lab)
+    assert again["manifest"].passed is True
+    assert again[check] == checks[check]
+
+
+@pytest.mark.parametrize("file", ["predictions.parquet", WEIGHTS, "evaluation.json", "mmlu_results/answers.parquet"])
+def test_a_deleted_file_is_named(run: Run, lab: Settings, file: str) -> None:
+    (run.folder / file).unlink()
+    checks = checked(run, lab)
+    assert checks["manifest"].detail == f"{file} is missing."
+    assert any(check.passed is None for check in checks.values())
+    assert [name for name, check in checks.items() if check.passed is False] == ["manifest"]
+
+
+@pytest.mark.parametrize("file", ["predictions.parquet", WEIGHTS, "evaluation.json", "mmlu_results/results.json"])
+def test_a_damaged_file_fails_and_crashes_nothing(run: Run, lab: Settings, file: str) -> None:
+    (run.folder / file).write_bytes(b"{\x00")
+    checks = checked(run, lab)
+    assert len([name for name, check in checks.items() if check.passed is False]) >= 2
+
+
+def test_an_adapter_that_changes_nothing_is_no_fine_tuned_model(run: Run, lab: Settings) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = run.folder / WEIGHTS
+    save_file({name: tensor * 0 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    assert "its weights change nothing" in checked(run, lab)["base answers"].detail
+
+
+def test_another_split_or_base_fails(run: Run, lab: Settings) -> None:
+    record = read_json(run.folder / "run.json")
+    record["data"]["split_hash"] = record["base_model"]["sha256"] = "ab" * 32
+    write_json(run.folder / "run.json", record)
+    checks = checked(run, lab)
+    assert checks["split"].detail.startswith("recorded abababababab…, but the data in reach give ")
+    assert checks["base weights"].detail.startswith("run.json has abababababab…, evaluation.json has ")
+    assert "was trained on a base with SHA-256 abababababab…" in checks["base answers"].detail
+    assert not any(checks[name].passed for name in ("split", "base weights", "base answers"))
+
+
+def test_data_and_model_out_of_reach_are_said(run: Run, lab: Settings) -> None:
+    record = read_json(run.folder / "run.json")
+    record["config"]["dataset"] = "not-there.csv"
+    record["base_model"]["id"] = "./not-there"
+    write_json(run.folder / "run.json", record)
+    checks = checked(run, lab)
+    assert checks["answer scores"].passed is checks["split"].passed is None
+    assert "'not-there.csv' does not exist" in checks["split"].detail
+    assert checks["base answers"].passed is not True
+
+
+def test_a_run_without_an_evaluation_or_manifest_says_so(run: Run, lab: Settings) -> None:
+    for name in ("evaluation.json", "predictions.parquet", "manifest.json"):
+        (run.folder / name).unlink()
+    shutil.rmtree(run.folder / "mmlu_results")
+    checks = checked(run, lab)
+    assert "has not been evaluated" in checks["evaluation.json"].detail
+    assert "manifest.json is missing" in checks["manifest"].detail
+    passed = {name for name, check in checks.items() if check.passed is not None}
+    assert passed == {"split", "base weights", "base answers"}
+
+
+def test_an_imported_run_reports_its_own_checks(tmp_path: Path, lab: Settings) -> None:
+    own = [Check(name="perplexity", passed=True, detail="exp(2) = 7.39")]
+    record = RunRecord(
+        id="theirs", title="Theirs", kind="imported", created_at=now(),
+        imported=ImportRecord(format="summary", source="summary.txt", checks=own),
+    )  # fmt: skip
+    checks = {check.name: check for check in verify(RunStore(tmp_path).create(record), lab)}
+    assert checks.pop("source: perplexity").passed is True
+    assert list(checks) == list(NAMES)
+    assert {check.passed for check in checks.values()} == {None}
+    assert all(check.detail.startswith("imported: ") for name, check in checks.items() if name != "manifest")

@@ -1,0 +1,130 @@
+import pytest
+from full_run import columns, full, mmlu_answers, rich_evaluation
+from report_builder import evaluation, metric
+
+from medqa_core.report import html, text
+from medqa_core.report.insights import insights, next_steps
+from medqa_core.runs.mmlu import write_answers
+
+
+def by_rule(found):
+    return {insight.rule: insight for insight in found}
+
+
+def test_copies_are_counted_beside_the_base_models(build):
+    found = by_rule(insights(full(build)))["copied_more"]
+    assert (
+        "Of 120 fine-tuned answers, 35 (29.2%) are copies of a training answer, 29 (24.2%) near-copies"
+        in found.sentence
+    )
+    assert "of the base model's, which never saw these, 0 (0.0%)" in found.sentence
+    assert "sign test over" in found.effect
+
+
+def test_copies_of_one_side_alone_are_said_without_a_comparison(build):
+    run = build.finished()
+    build.predictions(run, fine_tuned_copied_share=0.0)
+    found = by_rule(insights(run))["copied"]
+    assert "and 60 (100.0%) novel." in found.sentence
+    assert "base" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("part", "rule", "said"),
+    [
+        (metric(2.4, 2.0, 0.1, "better", n=44), "clean_holds", "The gain on loss holds on the 44 questions"),
+        (metric(2.4, 2.3, 0.2, "cannot tell", n=44), "clean_unclear", "cannot be told"),
+        (metric(2.4, 2.9, 0.1, "worse", n=44), "clean_fails", "does not hold on the 44 questions"),
+        (metric(2.4, 2.4, 0.01, "equivalent", n=44), "clean_fails", "equivalent"),
+    ],
+)
+def test_the_clean_part_is_set_against_the_whole(build, part, rule, said):
+    run = build.run()
+    build.evaluation(run, clean={"loss": part})
+    found = {name: i for name, i in by_rule(insights(run)).items() if name.startswith("clean")}
+    assert list(found) == [rule]
+    assert said in found[rule].sentence
+
+
+def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(build):
+    run = build.run()
+    build.evaluation(run, clean={"loss": metric(2.43, 2.02, 0.05, "better", n=60)})
+    assert not any(rule.startswith("clean") for rule in by_rule(insights(run)))
+    unclear = {"loss": metric(2.4, 2.3, 0.2, "cannot tell")}
+    build.evaluation(run, metrics=unclear, clean={"loss": metric(2.4, 2.0, 0.1, "better", n=44)})
+    assert not any(rule.startswith("clean") for rule in by_rule(insights(run)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ({"rougeL": metric(0.15, 0.15, 0.005, "equivalent", margin=0.01)}, "ROUGE-L is about the same"),
+        ({"rougeL": metric(0.15, 0.16, 0.05, "cannot tell")}, "ROUGE-L cannot be told from unchanged"),
+        ({"rougeL": metric(0.2, 0.1, 0.05, "worse")}, "ROUGE-L is worse"),
+    ],
+)
+def test_longer_answers_that_are_no_better_are_said_as_that(build, scores, said):
+    run = build.finished()
+    build.evaluation(run, metrics=scores)
+    found = by_rule(insights(run))
+    assert "Answers got longer" in found["length_alone"].sentence
+    assert said in found["length_alone"].sentence
+    assert "length_moved" not in found
+    build.evaluation(run, metrics=scores | {"token_f1": metric(0.2, 0.3, 0.05, "better")})
+    assert "length_alone" not in by_rule(insights(run))
+
+
+def test_repetition_is_told_in_its_direction(build):
+    run = full(build)
+    found = by_rule(insights(run))
+    assert "repeat themselves more than the base model's: 16.1%" in found["repeats_more"].sentence
+    both = columns()
+    other = {"base_repetition": both["fine_tuned_repetition"], "fine_tuned_repetition": both["base_repetition"]}
+    build.predictions(run, 120, **other)
+    assert "repeats_less" in by_rule(insights(run))
+
+
+def test_a_favourite_letter_is_named_with_its_baseline(build):
+    found = by_rule(insights(full(build)))
+    assert "letter_bias:base" not in found
+    sentence = found["letter_bias:fine_tuned"].sentence
+    assert "picks the letter C for 69.7% of 600 questions" in sentence
+    assert "answering D every time would be right 28.3% of the time" in sentence
+
+
+def test_a_letter_that_is_right_as_often_as_it_is_picked_is_no_bias(build):
+    run = full(build)
+    answers = mmlu_answers([0.1, 0.1, 0.7, 0.1])
+    write_answers(run.folder, answers.assign(target=answers["fine_tuned_choice"]))
+    assert "letter_bias:fine_tuned" not in by_rule(insights(run))
+
+
+def test_a_larger_model_is_named_where_the_machine_can_hold_it(build):
+    run = full(build)
+    found = by_rule(next_steps(run))["larger_model"].sentence
+    assert "all weights of HuggingFaceTB/SmolLM2-360M-Instruct" in found
+    assert "an adapter of HuggingFaceTB/SmolLM2-1.7B-Instruct" in found
+    build.status(run, memory={"used": 1, "peak": 1, "total": 2 * 10**9, "available": 1})
+    assert "HuggingFaceTB" not in by_rule(next_steps(run))["larger_model"].sentence
+    build.status(run)
+    assert "HuggingFaceTB" not in by_rule(next_steps(run))["larger_model"].sentence
+
+
+def test_the_write_up_holds_every_newer_table(build):
+    flat = " ".join(text.render(full(build)).split())
+    for said in (
+        "shares no run of 13 words with a training answer:",
+        "NIDDK: base 2.4000",
+        "Runs of four words that repeat an earlier one 4.0% 16.0%",
+        "Near-copy 0 (0.0%) 29 (24.2%)",
+        "Always D 28.3% 28.3%",
+        "token F1: base 0.3010",
+    ):
+        assert said in flat
+
+
+def test_what_an_older_run_lacks_leaves_no_trace(build):
+    page = html.render(build.finished())
+    for absent in ("Answers against training", "MMLU letters", "by source", "Clean part", "near-cop"):
+        assert absent not in page
+    assert rich_evaluation().keys() - evaluation().keys() == {"by_source", "by_question_type_correction", "clean"}
