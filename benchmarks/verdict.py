@@ -52,7 +52,8 @@ def topics(random: Random, count: int) -> np.ndarray[Any, Any]:
 def nats(random: Random, count: int, gain: float, skew: float = 0.0) -> Paired:
     """Losses: topic by topic, heavy tails, answers of very different lengths; summed in nats over tokens.
 
-    With `skew` (of the change by topic; of the shipped runs' sums at most 1.6) a few topics get much worse, the others a little better.
+    With `skew` (of the change by topic; at most 1.6 in the shipped runs) a few topics get much worse, the others a
+    little better.
     """
     topic = topics(random, count)
     tokens = np.clip(random.lognormal(4.9, 0.9, len(topic)), 5, 360).round()
@@ -64,7 +65,7 @@ def nats(random: Random, count: int, gain: float, skew: float = 0.0) -> Paired:
 
 
 def rouge(random: Random, count: int, gain: float, right: float = 0.4) -> Paired:
-    """ROUGE: the same mean, but on a fifth of the topics one model comes to `right`, on the others it is a little worse.
+    """ROUGE: the same mean, but on a fifth of the topics one model comes to `right`, elsewhere it is a little worse.
 
     With 0.4 the topics' sums are as skewed as those of the shipped runs at most (1.6); with 0.7, twice as much.
     """

@@ -40,8 +40,8 @@ def judged(rows: pd.DataFrame | None, primary: MetricName, mmlu: pd.DataFrame | 
 
     Several tests find something by chance more often than one does. So the p-values are corrected (Holm, "A simple
     sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979): over all questions and
-    over the clean ones, those of every metric but the primary one, more strictly where that shows nothing; by type and by source, each metric's across the
-    parts, which `Evaluation.by_question_type_correction` tells readers.
+    over the clean ones, those of every metric but the primary one, more strictly where that shows nothing; by type and
+    by source, each metric's across the parts, which `Evaluation.by_question_type_correction` tells readers.
 
     Args:
         rows: the columns of `runs.predictions.SCHEMA`, of which any may be absent or null; None where no answers were

@@ -21,6 +21,7 @@ from medqa_core.models.pair import load_pair
 from medqa_core.runs.evaluation import Evaluation
 from medqa_core.runs.manifest import MANIFEST, check_manifest
 from medqa_core.runs.mmlu import ANSWERS, RESULTS
+from medqa_core.runs.predictions import PREDICTIONS
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import Check, plain
 
@@ -143,7 +144,7 @@ def _evaluation(
             (False, problem) if problem else (None, "This run has not been evaluated: there are no figures to check.")
         )
     counted = "mmlu" in evaluation.metrics and evaluation.metrics["mmlu"].p is not None
-    needed = [(rows, "predictions.parquet")] * (set(evaluation.metrics) != {"mmlu"}) + [(answers, ANSWERS)] * counted
+    needed = [(rows, PREDICTIONS)] * (set(evaluation.metrics) != {"mmlu"}) + [(answers, ANSWERS)] * counted
     for frame, name in needed:
         if frame is None:
             problem = _unread(run, name)
@@ -165,7 +166,7 @@ def _mmlu(run: Run, answers: pd.DataFrame | None) -> Outcome:
 
 def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     if rows is None:
-        problem = _unread(run, "predictions.parquet")
+        problem = _unread(run, PREDICTIONS)
         return (False, problem) if problem else (None, "predictions.parquet is missing: no answers are stored.")
     pairs, _ = data.parts()
     known = {pair.id: pair for pair in pairs}

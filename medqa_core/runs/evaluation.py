@@ -31,7 +31,7 @@ class Metric(Record):
     margin: float | None = Field(None, ge=0)
     """Differences smaller than this are of no practical weight; `equivalent` means: the whole interval is within it."""
     smallest_detectable: float | None = None
-    """Smallest difference that this test would have found four times in five."""
+    """Smallest difference that this test would have found about four times in five."""
     questions_to_settle: int | None = Field(None, ge=0)
     """Test questions with which a difference as small as the margin would be found; None unless `cannot tell`."""
     reason: Line | None = None

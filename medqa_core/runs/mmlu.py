@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medqa_core.foundation.errors import UnreadableFile
-from medqa_core.foundation.files import write_bytes
-from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.parquet import read_rows, write_rows
 
 FOLDER = "mmlu_results"
 RESULTS = f"{FOLDER}/results.json"
@@ -126,9 +124,7 @@ def write_answers(run_folder: Path, rows: pd.DataFrame) -> None:
     """Replace the run's answers; `rows` has the columns of ANSWER_SCHEMA."""
     # Not from_pandas: it would make null of the NaN of a model that fell apart.
     columns = [pa.array(rows[field.name].tolist(), field.type, from_pandas=False) for field in ANSWER_SCHEMA]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA), sink, compression="zstd")
-    write_bytes(run_folder / ANSWERS, sink.getvalue().to_pybytes())
+    write_rows(run_folder / ANSWERS, pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA))
 
 
 def read_answers(run_folder: Path) -> pd.DataFrame:
@@ -138,21 +134,15 @@ def read_answers(run_folder: Path) -> pd.DataFrame:
         UnreadableFile: missing, too large, not a Parquet file, or a column is missing or holds what it should not.
         OutsideStore: a link that leaves the run folder.
     """
-    path = resolve_inside(run_folder, *ANSWERS.split("/"))
-    if not path.is_file():
-        raise UnreadableFile("answers.parquet is missing: this run has no MMLU answers to show.")
-    if path.stat().st_size > READ_LIMIT:
-        raise UnreadableFile(f"answers.parquet is larger than {READ_LIMIT // 2**20} MiB; it was not read.")
-    try:
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows > ROW_LIMIT:  # a few bytes can claim to unpack to all of memory
-                raise UnreadableFile(f"answers.parquet has more than {ROW_LIMIT} rows; it was not read.")
-            table = file.read(columns=ANSWER_SCHEMA.names)
-        rows = pa.Table.from_arrays([table[f.name].cast(f.type) for f in ANSWER_SCHEMA], schema=ANSWER_SCHEMA)
-        rows.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UnreadableFile("answers.parquet is damaged, or lacks a column.") from error
-    frame: pd.DataFrame = rows.to_pandas()
+    frame = read_rows(
+        run_folder,
+        ANSWERS,
+        ANSWER_SCHEMA,
+        required=ANSWER_SCHEMA.names,
+        size=READ_LIMIT,
+        rows=ROW_LIMIT,
+        lacking="this run has no MMLU answers to show.",
+    )
     chosen = ["target", "base_choice", "fine_tuned_choice"]
     if frame[["subset", "question"]].isna().any(axis=None) or not frame[chosen].isin(range(4)).all(axis=None):
         raise UnreadableFile("answers.parquet has a row without a question, or a letter beyond A to D.")

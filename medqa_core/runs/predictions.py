@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from medqa_core.foundation.errors import UnreadableFile
-from medqa_core.foundation.files import write_bytes
-from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.parquet import read_rows, write_rows
 
+PREDICTIONS = "predictions.parquet"
 READ_LIMIT = 256 * 2**20
 ROW_LIMIT = 200_000
 
@@ -47,9 +45,7 @@ SCHEMA = pa.schema(
 def write_predictions(run_folder: Path, rows: pd.DataFrame) -> None:
     """Replace the run's predictions; `rows` has the columns of SCHEMA."""
     table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_bytes(run_folder / "predictions.parquet", sink.getvalue().to_pybytes())
+    write_rows(run_folder / PREDICTIONS, table)
 
 
 def read_predictions(run_folder: Path) -> pd.DataFrame:
@@ -59,26 +55,12 @@ def read_predictions(run_folder: Path) -> pd.DataFrame:
         UnreadableFile: missing, too large, or not a Parquet file with a `question_id`.
         OutsideStore: a link that leaves the run folder.
     """
-    path = resolve_inside(run_folder, "predictions.parquet")
-    if not path.is_file():
-        raise UnreadableFile("predictions.parquet is missing: this run has no answers to show.")
-    if path.stat().st_size > READ_LIMIT:
-        raise UnreadableFile(f"predictions.parquet is larger than {READ_LIMIT // 2**20} MiB; it was not read.")
-    try:
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows > ROW_LIMIT:  # a few bytes can claim to unpack to all of memory
-                raise UnreadableFile(f"predictions.parquet has more than {ROW_LIMIT} rows; it was not read.")
-            names = [name for name in SCHEMA.names if name in file.schema_arrow.names]
-            table = file.read(columns=names)
-        columns = [
-            table[field.name].cast(field.type) if field.name in names else pa.nulls(table.num_rows, field.type)
-            for field in SCHEMA
-        ]
-        rows = pa.Table.from_arrays(columns, schema=SCHEMA)
-        rows.validate(full=True)  # text that is not UTF-8 would raise only when it is shown
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise UnreadableFile("predictions.parquet is damaged or has columns of another kind.") from error
-    if "question_id" not in names:
-        raise UnreadableFile("predictions.parquet has no column question_id.")
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame
+    return read_rows(
+        run_folder,
+        PREDICTIONS,
+        SCHEMA,
+        required=("question_id",),
+        size=READ_LIMIT,
+        rows=ROW_LIMIT,
+        lacking="this run has no answers to show.",
+    )

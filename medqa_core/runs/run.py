@@ -13,7 +13,7 @@ from medqa_core.foundation.files import read_json, read_text
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.evaluation import Evaluation
 from medqa_core.runs.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
-from medqa_core.runs.predictions import read_predictions
+from medqa_core.runs.predictions import PREDICTIONS, read_predictions
 from medqa_core.runs.schema import RunRecord, plain
 from medqa_core.runs.series import Series, read_series
 from medqa_core.runs.status import Status, derived_state
@@ -61,7 +61,7 @@ class Run:
         try:
             return read_predictions(self.folder)
         except (UnreadableFile, OutsideStore) as error:
-            self._note(error, "predictions.parquet")
+            self._note(error, PREDICTIONS)
             return None
 
     def mmlu(self) -> MMLUResults | None:

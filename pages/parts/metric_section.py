@@ -31,8 +31,8 @@ HEAD = (
 
 
 _FINE = (
-    " Where a verdict cannot be told: the smallest difference that the test would have found four times in five, and "
-    "about how many questions would show the smallest one that matters."
+    " Where a verdict cannot be told: the smallest difference that the test would have found about four times in five, "
+    "and about how many questions would show the smallest one that matters."
 )
 WHOLE, CLEAN = "all questions", "clean part"
 

@@ -52,7 +52,7 @@ def test_answer_card_escapes_everything_that_the_run_says() -> None:
         "gain": 0.1,
     }
     for highlight in ("differences", "shared with the reference", "none"):
-        made = _card(row, None, "rougeL", highlight)
+        made = _card(row, {}, "rougeL", highlight)
         assert "<img" not in made and "<script" not in made and "onerror=&quot;" in made
 
 

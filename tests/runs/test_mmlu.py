@@ -185,7 +185,7 @@ def test_answers_that_are_none_are_refused(tmp_path: Path, changes: dict[str, An
 
 def test_a_missing_column_is_refused(tmp_path: Path):
     _write(tmp_path, pa.table({"subset": ["anatomy"], "question": [0]}))
-    with pytest.raises(UnreadableFile, match="lacks a column"):
+    with pytest.raises(UnreadableFile, match="has no column"):
         read_answers(tmp_path)
 
 
@@ -240,4 +240,4 @@ def test_a_run_s_answers(run: Run):
     assert run.mmlu_answers() is not None
     (run.folder / ANSWERS).write_bytes(b"no")
     assert run.mmlu_answers() is None
-    assert run.problems == ["answers.parquet is damaged, or lacks a column."]
+    assert run.problems == ["answers.parquet is damaged or has columns of another kind."]

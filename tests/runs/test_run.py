@@ -104,7 +104,6 @@ def test_a_problem_is_noted_once(run: Run):
     [
         {"metrics": {"loss": {"p": 1.5}}},
         {"metrics": {"loss": {"base": float("nan")}}},
-        {"metrics": {"bleu": {}}},
         {"metrics": [1]},
         {"primary_metric": "bleu"},
         {"schema_version": 9},
@@ -114,6 +113,15 @@ def test_an_evaluation_that_breaks_the_contract_is_not_shown(run: Run, changes: 
     rewrite(run.folder / "evaluation.json", **changes)
     assert run.evaluation() is None
     assert len(run.problems) == 1
+
+
+def test_a_metric_of_a_newer_version_is_passed_over(run: Run):
+    known = read_json(run.folder / "evaluation.json")["metrics"]
+    rewrite(run.folder / "evaluation.json", metrics={**known, "bleu": {"base": "?"}})
+    evaluation = run.evaluation()
+    assert evaluation is not None
+    assert set(evaluation.metrics) == set(known)
+    assert run.problems == []
 
 
 def test_of_a_long_log_the_end_is_shown(run: Run):
