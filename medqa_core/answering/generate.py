@@ -4,6 +4,7 @@ Two engines give the same tokens: transformers' `generate` on any device, and CT
 times faster. `benchmarks/evaluation.py` says by how much and on how many questions they agree.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -18,6 +19,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.once import Progress, silent
 from medqa_core.models.pair import ModelPair, Side
+
+log = logging.getLogger("medqa.answering")
 
 Precision = Literal["float32", "int8"]
 """Of the weights while decoding. With `int8` other tokens come out: never the default of a verdict."""
@@ -39,9 +42,13 @@ class Engine(Protocol):
         """
 
 
-def engine_name(pair: ModelPair, precision: Precision = "float32") -> str:
-    """What decodes this pair here, for the protocol."""
-    if ctranslate.can_convert(pair):
+def engine_name(pair: ModelPair, settings: Settings, precision: Precision = "float32") -> str:
+    """What decodes this pair here, for the protocol.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
+    if _converted(pair, "base", settings, silent):
         return f"CTranslate2 {ctranslate2.__version__}, {precision}"
     return f"transformers {transformers.__version__}, float32"
 
@@ -54,9 +61,21 @@ def engine_for(
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    if ctranslate.can_convert(pair):
-        return Converted(ctranslate.ensure(pair, side, settings.cache, progress), pair.tokenizer, precision)
-    return Plain(partial(pair.side, side), pair.tokenizer)
+    folder = _converted(pair, side, settings, progress)
+    if folder is None:
+        return Plain(partial(pair.side, side), pair.tokenizer)
+    return Converted(folder, pair.tokenizer, precision)
+
+
+def _converted(pair: ModelPair, side: Side, settings: Settings, progress: Progress) -> Path | None:
+    """CTranslate2's copy of a side; None where there can be none."""
+    if not ctranslate.can_convert(pair):
+        return None
+    try:
+        return ctranslate.ensure(pair, side, settings.cache, progress)
+    except ctranslate.NotConvertible as error:
+        log.warning("%s; transformers answers instead, more slowly", error)
+        return None
 
 
 class Converted:

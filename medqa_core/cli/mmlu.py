@@ -30,14 +30,12 @@ def mmlu(
 
     By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call goes on where this one was.
     """
-    from medqa_core.evaluation.evaluate import judge_again
     from medqa_core.evaluation.mmlu import measure_mmlu
 
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     with Bars() as progress:
         answers = measure_mmlu(opened, settings, scoring=scoring, shots=shots, progress=progress)
-    judge_again(opened)
     writer.write(opened)
     summary = _summary(answers) | {"run": opened.id, "scoring": scoring, "shots": shots}
     if json:
@@ -45,6 +43,11 @@ def mmlu(
     else:
         for line in _table(summary):
             say(line)
+        evaluation = opened.evaluation()
+        if evaluation is not None and "mmlu" not in evaluation.metrics:
+            say(
+                f"Not judged: {opened.id} was evaluated with other weights. Next: python -m medqa_core evaluate {opened.id}"
+            )
 
 
 def _summary(answers: pd.DataFrame) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def report(run: RunArgument, zip: ZipOption = None, json: JsonFlag = False) -> N
     found = RunStore(Settings.from_environment().reports).open(run)
     if zip is not None and zip.resolve().is_relative_to(found.folder.resolve()):
         raise InputError("--zip: the ZIP would lie in the run folder and pack itself; name a file outside it.")
+    if zip is not None and (zip.is_dir() or not zip.name):
+        raise InputError(f"--zip: {zip} is a folder; name a file, such as {found.id}.zip.")
     written = writer.write(found)
     packed: list[str] = []
     if zip is not None:

@@ -12,6 +12,7 @@ from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.evaluation.measure import Progress, Questions, measure
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.rows import generation, prediction_rows
+from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.files import write_json
@@ -20,12 +21,17 @@ from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import PromptKind
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.evaluation import HOLM, Evaluation
+from medqa_core.runs.manifest import discard_manifest
 from medqa_core.runs.predictions import write_predictions
-from medqa_core.runs.run import Run
+from medqa_core.runs.run import Run, read_model
 from medqa_core.runs.status import LIVE
 
 PARTIAL = ".evaluation.jsonl"
 """What is measured so far, in the run folder; gone when the evaluation is whole."""
+RESAMPLING = (
+    "whole topics: 95% bootstrap interval, permutation test; Holm's correction of the secondary metrics, at 1% where "
+    "the primary one finds nothing, and across question types and sources"
+)
 PROMPT_SAMPLE = 32
 """Validation questions on which the base is tried with each prompt."""
 
@@ -48,7 +54,7 @@ def evaluate(
     config = checked(run)
     pairs, parts = same_split(run, settings)
     pair = load_pair(run, settings)
-    protocol = _protocol(config, pair, precision)
+    protocol = _protocol(config, pair, engine_name(pair, settings, precision))
     questions = Questions.of(pair, parts.test, pair.prompt, config.max_tokens)
     with Partial(run.folder / PARTIAL, {**protocol, "split": parts.hash}) as partial:
         by_prompt = _base_by_prompt(pair, parts.validation, config, partial)
@@ -72,8 +78,9 @@ def evaluate(
             seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
         ),
         rows,
-        run.mmlu_answers(),
+        _same_weights(run, pair.adapter_sha256),
     )
+    discard_manifest(run.folder)
     write_predictions(run.folder, rows)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     partial.discard()
@@ -84,17 +91,32 @@ def evaluate(
 def judge_again(run: Run) -> Evaluation:
     """Judge what was measured earlier once more, MMLU included where the run has it; replaces evaluation.json.
 
+    MMLU answers of other weights than the evaluation's do not count. Where predictions.parquet cannot be read, what
+    was judged from it stays as it is.
+
     Raises:
         InputError: an imported run, or one of which nothing was measured.
+        RunError: evaluation.json cannot be read.
     """
     config = checked(run)
-    rows, mmlu = run.predictions(), run.mmlu_answers()
+    before = Evaluation(primary_metric=config.primary_metric, metrics={})
+    if (run.folder / "evaluation.json").exists():
+        before = read_model(run.folder, "evaluation.json", Evaluation)
+    rows, mmlu = run.predictions(), _same_weights(run, before.protocol.get("fine_tuned_sha256"))
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
-    before = run.evaluation() or Evaluation(primary_metric=config.primary_metric, metrics={})
     evaluation = _with_verdicts(before, rows, mmlu)
+    discard_manifest(run.folder)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     return evaluation
+
+
+def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame, str] | None:
+    """The run's MMLU answers and how they were asked for; None where there are none of these weights."""
+    answers, results = run.mmlu_answers(), run.mmlu()
+    if answers is None or results is None or fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
+        return None
+    return answers, results.protocol
 
 
 def checked(run: Run) -> TrainConfig:
@@ -129,10 +151,19 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[Pair], Split]:
     return data.pairs, parts
 
 
-def _with_verdicts(evaluation: Evaluation, rows: pd.DataFrame | None, mmlu: pd.DataFrame | None) -> Evaluation:
-    found = judged(rows, evaluation.primary_metric, mmlu)
+def _with_verdicts(
+    evaluation: Evaluation, rows: pd.DataFrame | None, mmlu: tuple[pd.DataFrame, str] | None
+) -> Evaluation:
+    answers, asked = mmlu or (None, "")
+    found = judged(rows, evaluation.primary_metric, answers)
+    protocol = {**evaluation.protocol, **({"mmlu": asked} if asked else {})}
+    if rows is None:
+        metrics = {**evaluation.metrics, **found.metrics}
+        return evaluation.model_copy(update={"metrics": metrics, "protocol": protocol})
     return evaluation.model_copy(
         update={
+            "rule": VERSION,
+            "protocol": {**protocol, "resampling": RESAMPLING},
             "metrics": found.metrics,
             "by_question_type": found.by_question_type,
             "by_question_type_correction": HOLM,
@@ -159,17 +190,14 @@ def _base_by_prompt(pair: ModelPair, validation: Sequence[Pair], config: TrainCo
     return text
 
 
-def _protocol(config: TrainConfig, pair: ModelPair, precision: Precision) -> dict[str, str]:
+def _protocol(config: TrainConfig, pair: ModelPair, engine: str) -> dict[str, str]:
     return {
         "prompt": f"{pair.prompt}, for both models",
         "loss": f"nats a token of the reference answer, its first {config.max_tokens} tokens with the prompt",
-        "decoding": f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, precision)}",
+        "decoding": f"greedy, at most {config.max_new_tokens} new tokens, {engine}",
         "rouge": "rouge_score F-measure with stemming, the best of a question's references, each of them whole",
         "token_f1": "words in lower case, the best of a question's references",
         "copies": "share of an answer's words in runs of 8 that one training answer holds too",
-        "resampling": "whole topics: 95% bootstrap interval, permutation test; "
-        "Holm's correction of the secondary metrics, at 1% where the primary one finds nothing, and across question "
-        "types and sources",
         "base_sha256": pair.base.sha256,
         "fine_tuned_sha256": pair.adapter_sha256,
     }

@@ -21,13 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
-from medqa_core.evaluation.rule import LEVEL, decided
+from medqa_core.evaluation.rule import LEVEL, POWER, decided
 from medqa_core.runs.evaluation import Metric
 
 RESAMPLES = 5_000
 MIN_GROUPS = 5
 """Below this many groups the bootstrap says nothing that holds."""
-POWER = 0.8
 CELLS = 1_000_000
 """Numbers drawn at a time: bounds the memory, 16 MB, whatever the number of groups."""
 

@@ -19,11 +19,10 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
-from medqa_core.evaluation.rule import LEVEL, decided
+from medqa_core.evaluation.rule import LEVEL, POWER, decided
 from medqa_core.runs.evaluation import Metric
 
 COLUMNS = ("target", "base_choice", "fine_tuned_choice")
-POWER = 0.8
 _HALVINGS = 60
 
 

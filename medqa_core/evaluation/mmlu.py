@@ -12,7 +12,7 @@ import pandas as pd
 import transformers
 
 from medqa_core.evaluation import mmlu_data
-from medqa_core.evaluation.evaluate import checked
+from medqa_core.evaluation.evaluate import checked, judge_again
 from medqa_core.evaluation.measure import SIDE_NAMES, Progress
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_forward import Answer
@@ -24,7 +24,8 @@ from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
 from medqa_core.runs.imports.source import without_paths
-from medqa_core.runs.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, write_answers
+from medqa_core.runs.manifest import discard_manifest
+from medqa_core.runs.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, read_answers, write_answers
 from medqa_core.runs.store import Run
 
 PARTIAL = ".partial.jsonl"
@@ -35,7 +36,7 @@ MAX_LENGTH = 2048
 def measure_mmlu(
     run: Run, settings: Settings, *, scoring: str = "letter", shots: int = 0, progress: Progress = lambda *_: None
 ) -> pd.DataFrame:
-    """Ask both models of `run`; writes answers.parquet, then results.json, and returns the answers.
+    """Ask both models of `run`; writes answers.parquet, results.json and evaluation.json, and returns the answers.
 
     What is answered is kept batch by batch: a call after an interrupted one with the same models, questions and
     protocol computes only the rest.
@@ -75,11 +76,12 @@ def measure_mmlu(
                 )
                 found, logged[side] = run_harness(asked, built)
             results[side] = found | _about(run, pair, side, data, how)
-    answers = _answers(logged, how)
-    write_answers(run.folder, answers)
+    discard_manifest(run.folder)
+    write_answers(run.folder, _answers(logged, how))
     write_json(run.folder / RESULTS, results)
+    judge_again(run)
     partial.discard()
-    return answers
+    return read_answers(run.folder)
 
 
 def _fingerprint(pair: ModelPair, data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
@@ -153,7 +155,8 @@ def _answers(logged: Mapping[Side, dict[str, list[dict[str, Any]]]], scoring: Sc
             columns["subset"] = subset
             columns["question"] = [int(sample["doc_id"]) for sample in samples]
             columns["target"] = [int(sample["doc"]["answer"]) for sample in samples]
-            columns[f"{side}_choice"] = nats.argmax(axis=1)
+            # A model without four finite likelihoods has chosen nothing, and not A.
+            columns[f"{side}_choice"] = np.where(np.isfinite(nats).all(axis=1), nats.argmax(axis=1), np.nan)
             columns |= {f"{side}_logprob_{letter.lower()}": nats[:, i] for i, letter in enumerate(LETTERS)}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)

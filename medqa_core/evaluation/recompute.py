@@ -6,14 +6,17 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
-from medqa_core.runs.evaluation import HOLM, Evaluation, Metric
+from medqa_core.runs.evaluation import Evaluation, Metric
 from medqa_core.runs.mmlu import MMLUResults, SubsetScore
 from medqa_core.runs.predictions import SIDES
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
+JUDGED = {"ci", "level", "p", "verdict", "margin", "smallest_detectable", "questions_to_settle"}
+"""Fields of a metric that the rule's version decides."""
 SECTIONS = ("by_question_type", "by_source")
 Side = Literal["base", "fine_tuned"]
 
@@ -23,18 +26,19 @@ def evaluation_problem(
 ) -> tuple[int, str | None]:
     """How many figures of `evaluation` were recomputed, and the first that differs, with both values.
 
-    What an older evaluation.json does not state (a field, a part) is not compared.
+    What an older evaluation.json does not state (a field, a part) is not compared, and of one that another version of
+    the rule judged only the figures are, not intervals, p-values and verdicts.
     """
     found = judged(rows, evaluation.primary_metric, mmlu)
-    compared: list[tuple[str, Any, Any]] = list(_metrics("metrics", evaluation.metrics, found.metrics))
+    same_rule = evaluation.rule == VERSION
+    compared: list[tuple[str, Any, Any]] = list(_metrics("metrics", evaluation.metrics, found.metrics, same_rule))
     for section in SECTIONS:
-        # An evaluation of before the correction states other p-values by part.
-        if section in evaluation.model_fields_set and evaluation.by_question_type_correction == HOLM:
+        if section in evaluation.model_fields_set and same_rule:
             ours, theirs = getattr(found, section), getattr(evaluation, section)
             for part in sorted({*ours, *theirs}):
-                compared += _metrics(f"{section}.{part}", theirs.get(part, {}), ours.get(part, {}))
+                compared += _metrics(f"{section}.{part}", theirs.get(part, {}), ours.get(part, {}), same_rule)
     if "clean" in evaluation.model_fields_set:
-        compared += _metrics("clean", evaluation.clean, found.clean)
+        compared += _metrics("clean", evaluation.clean, found.clean, same_rule)
     if rows is not None:
         compared += _generation(evaluation, rows)
     for name, stated, recomputed in compared:
@@ -44,7 +48,7 @@ def evaluation_problem(
 
 
 def _metrics(
-    section: str, stated: Mapping[Any, Metric], recomputed: Mapping[Any, Metric]
+    section: str, stated: Mapping[Any, Metric], recomputed: Mapping[Any, Metric], same_rule: bool
 ) -> Iterator[tuple[str, Any, Any]]:
     """Field by field; a metric that one side lacks is compared with one without figures."""
     for name in sorted({*stated, *recomputed}):
@@ -52,6 +56,8 @@ def _metrics(
             continue  # older than this metric, of which the rows hold nothing either
         theirs, ours = stated.get(name, Metric()), recomputed.get(name, Metric())
         for field in Metric.model_fields:
+            if field in JUDGED and not same_rule:
+                continue
             if name not in stated or field in theirs.model_fields_set:
                 yield f"{section}.{name}.{field}", getattr(theirs, field), getattr(ours, field)
 
@@ -64,6 +70,9 @@ def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[st
             continue
         yield f"{side}_generation.mean_tokens", stated.mean_tokens, float(tokens.mean())
         yield f"{side}_generation.empty_share", stated.empty_share, empty_share(answers.tolist())
+        repeated = rows[f"{side}_repetition"]
+        if stated.repetition is not None and not repeated.isna().any():
+            yield f"{side}_generation.repetition", stated.repetition, round(float(repeated.mean()), 4)
 
 
 def same(stated: Any, recomputed: Any) -> bool:
@@ -88,7 +97,8 @@ def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str 
     stated: dict[Side, list[SubsetScore]] = {"base": results.base or [], "fine_tuned": results.fine_tuned}
     count = 0
     for side, scores in stated.items():
-        right = answers[f"{side}_choice"] == answers["target"]
+        # The harness takes the first letter where no likelihood is a number; the answers say that none was chosen.
+        right = answers[f"{side}_choice"].fillna(0) == answers["target"]
         for score in scores:
             count += 1
             chosen = right[answers["subset"] == score.subset]

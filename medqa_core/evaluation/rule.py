@@ -11,9 +11,16 @@
 
 import math
 
+from scipy.special import ndtri
+
 from medqa_core.runs.evaluation import LOWER_IS_BETTER, Metric, Verdict
 
+VERSION = 2
+"""Counts up whenever the same rows would be judged otherwise: resampling, correction, margins, verdicts."""
+
 LEVEL = 0.95
+POWER = 0.8
+"""With which the smallest detectable difference would be found."""
 
 MARGINS = {
     "loss": 0.02,
@@ -46,11 +53,20 @@ def decided(name: str, metric: Metric, *, reason: str | None = None) -> Metric:
     return metric.model_copy(update=update)
 
 
-def with_p(name: str, metric: Metric, p: float) -> Metric:
-    """`metric` with a corrected p-value, and the verdict that follows from it."""
+def with_p(name: str, metric: Metric, p: float, tests: float = 1) -> Metric:
+    """`metric` with a corrected p-value, and the verdict that follows from it.
+
+    Args:
+        tests: how many tests it is corrected for. What it could have detected grows with them, here by Bonferroni's
+            level, which is that of Holm's first step.
+    """
     if metric.ci is None or metric.difference is None or metric.reason is not None:
         return metric
-    return decided(name, metric.model_copy(update={"p": p}))
+    detectable = metric.smallest_detectable
+    if detectable is not None:
+        half = (1 - LEVEL) / 2
+        detectable *= float((ndtri(1 - half / tests) + ndtri(POWER)) / (ndtri(1 - half) + ndtri(POWER)))
+    return decided(name, metric.model_copy(update={"p": p, "smallest_detectable": detectable}))
 
 
 def _verdict(name: str, metric: Metric, margin: float) -> Verdict:

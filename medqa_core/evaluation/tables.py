@@ -8,7 +8,7 @@ import pandas as pd
 
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
-from medqa_core.evaluation.rule import with_p
+from medqa_core.evaluation.rule import LEVEL, with_p
 from medqa_core.runs.evaluation import Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
@@ -93,8 +93,11 @@ def _numbers(rows: pd.DataFrame, column: str) -> Array:
 
 
 def _by(rows: pd.DataFrame, column: str) -> dict[str, Metrics]:
-    """The metrics of each part with enough questions, corrected for the number of parts."""
-    if column not in rows:
+    """The metrics of each part with enough questions, corrected for the number of parts.
+
+    Nothing where one part is all there is: it would be judged twice, and once without the other metrics' correction.
+    """
+    if column not in rows or rows[column].nunique() < 2:
         return {}
     parts = rows.groupby(rows[column].astype(object), sort=True)
     return _corrected_across({str(kind): _judged(part) for kind, part in parts if len(part) >= MIN_QUESTIONS})
@@ -109,13 +112,16 @@ def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
     Medicine 28, 2009). Perplexity is the loss on another scale: one test, not two.
     """
     tests = {name: m.p for name, m in metrics.items() if m.p is not None and name not in (primary, "perplexity")}
-    adjusted = holm(tests)  # type: ignore[arg-type]
+    adjusted, count = holm(tests), float(len(tests))  # type: ignore[arg-type]
     first = metrics[primary].p if primary in metrics else None
     if first is not None:
         adjusted = {name: min(1.0, OTHERWISE * p, max(p, first)) for name, p in adjusted.items()}
+        count *= OTHERWISE if first > 1 - LEVEL else 1
+    free = {primary}  # of a correction
     if "loss" in metrics and metrics["loss"].p is not None:
         adjusted["perplexity"] = adjusted.get("loss", metrics["loss"].p)
-    return {n: with_p(n, m, adjusted[n]) if n in adjusted else m for n, m in metrics.items()}
+        free |= {"perplexity"} if primary == "loss" else set()
+    return {n: with_p(n, m, adjusted[n], 1 if n in free else count) if n in adjusted else m for n, m in metrics.items()}
 
 
 def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
@@ -125,5 +131,5 @@ def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
         source: MetricName = "loss" if name == "perplexity" else name
         p_values = {part: metrics[source].p for part, metrics in by_part.items() if metrics[source].p is not None}
         for part, p in holm(p_values).items():  # type: ignore[arg-type]
-            corrected[part][name] = with_p(name, by_part[part][name], p)
+            corrected[part][name] = with_p(name, by_part[part][name], p, len(p_values))
     return corrected

@@ -12,6 +12,7 @@ from medqa_core.data.pairs import Pair, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.proof import base_problem
 from medqa_core.evaluation.recompute import evaluation_problem, mmlu_problem, scores_problem
+from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.settings import Settings
@@ -150,7 +151,8 @@ def _evaluation(
             problem = _unread(run, name)
             return (False, problem) if problem else (None, f"{name} is missing: the figures were computed from it.")
     count, problem = evaluation_problem(evaluation, rows, answers if "mmlu" in evaluation.metrics else None)
-    return problem is None, problem or f"{count} figures recomputed"
+    older = "" if evaluation.rule == VERSION else "; intervals and verdicts are of another version, not compared"
+    return problem is None, problem or f"{count} figures recomputed{older}"
 
 
 def _mmlu(run: Run, answers: pd.DataFrame | None) -> Outcome:
@@ -206,7 +208,10 @@ def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
         return None, "This run holds no adapter and no model."
     if stated is None:
         return None, "No evaluation says which weights were measured."
-    return _equal({f"{folder.name}/{name}": sha256(folder / name), "evaluation.json": stated})
+    sums = {f"{folder.name}/{name}": sha256(folder / name), "evaluation.json": stated}
+    results = run.mmlu()
+    asked = results.fine_tuned_sha256 if results else None
+    return _equal(sums | ({RESULTS: asked} if asked else {}))
 
 
 def _base_weights(run: Run, evaluation: Evaluation | None, settings: Settings) -> Outcome:

@@ -13,13 +13,18 @@ import ctranslate2
 from ctranslate2.converters import TransformersConverter
 from ctranslate2.converters.transformers import _MODEL_LOADERS
 
+from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import read_json, sha256_text, write_json
 from medqa_core.models.once import Progress, make_once, silent
 from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.quiet import quiet
 
-RECIPE = "ctranslate2/1"
+RECIPE = "ctranslate2/2"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""
+
+
+class NotConvertible(ModelError):
+    """A model of a kind that CTranslate2 knows, with something in it that it does not."""
 
 
 def can_convert(pair: ModelPair) -> bool:
@@ -31,6 +36,7 @@ def ensure(pair: ModelPair, side: Side, cache: Path, progress: Progress = silent
     """The folder with the converted model of one side, made first if it is not in the cache.
 
     Raises:
+        NotConvertible: the model has something that CTranslate2 cannot do.
         ModelError: the cache folder cannot be written.
     """
     weights = pair.base.sha256 if side == "base" else f"{pair.base.sha256}+{pair.adapter_sha256}"
@@ -40,7 +46,11 @@ def ensure(pair: ModelPair, side: Side, cache: Path, progress: Progress = silent
     def fill(temporary: Path) -> dict[str, Any]:
         progress(f"converting the {side.replace('_', '-')} model for fast answers, once")
         with quiet(), tempfile.TemporaryDirectory(dir=temporary.parent) as whole:
-            TransformersConverter(_whole_model(pair, side, Path(whole))).convert(str(temporary), force=True)
+            converter = TransformersConverter(_whole_model(pair, side, Path(whole)))
+            try:
+                converter.convert(str(temporary), force=True)
+            except (ValueError, NotImplementedError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+                raise NotConvertible(f"{pair.base.name} cannot be converted: {error}") from error
         _name_every_token(temporary / "config.json")
         return {"weights": weights}
 
@@ -50,7 +60,10 @@ def ensure(pair: ModelPair, side: Side, cache: Path, progress: Progress = silent
 def _name_every_token(path: Path) -> None:
     """A tokenizer without a first or an unknown token is written as null, which CTranslate2 then refuses to read."""
     config = read_json(path)
-    write_json(path, {name: config["eos_token"] if value is None else value for name, value in config.items()})
+    for name in ("bos_token", "unk_token"):
+        if config.get(name, "") is None:
+            config[name] = config["eos_token"]
+    write_json(path, config)
 
 
 def _whole_model(pair: ModelPair, side: Side, scratch: Path) -> str:

@@ -10,6 +10,7 @@ from typing import IO
 
 from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.manifest import MANIFEST
 from medqa_core.runs.store import Run
 
 LEFT_OUT = ("checkpoints", "job.json")
@@ -24,7 +25,8 @@ PACKED_ALREADY = (".safetensors", ".parquet", ".zip")
 
 def members(run: Run, weights: bool = True, log: bool = True) -> list[str]:
     """The names of the files that go in, sorted; a link that leaves the folder and a hidden file do not."""
-    without = {*LEFT_OUT, *(() if weights else WEIGHTS), *(() if log else (LOG,))}
+    # A manifest that lists weights which are not there would call the copy damaged.
+    without = {*LEFT_OUT, *(() if weights else (*WEIGHTS, MANIFEST)), *(() if log else (LOG,))}
     found = []
     for place, folders, names in os.walk(run.folder):
         inner = Path(place).relative_to(run.folder)

@@ -25,7 +25,7 @@ class Facts:
     predictions: pd.DataFrame | None
     mmlu: MMLUResults | None
     mmlu_answers: pd.DataFrame | None = None
-    """One row an MMLU question with both models' letters."""
+    """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
 
     @classmethod
     def of(cls, run: "Run | Facts") -> "Facts":
@@ -33,14 +33,15 @@ class Facts:
         if isinstance(run, Facts):
             return run
         fresh = Run(run.folder, run.record)  # so that its problems are those of this reading alone
-        frame, letters = fresh.predictions(), fresh.mmlu_answers()
+        frame, mmlu = fresh.predictions(), fresh.mmlu()
+        letters = None if mmlu is not None and mmlu.scoring == "cloze" else fresh.mmlu_answers()
         facts = cls(
             fresh,
             fresh.status(),
             fresh.evaluation(),
             fresh.series(),
             frame if frame is not None and len(frame) else None,
-            fresh.mmlu(),
+            mmlu,
             letters if letters is not None and len(letters) else None,
         )
         run.problems += [problem for problem in fresh.problems if problem not in run.problems]

@@ -5,7 +5,8 @@ from pathlib import Path
 from medqa_core.foundation.files import write_text
 from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.facts import Facts
-from medqa_core.runs.manifest import write_manifest
+from medqa_core.runs.manifest import discard_manifest, write_manifest
+from medqa_core.runs.status import LIVE
 from medqa_core.runs.store import Run
 
 RENDERERS = {
@@ -17,10 +18,13 @@ RENDERERS = {
 
 
 def write(run: Run) -> list[Path]:
-    """Write them, each atomically, then the manifest of the whole folder; return the write-ups' paths."""
+    """Write them, each atomically, then the manifest of the whole folder; return the write-ups' paths.
+
+    A run that is being worked on gets no manifest: its files are about to change.
+    """
     facts = Facts.of(run)
     rendered = {run.folder / name: render(facts) for name, render in RENDERERS.items()}
     for path, content in rendered.items():
         write_text(path, content)
-    write_manifest(run.folder)
+    discard_manifest(run.folder) if run.state in LIVE else write_manifest(run.folder)
     return list(rendered)

@@ -65,6 +65,8 @@ class Evaluation(Record):
 
     schema_version: Literal[1] = 1
     primary_metric: MetricName
+    rule: int | None = None
+    """Version of the rule that judged; intervals, p-values and verdicts of another version are not comparable."""
     metrics: Metrics
     by_question_type: dict[str, Metrics] = {}
     by_question_type_correction: Line | None = None

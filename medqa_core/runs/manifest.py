@@ -21,15 +21,21 @@ _SUM = re.compile(r"[0-9a-f]{64}")
 def write_manifest(run_folder: Path) -> Path:
     """Write the manifest of the folder as it is now and return its path.
 
-    Links out of the folder and what is no plain file are not opened and not listed; `check_manifest` names them.
+    Links out of the folder, what is no plain file and what cannot be read are not listed; `check_manifest` names them.
 
     Raises:
-        OSError: a file cannot be read, or the manifest cannot be written.
+        OSError: the manifest cannot be written.
     """
-    sums = {name: sha256(path) for name, path in _found(run_folder) if path is not None}
+    found = {name: _sum(path) for name, path in _found(run_folder) if path is not None}
+    sums = {name: sha for name, sha in found.items() if sha is not None}
     path = run_folder / MANIFEST
     write_json(path, {"schema_version": 1, "files": sums})
     return path
+
+
+def discard_manifest(run_folder: Path) -> None:
+    """Remove the manifest: the run is about to change, and an outdated one would call that a damage."""
+    (run_folder / MANIFEST).unlink(missing_ok=True)
 
 
 def check_manifest(run_folder: Path) -> list[str]:

@@ -18,6 +18,8 @@ READ_LIMIT = 16 * 2**20
 ROW_LIMIT = 20_000
 """MMLU as a whole has 14,042 test questions."""
 
+CLOZE = "_continuation"
+"""How the harness's tasks end that score the choices' own texts."""
 LETTERS = ("A", "B", "C", "D")
 CHANCE = 0.25
 """Four letters to choose from."""
@@ -40,7 +42,7 @@ ANSWER_SCHEMA = pa.schema(
             field
             for side in ("base", "fine_tuned")
             for field in (
-                (f"{side}_choice", pa.int64()),  # index of the likeliest letter, the first of equals
+                (f"{side}_choice", pa.int64()),  # index of the likeliest letter, the first of equals; null: none
                 *((f"{side}_logprob_{letter.lower()}", pa.float64()) for letter in LETTERS),  # nats; NaN: not finite
             )
         ],
@@ -64,6 +66,18 @@ class MMLUResults:
 
     fine_tuned: list[SubsetScore]
     base: list[SubsetScore] | None = None
+    fine_tuned_sha256: str | None = None
+    """Of the weights that were asked, where the file says."""
+    scoring: str | None = None
+    """`letter` or `cloze`."""
+    shots: int | None = None
+    """Examples in the prompt; None where the file does not say."""
+
+    @property
+    def protocol(self) -> str:
+        """How the questions were asked, in words."""
+        shown = {None: "an unknown number of examples", 0: "no example", 1: "one example"}
+        return f"{self.scoring} scoring, {shown.get(self.shots, f'{self.shots} examples')} in the prompt"
 
     def pooled(self, scores: list[SubsetScore]) -> float | None:
         """Accuracy over all questions, or None where a subset's size is not known."""
@@ -82,9 +96,25 @@ def parse_results(value: Any) -> MMLUResults:
     if not isinstance(value, dict):
         raise ValueError("results.json is not an object.")
     if isinstance(value.get("fine_tuned"), dict):
-        base = value.get("base")
-        return MMLUResults(_scores(value["fine_tuned"]), _scores(base) if isinstance(base, dict) else None)
-    return MMLUResults(_scores(value))
+        base, tuned = value.get("base"), value["fine_tuned"]
+        return MMLUResults(_scores(tuned), _scores(base) if isinstance(base, dict) else None, **_how(tuned))
+    return MMLUResults(_scores(value), **_how(value))
+
+
+def _how(value: dict[str, Any]) -> dict[str, Any]:
+    """How the questions were asked, and of which weights."""
+    said: Any = value
+    for name in ("config", "model_args", "fine_tuned_sha256"):
+        said = said.get(name) if isinstance(said, dict) else None
+    cloze = any(str(task).endswith(CLOZE) for task in value["results"])
+    examples = value.get("n-shot")
+    counts = set(examples.values()) if isinstance(examples, dict) else set()
+    one = next(iter(counts)) if len(counts) == 1 else None
+    return {
+        "fine_tuned_sha256": said if isinstance(said, str) else None,
+        "scoring": "cloze" if cloze else "letter",
+        "shots": one if isinstance(one, int) and 0 <= one < 1000 else None,
+    }
 
 
 def _scores(value: dict[str, Any]) -> list[SubsetScore]:
@@ -108,7 +138,7 @@ def _scores(value: dict[str, Any]) -> list[SubsetScore]:
 
 def _subset(task: Any) -> str | None:
     """The subset that a task asks about; the harness's cloze tasks end in `_continuation`."""
-    name = task.removesuffix("_continuation") if isinstance(task, str) else ""
+    name = task.removesuffix(CLOZE) if isinstance(task, str) else ""
     return next((subset for subset in SUBSETS if name.endswith(subset)), None)
 
 
@@ -123,8 +153,15 @@ def _share(row: dict[str, Any], *keys: str) -> float | None:
 def write_answers(run_folder: Path, rows: pd.DataFrame) -> None:
     """Replace the run's answers; `rows` has the columns of ANSWER_SCHEMA."""
     # Not from_pandas: it would make null of the NaN of a model that fell apart.
-    columns = [pa.array(rows[field.name].tolist(), field.type, from_pandas=False) for field in ANSWER_SCHEMA]
+    columns = [_column(rows, field) for field in ANSWER_SCHEMA]
     write_rows(run_folder / ANSWERS, pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA))
+
+
+def _column(rows: pd.DataFrame, field: pa.Field) -> pa.Array:
+    """A choice that is NaN was not made, and is null; a log-likelihood that is NaN stays what it is."""
+    if field.name.endswith("_choice"):
+        return pa.array([None if pd.isna(choice) else int(choice) for choice in rows[field.name]], field.type)
+    return pa.array(rows[field.name].tolist(), field.type, from_pandas=False)
 
 
 def read_answers(run_folder: Path) -> pd.DataFrame:
@@ -143,15 +180,17 @@ def read_answers(run_folder: Path) -> pd.DataFrame:
         rows=ROW_LIMIT,
         lacking="this run has no MMLU answers to show.",
     )
-    chosen = ["target", "base_choice", "fine_tuned_choice"]
-    if frame[["subset", "question"]].isna().any(axis=None) or not frame[chosen].isin(range(4)).all(axis=None):
+    chosen = frame[["base_choice", "fine_tuned_choice"]]
+    known = frame["target"].isin(range(4)).all() and (chosen.isin(range(4)) | chosen.isna()).all(axis=None)
+    if frame[["subset", "question"]].isna().any(axis=None) or not known:
         raise UnreadableFile("answers.parquet has a row without a question, or a letter beyond A to D.")
     return frame
 
 
 def letters(answers: pd.DataFrame, side: str) -> tuple[int, int, int, int]:
     """How many questions `side` answered with each letter."""
-    a, b, c, d = (int(n) for n in np.bincount(answers[f"{side}_choice"].to_numpy(np.int64), minlength=4))
+    chosen = answers[f"{side}_choice"].dropna().to_numpy(np.int64)
+    a, b, c, d = (int(n) for n in np.bincount(chosen, minlength=4))
     return a, b, c, d
 
 

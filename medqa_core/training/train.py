@@ -8,6 +8,7 @@ from collections.abc import Callable
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.config import TrainConfig
+from medqa_core.runs.manifest import discard_manifest
 from medqa_core.runs.status import LIVE, Status
 from medqa_core.runs.store import Run, RunStore
 from medqa_core.runs.worker import StatusWriter, is_main
@@ -113,6 +114,7 @@ def _work(
         try:
             prepared = ready(status)
             stop.check()
+            discard_manifest(run.folder)
             finished = _fit(run, prepared, settings, status, on_step, stop)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)

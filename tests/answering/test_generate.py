@@ -1,6 +1,7 @@
 """Many greedy answers at once are the same as one by one."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from medqa_core.answering.generate import Converted, Engine, Plain, engine_for, engine_name
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import ctranslate, embedded
+from medqa_core.models import ctranslate, embedded, toy
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt
@@ -106,7 +107,7 @@ def test_ctranslate2_gives_the_tokens_of_generate(
     pair = load_pair(smoke, lab)
     engine = engine_for(pair, side, lab)
     assert isinstance(engine, Converted)
-    assert "CTranslate2" in engine_name(pair)
+    assert "CTranslate2" in engine_name(pair, lab)
     found = answers(engine, prompts, 12)
     assert found == answers(Plain(lambda: pair.side(side), pair.tokenizer), prompts, 12)
     assert any(len(answer) > 3 for answer in found)
@@ -132,7 +133,44 @@ def test_a_kind_that_ctranslate2_does_not_know_is_decoded_by_transformers(
     pair = load_pair(smoke, lab)
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
     assert isinstance(engine_for(pair, "base", lab), Plain)
-    assert "transformers" in engine_name(pair)
+    assert "transformers" in engine_name(pair, lab)
+
+
+def test_a_gpt2_is_converted_too(lab: Settings, tmp_path: Path, prompts: list[list[int]]) -> None:
+    """Its kind leaves more of CTranslate2's configuration open than Llama's does."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    tokenizer = AutoTokenizer.from_pretrained(str(toy.ensure(lab.cache)))
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=1
+    )
+    model = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter *= 8
+    model.save_pretrained(str(tmp_path / "gpt2"))
+    tokenizer.save_pretrained(str(tmp_path / "gpt2"))
+    base = load(str(tmp_path / "gpt2"), settings=lab, device="cpu")
+    pair = ModelPair("gpt2", base, base.model, base.sha256, "chat")
+    engine = engine_for(pair, "base", lab)
+    assert isinstance(engine, Converted)
+    assert answers(engine, prompts, 8) == answers(plain(base), prompts, 8)
+
+
+def test_what_cannot_be_converted_is_decoded_by_transformers(
+    smoke: Run, lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("no such activation")
+
+    monkeypatch.setattr(ctranslate.TransformersConverter, "convert", refuse)
+    elsewhere = replace(lab, cache=tmp_path)
+    pair = load_pair(smoke, lab)
+    assert isinstance(engine_for(pair, "base", elsewhere), Plain)
+    assert "transformers" in engine_name(pair, elsewhere)
+    assert "no such activation; transformers answers instead" in caplog.text
 
 
 @pytest.mark.real

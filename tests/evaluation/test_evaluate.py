@@ -5,6 +5,7 @@ import math
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from medqa_core.answering import generate
@@ -15,12 +16,14 @@ from medqa_core.evaluation.evaluate import PARTIAL, evaluate, judge_again
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores
-from medqa_core.foundation.errors import DataUnavailable, InputError
+from medqa_core.foundation.errors import DataUnavailable, InputError, UnreadableFile
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import SIDES, load_pair
 from medqa_core.models.prompt import encode_example
 from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.manifest import write_manifest
+from medqa_core.runs.mmlu import RESULTS, write_answers
 from medqa_core.runs.predictions import SCHEMA, read_predictions
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import ImportRecord, RunRecord
@@ -40,6 +43,20 @@ def bare(smoke: Run, tmp_path: Path) -> Run:
 
 def names(run: Run) -> set[str]:
     return {path.name for path in run.folder.iterdir()}
+
+
+def mmlu_answers(run: Run, sha256: str) -> None:
+    """Forty MMLU answers and the harness's results of them, as of weights with that sum."""
+    choices = [n % 4 for n in range(40)]
+    letters = {f"{side}_logprob_{letter}": [-1.0] * 40 for side in SIDES for letter in "abcd"}
+    columns = {"subset": "anatomy", "question": range(40), "target": choices, "base_choice": 0}
+    write_answers(run.folder, pd.DataFrame({**columns, "fine_tuned_choice": choices, **letters}))
+    tuned = {
+        "results": {"mmlu_anatomy": {"acc,none": 1.0}},
+        "n-shot": {"mmlu_anatomy": 0},
+        "config": {"model_args": {"fine_tuned_sha256": sha256}},
+    }
+    write_json(run.folder / RESULTS, {"base": {"results": {"mmlu_anatomy": {"acc,none": 0.25}}}, "fine_tuned": tuned})
 
 
 def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
@@ -167,6 +184,38 @@ def test_what_was_measured_can_be_judged_again(bare: Run, smoke: Run) -> None:
     shutil.copy(smoke.folder / "predictions.parquet", bare.folder)
     assert judge_again(bare).metrics == (smoke.evaluation() or pytest.fail("no evaluation")).metrics
     assert bare.evaluation() is not None
+
+
+def test_without_its_rows_an_evaluation_stays_as_it_was(bare: Run, smoke: Run) -> None:
+    shutil.copy(smoke.folder / "evaluation.json", bare.folder)
+    mmlu_answers(bare, sha256=(smoke.evaluation() or pytest.fail()).protocol["fine_tuned_sha256"])
+    again, before = judge_again(bare), smoke.evaluation()
+    assert before is not None
+    assert again.metrics == {**before.metrics, "mmlu": again.metrics["mmlu"]}
+    assert again.by_question_type == before.by_question_type
+    assert again.protocol["mmlu"] == "letter scoring, no example in the prompt"
+
+
+def test_mmlu_of_other_weights_does_not_count(bare: Run, smoke: Run) -> None:
+    for name in ("evaluation.json", "predictions.parquet"):
+        shutil.copy(smoke.folder / name, bare.folder)
+    mmlu_answers(bare, sha256="ab" * 32)
+    assert "mmlu" not in judge_again(bare).metrics
+
+
+def test_an_evaluation_that_cannot_be_read_is_not_replaced(bare: Run, smoke: Run) -> None:
+    shutil.copy(smoke.folder / "predictions.parquet", bare.folder)
+    (bare.folder / "evaluation.json").write_text("{")
+    with pytest.raises(UnreadableFile, match=r"evaluation\.json is not valid JSON"):
+        judge_again(bare)
+    assert (bare.folder / "evaluation.json").read_text() == "{"
+
+
+def test_new_results_take_the_outdated_manifest_away(bare: Run, smoke: Run) -> None:
+    shutil.copy(smoke.folder / "predictions.parquet", bare.folder)
+    write_manifest(bare.folder)
+    judge_again(bare)
+    assert "manifest.json" not in names(bare)
 
 
 def test_nothing_measured_is_nothing_to_judge(bare: Run) -> None:

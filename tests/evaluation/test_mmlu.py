@@ -18,6 +18,7 @@ from medqa_core.evaluation.mmlu_forward import Forward, Row
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.files import loads, read_json, write_json
 from medqa_core.foundation.settings import Settings
+from medqa_core.report.facts import Facts
 from medqa_core.runs.mmlu import SUBSETS, accuracy, read_answers
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import ImportRecord, RunRecord
@@ -170,6 +171,10 @@ def test_cloze(bare: Run, settings: Settings) -> None:
     assert read_answers(bare.folder).equals(answers)
     raw = read_json(bare.folder / "mmlu_results" / "results.json")
     assert "mmlu_anatomy_continuation" in raw["base"]["results"]
+    evaluation = bare.evaluation()
+    assert evaluation is not None
+    assert evaluation.protocol["mmlu"] == results.protocol == "cloze scoring, no example in the prompt"
+    assert Facts.of(bare).mmlu_answers is None  # it saw no letters: nothing is said of them
 
 
 def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> None:
@@ -178,11 +183,17 @@ def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> N
     path = bare.folder / "adapter" / "adapter_model.safetensors"
     broken = {name: tensor * float("nan") for name, tensor in load_file(path).items()}
     save_file(broken, path, metadata={"format": "pt"})
+    (bare.folder / "evaluation.json").unlink()  # it is of other weights
     measure_mmlu(bare, settings)
     answers = bare.mmlu_answers()
     assert answers is not None
     assert answers["fine_tuned_logprob_a"].isna().all()
-    assert set(answers["fine_tuned_choice"]) == {0}
+    assert answers["fine_tuned_choice"].isna().all()  # it did not choose A
+    assert answers["base_choice"].notna().all()
+    evaluation = bare.evaluation()
+    assert evaluation is not None
+    assert evaluation.metrics["mmlu"].verdict == "cannot tell"
+    assert "Choices are missing" in (evaluation.metrics["mmlu"].reason or "")
     assert answers["base_logprob_a"].notna().all()
     loads((bare.folder / "mmlu_results" / "results.json").read_text("utf-8"))
 

@@ -169,7 +169,6 @@ def test_no_answers_tell_nothing(tmp_path: Path):
     [
         {"base_choice": [4] * 6},
         {"target": [-1] * 6},
-        {"fine_tuned_choice": [None] * 6},
         {"fine_tuned_choice": [0.5] * 6},
         {"subset": [None] * 6},
         {"question": ["first"] * 6},
@@ -181,6 +180,13 @@ def test_answers_that_are_none_are_refused(tmp_path: Path, changes: dict[str, An
     _write(tmp_path, pa.table({name: changes.get(name, answers()[name].tolist()) for name in ANSWER_SCHEMA.names}))
     with pytest.raises(UnreadableFile, match=r"answers\.parquet"):
         read_answers(tmp_path)
+
+
+def test_a_choice_that_was_not_made_counts_for_no_letter(tmp_path: Path):
+    write_answers(tmp_path, answers().assign(fine_tuned_choice=[0.0, float("nan"), 1.0, 1.0, float("nan"), 3.0]))
+    read = read_answers(tmp_path)
+    assert read["fine_tuned_choice"].isna().sum() == 2
+    assert letters(read, "fine_tuned") == (1, 2, 0, 1)
 
 
 def test_a_missing_column_is_refused(tmp_path: Path):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medqa_core.foundation.errors import InputError, MedQAError
+from medqa_core.foundation.files import read_json
 from medqa_core.runs.run import LOG_TAIL, Run
 from medqa_core.runs.store import RunStore
 from runs.samples import good_run, read_everything, rewrite

@@ -42,15 +42,16 @@ def flips(facts: Facts) -> Iterator[Insight]:
     won, lost = int((change > 0).sum()), int((change < 0).sum())
     groups = frame.assign(change=change).groupby("group_id", sort=True)["change"].mean().to_numpy()
     test = sign(int((groups > 0).sum()), int((groups < 0).sum()))
+    told = test.holds and (won - lost) * test.statistic > 0  # questions and groups can point different ways
     more = "more often higher than lower" if test.statistic > 0 else "more often lower than higher"
-    told = more if test.holds else "neither direction can be told from chance"
+    said = more if told else "neither direction can be told from chance"
     yield Insight(
         "flips",
         f"Question by question, ROUGE-L is higher after fine-tuning on {won:,}, lower on {lost:,} and the same on "
-        f"{len(change) - won - lost:,} of {len(change):,}: {told}.",
+        f"{len(change) - won - lost:,} of {len(change):,}: {said}.",
         (f"predictions.parquet, {plural(len(change), 'row')} in {plural(len(groups), 'group')}, columns *_rougeL",),
         f"{won:,} to {lost:,} (sign test over groups, {p_value(test.p)})",
-        f"the sign test gave p {'of 0.05 or more' if test.holds else 'below 0.05'}",
+        f"the sign test gave p {'of 0.05 or more' if told else 'below 0.05'}",
     )
 
 

@@ -17,7 +17,10 @@ def copied(facts: Facts) -> Iterator[Insight]:
     if tuned is None:
         return
     test = _test(facts)
-    rule = "copied" if test is None or not test.holds else "copied_more" if test.statistic > 0 else "copied_less"
+    more = 0.0 if base is None else (tuned.copied + tuned.near) / tuned.n - (base.copied + base.near) / base.n
+    # Questions and groups can point different ways; then nothing is told.
+    told_apart = test is not None and test.holds and test.statistic * more > 0
+    rule = ("copied_more" if more > 0 else "copied_less") if told_apart else "copied"
     told = {
         "copied_more": "copies and near-copies together are more than the base model's",
         "copied_less": "copies and near-copies together are fewer than the base model's",

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pandas as pd
+
 from medqa_core.report.facts import Facts
 from medqa_core.report.format import listing, number, p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
@@ -93,7 +95,13 @@ def _moved(facts: Facts) -> _Moved | None:
         return None
     tokens = facts.by_group("answer_tokens")
     test = paired(tokens["base"].to_numpy(), tokens["fine_tuned"].to_numpy()) if tokens is not None else None
-    return None if test is not None and not test.holds else _Moved(before, after, test)
+    if test is not None and (not test.holds or _median_change(tokens) * (after - before) <= 0):
+        return None  # a few long answers can move the mean one way and most answers the other
+    return _Moved(before, after, test)
+
+
+def _median_change(tokens: pd.DataFrame | None) -> float:
+    return 0.0 if tokens is None else float((tokens["fine_tuned"] - tokens["base"]).median())
 
 
 def _by_verdict(facts: Facts, *, better: bool) -> list[str]:
@@ -103,14 +111,14 @@ def _by_verdict(facts: Facts, *, better: bool) -> list[str]:
 
 
 def _explains(facts: Facts, name: str) -> str:
-    """Whether the score moved most where the length moved most; empty where that cannot be told."""
-    tokens, score = facts.pairs("answer_tokens"), facts.pairs(name)
+    """Whether length and score moved together, question by question and on the whole; empty where that is not told."""
+    tokens, score = facts.by_group("answer_tokens"), facts.by_group(name)
     if tokens is None or score is None:
         return ""
     longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, score))
     both = longer.index.intersection(higher.index)
     test = together(longer.loc[both].to_numpy(), higher.loc[both].to_numpy())
-    if not test.holds or test.statistic <= 0:
+    if not test.holds or test.statistic <= 0 or longer.mean() * higher.mean() <= 0:
         return ""
     return (
         f" Where an answer grew more, {METRICS[name].label} rose more (rank correlation "

@@ -13,7 +13,7 @@ from medqa_core.runs.mmlu import CHANCE
 
 def no_evaluation(facts: Facts) -> Iterator[Insight]:
     """No figures on the test questions."""
-    if not facts.metrics and not facts.imported:
+    if not any(name != "mmlu" for name, _ in facts.metrics) and not facts.imported:
         yield Insight(
             "no_evaluation",
             "The run has not been evaluated: there are no figures on the test questions.",
