@@ -45,9 +45,8 @@ def mmlu(
             say(line)
         evaluation = opened.evaluation()
         if evaluation is not None and "mmlu" not in evaluation.metrics:
-            say(
-                f"Not judged: {opened.id} was evaluated with other weights. Next: python -m medqa_core evaluate {opened.id}"
-            )
+            say(f"Not judged: {opened.id} was evaluated with other weights.")
+            say(f"Next: python -m medqa_core evaluate {opened.id}")
 
 
 def _summary(answers: pd.DataFrame) -> dict[str, Any]:
