@@ -4,9 +4,9 @@ import math
 
 from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import capital, count, general, interval, listing, number, percent
+from medqa_core.report.format import capital, count, general, interval, listing, number, percent, plural
 from medqa_core.report.names import FAMILIES, METRICS, Spec, plainly
-from medqa_core.runs.evaluation import Metric, Verdict
+from medqa_core.runs.evaluation import Evaluation, Metric, Verdict
 from medqa_core.runs.store import Run
 
 __all__ = [
@@ -41,7 +41,7 @@ def sentence(run: Run | Facts) -> str:
     chosen = _chosen(dict(compared), evaluation.primary_metric)
     answer = _answer(chosen)
     answer = f"As the source reports it, {answer}" if facts.imported else capital(answer)
-    return f"{answer} {figures_line(facts)}"
+    return " ".join(text for text in (answer, _on_clean(evaluation, chosen), figures_line(facts)) if text)
 
 
 def figures_line(run: Run | Facts) -> str:
@@ -134,6 +134,24 @@ def _answer(chosen: list[tuple[str, Metric]]) -> str:
         return f"cannot tell whether {' or '.join(clauses)}."
     parts += [f"whether {' or '.join(clauses)} cannot be told"] * bool(clauses)
     return f"{_lead([verdict for _, verdict in verdicts])}: {'; '.join(parts)}."
+
+
+def _on_clean(evaluation: Evaluation, chosen: list[tuple[str, Metric]]) -> str:
+    """Gains that are not found again where training held no piece of the reference: they may be memory."""
+    lost, asked = [], 0
+    for name, metric in chosen:
+        part = next((m for n, m in evaluation.clean.items() if n == name), None)
+        if part is None or not is_compared(part) or not part.n or part.n == metric.n:
+            continue
+        if supported(name, metric) == "better" != supported(name, part):
+            lost.append(METRICS[name].label)
+            asked = part.n
+    if not lost:
+        return ""
+    return (
+        f"On the {plural(asked, 'question')} whose reference shares no run of 13 words with training, the gain on "
+        f"{listing(lost)} is not confirmed."
+    )
 
 
 def _lead(verdicts: list[Verdict]) -> str:

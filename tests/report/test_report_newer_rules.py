@@ -4,6 +4,7 @@ from report_builder import evaluation, metric
 
 from medqa_core.report import html, text
 from medqa_core.report.insights import insights, next_steps
+from medqa_core.report.verdict import sentence
 from medqa_core.runs.mmlu import write_answers
 
 
@@ -44,6 +45,21 @@ def test_the_clean_part_is_set_against_the_whole(build, part, rule, said):
     found = {name: i for name, i in by_rule(insights(run)).items() if name.startswith("clean")}
     assert list(found) == [rule]
     assert said in found[rule].sentence
+
+
+def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build):
+    run = build.run()
+    assert not any(rule.startswith("clean") and rule.endswith("rougeL") for rule in by_rule(insights(run)))
+    lost = metric(0.17, 0.173, 0.03, "cannot tell", n=44)
+    build.evaluation(run, clean={"loss": metric(2.4, 2.0, 0.1, "better", n=44), "rougeL": lost})
+    found = by_rule(insights(run))
+    assert "Whether the gain on ROUGE-L holds on the 44 questions" in found["clean_unclear:rougeL"].sentence
+    assert "clean_holds" in found
+    said = "On the 44 questions whose reference shares no run of 13 words with training, the gain on ROUGE-L is not"
+    assert said in sentence(run)
+    build.evaluation(run, clean={"rougeL": metric(0.15, 0.2, 0.02, "better", n=44)})
+    assert said not in sentence(run)
+    assert not any(rule.startswith("clean") for rule in by_rule(insights(run)))
 
 
 def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(build):

@@ -1,4 +1,4 @@
-"""Whether the primary metric's verdict holds on the questions whose reference training had not seen a piece of."""
+"""Whether verdicts hold on the questions whose reference training had not seen a piece of."""
 
 from collections.abc import Iterator
 
@@ -8,14 +8,25 @@ from medqa_core.report.precision import smallest
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, values_text
 
+WORDING = "rougeL"
+"""Reciting what was trained on raises it most."""
 NOUNS = {"better": "gain", "worse": "loss of quality", "equivalent": "lack of a change"}
 
 
 def clean_part(facts: Facts) -> Iterator[Insight]:
-    """The verdict on the whole test set against that on its clean part; nothing where there is no verdict."""
+    """The primary metric's verdict on all questions against the clean part's; of ROUGE-L only one that is lost."""
     if facts.evaluation is None:
         return
-    name = str(facts.evaluation.primary_metric)
+    primary = str(facts.evaluation.primary_metric)
+    yield from _against_clean(facts, primary, "")
+    if primary != WORDING:
+        lost = _against_clean(facts, WORDING, f":{WORDING}")
+        yield from (found for found in lost if not found.rule.startswith("clean_holds"))
+
+
+def _against_clean(facts: Facts, name: str, suffix: str) -> Iterator[Insight]:
+    """One metric; nothing where there is no verdict, or no clean part of its own."""
+    assert facts.evaluation is not None
     whole = facts.metric(name)
     part = next((m for n, m in facts.evaluation.clean.items() if n == name), None)
     if whole is None or part is None or not is_compared(part) or not part.n or part.n == whole.n:
@@ -38,7 +49,7 @@ def clean_part(facts: Facts) -> Iterator[Insight]:
     tested = f", {p_value(part.p)}" if part.p is not None else ""
     share = f" ({percent(part.n / whole.n)} of all)" if whole.n else ""
     yield Insight(
-        rule,
+        f"{rule}{suffix}",
         sentence,
         (
             f"evaluation.json, metrics, {name}: {verdict_mark(verdict)}, {change_text(name, whole)}",
