@@ -3,10 +3,11 @@
 Every recipe trains the embedded model on the same MedQuAD examples in the same order and is measured on the same
 validation questions of the leak-free split. One seed each: differences of a hundredth say nothing.
 
-    python benchmarks/recipes.py [--quick]
+    python benchmarks/recipes.py [--quick] [--csv reports/RUN/tried.csv]
 """
 
 import argparse
+import csv
 import json
 import sys
 import time
@@ -29,6 +30,7 @@ RECIPES: list[dict[str, Any]] = [
     *({"method": "full", "learning_rate": rate} for rate in (1e-4, 3e-4)),
 ]
 """Beside what they change: the preset `medquad-cpu` (rank 8, four examples a step), one epoch, 8 steps of warm-up."""
+COLUMNS = ("Recipe", "Training examples", "Validation loss before", "Validation loss after", "Minutes")
 
 
 def main() -> None:
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the toy on a few examples: under a minute, only a check")
     parser.add_argument("--dataset", default="medquad")
     parser.add_argument("--train-size", type=int, default=160)
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the rows there, for a run's write-up")
     arguments = parser.parse_args()
     settings = Settings.from_environment()
     sizes = {"train_size": arguments.train_size, "validation_size": 48, "test_size": 48}
@@ -44,7 +47,7 @@ def main() -> None:
         sizes = {"base_model": "toy", "dataset": "starter", "train_size": 40, "validation_size": 8, "test_size": 8}
     else:
         sizes["dataset"] = arguments.dataset
-    rows = []
+    rows, tried = [], []
     print(f"{'recipe':<60}{'before':>8}{'after':>8}{'minutes':>9}")
     for recipe in RECIPES:
         changes = {**sizes, "epochs": 1.0, "warmup_steps": 8, **recipe}
@@ -69,6 +72,10 @@ def main() -> None:
             {**recipe, "before": round(losses[0], 4), "after": round(losses[1], 4), "minutes": round(minutes, 1)}
         )
         print(f"{name:<60}{losses[0]:>8.4f}{losses[1]:>8.4f}{minutes:>9.1f}", flush=True)
+        tried.append([name, arguments.train_size, f"{losses[0]:.4f}", f"{losses[1]:.4f}", f"{minutes:.1f}"])
+    if arguments.csv:
+        with open(arguments.csv, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *tried])
     print(json.dumps({"examples": arguments.train_size, "recipes": rows}))
 
 

@@ -1,6 +1,6 @@
 """One reading of a run folder: each file once, for every sentence that is made from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from medqa_core.runs.schema import RunRecord
 from medqa_core.runs.series import Curve, Series
 from medqa_core.runs.status import Status
 from medqa_core.runs.store import Run
+from medqa_core.runs.tried import Trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class Facts:
     mmlu: MMLUResults | None
     mmlu_answers: pd.DataFrame | None = None
     """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
+    tried: Trials = field(default_factory=list)
+    """The trials that led to this run, header first; empty where none are written down."""
 
     @classmethod
     def of(cls, run: "Run | Facts") -> "Facts":
@@ -43,6 +46,7 @@ class Facts:
             frame if frame is not None and len(frame) else None,
             mmlu,
             letters if letters is not None and len(letters) else None,
+            fresh.tried(),
         )
         run.problems += [problem for problem in fresh.problems if problem not in run.problems]
         return facts

@@ -46,6 +46,10 @@ def sections(run: Run | Facts) -> list[Section]:
         Section("Evaluation", _evaluation(facts)),
         Section("What the data show", _insights(insights(facts), "The data of this run support no statement.")),
     ]
+    if len(facts.tried) > 1:
+        header, *rows = [tuple(words(cell, 120) for cell in row) for row in facts.tried]
+        note = "Trials before this run, as they were written down (tried.csv); no file of this run bears them out."
+        parts.insert(4, Section("What was tried", (note, Table(header, tuple(rows)))))
     quoted = quotation(facts)
     if quoted is not None:
         note = "These are the source's words. They are quoted here and are no finding of this write-up."

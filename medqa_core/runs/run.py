@@ -17,6 +17,7 @@ from medqa_core.runs.predictions import PREDICTIONS, read_predictions
 from medqa_core.runs.schema import RunRecord, plain
 from medqa_core.runs.series import Series, read_series
 from medqa_core.runs.status import Status, derived_state
+from medqa_core.runs.tried import TRIED, Trials, read_tried
 
 M = TypeVar("M", bound=BaseModel)
 LOG_TAIL = 64 * 1024
@@ -80,6 +81,14 @@ class Run:
         except (UnreadableFile, OutsideStore) as error:
             self._note(error, ANSWERS)
             return None
+
+    def tried(self) -> Trials:
+        """The trials that led to this run, header first; empty where none are written down."""
+        try:
+            return read_tried(self.folder)
+        except (UnreadableFile, OutsideStore) as error:
+            self._note(error, TRIED)
+            return []
 
     def write_up(self, name: str) -> str | None:
         """The text of one of `WRITE_UPS`, or None."""

@@ -236,3 +236,18 @@ def test_odd_values_are_survived(build):
     assert len(write(run)) == 4
     build.predictions(run, rows=0)
     assert len(write(run)) == 4
+
+
+def test_what_was_tried_is_shown_as_a_record_kept_by_hand(build):
+    run = build.finished()
+    assert "What was tried" not in markdown.render(run)
+    (run.folder / "tried.csv").write_text("Recipe,Loss\nrank 8 <b>,1.77\n")
+    for render in (text.render, markdown.render, html.render, model_card.render):
+        shown = render(run)
+        assert "no file of this run bears them out" in " ".join(shown.split())
+        assert "1.77" in shown
+        assert "<b>," not in shown
+    assert "<b>" not in html.render(run)
+    (run.folder / "tried.csv").write_text("Recipe,Loss\nrank 8\n")
+    assert "What was tried" not in text.render(run)
+    assert any("tried.csv, row 2" in problem for problem in run.problems)
