@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from medqa_core.foundation.errors import OutsideStore, UnreadableFile
@@ -44,6 +42,6 @@ def test_absent_and_outside(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (tmp_path / "secret").write_text("a\nb\n")
-    os.symlink(tmp_path / "secret", folder / "tried.csv")
+    (folder / "tried.csv").symlink_to(tmp_path / "secret")
     with pytest.raises(OutsideStore):
         read_tried(folder)
