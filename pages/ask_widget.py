@@ -8,13 +8,14 @@ import gradio as gr
 from fastapi import FastAPI
 
 from medqa_core.answering.compare import Answer, compare
+from medqa_core.answering.emergency.quality import measured
 from medqa_core.answering.pool import PairPool
 from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, checked_question
-from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import Side
 from medqa_core.runs.store import RunStore, answerable
-from pages.parts.ask_look import CSS, HEAD, NOTICE, THEME, meta, status
+from pages.parts.ask_look import CSS, HEAD, NOTICE, THEME, about, meta, referred, status
 
 EXAMPLES = (
     "What are the symptoms of gout?",
@@ -78,23 +79,40 @@ def blocks(settings: Settings) -> gr.Blocks:
                 raise MedQAError(
                     "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
                 )
-            checked_question(question)
+            checked_question(question)  # before the models are loaded
             yield "", "", "", "", status("Loading both models; the first question takes a few seconds.")
             for answers in updates(run, question, temperature, max_new_tokens, seed):
                 base, tuned = answers["base"], answers["fine_tuned"]
                 running = "running" in (base.state, tuned.state)
                 line = status("Both models are answering." if running else "Done.")
                 yield base.text, tuned.text, meta(base), meta(tuned), line
+        except EmergencyDescribed:
+            yield "", "", "", "", status("No model was asked.")
         except MedQAError as error:
             yield "", "", "", "", status(str(error), bad=True)
+
+    def screen(question: str) -> str:
+        """The referral, where one is due: outside the queue, so that nobody waits for it."""
+        try:
+            checked_question(question)
+        except EmergencyDescribed as emergency:
+            return referred(str(emergency))
+        except MedQAError:
+            pass  # `ask` says what is wrong
+        return ""
 
     def compare_api(
         question: str, run: str = "", temperature: float = 0.3, max_new_tokens: int = 128, seed: int = 42
     ) -> Iterator[dict[str, Any]]:
-        """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it."""
+        """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it.
+
+        A question that describes an emergency gets a `referral` in place of both answers.
+        """
         try:
             for answers in updates(run or chosen_run(store), question, temperature, max_new_tokens, seed):
                 yield {side: answer.as_dict() for side, answer in answers.items()}
+        except EmergencyDescribed as emergency:
+            yield {"referral": str(emergency)}
         except MedQAError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -117,6 +135,7 @@ def blocks(settings: Settings) -> gr.Blocks:
             start = gr.Button("Ask both models", variant="primary", scale=0, min_width=200)
             stop = gr.Button("Stop", variant="secondary", scale=0, min_width=90)
             line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
+        referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
             columns = [_column("Base model", "base"), _column("Fine-tuned model", "tuned")]
         gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
@@ -126,18 +145,20 @@ def blocks(settings: Settings) -> gr.Blocks:
                 temperature = gr.Slider(0, 2, 0.3, step=0.05, label="Temperature", info="0 takes the likeliest word")
                 max_new_tokens = gr.Slider(16, 512, 128, step=16, label="Longest answer", info="tokens")
                 seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
+        with gr.Accordion("About this demo", open=False):
+            gr.HTML(about(measured().sentence))
         inputs = [run, question, temperature, max_new_tokens, seed]
         outputs = [columns[0][0], columns[1][0], columns[0][1], columns[1][1], line]
         event = gr.on(
             [start.click, question.submit],
-            ask,
-            inputs,
-            outputs,
+            screen,
+            question,
+            referral,
+            queue=False,
             show_progress="hidden",
             trigger_mode="once",
             api_visibility="private",
-            **ONE_AT_A_TIME,
-        )
+        ).then(ask, inputs, outputs, show_progress="hidden", api_visibility="private", **ONE_AT_A_TIME)
         stop.click(
             lambda: status("Stopped."),
             None,

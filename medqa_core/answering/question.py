@@ -4,7 +4,8 @@ import unicodedata
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medqa_core.foundation.errors import InputError, QuestionRefused
+from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency
+from medqa_core.foundation.errors import EmergencyDescribed, InputError, QuestionRefused
 
 MAX_CHARACTERS = 1000
 MAX_SECONDS = 180.0
@@ -38,6 +39,7 @@ def checked_question(question: object) -> str:
     """The question, trimmed, without control and bidirectional characters.
 
     Raises:
+        EmergencyDescribed: it describes an emergency; the message is the referral.
         QuestionRefused: not text, empty, too long, or without a letter or digit.
     """
     if not isinstance(question, str):
@@ -52,6 +54,8 @@ def checked_question(question: object) -> str:
         raise QuestionRefused(_too_long(len(text)))
     if not any(c.isalnum() for c in text):
         raise QuestionRefused("The question has no letter or digit in it.")
+    if describes_emergency(text):
+        raise EmergencyDescribed(REFERRAL)
     return text
 
 

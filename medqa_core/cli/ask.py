@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
+from medqa_core.foundation.errors import EmergencyDescribed
 from medqa_core.foundation.settings import Settings
 
 NOTICE = "A research demo, not medical advice."
@@ -19,12 +20,22 @@ def ask(
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 42,
     json: JsonFlag = False,
 ) -> None:
-    """Ask the base and the fine-tuned model of a run the same question."""
+    """Ask the base and the fine-tuned model of a run the same question.
+
+    A question that describes an emergency gets a referral in place of both answers.
+    """
     from medqa_core.answering.compare import compare
     from medqa_core.answering.pool import PairPool
     from medqa_core.answering.question import GenerationSettings, checked_question
 
-    checked = checked_question(question)
+    try:
+        checked = checked_question(question)
+    except EmergencyDescribed as emergency:
+        if json:
+            print_json({"question": question, "referral": str(emergency), "notice": NOTICE})
+        else:
+            say(str(emergency))
+        return
     settings = GenerationSettings.checked(temperature=temperature, max_new_tokens=max_tokens, seed=seed)
     with PairPool(Settings.from_environment()).lend(run, note) as pair:
         answers = {}

@@ -4,6 +4,7 @@ MedQAError                  (exit code 1)
 ├── InputError              (exit code 2) a value that the caller gave
 │   ├── UnknownName         a name that is not in a closed list; carries the nearest match
 │   └── QuestionRefused     a question that no model will be asked
+│       └── EmergencyDescribed  since it describes an emergency
 ├── RunError                a run folder
 │   ├── RunNotFound         (exit code 2)
 │   ├── UnreadableFile      missing, torn, too large or invalid
@@ -44,6 +45,10 @@ class UnknownName(InputError):
 
 class QuestionRefused(InputError):
     """The question is empty, too long, or not text."""
+
+
+class EmergencyDescribed(QuestionRefused):
+    """The question describes an emergency; the message is the referral, to be given in place of both answers."""
 
 
 class RunError(MedQAError):

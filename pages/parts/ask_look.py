@@ -84,6 +84,8 @@ html.embedded {{ min-height: 0 !important; }}
 .card textarea {{ line-height: 1.55; }}
 .bad {{ color: {LIGHT.worse}; }}
 .dark .bad {{ color: {DARK.worse}; }}
+.referral {{ border-left: 4px solid {LIGHT.worse}; padding: 8px 12px; font-size: 1.1rem; margin: 4px 0; }}
+.dark .referral {{ border-left-color: {DARK.worse}; }}
 code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: anywhere; }}
 :focus-visible {{ outline: 2px solid {LIGHT.link} !important; outline-offset: 2px; }}
 .dark :focus-visible {{ outline-color: {DARK.link} !important; }}
@@ -112,6 +114,23 @@ def status(text: str, *, bad: bool = False) -> str:
     """The line above the answers, read out when it changes."""
     role = "alert" if bad else "status"
     return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
+
+
+def referred(text: str) -> str:
+    """A referral, in place of both answers and read out at once."""
+    return f'<p role="alert" class="referral">{escape(text)}</p>'
+
+
+def about(emergencies: str) -> str:
+    """What this demo is, and how well it tells an emergency."""
+    parts = (
+        "Two small language models answer: the base model as it was published, and the same model after a fine-tune. "
+        "Neither knows medicine; both make things up. Nothing here is medical advice.",
+        "A question that describes an emergency is not put to them; the emergency number is given instead. What "
+        f"decides is a small statistical classifier, which understands nothing. {emergencies}",
+        "Under each answer stands what produced it: the hashes of the weights and the prompt, the settings, the seed.",
+    )
+    return "".join(f"<p>{escape(part)}</p>" for part in parts)
 
 
 def meta(answer: Answer) -> str:

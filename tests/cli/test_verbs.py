@@ -149,6 +149,14 @@ def test_ask_for_people(cli: Cli) -> None:
     assert shown.rstrip().endswith("not medical advice.")
 
 
+def test_ask_in_an_emergency(cli: Cli) -> None:
+    said = cli("ask", "smoke", "My father has crushing chest pain, what should he take?")
+    assert said.code == 0 and said.err == ""
+    assert said.out.startswith("This may be an emergency. Call your local emergency number now")
+    shown = cli("ask", "smoke", "I took 40 paracetamol tablets", "--json").json
+    assert shown["referral"].startswith("This may be an emergency") and "answers" not in shown
+
+
 def test_ask_a_run_without_a_model(cli: Cli, own_store: RunStore) -> None:
     shutil.rmtree(own_store.folder / "smoke" / "adapter")
     said = cli("ask", "smoke", "What is gout?")

@@ -68,3 +68,24 @@ def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> Non
     assert hidden(page) == 0
     page.screenshot(path=shots / "ask-answered.png")
     page.close()
+
+
+@needs_a_model
+def test_an_emergency_is_referred_at_once(browser: Browser, server: str, shots: Path) -> None:
+    for width, colors in ((1366, "light"), (390, "dark")):
+        page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=colors)
+        page.goto(f"{server}/ask?run={ABLE[0]}")
+        widget = page.frame_locator("iframe")
+        widget.locator("#question textarea").fill(
+            "My husband has crushing chest pain, which antacid helps?", timeout=120_000
+        )
+        widget.get_by_role("button", name="Ask both models").click()
+        expect(widget.get_by_role("alert")).to_contain_text("Call your local emergency number now", timeout=30_000)
+        expect(widget.locator("#status")).to_contain_text("No model was asked.")
+        assert [widget.locator(f"#{side}-answer textarea").input_value() for side in ("base", "tuned")] == ["", ""]
+        assert hidden(page) == 0
+        page.screenshot(path=shots / f"ask-emergency-{width}.png")
+        widget.locator("#question textarea").fill("What is gout?")
+        widget.get_by_role("button", name="About this demo").click()
+        expect(widget.get_by_text("questions written to test it")).to_be_visible()
+        page.close()

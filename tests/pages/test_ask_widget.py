@@ -101,6 +101,12 @@ def test_a_bad_question_is_refused_by_the_core(ask, question, said):
     assert name == "error" and said in str(error)
 
 
+def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask):
+    name, (answers,) = ask("My father collapsed and is not breathing")[-1]
+    assert name == "complete" and list(answers) == ["referral"]
+    assert "112" in answers["referral"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -125,6 +131,15 @@ def test_the_run_asked_for_is_chosen_if_it_can_answer_else_the_newest_that_can(b
     assert chosen_run(build.store) == "b"
     assert chosen_run(build.store, "a") == "a"
     assert {chosen_run(build.store, asked) for asked in ("imported", "nobody", "../a")} == {"b"}
+
+
+def test_what_is_said_of_the_demo_and_in_an_emergency_is_escaped():
+    from medqa_core.answering.emergency.quality import measured
+    from pages.parts.ask_look import about, referred
+
+    assert "&lt;b&gt;" in referred("<b>") and 'role="alert"' in referred("call")
+    assert measured().sentence in about(measured().sentence)
+    assert "<img" not in about("<img>")
 
 
 def test_the_line_under_an_answer_is_escaped():
