@@ -149,16 +149,10 @@ def blocks(settings: Settings) -> gr.Blocks:
             gr.HTML(about(measured().sentence))
         inputs = [run, question, temperature, max_new_tokens, seed]
         outputs = [columns[0][0], columns[1][0], columns[0][1], columns[1][1], line]
-        event = gr.on(
-            [start.click, question.submit],
-            screen,
-            question,
-            referral,
-            queue=False,
-            show_progress="hidden",
-            trigger_mode="once",
-            api_visibility="private",
-        ).then(ask, inputs, outputs, show_progress="hidden", api_visibility="private", **ONE_AT_A_TIME)
+        asked: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "once", "api_visibility": "private"}
+        triggers = [start.click, question.submit]
+        gr.on(triggers, screen, question, referral, queue=False, **asked)
+        event = gr.on(triggers, ask, inputs, outputs, **asked, **ONE_AT_A_TIME)
         stop.click(
             lambda: status("Stopped."),
             None,
