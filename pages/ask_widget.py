@@ -95,8 +95,8 @@ def blocks(settings: Settings) -> gr.Blocks:
         """The referral, where one is due: outside the queue, so that nobody waits for it."""
         try:
             checked_question(question)
-        except EmergencyDescribed as emergency:
-            return referred(str(emergency))
+        except EmergencyDescribed:
+            return referred()
         except MedQAError:
             pass  # `ask` says what is wrong
         return ""

@@ -5,6 +5,7 @@ from html import escape
 import gradio as gr
 
 from medqa_core.answering.compare import Answer
+from medqa_core.answering.emergency.screen import BESIDE, CALL
 from pages.parts.theme import DARK, FONT, LIGHT, MONO
 
 NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
@@ -84,7 +85,9 @@ html.embedded {{ min-height: 0 !important; }}
 .card textarea {{ line-height: 1.55; }}
 .bad {{ color: {LIGHT.worse}; }}
 .dark .bad {{ color: {DARK.worse}; }}
-.referral {{ border-left: 4px solid {LIGHT.worse}; padding: 8px 12px; font-size: 1.1rem; margin: 4px 0; }}
+.referral {{ border-left: 4px solid {LIGHT.worse}; padding: 8px 12px; margin: 4px 0; }}
+.referral strong {{ font-size: 1.15rem; }}
+.referral p {{ margin: 8px 0 0; }}
 .dark .referral {{ border-left-color: {DARK.worse}; }}
 code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: anywhere; }}
 :focus-visible {{ outline: 2px solid {LIGHT.link} !important; outline-offset: 2px; }}
@@ -116,9 +119,9 @@ def status(text: str, *, bad: bool = False) -> str:
     return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
 
 
-def referred(text: str) -> str:
-    """A referral, in place of both answers and read out at once."""
-    return f'<p role="alert" class="referral">{escape(text)}</p>'
+def referred() -> str:
+    """The referral, in place of both answers and read out at once."""
+    return f'<div role="alert" class="referral"><strong>{escape(CALL)}</strong><p>{escape(BESIDE)}</p></div>'
 
 
 def about(emergencies: str) -> str:

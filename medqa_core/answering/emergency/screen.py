@@ -19,13 +19,17 @@ THRESHOLD = 0.4
 """Probability from which a question gets the referral: set by tenfold cross-validation on the training part, where it
 finds 96.9% of the emergencies and refers 7.3% of the others."""
 
-REFERRAL = (
+CALL = (
     "This may be an emergency. Call your local emergency number now: 112 in Europe, 911 in North America, 999 in the "
-    "United Kingdom, 000 in Australia. If you think of harming yourself, you can also call or text 988 in the United "
-    "States or call 116 123 in the United Kingdom and Ireland; elsewhere findahelpline.com lists a line near you. If "
-    "something harmful was swallowed or breathed in, a poison centre helps: 1-800-222-1222 in the United States. "
-    "No model was asked: these are small language models, often wrong, and no help in an emergency."
+    "United Kingdom, 000 in Australia."
 )
+BESIDE = (
+    "If you think of harming yourself, you can also call or text 988 in the United States or call 116 123 in the United "
+    "Kingdom and Ireland; elsewhere findahelpline.com lists a line near you. If something harmful was swallowed or "
+    "breathed in, a poison centre helps: 1-800-222-1222 in the United States. No model was asked: these are small "
+    "language models, often wrong, and no help in an emergency."
+)
+REFERRAL = f"{CALL} {BESIDE}"
 
 
 def describes_emergency(question: str) -> bool:
