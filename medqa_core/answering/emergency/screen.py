@@ -24,9 +24,9 @@ CALL = (
     "United Kingdom, 000 in Australia."
 )
 BESIDE = (
-    "If you think of harming yourself, you can also call or text 988 in the United States or call 116 123 in the United "
-    "Kingdom and Ireland; elsewhere findahelpline.com lists a line near you. If something harmful was swallowed or "
-    "breathed in, a poison centre helps: 1-800-222-1222 in the United States. No model was asked: these are small "
+    "If you think of harming yourself, you can also call or text 988 in the United States, or call 116 123 in the "
+    "United Kingdom and Ireland; elsewhere findahelpline.com lists a line near you. If something harmful was swallowed "
+    "or breathed in, a poison centre helps: 1-800-222-1222 in the United States. No model was asked: these are small "
     "language models, often wrong, and no help in an emergency."
 )
 REFERRAL = f"{CALL} {BESIDE}"
