@@ -71,8 +71,9 @@ def main() -> None:
         rows.append(
             {**recipe, "before": round(losses[0], 4), "after": round(losses[1], 4), "minutes": round(minutes, 1)}
         )
-        print(f"{name:<60}{losses[0]:>8.4f}{losses[1]:>8.4f}{minutes:>9.1f}", flush=True)
-        tried.append([name, arguments.train_size, f"{losses[0]:.4f}", f"{losses[1]:.4f}", f"{minutes:.1f}"])
+        before, after, taken = f"{losses[0]:.4f}", f"{losses[1]:.4f}", f"{minutes:.1f}"
+        print(f"{name:<60}{before:>8}{after:>8}{taken:>9}", flush=True)
+        tried.append([name, arguments.train_size, before, after, taken])
     if arguments.csv:
         with open(arguments.csv, "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *tried])

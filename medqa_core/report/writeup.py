@@ -42,14 +42,11 @@ def sections(run: Run | Facts) -> list[Section]:
         Section("Objective", (words(facts.record.objective, 500) or "The run states no objective.",)),
         Section("Model and data", _model_and_data(facts)),
         Section("Hyper-parameters", (_pairs(settings(facts)) if settings(facts) else "The run states none.",)),
+        *_tried(facts),
         Section("Training results", _training(facts)),
         Section("Evaluation", _evaluation(facts)),
         Section("What the data show", _insights(insights(facts), "The data of this run support no statement.")),
     ]
-    if len(facts.tried) > 1:
-        header, *rows = [tuple(words(cell, 120) for cell in row) for row in facts.tried]
-        note = "Trials before this run, as they were written down (tried.csv); no file of this run bears them out."
-        parts.insert(4, Section("What was tried", (note, Table(header, tuple(rows)))))
     quoted = quotation(facts)
     if quoted is not None:
         note = "These are the source's words. They are quoted here and are no finding of this write-up."
@@ -141,6 +138,15 @@ def _model_and_data(facts: Facts) -> tuple[Block, ...]:
             rows.append((label, show(stated[name])))
     rows = [(label, text) for label, text in rows if text]
     return (_pairs(rows),) if rows else ("The run states neither its model nor its data.",)
+
+
+def _tried(facts: Facts) -> list[Section]:
+    """The trials that led to the run; no section where none are written down."""
+    if not facts.tried:
+        return []
+    header, *rows = [tuple(words(cell, 120) for cell in row) for row in facts.tried]
+    note = "Trials before this run, as they were written down (tried.csv); no file of this run bears them out."
+    return [Section("What was tried", (note, Table(header, tuple(rows))))]
 
 
 def _training(facts: Facts) -> tuple[Block, ...]:

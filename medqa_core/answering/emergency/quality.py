@@ -6,7 +6,7 @@ from functools import cache
 from scipy.stats import binomtest
 
 from medqa_core.answering.emergency.questions import Question, questions
-from medqa_core.answering.emergency.screen import describes_emergency
+from medqa_core.answering.emergency.screen import THRESHOLD, probabilities
 
 
 @dataclass(frozen=True)
@@ -52,4 +52,5 @@ def measured() -> Quality:
 
 
 def _referred(written: list[Question]) -> Share:
-    return Share(sum(describes_emergency(question.text) for question in written), len(written))
+    found = probabilities([question.text for question in written])
+    return Share(sum(value >= THRESHOLD for value in found), len(written))

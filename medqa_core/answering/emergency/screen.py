@@ -5,8 +5,7 @@ is first needed. It is no triage and misses some: `quality.py` measures how many
 seconds, a missed one may cost more: hence a threshold below one half.
 """
 
-import re
-import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -14,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from medqa_core.answering.emergency.questions import questions
+from medqa_core.data.pairs import normalise
 
 THRESHOLD = 0.4
 """Probability from which a question gets the referral: set by tenfold cross-validation on the training part, where it
@@ -30,6 +30,8 @@ BESIDE = (
     "language models, often wrong, and no help in an emergency."
 )
 REFERRAL = f"{CALL} {BESIDE}"
+_UNMARKED = str.maketrans({**dict.fromkeys("’'`＇｀"), **dict.fromkeys("_＿", " ")})
+"""Apostrophes go, so that `can't` is the `cant` that people type; underscores part words."""
 
 
 def describes_emergency(question: str) -> bool:
@@ -39,20 +41,25 @@ def describes_emergency(question: str) -> bool:
 
 def probability(question: str) -> float:
     """The probability, 0 to 1, that the question describes an emergency, as the classifier has it."""
-    return float(_classifier().predict_proba([plain_words(question)])[0, 1])
+    return probabilities([question])[0]
+
+
+def probabilities(asked: Sequence[str]) -> list[float]:
+    """`probability` of each, many times faster together than one by one."""
+    found: list[float] = _classifier().predict_proba([plain_words(question) for question in asked])[:, 1].tolist()
+    return found
 
 
 def plain_words(question: str) -> str:
     """The question as lower-case words with one space between and no apostrophes."""
-    text = re.sub(r"[’'`´]", "", unicodedata.normalize("NFKC", question).lower())
-    return " ".join(re.findall(r"[^\W_]+", text))
+    return normalise(question.translate(_UNMARKED))
 
 
 def unfitted() -> Pipeline:
     """The classifier before it has seen a question."""
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
+    terms = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2)
-    return make_pipeline(make_union(words, letters), LogisticRegression(C=30.0, max_iter=3000, class_weight="balanced"))
+    return make_pipeline(make_union(terms, letters), LogisticRegression(C=30.0, max_iter=3000, class_weight="balanced"))
 
 
 @cache
