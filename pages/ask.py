@@ -1,11 +1,13 @@
 """Ask: what do both models answer to your question?"""
 
+import importlib
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from medqa_core.runs.store import answerable
 from pages.parts import run_picker, states, theme
+from pages.parts.ask_reach import widget_blocked
 from pages.parts.markup import escape_markdown, html, note, rich
 from pages.parts.store import store
 
@@ -26,6 +28,15 @@ def widget() -> None:
     query = urlencode({"run": run.id, "__theme": theme.mode(), "embedded": 1})
     with st.container(key="widget"):
         st.iframe(f"/qa/?{query}", alt="Ask both models: question, settings and both answers")
+
+
+def native() -> None:
+    """The comparison without the widget, and why."""
+    note(
+        "The question widget cannot be reached from your browser: this host does not pass on `/qa/`. Asked here, both "
+        "models answer all the same; the blind vote, the sources and the API are the widget's."
+    )
+    importlib.import_module("pages.parts.ask_native").comparison(run.id)
 
 
 def no_model() -> None:
@@ -49,6 +60,6 @@ def no_model() -> None:
 
 
 if run.record.base_model is not None and (run.adapter or run.model):
-    widget()
+    native() if widget_blocked() else widget()
 else:
     states.watch(run, no_model)

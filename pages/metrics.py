@@ -1,14 +1,23 @@
 """Metrics: how large is the difference, metric by metric?"""
 
 from medqa_core.report.facts import Facts
-from pages.parts import metric_answers, metric_mmlu, metric_section, metric_slices, run_picker, states
+from pages.parts import (
+    metric_answers,
+    metric_grounded,
+    metric_mmlu,
+    metric_section,
+    metric_slices,
+    metric_votes,
+    run_picker,
+    states,
+)
 from pages.parts.verdict_line import verdict_line
 
 run = run_picker.head("How large is the difference?")
 
 
 def metrics() -> None:
-    """The sentence, the table, the intervals; below: the questions behind them, copies, slices, MMLU."""
+    """The sentence, the table, the intervals; below: single questions, copies, slices, MMLU, passages, votes."""
     facts = Facts.of(run)
     verdict_line(facts)
     metric_section.overall(facts)
@@ -17,6 +26,8 @@ def metrics() -> None:
     metric_answers.copied(facts)
     metric_answers.nothing_by_question(facts)
     metric_mmlu.mmlu(facts)
+    metric_grounded.grounded(facts)
+    metric_votes.votes(facts)
     metric_section.how_measured(facts)
     states.problems(facts.problems)
 

@@ -1,18 +1,31 @@
-"""Both models answer one question: a token of each in turn, so that both columns grow together."""
+"""One question, answered side by side: the base, the fine-tuned model and, where asked for, one that reads sources."""
 
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import torch
-
-from medqa_core.answering.question import MAX_SECONDS, GenerationSettings, checked_question
+from medqa_core.answering.admission import Limits
+from medqa_core.answering.pool import Models
+from medqa_core.answering.question import GenerationSettings, checked_question
+from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
-from medqa_core.models.pair import SIDES, ModelPair, Side
-from medqa_core.models.prompt import encode_prompt, prompt_text
+from medqa_core.models.pair import ModelPair, Side
+from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
+
+Column = Literal["base", "fine_tuned", "grounded"]
+State = Literal["running", "ended", "cut", "stopped"]
+"""`ended`: the model ended it; `cut`: the token limit did; `stopped`: the time limit or the reader did."""
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """What the third column reads before it answers."""
+
+    side: Side
+    """Whose weights answer."""
+    passages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -20,34 +33,36 @@ class Provenance:
     """What produced an answer: with these and the same versions, the same answer comes out again."""
 
     run_id: str
-    side: Side
+    side: Column
     model: str
     revision: str | None
     base_sha256: str
     adapter_sha256: str | None
     """None for the base model: nothing was added to it."""
+    engine: str
     prompt: str
     prompt_sha256: str
+    """Of the whole text before the answer, passages included."""
     temperature: float
     max_new_tokens: int
     seed: int
+    precision: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One model's answer so far."""
+    """One column's answer so far."""
 
     text: str
     tokens: int
     seconds: float
-    """Time that this model computed, without the other one's turns."""
-    state: Literal["running", "ended", "cut", "stopped"]
-    """`ended`: the model ended it; `cut`: the token limit did; `stopped`: the time limit or the reader did."""
+    """From the question to the last token, while the other columns were computed too."""
+    state: State
     provenance: Provenance
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens over this model's own seconds."""
+        """Tokens over the column's seconds."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,107 +70,104 @@ class Answer:
         return {**asdict(self), "tokens_per_second": round(self.tokens_per_second, 2)}
 
 
+@dataclass
 class _Column:
-    """One model's decoding, a token a call."""
+    """One column as it grows."""
 
-    def __init__(
-        self, pair: ModelPair, side: Side, prompt: list[int], settings: GenerationSettings, text: str, limit: int
-    ) -> None:
-        self._pair = pair
-        self._side: Side = side
-        self._settings = settings
-        self._limit = limit
-        self._device = pair.base.device
-        self._next = torch.tensor([prompt], device=self._device)
-        self._cache: Any = None
-        self._random = torch.Generator(device="cpu").manual_seed(settings.seed)
-        self._seconds = 0.0
-        self.ids: list[int] = []
-        self.state: Literal["running", "ended", "cut", "stopped"] = "running"
-        fine_tuned = side == "fine_tuned"
-        self._provenance = Provenance(
-            run_id=pair.run_id,
-            side=side,
-            model=pair.base.name,
-            revision=pair.base.revision,
-            base_sha256=pair.base.sha256,
-            adapter_sha256=pair.adapter_sha256 if fine_tuned else None,
-            prompt=pair.prompt,
-            prompt_sha256=sha256_text(text),
-            **settings.model_dump(),
-        )
-
-    def step(self) -> None:
-        """Decode one token."""
-        start = time.perf_counter()
-        with torch.inference_mode(), self._pair.side(self._side) as model:
-            out = model(input_ids=self._next, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
-        self._cache = out.past_key_values
-        token = self._choose(out.logits[0, -1].float().cpu())
-        self._seconds += time.perf_counter() - start
-        if token == self._pair.tokenizer.eos_token_id:
-            self.state = "ended"
-            return
-        self.ids.append(token)
-        self._next = torch.tensor([[token]], device=self._device)
-        if len(self.ids) >= self._limit:
-            self.state = "cut"
+    tokenizer: Any
+    provenance: Provenance
+    ids: list[int]
+    seconds: float = 0.0
+    state: State = "running"
 
     def answer(self) -> Answer:
         """The answer so far; half a character at its end is held back until its other half is there."""
-        text = self._pair.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
         if self.state == "running":
             text = text.rstrip("\ufffd")
-        return Answer(text, len(self.ids), round(self._seconds, 3), self.state, self._provenance)
-
-    def _choose(self, logits: torch.Tensor) -> int:
-        if self._settings.temperature == 0:
-            return int(logits.argmax())
-        scaled = (logits.double() - logits.max()) / self._settings.temperature  # at most 0: it cannot overflow
-        probabilities = torch.softmax(scaled, dim=-1)
-        return int(torch.multinomial(probabilities, 1, generator=self._random))
+        return Answer(text, len(self.ids), round(self.seconds, 3), self.state, self.provenance)
 
 
 def compare(
-    pair: ModelPair,
+    models: Models,
     question: str,
     settings: GenerationSettings | None = None,
+    *,
+    grounding: Grounding | None = None,
+    limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[dict[Side, Answer]]:
-    """Both answers after each token, until both have ended; the last item is the final one.
+) -> Generator[dict[Column, Answer], None, None]:
+    """All answers after each token, until every one has ended; the last item is the final one.
 
     Args:
-        pair: the models; nobody else may use them meanwhile.
+        models: what answers; nobody else may use them meanwhile.
         question: what is asked.
         settings: how tokens are chosen.
-        cancelled: asked after each token; both answers stop when it says so.
+        grounding: passages for a third column; None: there is none.
+        limits: of tokens and seconds; they cut whatever `settings` ask for.
+        cancelled: asked after each token; all answers stop when it says so. So they do when the iterator is closed.
 
     Raises:
         QuestionRefused: before anything is computed.
     """
-    settings = settings or GenerationSettings()
+    settings, limits = settings or GenerationSettings(), limits or Limits()
     asked = checked_question(question)
-    prompt = encode_prompt(pair.tokenizer, asked, pair.prompt)
-    text = prompt_text(pair.tokenizer, asked, pair.prompt)
-    limit = min(settings.max_new_tokens, _room(pair, prompt))
-    columns = {side: _Column(pair, side, prompt, settings, text, limit) for side in SIDES}
-    deadline = time.monotonic() + MAX_SECONDS
-    while any(column.state == "running" for column in columns.values()):
-        stop = cancelled() or time.monotonic() > deadline
-        for column in columns.values():
-            if column.state == "running":
-                if stop:
-                    column.state = "stopped"
-                else:
-                    column.step()
-        yield {side: column.answer() for side, column in columns.items()}
+    prompts, columns = {}, {}
+    for name, side, passages in _columns(grounding):
+        text = with_passages(asked, passages)
+        ids = encode_prompt(models.pair.tokenizer, text, models.pair.prompt)
+        limit = min(settings.max_new_tokens, limits.max_new_tokens, _room(models.pair, ids))
+        prompts[name] = Prompt(side, ids, limit)
+        columns[name] = _Column(models.pair.tokenizer, _provenance(models, name, side, text, settings), [])
+    start = time.monotonic()
+    names = list(columns)
+    # Closed at once when this generator is: the models must not go on for a reader who has left.
+    steps = models.streams.decode(list(prompts.values()), settings)
+    try:
+        for step in steps:
+            now = time.monotonic()
+            if step is not None:
+                column = columns[names[step.column]]
+                column.seconds = now - start
+                column.ids += [] if step.token is None else [step.token]
+                if step.last:
+                    column.state = "ended" if step.token is None else "cut"
+            if any(c.state == "running" for c in columns.values()) and (cancelled() or now - start > limits.seconds):
+                for column in columns.values():
+                    column.state = "stopped" if column.state == "running" else column.state
+            yield {name: column.answer() for name, column in columns.items()}
+            if all(column.state != "running" for column in columns.values()):
+                return
+    finally:
+        steps.close()
+
+
+def _columns(grounding: Grounding | None) -> list[tuple[Column, Side, tuple[str, ...]]]:
+    both: list[tuple[Column, Side, tuple[str, ...]]] = [("base", "base", ()), ("fine_tuned", "fine_tuned", ())]
+    return both if grounding is None else [*both, ("grounded", grounding.side, grounding.passages)]
+
+
+def _provenance(models: Models, name: Column, side: Side, text: str, settings: GenerationSettings) -> Provenance:
+    pair = models.pair
+    return Provenance(
+        run_id=pair.run_id,
+        side=name,
+        model=pair.base.name,
+        revision=pair.base.revision,
+        base_sha256=pair.base.sha256,
+        adapter_sha256=pair.adapter_sha256 if side == "fine_tuned" else None,
+        engine=models.streams.name,
+        prompt=pair.prompt,
+        prompt_sha256=sha256_text(prompt_text(pair.tokenizer, text, pair.prompt)),
+        **settings.model_dump(),
+    )
 
 
 def _room(pair: ModelPair, prompt: list[int]) -> int:
     """Tokens that fit behind the prompt; rare characters cost several each, and some models end at 1,024."""
     context = pair.base.context
     if context is None:
-        return sys.maxsize
+        return 2**31 - 1
     if len(prompt) >= context:
         raise QuestionRefused(
             f"The question takes {len(prompt):,} tokens and {pair.base.name} reads {context:,} at most: shorten it."

@@ -1,7 +1,8 @@
 """Greedy answers to many questions at once, for the evaluation.
 
 Two engines give the same tokens: transformers' `generate` on any device, and CTranslate2, which on a CPU is several
-times faster. `benchmarks/evaluation.py` says by how much and on how many questions they agree.
+times faster. `benchmarks/evaluation.py` says by how much and on how many questions they agree. What a reader watches
+token by token is in `streams.py`.
 """
 
 import logging
@@ -9,21 +10,19 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import ctranslate2
 import torch
 import transformers
 
+from medqa_core.answering.question import Precision
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.once import Progress, silent
 from medqa_core.models.pair import ModelPair, Side
 
 log = logging.getLogger("medqa.answering")
-
-Precision = Literal["float32", "int8"]
-"""Of the weights while decoding. With `int8` other tokens come out: never the default of a verdict."""
 
 Batch = dict[int, list[int]]
 """Answers by the index of their prompt: token ids without the end token."""
@@ -48,7 +47,7 @@ def engine_name(pair: ModelPair, settings: Settings, precision: Precision = "flo
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    if _converted(pair, "base", settings, silent):
+    if converted(pair, "base", settings, silent):
         return f"CTranslate2 {ctranslate2.__version__}, {precision}"
     return f"transformers {transformers.__version__}, float32"
 
@@ -61,14 +60,18 @@ def engine_for(
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    folder = _converted(pair, side, settings, progress)
+    folder = converted(pair, side, settings, progress)
     if folder is None:
         return Plain(partial(pair.side, side), pair.tokenizer)
     return Converted(folder, pair.tokenizer, precision)
 
 
-def _converted(pair: ModelPair, side: Side, settings: Settings, progress: Progress) -> Path | None:
-    """CTranslate2's copy of a side; None where there can be none."""
+def converted(pair: ModelPair, side: Side, settings: Settings, progress: Progress) -> Path | None:
+    """CTranslate2's copy of a side, made first if need be; None where there can be none.
+
+    Raises:
+        ModelError: the cache folder cannot be written.
+    """
     if not ctranslate.can_convert(pair):
         return None
     try:

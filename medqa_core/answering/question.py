@@ -1,6 +1,7 @@
 """What may be asked, and how an answer is made: the limits hold for every caller, whatever its interface allows."""
 
 import unicodedata
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -8,18 +9,20 @@ from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, QuestionRefused
 
 MAX_CHARACTERS = 1000
-MAX_SECONDS = 180.0
-"""After this long both answers end where they are."""
+
+Precision = Literal["float32", "int8"]
+"""Of the weights while decoding. With `int8` other tokens come out: never the default, nor that of a verdict."""
 
 
 class GenerationSettings(BaseModel):
-    """How the tokens are chosen; the defaults are the reference run's."""
+    """How the tokens are chosen; by default as in the evaluation, so that the same question gets the same answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    temperature: float = Field(0.3, ge=0, le=2, description="0 is greedy")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
     max_new_tokens: int = Field(128, ge=1, le=512, description="tokens an answer may have")
     seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the sampling")
+    precision: Precision = Field("float32", description="int8 is faster and less exact")
 
     @classmethod
     def checked(cls, **values: object) -> "GenerationSettings":

@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from medqa_core.cli import ask, data, doctor, evaluate, import_, mmlu, replay, report, runs, stop, train, verify
+from medqa_core.cli import (
+    ask,
+    data,
+    doctor,
+    evaluate,
+    import_,
+    mmlu,
+    replay,
+    report,
+    retrieval,
+    runs,
+    stop,
+    train,
+    verify,
+)
 from medqa_core.foundation.errors import MedQAError
 
 app = typer.Typer(
@@ -21,6 +35,7 @@ app.command("stop")(stop.stop)
 app.command("runs")(runs.runs)
 app.command("evaluate")(evaluate.evaluate)
 app.command("mmlu")(mmlu.mmlu)
+app.command("retrieval")(retrieval.retrieval)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)

@@ -6,8 +6,10 @@ import typer
 
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.settings import Settings
+from medqa_core.report import grounded as verdict_of_grounded
 from medqa_core.report import verdict, writer
 from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.int8 import Int8Cost
 from medqa_core.runs.store import Run, RunStore
 
 
@@ -15,6 +17,16 @@ def evaluate(
     run: RunArgument,
     int8: Annotated[
         bool, typer.Option("--int8", help="Answer with 8-bit weights: faster, other answers; the protocol says so.")
+    ] = False,
+    int8_cost: Annotated[
+        bool, typer.Option("--int8-cost", help="Only measure what 8-bit weights cost in quality; Ask shows it.")
+    ] = False,
+    grounded: Annotated[
+        bool,
+        typer.Option(
+            "--grounded",
+            help="Also answer after reading passages of the training documents; evaluates first if needed.",
+        ),
     ] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -24,11 +36,20 @@ def evaluate(
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
-    evaluation = measure(opened, settings, int8=int8)
+    if int8_cost:
+        cost = measure_cost(opened, settings)
+        print_json(cost.model_dump(mode="json")) if json else say(cost.sentence())
+        return
+    if not grounded or opened.evaluation() is None or opened.predictions() is None:
+        evaluation = measure(opened, settings, int8=int8)
+    if grounded:
+        evaluation = measure_grounded(opened, settings)
     if json:
         print_json(evaluation.model_dump(mode="json"))
     else:
         say(verdict.sentence(opened))
+        if grounded and evaluation.grounded is not None:
+            say(verdict_of_grounded.sentence(evaluation.grounded))
 
 
 def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
@@ -39,3 +60,23 @@ def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
         evaluation = evaluate_run(run, settings, progress, precision="int8" if int8 else "float32")
     writer.write(run)
     return evaluation
+
+
+def measure_grounded(run: Run, settings: Settings) -> Evaluation:
+    """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
+    from medqa_core.evaluation.grounded import evaluate_grounded
+
+    with Bars() as progress:
+        evaluation = evaluate_grounded(run, settings, progress)
+    writer.write(run)
+    return evaluation
+
+
+def measure_cost(run: Run, settings: Settings) -> Int8Cost:
+    """What int8 costs, with a progress bar, and the write-up's manifest renewed."""
+    from medqa_core.evaluation.int8 import measure_int8
+
+    with Bars() as progress:
+        cost = measure_int8(run, settings, progress)
+    writer.write(run)
+    return cost

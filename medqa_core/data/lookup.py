@@ -2,7 +2,8 @@
 
 from medqa_core.data import hub, sources
 from medqa_core.data.pairs import Pair, PairSet
-from medqa_core.foundation.errors import DataUnavailable, MedQAError
+from medqa_core.data.split import Split, split_pairs
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.schema import RunRecord
@@ -29,3 +30,32 @@ def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, Pair] | None
         return {pair.id: pair for pair in data_of(record.config, settings).pairs}, ""
     except MedQAError as error:
         return None, str(error)
+
+
+def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:
+    """The run's data set and its split of them, if it is in reach without a network.
+
+    Raises:
+        InputError: an imported run, of which the data are not known.
+        MedQAError: the data are not in reach, or are not those that the run was trained on.
+    """
+    if record.config is None:
+        raise InputError(f"{record.id} is an imported run: what it was trained on is not known here.")
+    data = data_of(record.config, settings)
+    parts = split_pairs(data.pairs, record.config)
+    check_split(record, data, parts)
+    return data, parts
+
+
+def check_split(record: RunRecord, data: PairSet, parts: Split) -> None:
+    """Refuse data of which other pairs would count as test questions.
+
+    Raises:
+        DataUnavailable: the split is not the one that the run recorded.
+    """
+    recorded = record.data.split_hash if record.data else None
+    if recorded is not None and recorded != parts.hash:
+        raise DataUnavailable(
+            f"{data.title} in reach here gives split {parts.hash[:12]}…, but {record.id} was trained on "
+            f"{recorded[:12]}…: some test questions could have been trained on, so it is not used."
+        )

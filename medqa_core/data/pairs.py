@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _GAP = re.compile(r"\s+")
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of `text`, lower case, compatibility forms folded (NFKC)."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+    return WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 def tidy(text: str) -> str:

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from medqa_core.answering.generate import Precision, engine_name
-from medqa_core.data import sources
+from medqa_core.answering.generate import engine_name
+from medqa_core.answering.question import Precision
+from medqa_core.data import lookup, sources
 from medqa_core.data.pairs import Pair, references_of
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.grounded_rows import comparable, judged_again
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.evaluation.measure import Progress, Questions, measure
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.rows import generation, prediction_rows
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
-from medqa_core.foundation.errors import DataUnavailable, InputError
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import PromptKind
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.evaluation import HOLM, Evaluation
+from medqa_core.runs.evaluation import HOLM, Evaluation, Grounded
 from medqa_core.runs.manifest import discard_manifest
 from medqa_core.runs.predictions import write_predictions
 from medqa_core.runs.run import Run, read_model
@@ -75,10 +77,12 @@ def evaluate(
                 rows, "fine_tuned", parts.test, measured["fine_tuned"].answer_seconds, pair.prompt
             ),
             protocol={**protocol, "base_loss_by_prompt": by_prompt},
+            grounded=_grounded(run, protocol),
             seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
         ),
         rows,
         _same_weights(run, pair.adapter_sha256),
+        run.grounded(),
     )
     discard_manifest(run.folder)
     write_predictions(run.folder, rows)
@@ -105,7 +109,7 @@ def judge_again(run: Run) -> Evaluation:
     rows, mmlu = run.predictions(), _same_weights(run, before.protocol.get("fine_tuned_sha256"))
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
-    evaluation = _with_verdicts(before, rows, mmlu)
+    evaluation = _with_verdicts(before, rows, mmlu, run.grounded())
     discard_manifest(run.folder)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     return evaluation
@@ -117,6 +121,14 @@ def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame
     if answers is None or results is None or fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
         return None
     return answers, results.protocol
+
+
+def _grounded(run: Run, protocol: dict[str, str]) -> Grounded | None:
+    """What an earlier evaluation says of grounded answers, if it was of the same weights and decoded alike."""
+    before = run.evaluation()
+    if before is None or before.grounded is None or not comparable(before.grounded.protocol, protocol):
+        return None
+    return before.grounded
 
 
 def checked(run: Run) -> TrainConfig:
@@ -142,17 +154,15 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[Pair], Split]:
     config = checked(run)
     data = sources.load(config.dataset, settings, config.columns)
     parts = split_pairs(data.pairs, config)
-    recorded = run.record.data.split_hash if run.record.data else None
-    if recorded is not None and recorded != parts.hash:
-        raise DataUnavailable(
-            f"{data.title} in reach here gives split {parts.hash[:12]}…, but {run.id} was trained on {recorded[:12]}…: "
-            "some test questions could have been trained on, so nothing was measured."
-        )
+    lookup.check_split(run.record, data, parts)
     return data.pairs, parts
 
 
 def _with_verdicts(
-    evaluation: Evaluation, rows: pd.DataFrame | None, mmlu: tuple[pd.DataFrame, str] | None
+    evaluation: Evaluation,
+    rows: pd.DataFrame | None,
+    mmlu: tuple[pd.DataFrame, str] | None,
+    grounded: pd.DataFrame | None,
 ) -> Evaluation:
     answers, asked = mmlu or (None, "")
     found = judged(rows, evaluation.primary_metric, answers)
@@ -169,6 +179,7 @@ def _with_verdicts(
             "by_question_type_correction": HOLM,
             "by_source": found.by_source,
             "clean": found.clean,
+            "grounded": judged_again(evaluation.grounded, rows, grounded),
         }
     )
 

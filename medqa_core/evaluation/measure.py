@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medqa_core.answering.generate import Precision, engine_for
+from medqa_core.answering.generate import engine_for
+from medqa_core.answering.question import Precision
 from medqa_core.data.pairs import Pair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
@@ -87,20 +88,26 @@ def measure(
             engine = engine_for(pair, side, settings, precision, lambda stage: progress(stage, len(done), total))
             yield from engine.answers(questions.prompts, max_new_tokens, done)
 
-    totals, loss_seconds = _each(f"{name}: loss", losses, len(questions.examples), partial, progress)
-    ids, answer_seconds = _each(f"{name}: answers", answers, len(questions.prompts), partial, progress)
+    totals, loss_seconds = each(f"{name}: loss", losses, len(questions.examples), partial, progress)
+    ids, answer_seconds = each(f"{name}: answers", answers, len(questions.prompts), partial, progress)
     known = [AnswerLoss(math.nan if total is None else total, tokens) for total, tokens in totals]
     return Measured(known, ids, loss_seconds, answer_seconds)
 
 
-def _each(
+def each(
     stage: str,
     compute: Callable[[Collection[int]], Iterator[dict[int, Any]]],
     total: int,
     partial: Partial,
     progress: Progress,
 ) -> tuple[list[Any], float]:
-    """A value a question and the seconds they took, those that were kept earlier included."""
+    """A value a question and the seconds they took, those that were kept earlier included.
+
+    Args:
+        stage: under this name its values are kept.
+        compute: given the questions that are done, the values of the others by their place, batch by batch.
+        total: the number of questions.
+    """
     kept = [row for row in partial.rows if row.get("stage") == stage]
     values = {int(index): value for row in kept for index, value in row["values"].items()}
     seconds = sum(row["seconds"] for row in kept)

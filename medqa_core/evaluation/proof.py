@@ -4,9 +4,12 @@ from typing import Any
 
 import torch
 
+from medqa_core.answering.pool import Models
+from medqa_core.answering.question import GenerationSettings
+from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.pair import ModelPair
+from medqa_core.models.pair import SIDES, ModelPair
 from medqa_core.models.prompt import encode_prompt
 
 QUESTIONS = (
@@ -15,6 +18,10 @@ QUESTIONS = (
     "Is high blood pressure inherited?",
 )
 """What both are asked."""
+TOKENS = 12
+"""Of each answer, where answers are compared."""
+NEAR = 1e-3
+"""Logits no further apart are a tie, which two engines may round either way."""
 
 
 def base_problem(pair: ModelPair, settings: Settings) -> str | None:
@@ -39,6 +46,45 @@ def base_problem(pair: ModelPair, settings: Settings) -> str | None:
     if all(torch.equal(one, other) for one, other in zip(tuned, alone, strict=True)):
         return "the fine-tuned side computes exactly what the base does: its weights change nothing"
     return None
+
+
+def self_test(models: Models, settings: Settings) -> tuple[bool, str]:
+    """Whether each column is who it says, and a sentence that says what was compared.
+
+    `base_problem`, and then what answers here, which may be a converted copy: in float32 its greedy tokens must be
+    those that the proven sides compute.
+
+    Raises:
+        ModelError: the base cannot be loaded again.
+    """
+    problem = base_problem(models.pair, settings)
+    if problem:
+        return False, f"Failed: {problem}."
+    proven = (
+        f"On {len(QUESTIONS)} questions the base column's logits equal, bit for bit, those of {models.pair.base.name} "
+        "loaded afresh without any adapter; the fine-tuned column's do not."
+    )
+    if models.streams.precision != "float32":
+        return True, f"{proven} What answers now is their int8 copy, whose tokens may differ."
+    differ = False
+    for question in QUESTIONS:
+        ids = encode_prompt(models.pair.tokenizer, question, models.pair.prompt)
+        said: list[list[int | None]] = [[], []]
+        prompts = [Prompt(side, ids, TOKENS) for side in SIDES]
+        for step in models.streams.decode(prompts, GenerationSettings(temperature=0)):
+            if step is not None:
+                said[step.column].append(step.token)
+        differ |= said[0] != said[1]
+        for side, tokens in zip(SIDES, said, strict=True):
+            answer = [models.pair.tokenizer.eos_token_id if token is None else token for token in tokens]
+            with models.pair.side(side) as model:
+                logits = _logits(model, ids + answer)[0, len(ids) - 1 : -1]
+            chosen = logits[range(len(answer)), answer]
+            if not torch.all(logits.max(-1).values - chosen <= NEAR):
+                return False, f"Failed: {models.streams.name} does not say what the {side} weights do ({question})."
+    same = f"{models.streams.name}, which answers here, says the same first {TOKENS} tokens as they do"
+    alike = "" if differ else "; these are the same in both columns, so that they cannot tell one from the other"
+    return True, f"{proven} {same}{alike}."
 
 
 @torch.inference_mode()

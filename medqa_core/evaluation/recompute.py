@@ -1,11 +1,12 @@
 """The figures of a run's evaluation once more, from the rows that they were computed from."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pandas as pd
 
+from medqa_core.evaluation.grounded_rows import judge_grounded
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
@@ -22,7 +23,10 @@ Side = Literal["base", "fine_tuned"]
 
 
 def evaluation_problem(
-    evaluation: Evaluation, rows: pd.DataFrame | None, mmlu: pd.DataFrame | None
+    evaluation: Evaluation,
+    rows: pd.DataFrame | None,
+    mmlu: pd.DataFrame | None,
+    grounded: pd.DataFrame | None = None,
 ) -> tuple[int, str | None]:
     """How many figures of `evaluation` were recomputed, and the first that differs, with both values.
 
@@ -41,6 +45,10 @@ def evaluation_problem(
         compared += _metrics("clean", evaluation.clean, found.clean, same_rule)
     if rows is not None:
         compared += _generation(evaluation, rows)
+    if evaluation.grounded is not None and rows is not None and grounded is not None:
+        for side, metrics in judge_grounded(rows, grounded).items():
+            stated = getattr(evaluation.grounded, f"against_{side}")
+            compared += _metrics(f"grounded.against_{side}", stated, metrics, same_rule)
     for name, stated, recomputed in compared:
         if not same(stated, recomputed):
             return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
@@ -112,15 +120,18 @@ def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str 
     return count, None
 
 
-def scores_problem(rows: pd.DataFrame, references: list[tuple[str, ...]]) -> tuple[int, str | None]:
+def scores_problem(
+    rows: pd.DataFrame, references: list[tuple[str, ...]], sides: Sequence[str] = SIDES
+) -> tuple[int, str | None]:
     """How many scores of stored answers were recomputed, and the first that differs.
 
     Args:
         rows: the run's predictions, in the order of `references`.
         references: each question's reference answers.
+        sides: before an underscore, what the columns of the answers and their scores begin with.
     """
     count = 0
-    for side in SIDES:
+    for side in sides:
         stored = rows[f"{side}_answer"].notna().to_numpy()
         some = rows[stored]
         known = [texts for texts, there in zip(references, stored, strict=True) if there]
@@ -136,3 +147,14 @@ def scores_problem(rows: pd.DataFrame, references: list[tuple[str, ...]]) -> tup
                     what = f"{side} answer to {row['question_id']}, {name}"
                     return count, f"{what}: stated {_text(float(stated))}, recomputed {_text(scores[name])}"
     return count, None
+
+
+def grounded_scores_problem(
+    grounded: pd.DataFrame, references: Mapping[str, tuple[str, ...]]
+) -> tuple[int, str | None]:
+    """The same for grounded answers, whose columns have no prefix; `references` by question id."""
+    strange = [id_ for id_ in grounded["question_id"] if id_ not in references]
+    if strange:
+        return 0, f"{len(strange)} grounded answers are to other questions than the run's, {strange[0]} first"
+    rows = grounded.add_prefix("grounded_").assign(question_id=grounded["question_id"])
+    return scores_problem(rows, [references[id_] for id_ in grounded["question_id"]], ["grounded"])

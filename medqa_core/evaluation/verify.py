@@ -11,7 +11,7 @@ from medqa_core.data import sources
 from medqa_core.data.pairs import Pair, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.proof import base_problem
-from medqa_core.evaluation.recompute import evaluation_problem, mmlu_problem, scores_problem
+from medqa_core.evaluation.recompute import evaluation_problem, grounded_scores_problem, mmlu_problem, scores_problem
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
@@ -20,6 +20,7 @@ from medqa_core.models import folders
 from medqa_core.models.locate import locate
 from medqa_core.models.pair import load_pair
 from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.grounded import GROUNDED
 from medqa_core.runs.manifest import MANIFEST, check_manifest
 from medqa_core.runs.mmlu import ANSWERS, RESULTS
 from medqa_core.runs.predictions import PREDICTIONS
@@ -150,7 +151,10 @@ def _evaluation(
         if frame is None:
             problem = _unread(run, name)
             return (False, problem) if problem else (None, f"{name} is missing: the figures were computed from it.")
-    count, problem = evaluation_problem(evaluation, rows, answers if "mmlu" in evaluation.metrics else None)
+    grounded = run.grounded() if evaluation.grounded else None
+    if evaluation.grounded and grounded is None:
+        return False, _unread(run, GROUNDED) or f"{GROUNDED} is missing: figures were computed from it."
+    count, problem = evaluation_problem(evaluation, rows, answers if "mmlu" in evaluation.metrics else None, grounded)
     older = "" if evaluation.rule == VERSION else "; intervals and verdicts are of another version, not compared"
     return problem is None, problem or f"{count} figures recomputed{older}"
 
@@ -181,6 +185,9 @@ def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     own: list[tuple[str, ...]] = [(one.answer,) for one in questions]
     references = references_of(questions, pairs) if several else own
     count, problem = scores_problem(rows, references)
+    if problem is None and (grounded := run.grounded()) is not None:
+        more, problem = grounded_scores_problem(grounded, dict(zip(rows["question_id"], references, strict=True)))
+        count += more
     return problem is None, problem or f"{count} scores of {len(rows)} questions recomputed from the answers"
 
 

@@ -5,6 +5,7 @@ MedQAError                  (exit code 1)
 │   ├── UnknownName         a name that is not in a closed list; carries the nearest match
 │   └── QuestionRefused     a question that no model will be asked
 │       └── EmergencyDescribed  since it describes an emergency
+├── NotNow                  what was asked for has to wait
 ├── RunError                a run folder
 │   ├── RunNotFound         (exit code 2)
 │   ├── UnreadableFile      missing, torn, too large or invalid
@@ -49,6 +50,10 @@ class QuestionRefused(InputError):
 
 class EmergencyDescribed(QuestionRefused):
     """The question describes an emergency; the message is the referral, to be given in place of both answers."""
+
+
+class NotNow(MedQAError):
+    """Nothing is wrong with what was asked for, but it has to wait; the message says for what."""
 
 
 class RunError(MedQAError):

@@ -25,6 +25,8 @@ class Settings:
     """A folder with the MMLU subsets as CSV (`MEDQA_MMLU`), or None."""
     public: bool
     """A read-only demo for strangers (`MEDQA_PUBLIC=1`)."""
+    keep_questions: bool = False
+    """Whether a blind vote keeps its question's text (`MEDQA_KEEP_QUESTIONS=1`): it may tell of the person who asks."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -39,7 +41,8 @@ class Settings:
             cache=_path("MEDQA_CACHE") or Path(platformdirs.user_cache_dir("medqa-lab")),
             medquad=_path("MEDQA_MEDQUAD") or _if_there(shared / "MedQuAD-master.zip"),
             mmlu=_path("MEDQA_MMLU") or _if_there(shared / "mmlu"),
-            public=os.environ.get("MEDQA_PUBLIC", "").strip().lower() in {"1", "true", "yes", "on"},
+            public=_on("MEDQA_PUBLIC"),
+            keep_questions=_on("MEDQA_KEEP_QUESTIONS"),
         )
 
 
@@ -49,6 +52,10 @@ def _path(variable: str) -> Path | None:
         return Path(value).expanduser().absolute() if value else None
     except RuntimeError as error:  # `~name` of a user that does not exist
         raise InputError(f"{variable}: {shorten(value)!r} names the home folder of an unknown user.") from error
+
+
+def _on(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in {"1", "true", "yes", "on"}
 
 
 def _if_there(path: Path) -> Path | None:

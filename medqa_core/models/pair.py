@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from medqa_core.foundation.errors import ModelError, ModelUnavailable
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.loader import LoadedModel, load
+from medqa_core.models.loader import LoadedModel, load, locate, pick_device
+from medqa_core.models.memory import require_memory
 from medqa_core.models.prompt import PromptKind, kind_for
 from medqa_core.models.quiet import quiet
 from medqa_core.runs.store import Run
@@ -59,11 +60,15 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
 
     Raises:
         ModelUnavailable: the run has no model of its own, or its base is not in reach.
-        ModelError: the adapter is damaged, or was trained on another base.
+        ModelError: the adapter is damaged or was trained on another base, or two whole models do not fit into memory.
     """
     record = run.record
     if record.base_model is None or (run.adapter is None and run.model is None):
         raise ModelUnavailable(f"{run.id} holds no model: it can be read but not asked.")
+    if run.adapter is None and run.model is not None:
+        located = locate(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
+        folders = {located.name: located.folder, f"{run.id}/model": run.model}
+        require_memory(run.id, folders, device=pick_device(), progress=progress)
     base = load(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
     if record.base_model.sha256 and record.base_model.sha256 != base.sha256:
         raise ModelError(

@@ -4,6 +4,7 @@ A chat model gets its own template: put to it bare, a question is mostly answere
 against that would be false. A model without a template gets `Question: … / Answer:`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +45,17 @@ def prompt_text(tokenizer: Any, question: str, kind: PromptKind) -> str:
         [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
     )
     return text
+
+
+def with_passages(question: str, passages: Sequence[str]) -> str:
+    """The question with what may be read before answering it; both are data, and no control token is read from them.
+
+    The question stands last: a small model continues what it has just read.
+    """
+    if not passages:
+        return question
+    numbered = "\n".join(f"[{number}] {text}" for number, text in enumerate(passages, 1))
+    return f"{numbered}\n\nAnswer from the passages above: {question}"
 
 
 def encode_prompt(tokenizer: Any, question: str, kind: PromptKind) -> list[int]:

@@ -13,8 +13,8 @@ from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.manifest import MANIFEST
 from medqa_core.runs.store import Run
 
-LEFT_OUT = ("checkpoints", "job.json")
-"""What only a resume or the queue needs."""
+LEFT_OUT = ("checkpoints", "job.json", "votes.jsonl")
+"""What only a resume or the queue needs, and the votes, which are the host's to share."""
 LOG = "train.log"
 """The worker's output, which may hold paths of its machine."""
 WEIGHTS = ("adapter", "model")

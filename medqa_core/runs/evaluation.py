@@ -60,6 +60,22 @@ Metrics = Annotated[dict[MetricName, Metric], BeforeValidator(_known)]
 """A verdict a metric."""
 
 
+class Grounded(Record):
+    """Answers given after reading passages of the training documents, against both models' without them.
+
+    In its metrics `base` is the value of the model that is compared with, `fine_tuned` that of the grounded answers,
+    `difference` grounded − that model; p-values are corrected for all comparisons here together.
+    """
+
+    weights: Literal["base", "fine_tuned"]
+    """Whose weights read the passages and answered."""
+    against_base: Metrics = {}
+    against_fine_tuned: Metrics = {}
+    generation: Generation | None = None
+    protocol: dict[str, Line] = {}
+    """How passages were found and put, whose weights, and the SHA-256 of both models' weights."""
+
+
 class Evaluation(Record):
     """The whole of `evaluation.json`."""
 
@@ -77,6 +93,8 @@ class Evaluation(Record):
     """The same on the test questions whose reference shares no 13-gram with a training answer."""
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
+    grounded: Grounded | None = None
+    """None where grounded answers were not measured."""
     protocol: dict[str, Line] = {}
     """How it was measured, for people: prompts, decoding, ROUGE variant, resampling."""
     seconds: float | None = None

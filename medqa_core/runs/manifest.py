@@ -10,10 +10,11 @@ from medqa_core.foundation.errors import OutsideStore, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.schema import plain
+from medqa_core.runs.votes import VOTES
 
 MANIFEST = "manifest.json"
-CHANGING = frozenset({"status.json", "job.json", "train.log", MANIFEST})
-"""Files that the control plane goes on writing; with them `checkpoints/` and whatever starts with a dot."""
+CHANGING = frozenset({"status.json", "job.json", "train.log", VOTES, MANIFEST})
+"""Files that go on changing: the control plane's and the votes. With them `checkpoints/` and what starts with a dot."""
 CHECKPOINTS = "checkpoints"
 _SUM = re.compile(r"[0-9a-f]{64}")
 

@@ -12,6 +12,7 @@ from medqa_core.foundation.errors import InputError, OutsideStore, RunError, Unr
 from medqa_core.foundation.files import read_json, read_text
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.evaluation import Evaluation
+from medqa_core.runs.grounded import GROUNDED, read_grounded
 from medqa_core.runs.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
 from medqa_core.runs.predictions import PREDICTIONS, read_predictions
 from medqa_core.runs.schema import RunRecord, plain
@@ -63,6 +64,14 @@ class Run:
             return read_predictions(self.folder)
         except (UnreadableFile, OutsideStore) as error:
             self._note(error, PREDICTIONS)
+            return None
+
+    def grounded(self) -> pd.DataFrame | None:
+        """One row a test question that was answered after reading passages, or None where there are none to read."""
+        try:
+            return read_grounded(self.folder)
+        except (UnreadableFile, OutsideStore) as error:
+            self._note(error, GROUNDED)
             return None
 
     def mmlu(self) -> MMLUResults | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from medqa_core.foundation.errors import RunError, UnreadableFile
 from medqa_core.foundation.files import dumps
+from medqa_core.foundation.lines import append, left_out, open_to_append, read_lines
 from medqa_core.foundation.paths import resolve_inside
 
 NUMBERS = ("step", "epoch", "attempt", "time", "loss", "learning_rate", "grad_norm", "tokens", "examples")
@@ -36,15 +37,11 @@ class SeriesWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        if torn:
-            os.write(self._descriptor, b"\n")
+        self._descriptor = open_to_append(path)
 
     def append(self, split: SplitName, **values: float | int | None) -> None:
         """One row, on disk when this returns."""
-        os.write(self._descriptor, encode_row(split, **values).encode())
-        os.fsync(self._descriptor)
+        append(self._descriptor, encode_row(split, **values))
 
     def close(self) -> None:
         """Close the file; the writer is not used afterwards."""
@@ -86,26 +83,14 @@ def read_series(run_folder: Path) -> Series:
         path = resolve_inside(run_folder, "metrics.jsonl")
         if not path.is_file():
             raise UnreadableFile("metrics.jsonl is missing: this run has no curve.")
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            if size > READ_LIMIT:
-                file.seek(size - READ_LIMIT)
-                file.readline()
-            content = file.read(READ_LIMIT)
+        lines, problems = read_lines(path, READ_LIMIT)
     except (RunError, OSError) as error:
         return Series(_curve([]), _curve([]), [str(error)])
-    problems = [f"metrics.jsonl is {size // 2**20} MiB; its last {READ_LIMIT // 2**20} were read."] * (
-        size > READ_LIMIT
-    )
-    rows, odd = _parse(content.decode("utf-8", "replace").split("\n"))
-    if odd:
-        problems.append(
-            f"metrics.jsonl: {odd} line{'s' * (odd > 1)} could not be read and {'were' if odd > 1 else 'was'} left out."
-        )
+    rows, odd = _parse(lines)
     return Series(
         _curve(r for r in rows if r["split"] == "train"),
         _curve(r for r in rows if r["split"] == "validation"),
-        problems,
+        problems + left_out("metrics.jsonl", odd),
     )
 
 

@@ -1,20 +1,10 @@
-"""How the Gradio widget looks and speaks: the app's palette, and the lines around the answers."""
+"""How the Gradio widget looks: the app's palette on Gradio's parts, and how its frame fits the page."""
 
-from html import escape
+from typing import Any
 
 import gradio as gr
 
-from medqa_core.answering.compare import Answer
-from medqa_core.answering.emergency.screen import BESIDE, CALL
 from pages.parts.theme import DARK, FONT, LIGHT, MONO
-
-NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
-STATES = {
-    "running": "answering",
-    "ended": "ended by the model",
-    "cut": "cut at the token limit",
-    "stopped": "stopped",
-}
 
 THEME = gr.themes.Base(
     font=[*(part.strip().strip("'") for part in FONT.split(","))],
@@ -73,15 +63,26 @@ html.embedded {{ min-height: 0 !important; }}
 #question textarea {{ font-size: 1.15rem; }}
 #actions {{ align-items: center; }}
 #status {{ min-width: 200px !important; }}
-.card {{ border-top: 3px solid {LIGHT.base}; }}
-.card.base {{ border-top-style: dashed; }}
-.dark .card {{ border-top-color: {DARK.base}; }}
-.card.tuned {{ border-top-color: {LIGHT.tuned}; }}
-.dark .card.tuned {{ border-top-color: {DARK.tuned}; }}
-.card.base [data-testid="block-info"] {{ color: {LIGHT.base} !important; font-weight: 600; }}
-.dark .card.base [data-testid="block-info"] {{ color: {DARK.base} !important; }}
-.card.tuned [data-testid="block-info"] {{ color: {LIGHT.tuned} !important; font-weight: 600; }}
-.dark .card.tuned [data-testid="block-info"] {{ color: {DARK.tuned} !important; }}
+.card {{ gap: 0 !important; justify-content: flex-start; }}
+.card > * {{ flex: 0 0 auto !important; }}
+.who {{ border-top: 3px solid {LIGHT.rule}; padding: 6px 2px 4px; font-weight: 600; }}
+.dark .who {{ border-top-color: {DARK.rule}; }}
+.who.base {{ border-top: 3px dashed {LIGHT.base}; color: {LIGHT.base}; }}
+.dark .who.base {{ border-top-color: {DARK.base}; color: {DARK.base}; }}
+.who.fine_tuned {{ border-top-color: {LIGHT.tuned}; color: {LIGHT.tuned}; }}
+.dark .who.fine_tuned {{ border-top-color: {DARK.tuned}; color: {DARK.tuned}; }}
+.who.grounded {{ border-top: 3px dotted {LIGHT.grounded}; color: {LIGHT.grounded}; }}
+.dark .who.grounded {{ border-top-color: {DARK.grounded}; color: {DARK.grounded}; }}
+.spans {{ white-space: pre-wrap; color: {LIGHT.text}; margin: 4px 0; }}
+.dark .spans {{ color: {DARK.text}; }}
+mark {{ color: inherit; background: none; padding-bottom: 1px; }}
+mark.copied {{ border-bottom: 2px solid {LIGHT.worse}; }}
+mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
+.dark mark.copied, .dark mark.near {{ border-bottom-color: {DARK.worse}; }}
+.sources {{ padding: 6px 10px; font-size: .9rem; }}
+.sources ol {{ list-style: decimal; padding-left: 1.4em; margin: 4px 0; }}
+.sources a {{ color: {LIGHT.link}; text-decoration: underline; }}
+.dark .sources a {{ color: {DARK.link}; }}
 .card textarea {{ line-height: 1.55; }}
 .bad {{ color: {LIGHT.worse}; }}
 .dark .bad {{ color: {DARK.worse}; }}
@@ -112,46 +113,5 @@ as what is in it. Opened by itself the widget shows its note whatever the addres
 
 HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}</script>'
 
-
-def status(text: str, *, bad: bool = False) -> str:
-    """The line above the answers, read out when it changes."""
-    role = "alert" if bad else "status"
-    return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
-
-
-def referred() -> str:
-    """The referral, in place of both answers and read out at once."""
-    return f'<div role="alert" class="referral"><strong>{escape(CALL)}</strong><p>{escape(BESIDE)}</p></div>'
-
-
-def about(emergencies: str) -> str:
-    """What this demo is, and how well it tells an emergency."""
-    parts = (
-        "Two small language models answer: the base model as it was published, and the same model after a fine-tune. "
-        "Neither knows medicine; both make things up. Nothing here is medical advice.",
-        "A question that describes an emergency is not put to them; the emergency number is given instead. What "
-        f"decides is a small statistical classifier, which understands nothing. {emergencies}",
-        "Under each answer stands what produced it: the hashes of the weights and the prompt, the settings, the seed.",
-    )
-    return "".join(f"<p>{escape(part)}</p>" for part in parts)
-
-
-def meta(answer: Answer) -> str:
-    """The line under an answer: what produced it, in full behind a disclosure."""
-    made = answer.provenance
-    adapter = f"adapter {made.adapter_sha256[:8]}" if made.adapter_sha256 else "no adapter"
-    short = (
-        f"{made.model}, {adapter} · {answer.tokens} tokens in {answer.seconds:.1f} s "
-        f"({answer.tokens_per_second:.1f} a second) · {STATES[answer.state]}"
-    )
-    facts = {
-        "run": made.run_id,
-        "base weights, SHA-256": made.base_sha256,
-        "adapter, SHA-256": made.adapter_sha256 or "none: this is the base model as it is",
-        "prompt": f"{made.prompt}, SHA-256 {made.prompt_sha256}",
-        "temperature": f"{made.temperature:g}",
-        "longest answer": f"{made.max_new_tokens} tokens",
-        "seed": str(made.seed),
-    }
-    rows = "".join(f"<div>{escape(name)}: <code>{escape(value)}</code></div>" for name, value in facts.items())
-    return f"<details><summary>{escape(short)}</summary>{rows}</details>"
+LOOK: dict[str, Any] = {"theme": THEME, "css": CSS, "head": HEAD}
+"""What Gradio takes where it mounts or launches."""

@@ -1,36 +1,37 @@
 """Both answers are what each model alone would say, and each carries what produced it."""
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
+import ctranslate2
 import pytest
 import torch
+import transformers
 
 from medqa_core.answering import compare as module
-from medqa_core.answering.compare import Answer, compare
+from medqa_core.answering.admission import Limits
+from medqa_core.answering.compare import Answer, Column, Grounding, compare
+from medqa_core.answering.pool import Models
 from medqa_core.answering.question import GenerationSettings
-from medqa_core.foundation.errors import QuestionRefused
+from medqa_core.answering.streams import ConvertedStreams
+from medqa_core.foundation.errors import EmergencyDescribed, QuestionRefused
 from medqa_core.foundation.files import sha256, sha256_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
-from medqa_core.models.prompt import encode_prompt, prompt_text
+from medqa_core.models.pair import SIDES, ModelPair, Side
+from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.runs.run import Run
 
+from .conftest import StreamsOf
 from .ending import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"
+PASSAGES = ("Gout is a form of arthritis.", "A joint swells and hurts, often at night.")
 GREEDY = GenerationSettings(temperature=0, max_new_tokens=24)
 WARM = GenerationSettings(temperature=1.0, max_new_tokens=24, seed=1)
-
-
-@pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
 
 
 @pytest.fixture
@@ -39,13 +40,13 @@ def as_ids(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair.tokenizer, "decode", lambda ids, **_: " ".join(map(str, ids)))
 
 
-def last(items: Iterator[dict[Side, Answer]]) -> dict[Side, Answer]:
+def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
     return list(items)[-1]
 
 
-def generated(model: Any, pair: ModelPair, count: int) -> list[int]:
+def generated(model: Any, pair: ModelPair, count: int, question: str = QUESTION) -> list[int]:
     """What transformers' own greedy decoding says."""
-    prompt = torch.tensor([encode_prompt(pair.tokenizer, QUESTION, "chat")])
+    prompt = torch.tensor([encode_prompt(pair.tokenizer, question, "chat")])
     out = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
@@ -57,17 +58,23 @@ def generated(model: Any, pair: ModelPair, count: int) -> list[int]:
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_greedy_is_generate_token_by_token_on_both_sides(pair: ModelPair, lab: Settings) -> None:
+def test_greedy_is_generate_token_by_token_on_both_sides(models: Models, lab: Settings) -> None:
     expected: dict[Side, list[int]] = {
-        "base": generated(load("toy", settings=lab).model, pair, 24),
-        "fine_tuned": generated(load_pair_alone(pair, lab), pair, 24),
+        "base": generated(load("toy", settings=lab).model, models.pair, 24),
+        "fine_tuned": generated(load_pair_alone(models.pair, lab), models.pair, 24),
     }
     assert expected["base"] != expected["fine_tuned"]
-    for count, answers in enumerate(compare(pair, QUESTION, GREEDY), 1):
+    shown: dict[Side, list[int]] = {side: [] for side in SIDES}
+    for answers in compare(models, QUESTION, GREEDY):
+        assert list(answers) == list(SIDES)
         for side in SIDES:
-            assert answers[side].text == " ".join(map(str, expected[side][:count]))
-            assert answers[side].tokens == count
-            assert answers[side].state == ("cut" if count == 24 else "running")
+            answer = answers[side]
+            assert answer.text == " ".join(map(str, expected[side][: answer.tokens]))
+            assert answer.state == ("cut" if answer.tokens == 24 else "running")
+            shown[side].append(answer.tokens)
+    for counts in shown.values():  # never two at a time, and none taken back
+        assert {after - before for before, after in itertools.pairwise([0, *counts])} == {0, 1}
+        assert counts[-1] == 24
 
 
 def load_pair_alone(pair: ModelPair, lab: Settings) -> Any:
@@ -81,96 +88,127 @@ def load_pair_alone(pair: ModelPair, lab: Settings) -> Any:
         return PeftModel.from_pretrained(load("toy", settings=lab).model, str(folder)).eval()
 
 
+def test_what_is_asked_by_default_is_greedy(models: Models) -> None:
+    answers = last(compare(models, QUESTION, limits=Limits(max_new_tokens=1)))
+    assert {answers[side].provenance.temperature for side in SIDES} == {0}
+
+
 @pytest.mark.usefixtures("as_ids")
-def test_a_seed_gives_the_same_answers_again_and_another_one_others(pair: ModelPair) -> None:
-    first, again = last(compare(pair, QUESTION, WARM)), last(compare(pair, QUESTION, WARM))
+def test_a_seed_gives_the_same_answers_again_and_another_one_others(models: Models) -> None:
+    first, again = last(compare(models, QUESTION, WARM)), last(compare(models, QUESTION, WARM))
     torch.rand(3)  # the process's own random numbers have no part in it
-    other = last(compare(pair, QUESTION, WARM.model_copy(update={"seed": 2})))
+    other = last(compare(models, QUESTION, WARM.model_copy(update={"seed": 2})))
     for side in SIDES:
         assert first[side].text == again[side].text != other[side].text
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_sides_differ(pair: ModelPair) -> None:
+def test_the_sides_differ(models: Models) -> None:
     for settings in (GREEDY, WARM):
-        answers = last(compare(pair, QUESTION, settings))
+        answers = last(compare(models, QUESTION, settings))
         assert answers["base"].text != answers["fine_tuned"].text
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_a_temperature_next_to_zero_is_greedy(pair: ModelPair) -> None:
-    greedy = last(compare(pair, QUESTION, GREEDY))
+def test_a_temperature_next_to_zero_is_greedy(models: Models) -> None:
+    short = GREEDY.model_copy(update={"max_new_tokens": 6})
+    greedy = last(compare(models, QUESTION, short))
     for temperature in (1e-6, 1e-308, 5e-324):
-        cold = last(compare(pair, QUESTION, GREEDY.model_copy(update={"temperature": temperature})))
+        cold = last(compare(models, QUESTION, short.model_copy(update={"temperature": temperature})))
         assert {side: cold[side].text for side in SIDES} == {side: greedy[side].text for side in SIDES}
 
 
-def test_sampling_follows_the_models_probabilities(pair: ModelPair) -> None:
-    settings = GenerationSettings(temperature=0.5, max_new_tokens=1)
-    column = module._Column(pair, "base", [1], settings, "", 1)
-    logits = torch.tensor([0.0, math.log(2), -math.inf])
-    drawn = [column._choose(logits) for _ in range(4000)]
-    assert drawn.count(2) == 0
-    assert drawn.count(1) / 4000 == pytest.approx(0.8, abs=0.03)  # odds 2 at temperature 1 are 4 at 0.5
-
-
-def test_each_answer_says_what_produced_it(pair: ModelPair, smoke: Run, lab: Settings) -> None:
-    answers = last(compare(pair, f"  {QUESTION}\n", WARM))
+def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Settings) -> None:
+    answers = last(compare(models, f"  {QUESTION}\n", WARM, grounding=Grounding("base", PASSAGES)))
     weights = sha256(lab.cache / "models" / "toy" / "model.safetensors")
-    for side in SIDES:
-        found = answers[side].as_dict()["provenance"]
-        assert found == {
+    converted = isinstance(models.streams, ConvertedStreams)
+    version = f"CTranslate2 {ctranslate2.__version__}" if converted else f"transformers {transformers.__version__}"
+    assert tuple(answers) == get_args(Column)
+    for column, answer in answers.items():
+        asked = with_passages(QUESTION, PASSAGES) if column == "grounded" else QUESTION
+        assert answer.as_dict()["provenance"] == {
             "run_id": "smoke",
-            "side": side,
+            "side": column,
             "model": "toy",
             "revision": None,
             "base_sha256": weights,
             "adapter_sha256": sha256(smoke.folder / "adapter" / "adapter_model.safetensors")
-            if side == "fine_tuned"
+            if column == "fine_tuned"
             else None,
+            "engine": f"{version}, float32",
             "prompt": "chat",
-            "prompt_sha256": sha256_text(prompt_text(pair.tokenizer, QUESTION, "chat")),
+            "prompt_sha256": sha256_text(prompt_text(models.pair.tokenizer, asked, "chat")),
             "temperature": 1.0,
             "max_new_tokens": 24,
             "seed": 1,
+            "precision": "float32",
         }
-        assert answers[side].seconds > 0
-        assert answers[side].as_dict()["tokens_per_second"] == pytest.approx(24 / answers[side].seconds, abs=0.01)
-
-
-def test_the_reader_can_stop_both(pair: ModelPair) -> None:
-    calls = itertools.count()
-    items = list(compare(pair, QUESTION, GREEDY, cancelled=lambda: next(calls) >= 3))
-    assert len(items) == 4
-    assert {(items[-1][side].state, items[-1][side].tokens) for side in SIDES} == {("stopped", 3)}
-
-
-def test_stopped_before_the_first_token(pair: ModelPair) -> None:
-    (only,) = compare(pair, QUESTION, GREEDY, cancelled=lambda: True)
-    assert {(only[side].state, only[side].tokens, only[side].text) for side in SIDES} == {("stopped", 0, "")}
-    assert only["base"].tokens_per_second == 0
-
-
-def test_time_stops_both(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SECONDS", -1.0)
-    (only,) = compare(pair, QUESTION, GREEDY)
-    assert {only[side].state for side in SIDES} == {"stopped"}
+        assert answer.seconds > 0
+        assert answer.as_dict()["tokens_per_second"] == pytest.approx(answer.tokens / answer.seconds, abs=0.01)
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_end_token_ends_one_side_and_the_other_goes_on(pair: ModelPair) -> None:
-    first = last(compare(pair, QUESTION, GREEDY))
+@pytest.mark.parametrize("side", SIDES)
+def test_the_grounded_column_is_a_side_that_reads_passages(models: Models, side: Side) -> None:
+    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(side, PASSAGES)))
+    with models.pair.side(side) as model:
+        expected = generated(model, models.pair, 24, with_passages(QUESTION, PASSAGES))
+    assert answers["grounded"].text == " ".join(map(str, expected))
+    assert (answers["grounded"].provenance.adapter_sha256 is None) == (side == "base")
+    alone = last(compare(models, QUESTION, GREEDY))  # the third column changes nothing in the two others
+    assert {name: answers[name].text for name in SIDES} == {name: alone[name].text for name in SIDES}
+
+
+def test_the_reader_can_stop_both(models: Models) -> None:
+    calls = itertools.count()
+    items = list(compare(models, QUESTION, GREEDY, cancelled=lambda: next(calls) >= 3))
+    assert len(items) == 4
+    assert {items[-1][side].state for side in SIDES} == {"stopped"}
+    assert sum(items[-1][side].tokens for side in SIDES) <= 4
+
+
+def test_stopped_at_the_first_token(models: Models) -> None:
+    (only,) = compare(models, QUESTION, GREEDY, cancelled=lambda: True)
+    assert {only[side].state for side in SIDES} == {"stopped"}
+    waiting = min(only.values(), key=lambda answer: answer.tokens)
+    assert (waiting.tokens, waiting.text, waiting.seconds, waiting.tokens_per_second) == (0, "", 0, 0)
+
+
+def test_who_stops_after_the_end_stops_nothing(models: Models) -> None:
+    items = iter(range(2))
+    one = GREEDY.model_copy(update={"max_new_tokens": 1})
+    answers = last(compare(models, QUESTION, one, cancelled=lambda: next(items) > 0))
+    assert {answers[side].state for side in SIDES} == {"cut"}  # asked once, between the first column's end and the last
+
+
+def test_time_stops_both(models: Models) -> None:
+    (only,) = compare(models, QUESTION, GREEDY, limits=Limits(seconds=-1.0))
+    assert {only[side].state for side in SIDES} == {"stopped"}
+
+
+def test_the_limit_of_tokens_cuts_what_was_asked_for(models: Models) -> None:
+    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=5)))
+    assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 5)}
+    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=500)))
+    assert {answers[side].tokens for side in SIDES} == {24}
+
+
+@pytest.mark.usefixtures("as_ids")
+def test_the_end_token_ends_one_side_and_the_other_goes_on(models: Models, streams_of: StreamsOf) -> None:
+    pair = models.pair
+    first = last(compare(models, QUESTION, GREEDY))
     token = int(first["fine_tuned"].text.split()[0])
     assert str(token) not in first["base"].text.split()
     ending = replace(pair, base=replace(pair.base, tokenizer=Ending(pair.tokenizer, token)))
-    answers = last(compare(ending, QUESTION, GREEDY))
+    answers = last(compare(Models(ending, streams_of(ending)), QUESTION, GREEDY))
     assert (answers["fine_tuned"].state, answers["fine_tuned"].tokens, answers["fine_tuned"].text) == ("ended", 0, "")
     assert (answers["base"].state, answers["base"].text) == ("cut", first["base"].text)
 
 
-def test_half_a_character_is_held_back_until_it_is_whole(pair: ModelPair) -> None:
-    column = module._Column(pair, "base", [1], GREEDY, "", 9)
-    heart = pair.tokenizer("a🫀", add_special_tokens=False)["input_ids"]
+def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None:
+    provenance = last(compare(models, QUESTION, GREEDY))["base"].provenance
+    heart = models.pair.tokenizer("a🫀", add_special_tokens=False)["input_ids"]
+    column = module._Column(models.pair.tokenizer, provenance, [])
     shown = []
     for count in range(1, len(heart) + 1):
         column.ids = heart[:count]
@@ -181,32 +219,39 @@ def test_half_a_character_is_held_back_until_it_is_whole(pair: ModelPair) -> Non
     assert column.answer().text.startswith("a\ufffd")  # an answer that was cut there shows that it was
 
 
-@pytest.mark.parametrize("question", ["", "🫀", 5, "a" * 100_000])
-def test_a_refused_question_computes_nothing(pair: ModelPair, question: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_Column", None)
-    with pytest.raises(QuestionRefused):
-        next(compare(pair, question, GREEDY))
+@pytest.mark.parametrize("question", ["", "🫀", 5, "a" * 100_000, "I took 40 paracetamol tablets"])
+def test_a_refused_question_computes_nothing(models: Models, question: Any) -> None:
+    class Untouched:
+        name = precision = "float32"
+
+        def decode(self, *_: Any) -> None:
+            pytest.fail("a model was asked")
+
+    expected = EmergencyDescribed if question == "I took 40 paracetamol tablets" else QuestionRefused
+    with pytest.raises(expected):
+        next(compare(Models(models.pair, Untouched()), question, GREEDY))  # type: ignore[arg-type]
 
 
-def test_an_answer_ends_where_the_models_context_does(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    length = len(encode_prompt(pair.tokenizer, QUESTION, "chat"))
-    monkeypatch.setattr(pair.base.model.config, "max_position_embeddings", length + 2)
-    answers = last(compare(pair, QUESTION, GREEDY))
+def test_an_answer_ends_where_the_models_context_does(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    length = len(encode_prompt(models.pair.tokenizer, QUESTION, "chat"))
+    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length + 2)
+    answers = last(compare(models, QUESTION, GREEDY))
     assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 2)}
-    monkeypatch.setattr(pair.base.model.config, "max_position_embeddings", length)
+    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length)
     with pytest.raises(QuestionRefused, match=rf"takes {length} tokens and toy reads {length} at most"):
-        next(compare(pair, QUESTION, GREEDY))
+        next(compare(models, QUESTION, GREEDY))
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_a_whole_fine_tuned_model_answers_too(pair: ModelPair, lab: Settings) -> None:
+def test_a_whole_fine_tuned_model_answers_too(models: Models, streams_of: StreamsOf, lab: Settings) -> None:
     """Two models of their own weights, as after `method=full`."""
     other = load("toy", settings=lab).model
     with torch.no_grad():
         other.model.norm.weight.neg_()
-    base = replace(load("toy", settings=lab), tokenizer=pair.tokenizer)
-    full = replace(pair, base=base, adapted=other)
+    base = replace(load("toy", settings=lab), tokenizer=models.pair.tokenizer)
+    full = replace(models.pair, base=base, adapted=other, adapter_sha256="a whole model")
     assert not full.shares_weights
-    answers = last(compare(full, QUESTION, GREEDY))
-    assert answers["base"].text == last(compare(pair, QUESTION, GREEDY))["base"].text
+    answers = last(compare(Models(full, streams_of(full)), QUESTION, GREEDY))
+    assert answers["base"].text == last(compare(models, QUESTION, GREEDY))["base"].text
+    assert answers["fine_tuned"].text == " ".join(map(str, generated(other, full, 24)))
     assert answers["fine_tuned"].text != answers["base"].text

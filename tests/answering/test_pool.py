@@ -11,6 +11,7 @@ import pytest
 from medqa_core.answering.pool import PairPool
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
 from medqa_core.foundation.settings import Settings
+from medqa_core.models import ctranslate
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -26,11 +27,48 @@ def store(smoke: Run, lab: Settings, tmp_path: Path) -> Settings:
 
 def test_a_run_is_loaded_once(store: Settings) -> None:
     pool, said = PairPool(store), []
-    with pool.lend("one", said.append) as first:
-        assert first.run_id == "one"
+    with pool.lend("one") as first:
+        assert first.pair.run_id == "one"
     with pool.lend("one", said.append) as again:
-        assert again is first
-    assert said == ["loading the adapter"]
+        assert again == first
+        assert again.pair is first.pair and again.streams is first.streams
+    assert said == []
+
+
+def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
+    said: list[str] = []
+    with PairPool(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
+        pass
+    assert said == [
+        "loading the adapter",
+        "converting the base model for fast answers, once",
+        "converting the fine-tuned model for fast answers, once",
+    ]
+
+
+def test_another_precision_needs_other_streams_and_no_other_pair(store: Settings) -> None:
+    pool = PairPool(store)
+    with pool.lend("one") as exact:
+        assert exact.streams.precision == "float32"
+    with pool.lend("one", precision="int8") as fast:
+        assert fast.streams.precision == "int8"
+        assert fast.streams.name.endswith(", int8")
+        assert fast.pair is exact.pair
+    with pool.lend("one") as again:
+        assert again.streams.precision == "float32"
+        assert again.pair is exact.pair
+
+
+def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answered(
+    store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
+    pool = PairPool(store)
+    for _ in range(2):
+        with pytest.raises(InputError, match="has no int8 mode: ask in float32"), pool.lend("one", precision="int8"):
+            pass
+    with pool.lend("one") as models:
+        assert models.streams.name.startswith("transformers ")
 
 
 def test_another_run_takes_its_place(store: Settings) -> None:
@@ -38,10 +76,11 @@ def test_another_run_takes_its_place(store: Settings) -> None:
     with pool.lend("one") as first, pytest.raises(RunNotFound), pool.lend("three"):
         pass
     with pool.lend("two") as other:
-        assert other.run_id == "two"
+        assert other.pair.run_id == "two"
+        assert other.streams is not first.streams
     with pool.lend("one") as again:
-        assert again is not first
-        assert again.run_id == "one"
+        assert again.pair is not first.pair
+        assert again.pair.run_id == "one"
 
 
 def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
@@ -50,7 +89,8 @@ def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
         pass
     os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
     with pool.lend("one") as second:
-        assert second is not first
+        assert second.pair is not first.pair
+        assert second.streams is not first.streams
 
 
 def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> None:
@@ -61,7 +101,7 @@ def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> Non
     with pytest.raises(ModelUnavailable, match="one holds no model"), pool.lend("one"):
         pass
     with pool.lend("two") as other:
-        assert other.run_id == "two"
+        assert other.pair.run_id == "two"
 
 
 def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: Settings) -> None:
@@ -73,8 +113,8 @@ def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: S
         with pytest.raises(ModelError, match="one: its adapter cannot be loaded"), pool.lend("one"):
             pass
     path.write_bytes(good)
-    with pool.lend("one") as pair:
-        assert pair.run_id == "one"
+    with pool.lend("one") as models:
+        assert models.pair.run_id == "one"
 
 
 def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +132,7 @@ def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkey
     with pool.lend("one") as first:
         pass
     with pool.lend("one") as second:
-        assert second is not first
+        assert second.pair is not first.pair
 
 
 @pytest.mark.parametrize("run_id", ["../smoke", "", "a/b", "x" * 65, ".hidden"])

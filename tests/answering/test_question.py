@@ -75,8 +75,10 @@ def test_any_text_is_refused_or_becomes_one_clean_line(text: str) -> None:
     found.encode("utf-8")
 
 
-def test_the_defaults_are_the_reference_runs() -> None:
-    assert GenerationSettings.checked() == GenerationSettings(temperature=0.3, max_new_tokens=128, seed=42)
+def test_the_defaults_are_the_evaluations() -> None:
+    assert GenerationSettings.checked() == GenerationSettings(
+        temperature=0, max_new_tokens=128, seed=42, precision="float32"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,7 @@ def test_the_defaults_are_the_reference_runs() -> None:
         ("temperature", -0.1), ("temperature", 2.1), ("temperature", math.nan), ("temperature", math.inf),
         ("temperature", "hot"), ("temperature", None),
         ("max_new_tokens", 0), ("max_new_tokens", 513), ("max_new_tokens", 1.5), ("max_new_tokens", 10**30),
+        ("precision", "int4"), ("precision", None),
         ("seed", -1), ("seed", 2**32), ("seed", "x"), ("seed", [1]),
         ("top_k", 5),
     ],

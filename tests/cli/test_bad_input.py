@@ -9,7 +9,21 @@ import pytest
 from .conftest import Said
 
 Cli = Callable[..., Said]
-VERBS = ("doctor", "data", "train", "stop", "runs", "evaluate", "mmlu", "replay", "report", "verify", "import", "ask")
+VERBS = (
+    "doctor",
+    "data",
+    "train",
+    "stop",
+    "runs",
+    "evaluate",
+    "mmlu",
+    "retrieval",
+    "replay",
+    "report",
+    "verify",
+    "import",
+    "ask",
+)
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_another_split_than_the_runs_is_refused(bare: Run, lab: Settings) -> Non
     record["data"]["split_hash"] = "ab" * 32
     write_json(bare.folder / "run.json", record)
     before = names(bare)
-    with pytest.raises(DataUnavailable, match=r"but smoke was trained on abababababab…: .* nothing was measured"):
+    with pytest.raises(DataUnavailable, match=r"but smoke was trained on abababababab…: .* it is not used"):
         evaluate(RunStore(bare.folder.parent).open("smoke"), lab)
     assert names(bare) == before
 
@@ -267,7 +267,7 @@ def test_changed_data_are_noticed(bare: Run, lab: Settings, monkeypatch: pytest.
     data = starter.load()
     edited = replace(data, pairs=tuple(replace(pair, answer=pair.answer + " Really.") for pair in data.pairs))
     monkeypatch.setattr(sources, "_starter", lambda: edited)
-    with pytest.raises(DataUnavailable, match="nothing was measured"):
+    with pytest.raises(DataUnavailable, match="it is not used"):
         evaluate(bare, lab)
     assert "evaluation.json" not in names(bare)
 

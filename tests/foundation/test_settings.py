@@ -7,7 +7,7 @@ import pytest
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 
-VARIABLES = ("MEDQA_REPORTS", "MEDQA_CACHE", "MEDQA_MEDQUAD", "MEDQA_MMLU", "MEDQA_PUBLIC")
+VARIABLES = ("MEDQA_REPORTS", "MEDQA_CACHE", "MEDQA_MEDQUAD", "MEDQA_MMLU", "MEDQA_PUBLIC", "MEDQA_KEEP_QUESTIONS")
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,7 @@ def test_defaults():
     settings = Settings.from_environment()
     assert settings.reports == PACKAGE_ROOT / "reports"
     assert settings.public is False
+    assert settings.keep_questions is False
     assert settings.cache.is_absolute()
     for found in (settings.medquad, settings.mmlu):
         assert found is None or found.exists()
@@ -56,10 +57,18 @@ def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch):
         Settings.from_environment()
 
 
+@pytest.mark.parametrize("variable", ["MEDQA_PUBLIC", "MEDQA_KEEP_QUESTIONS"])
 @pytest.mark.parametrize(
-    ("value", "public"),
+    ("value", "on"),
     [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("", False), ("no", False)],
 )
-def test_public(monkeypatch: pytest.MonkeyPatch, value: str, public: bool):
-    monkeypatch.setenv("MEDQA_PUBLIC", value)
-    assert Settings.from_environment().public is public
+def test_switches(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, on: bool):
+    monkeypatch.setenv(variable, value)
+    settings = Settings.from_environment()
+    assert settings.public is (on and variable == "MEDQA_PUBLIC")
+    assert settings.keep_questions is (on and variable == "MEDQA_KEEP_QUESTIONS")
+
+
+def test_questions_are_not_kept_unless_the_host_says_so(tmp_path: Path):
+    settings = Settings(reports=tmp_path, cache=tmp_path, medquad=None, mmlu=None, public=False)
+    assert settings.keep_questions is False

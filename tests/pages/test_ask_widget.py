@@ -43,8 +43,9 @@ def server(lab: Settings, smoke: Run) -> Iterator[str]:
 def ask(server: str) -> Ask:
     """Ask the API: the events that come back, each with its name and value."""
 
-    def go(question: str, run: str = "", temperature: float = 0.3, tokens: int = 8, seed: int = 42) -> Any:
-        values = {"data": [question, run, temperature, tokens, seed]}
+    def go(question: str, run: str = "", temperature: float = 0.3, tokens: int = 8, seed: int = 42,
+           precision: str = "float32", sources: bool = False) -> Any:  # fmt: skip
+        values = {"data": [question, run, temperature, tokens, seed, precision, sources]}
         with httpx.Client(base_url=f"{server}/gradio_api/call", timeout=60) as http:
             number = http.post("/compare", json=values).json()["event_id"]
             text = http.get(f"/compare/{number}").text
@@ -62,7 +63,8 @@ def _answers(url: str) -> bool:
 
 
 def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_embedded(server):
-    from pages.parts.ask_look import CSS, NOTICE
+    from pages.parts.ask_look import CSS
+    from pages.parts.ask_text import NOTICE
 
     page = httpx.get(server, timeout=30).text
     assert "Not medical advice" in NOTICE and "Not medical advice" in page
@@ -121,21 +123,25 @@ def test_bad_settings_are_refused_by_the_core(ask, settings, said):
     assert name == "error" and said in str(error)
 
 
-def test_the_run_asked_for_is_chosen_if_it_can_answer_else_the_newest_that_can(build):
-    from pages.ask_widget import chosen_run
+def test_a_third_answer_comes_with_the_passages_that_it_read(ask, smoke):
+    name, (answers,) = ask("What are the symptoms of gout?", smoke.id, 0.0, 4, 1, precision="float32", sources=True)[-1]
+    assert name == "complete" and answers["grounded"]["provenance"]["side"] == "grounded"
+    assert 1 <= len(answers["passages"]) <= 3
+    assert {"text", "question", "source", "url"} <= set(answers["passages"][0])
+    hashes = {answers[column]["provenance"]["prompt_sha256"] for column in ("base", "fine_tuned", "grounded")}
+    assert len(hashes) == 2, "the third prompt holds the passages, the others are one"
 
-    assert chosen_run(build.store) == chosen_run(build.store, "a") == ""
-    build.imported("imported")
-    build.finished("a")
-    build.finished("b")
-    assert chosen_run(build.store) == "b"
-    assert chosen_run(build.store, "a") == "a"
-    assert {chosen_run(build.store, asked) for asked in ("imported", "nobody", "../a")} == {"b"}
+
+def test_int8_is_answered_and_said(ask, smoke):
+    answers = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int8", sources=False)[-1][1][0]
+    assert answers["base"]["provenance"]["precision"] == "int8" and "int8" in answers["base"]["provenance"]["engine"]
+    name, error = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int1", sources=False)[-1]
+    assert name == "error" and "precision" in str(error)
 
 
 def test_what_is_said_of_the_demo_and_in_an_emergency():
     from medqa_core.answering.emergency.quality import measured
-    from pages.parts.ask_look import about, referred
+    from pages.parts.ask_text import about, referred
 
     assert 'role="alert"' in referred() and "112 in Europe" in referred()
     assert measured().sentence in about(measured().sentence)
@@ -144,10 +150,24 @@ def test_what_is_said_of_the_demo_and_in_an_emergency():
 
 def test_the_line_under_an_answer_is_escaped():
     from medqa_core.answering.compare import Answer, Provenance
-    from pages.parts.ask_look import meta, status
+    from pages.parts.ask_text import meta, status
 
     hostile = "<img src=x onerror=alert(1)>"
-    made = Provenance(hostile, "base", hostile, None, "0" * 64, None, "chat", "0" * 64, 0.3, 128, 42)
+    made = Provenance(
+        run_id=hostile,
+        side="base",
+        model=hostile,
+        revision=None,
+        base_sha256="0" * 64,
+        adapter_sha256=None,
+        engine=hostile,
+        prompt="chat",
+        prompt_sha256="0" * 64,
+        temperature=0.3,
+        max_new_tokens=128,
+        seed=42,
+        precision="float32",
+    )
     line = meta(Answer("text", 3, 1.5, "ended", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
     assert "adapter 11111111" in meta(

@@ -1,0 +1,109 @@
+"""Who may ask, how often and for how long: the limits of a demo for strangers, enforced whatever the interface."""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from medqa_core.foundation.errors import NotNow
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.store import RunStore
+
+QUESTIONS, WINDOW_SECONDS = 10, 300
+"""A visitor of a public demo may ask so many questions in so many seconds."""
+VISITORS = 10_000
+"""Remembered at a time: bounds the memory, whoever knocks."""
+AT_WORK = ("running", "stopping")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one question; they cut what its settings ask for."""
+
+    max_new_tokens: int = 512
+    seconds: float = 180.0
+    """After this long all answers end where they are."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Tighter ones on a public demo, where others wait."""
+        return cls(max_new_tokens=192, seconds=60.0) if settings.public else cls()
+
+
+class Admission:
+    """Decides whether a visitor's question is answered now. Without `MEDQA_PUBLIC` every one is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = RunStore(settings.reports)
+        self._salt = secrets.token_bytes(16)
+        self._asked: OrderedDict[bytes, deque[float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def admit(self, visitor: str) -> None:
+        """Count one question of `visitor`, an address that is kept as a salted hash, in memory alone.
+
+        Raises:
+            NotNow: it must wait: too many questions, or a fine-tune needs the device.
+        """
+        if not self._settings.public:
+            return
+        training = [entry.id for entry in self._store.list() if entry.state in AT_WORK]
+        if training:
+            raise NotNow(f"{training[0]} is being trained on this machine: ask again when it has ended.")
+        key, now = (
+            blake2b(visitor.encode("utf-8", "replace"), key=self._salt, digest_size=16).digest(),
+            time.monotonic(),
+        )
+        with self._lock:
+            times = self._asked.setdefault(key, deque())
+            self._asked.move_to_end(key)
+            while len(self._asked) > VISITORS:
+                self._asked.popitem(last=False)
+            while times and now - times[0] >= WINDOW_SECONDS:
+                times.popleft()
+            if len(times) >= QUESTIONS:
+                wait = max(1, round(WINDOW_SECONDS - (now - times[0])))
+                raise NotNow(
+                    f"{QUESTIONS} questions in {WINDOW_SECONDS // 60} minutes are what this demo can answer for one "
+                    f"visitor: ask again in {wait} s."
+                )
+            times.append(now)
+
+
+def visitor_address(peer: str | None, forwarded_for: str | None) -> str:
+    """Whose question it is: the peer's address, or what a proxy in front says of it.
+
+    Only a peer with a private or loopback address counts as a proxy, and of `X-Forwarded-For` only the last entry,
+    the one that it added itself: the ones before it are the visitor's to invent.
+    """
+    address = (peer or "").strip()
+    last = (forwarded_for or "").rpartition(",")[2].strip() if _is_inside(address) else ""
+    return _canonical(last) or _canonical(address) or address
+
+
+def _is_inside(address: str) -> bool:
+    parsed = _parsed(address)
+    if parsed is None:
+        return address in ("", "localhost", "testclient")
+    return parsed.is_private or parsed.is_loopback
+
+
+def _canonical(text: str) -> str:
+    """An address in one spelling; an IPv6 one as its network, since a household owns 2**64 of them."""
+    parsed = _parsed(text)
+    if parsed is None:
+        return ""
+    return str(parsed) if isinstance(parsed, IPv4Address) else parsed.exploded[:19]
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; IPv4 as a server with IPv6 sees it (`::ffff:1.2.3.4`) is IPv4, and an interface (`%eth0`) no part."""
+    try:
+        parsed = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed

@@ -1,0 +1,1 @@
+"""Finding the passages of a run's training documents that a question is about."""

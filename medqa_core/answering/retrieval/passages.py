@@ -1,0 +1,76 @@
+"""Training answers cut into passages: what can be looked up, and read before answering."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from medqa_core.data.pairs import Pair
+
+WORDS = 80
+"""A passage has no more, unless a few more end its answer: three of them fit every model's context with an answer."""
+FEW = 15
+"""Words that do not make a passage of their own at an answer's end."""
+MOST_CHARACTERS = 800
+"""A passage is no longer, whatever it counts as words: some scripts put no space between them."""
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z0-9])|(?<=[。！？])")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of one training answer."""
+
+    text: str
+    topic: str
+    question: str
+    """The training question that it answers."""
+    question_id: str
+    source: str
+    url: str | None
+    """Where the answer is from, http or https; None where the data set does not say."""
+    score: float = 0.0
+    """How well it fits the question it was found for; comparable within one search only."""
+
+
+def passages_of(pairs: Iterable[Pair]) -> list[Passage]:
+    """Every answer's passages, in order."""
+    return [
+        Passage(text, pair.topic, pair.question, pair.id, pair.source, _web(pair.url))
+        for pair in pairs
+        for text in pieces(pair.answer)
+    ]
+
+
+def pieces(answer: str) -> list[str]:
+    """`answer` cut at sentence ends into pieces of about WORDS words; none of an answer without a word.
+
+    What is too short to stand alone at the end goes to the piece before it.
+    """
+    found: list[list[str]] = []
+    for sentence in _sentences(answer):
+        if found and len(found[-1]) + len(sentence) <= WORDS:
+            found[-1] += sentence
+        else:
+            found.append(sentence)
+    if len(found) > 1 and len(found[-1]) <= FEW:
+        last = found.pop()
+        found[-1] += last
+    texts = (" ".join(words) for words in found)
+    return [part for text in texts for part in _slices(text) if re.search(r"\w", part)]
+
+
+def _sentences(answer: str) -> Iterator[list[str]]:
+    """The words of each sentence, WORDS at most at a time."""
+    for sentence in _SENTENCE_END.split(answer):
+        words = sentence.split()
+        for start in range(0, len(words), WORDS):
+            yield words[start : start + WORDS]
+
+
+def _slices(text: str) -> Iterator[str]:
+    for start in range(0, len(text), MOST_CHARACTERS):
+        yield text[start : start + MOST_CHARACTERS]
+
+
+def _web(url: str | None) -> str | None:
+    """`url` if it is a web address: it becomes a link, and a data set may say anything."""
+    return url if url is not None and re.match(r"https?://[^\s\"'<>]+\Z", url, re.IGNORECASE) else None

@@ -1,0 +1,22 @@
+"""What the third column reads: the passages of the run's training documents that fit the question best."""
+
+from collections.abc import Callable
+
+from medqa_core.answering.compare import Grounding
+from medqa_core.answering.desk import Desk
+from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES
+from medqa_core.answering.retrieval.bm25 import retriever_for
+from medqa_core.answering.retrieval.passages import Passage
+
+
+def reading(desk: Desk, question: str, found: list[Passage]) -> Callable[[str], Grounding]:
+    """For `Desk.answers`: looks the passages up when the run is known, and leaves them in `found`.
+
+    What it returns raises MedQAError where the run's data are not in reach.
+    """
+
+    def ground(run_id: str) -> Grounding:
+        found[:] = retriever_for(desk.store.open(run_id), desk.settings).search(question, PASSAGES)
+        return Grounding(GROUNDED_SIDE, tuple(passage.text for passage in found))
+
+    return ground

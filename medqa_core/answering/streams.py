@@ -1,0 +1,207 @@
+"""Several answers decoded side by side, token by token: CTranslate2 on a CPU, transformers elsewhere.
+
+Each column is a prompt for one side of a pair. Two models of their own with a thread each are faster on a CPU than
+both on all threads in turn; `benchmarks/answering.py` says by how much, and that greedy tokens are `generate`'s.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import ctranslate2
+import torch
+import transformers
+
+from medqa_core.answering.generate import converted
+from medqa_core.answering.question import GenerationSettings, Precision
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.once import Progress, silent
+from medqa_core.models.pair import SIDES, ModelPair, Side
+
+GREEDY_BELOW = 1e-3
+"""A temperature this near to zero is greedy: the likeliest token has all the probability that a float holds."""
+BEAT_SECONDS = 0.25
+"""After so long without a token the caller gets a turn, to see whether anybody still waits for the answer."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What one column is asked."""
+
+    side: Side
+    """Whose weights answer."""
+    ids: list[int]
+    limit: int
+    """Tokens that the answer may have."""
+
+
+class Step(NamedTuple):
+    """One more token of a column, and whether the column ends with it; the end token itself counts as None."""
+
+    column: int
+    token: int | None
+    last: bool
+
+
+class Streams(Protocol):
+    """Decodes the columns of one question at a time."""
+
+    name: str
+    """The engine and its precision, for provenance."""
+    precision: Precision
+
+    def decode(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> Generator[Step | None, None, None]:
+        """The tokens of all columns as they come; None where for a while none came. Closing it stops the models."""
+
+
+def streams_for(
+    pair: ModelPair, settings: Settings, precision: Precision = "float32", progress: Progress = silent
+) -> Streams:
+    """The fastest way to answer with this pair here; CTranslate2's copies are made first if need be.
+
+    Raises:
+        InputError: `int8` where CTranslate2 does not run the model.
+        ModelError: the cache folder cannot be written.
+    """
+    folders = {side: converted(pair, side, settings, progress) for side in SIDES}
+    if all(folders.values()):
+        return ConvertedStreams({side: str(folder) for side, folder in folders.items()}, pair.tokenizer, precision)
+    if precision != "float32":
+        raise InputError(f"{pair.base.name} on {pair.base.device} has no int8 mode: ask in float32.")
+    return PlainStreams(pair)
+
+
+class ConvertedStreams:
+    """CTranslate2: each side a model with one thread, all columns at once."""
+
+    def __init__(self, folders: dict[Side, str], tokenizer: Any, precision: Precision) -> None:
+        self.name = f"CTranslate2 {ctranslate2.__version__}, {precision}"
+        self.precision = precision
+        self._folders = folders
+        self._tokenizer = tokenizer
+        self._generators: dict[Side, Any] = {side: self._load(side) for side in folders}
+
+    def decode(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> Generator[Step | None, None, None]:
+        """See Streams."""
+        sampled = settings.temperature >= GREEDY_BELOW
+        texts = [self._tokenizer.convert_ids_to_tokens(prompt.ids) for prompt in prompts]
+        if sampled:
+            # CTranslate2 reads the seed when a thread draws its first number: new threads, or the seed does nothing.
+            ctranslate2.set_random_seed(settings.seed)
+            for side in {prompt.side for prompt in prompts}:
+                self._generators.pop(side, None)  # before its successor is read: memory stays that of one
+                self._generators[side] = self._load(side)
+        steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
+        closed = False
+        begun = threading.Event()
+        end = self._tokenizer.eos_token_id
+
+        def take(column: int) -> Any:
+            def one(found: Any) -> bool:
+                # A worker that has answered one column must not take another: its random numbers have moved on.
+                begun.wait()
+                steps.put(Step(column, None if found.token_id == end else found.token_id, found.is_last))
+                return closed
+
+            return one
+
+        running = []
+        try:
+            for column, prompt in enumerate(prompts):
+                (result,) = self._generators[prompt.side].generate_batch(
+                    [texts[column]],
+                    asynchronous=True,
+                    beam_size=1,
+                    sampling_topk=0 if sampled else 1,
+                    sampling_temperature=settings.temperature if sampled else 1,
+                    max_length=prompt.limit,
+                    end_token=[end],
+                    include_prompt_in_result=False,
+                    callback=take(column),
+                )
+                running.append(result)
+            beat = time.monotonic() + BEAT_SECONDS
+            while any(one.num_queued_batches for one in self._generators.values()) and time.monotonic() < beat:
+                time.sleep(0.0005)
+            begun.set()
+            left = len(prompts)
+            while left:
+                try:
+                    step = steps.get(timeout=BEAT_SECONDS)
+                except queue.Empty:
+                    for result in running:
+                        if result.done():
+                            result.result()  # raises what went wrong in the model's thread
+                    yield None
+                    continue
+                left -= step.last
+                yield step
+        finally:
+            closed = True
+            begun.set()
+            for result in running:
+                with suppress(Exception):  # told above to whoever still listens; here the others are waited for
+                    result.result()  # the models are free when this returns, a token later at most
+
+    def _load(self, side: Side) -> Any:
+        # Two workers share one set of weights: the grounded column may use the same model as its neighbour.
+        return ctranslate2.Generator(
+            self._folders[side], device="cpu", compute_type=self.precision, inter_threads=2, intra_threads=1
+        )
+
+
+class PlainStreams:
+    """transformers: a token of each column in turn, for devices and models that CTranslate2 does not run."""
+
+    def __init__(self, pair: ModelPair) -> None:
+        self.name = f"transformers {transformers.__version__}, float32"
+        self.precision: Precision = "float32"
+        self._pair = pair
+
+    def decode(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> Generator[Step | None, None, None]:
+        """See Streams."""
+        columns = [_Column(self._pair, prompt, settings) for prompt in prompts]
+        running = dict(enumerate(columns))
+        while running:
+            for index, column in list(running.items()):
+                token, last = column.step()
+                if last:
+                    del running[index]
+                yield Step(index, token, last)
+
+
+class _Column:
+    """One column's decoding with transformers."""
+
+    def __init__(self, pair: ModelPair, prompt: Prompt, settings: GenerationSettings) -> None:
+        self._pair = pair
+        self._side = prompt.side
+        self._left = prompt.limit
+        self._temperature = settings.temperature
+        self._next = torch.tensor([prompt.ids], device=pair.base.device)
+        self._cache: Any = None
+        self._random = torch.Generator(device="cpu").manual_seed(settings.seed)
+
+    @torch.inference_mode()
+    def step(self) -> tuple[int | None, bool]:
+        """The next token, None for the end token, and whether it is the last one."""
+        with self._pair.side(self._side) as model:
+            out = model(input_ids=self._next, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._cache = out.past_key_values
+        token = self._choose(out.logits[0, -1].float().cpu())
+        if token == self._pair.tokenizer.eos_token_id:
+            return None, True
+        self._next = torch.tensor([[token]], device=self._pair.base.device)
+        self._left -= 1
+        return token, self._left <= 0
+
+    def _choose(self, logits: torch.Tensor) -> int:
+        if self._temperature < GREEDY_BELOW:
+            return int(logits.argmax())
+        probabilities = torch.softmax(logits.double() / self._temperature, dim=-1)
+        return int(torch.multinomial(probabilities, 1, generator=self._random))

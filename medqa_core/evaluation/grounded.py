@@ -1,0 +1,105 @@
+"""Answer a run's test questions once more, after reading passages, and judge that against both models without them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from medqa_core.answering.generate import engine_for, engine_name
+from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
+from medqa_core.answering.question import Precision
+from medqa_core.answering.retrieval.bm25 import Retriever, retriever_for
+from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.data.pairs import Pair
+from medqa_core.evaluation.evaluate import checked, same_split
+from medqa_core.evaluation.grounded_rows import WEIGHTS, comparable, grounded_rows, judged_again
+from medqa_core.evaluation.measure import SIDE_NAMES, Progress, each
+from medqa_core.evaluation.partial import Partial
+from medqa_core.evaluation.text_metrics import empty_share, length_ratio
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.files import dumps, sha256_text, write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.pair import load_pair
+from medqa_core.runs.evaluation import Evaluation, Generation, Grounded
+from medqa_core.runs.grounded import write_grounded
+from medqa_core.runs.manifest import discard_manifest
+from medqa_core.runs.run import Run, read_model
+
+PARTIAL = ".grounded.jsonl"
+"""What is answered so far, in the run folder; gone when it is whole."""
+STAGE = "grounded: answers"
+_PROTOCOL = {
+    "passages": f"at most {PASSAGES} a question, no two of one answer, found by BM25 in the training answers, which "
+    "hold no document of a test question",
+    "weights": f"those of the {SIDE_NAMES[GROUNDED_SIDE]} model",
+    "correction": "Holm's, over the comparisons with both models",
+}
+
+
+def evaluate_grounded(
+    run: Run, settings: Settings, progress: Progress = lambda *_: None, *, retriever: Retriever | None = None
+) -> Evaluation:
+    """Answer and judge; writes grounded.parquet, then evaluation.json with its part `grounded`.
+
+    Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call goes on
+    where it was.
+
+    Args:
+        retriever: what finds the passages; None: BM25 over the run's training answers.
+
+    Raises:
+        InputError: an imported run, one that is still being trained, one that has not been evaluated, or has been with
+            other weights than it has now.
+        ModelError: its models cannot be loaded.
+        DataUnavailable: the data set is not in reach, or is not the one that the run was trained on.
+    """
+    config = checked(run)
+    rows = run.predictions()
+    if rows is None or not (run.folder / "evaluation.json").exists():
+        raise InputError(f"{run.id} has not been evaluated: there are no answers to compare with.")
+    before = read_model(run.folder, "evaluation.json", Evaluation)
+    pairs, parts = same_split(run, settings)
+    pair = load_pair(run, settings)
+    now = {"base_sha256": pair.base.sha256, "fine_tuned_sha256": pair.adapter_sha256}
+    if not comparable(before.protocol, now, WEIGHTS):
+        raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
+    found = _found(retriever or retriever_for(run, settings), parts.test, progress)
+    fitted = [fitting(pair, q.question, few, config.max_new_tokens) for q, few in zip(parts.test, found, strict=True)]
+    prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
+    precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
+    decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, settings, precision)}"
+    protocol = {**_PROTOCOL, "decoding": decoding, **now}
+
+    def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
+        if len(done) < len(prompts):
+            engine = engine_for(pair, GROUNDED_SIDE, settings, precision)
+            yield from engine.answers(prompts, config.max_new_tokens, done)
+
+    with Partial(run.folder / PARTIAL, {**protocol, "prompts_sha256": sha256_text(dumps(prompts))}) as partial:
+        ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
+    texts = [pair.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
+    passages = [[passage.question_id for passage in few] for few in read]
+    grounded = grounded_rows(parts, pairs, texts, [len(one) for one in ids], passages)
+    made = Generation(
+        empty_share=empty_share(texts),
+        mean_tokens=float(np.mean(grounded["tokens"])),
+        length_ratio=round(length_ratio(texts, [q.answer for q in parts.test]), 4),
+        repetition=round(float(np.mean(grounded["repetition"])), 4),
+        seconds=round(seconds, 1),
+        prompt=pair.prompt,
+    )
+    part = judged_again(Grounded(weights=GROUNDED_SIDE, generation=made, protocol=protocol), rows, grounded)
+    evaluation = before.model_copy(update={"grounded": part})
+    discard_manifest(run.folder)
+    write_grounded(run.folder, grounded)
+    write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
+    partial.discard()
+    return evaluation
+
+
+def _found(retriever: Retriever, questions: Sequence[Pair], progress: Progress) -> list[list[Passage]]:
+    found = []
+    for number, question in enumerate(questions, 1):
+        found.append(retriever.search(question.question, PASSAGES))
+        progress("passages", number, len(questions))
+    return found

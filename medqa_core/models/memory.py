@@ -1,0 +1,60 @@
+"""Whether two whole models fit into memory, asked before either is loaded: what is no adapter shares no weights."""
+
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+
+import psutil
+from safetensors import SafetensorError, safe_open
+
+from medqa_core.foundation.errors import ModelError
+from medqa_core.models.folders import weight_files
+from medqa_core.models.once import Progress, silent
+
+FLOAT32 = 4
+"""Bytes a weight takes, whatever its file stores: a bfloat16 file doubles when it is loaded."""
+
+
+def weight_bytes(folder: Path, label: str) -> int:
+    """Bytes of a model's weights in float32; reads the headers of its files only.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    total = 0
+    for path in weight_files(folder, label):
+        try:
+            with safe_open(path, framework="pt") as file:
+                total += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{label}: its weights are damaged: {str(error).splitlines()[0]}.") from error
+    return FLOAT32 * total
+
+
+def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, progress: Progress = silent) -> None:
+    """Say what the two models of a run need together and what is free.
+
+    Args:
+        run_id: whose models they are.
+        folders: where each of them lies, by its name.
+        device: where they are to compute; on a CPU the copies that CTranslate2 decodes from come on top.
+        progress: told both figures where it suffices.
+
+    Raises:
+        ModelError: it is not there, or a file is missing or damaged.
+    """
+    needed = sum(weight_bytes(folder, label) for label, folder in folders.items()) * (2 if device == "cpu" else 1)
+    free: int = psutil.virtual_memory().available
+    if needed > free:
+        raise ModelError(
+            f"{run_id} holds a whole fine-tuned model: two sets of weights need about {_size(needed)} of memory, and "
+            f"{_size(free)} are free; end other programs, or ask a run with an adapter, which needs one set."
+        )
+    progress(f"two sets of weights need about {_size(needed)}; {_size(free)} are free")
+
+
+def _size(number: int) -> str:
+    """As people read it: `1.1 GB`, `20 GB`, `3 MB`."""
+    if number >= 10**9:
+        return f"{number / 10**9:.{1 if number < 10**10 else 0}f} GB"
+    return f"{number / 10**6:.0f} MB"

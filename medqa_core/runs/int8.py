@@ -1,0 +1,71 @@
+"""`int8.json`: what 8-bit weights cost in quality, measured on the run's own test questions."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.runs.run import read_model
+from medqa_core.runs.schema import Line, Record
+
+INT8 = "int8.json"
+
+
+class Change(Record):
+    """One measure with float32 and with int8 weights, on the same questions."""
+
+    float32: float
+    int8: float
+    difference: float
+    """int8 − float32."""
+    ci: tuple[float, float] | None = None
+    """95% interval of the difference, whole topics resampled; None for too few topics."""
+
+
+class SideCost(Record):
+    """What int8 changes for one model."""
+
+    same: float = Field(ge=0, le=1)
+    """Share of the questions whose answer is the same to the last token."""
+    loss: Change
+    """Nats a token of the reference answer."""
+    rougeL: Change  # noqa: N815
+
+
+class Int8Cost(Record):
+    """The whole of `int8.json`."""
+
+    schema_version: Literal[1] = 1
+    questions: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    engine: Line
+    base_sha256: Line
+    fine_tuned_sha256: Line
+    base: SideCost
+    fine_tuned: SideCost
+
+    def sentence(self) -> str:
+        """What a reader needs before choosing int8."""
+        said = []
+        for name, side in (("base", self.base), ("fine-tuned", self.fine_tuned)):
+            rouge = side.rougeL
+            interval = f" [{_signed(rouge.ci[0], 3)}, {_signed(rouge.ci[1], 3)}]" if rouge.ci else ""
+            said.append(
+                f"{name}: {side.same:.0%} of the answers the same, ROUGE-L {_signed(rouge.difference, 3)}{interval}, "
+                f"loss {_signed(side.loss.difference, 4)}"
+            )
+        return f"Int8 against float32 on {self.questions} test questions. {'; '.join(said)}."
+
+
+def read_int8(folder: Path) -> Int8Cost | None:
+    """The run's measured cost of int8; None where it is missing or not readable."""
+    try:
+        return read_model(folder, INT8, Int8Cost)
+    except MedQAError:
+        return None
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"

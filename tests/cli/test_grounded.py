@@ -1,0 +1,54 @@
+"""`evaluate --grounded` on the command line."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medqa_core.runs.grounded import GROUNDED
+from medqa_core.runs.manifest import check_manifest
+from medqa_core.runs.run import Run
+
+from .conftest import Said
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def folder(smoke: Run, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the smoke run in a store of the test's own."""
+    copy = tmp_path / "reports" / "smoke"
+    shutil.copytree(smoke.folder, copy)
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    return copy
+
+
+def test_answers_are_added_to_the_evaluation_and_the_write_up_is_renewed(cli: Cli, folder: Path) -> None:
+    before = (folder / "predictions.parquet").read_bytes()
+    said = cli("evaluate", "smoke", "--grounded")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.strip().splitlines()[-1].startswith("With passages to read, the ")
+    assert (folder / GROUNDED).exists()
+    assert (folder / "predictions.parquet").read_bytes() == before  # the ordinary evaluation is not repeated
+    assert check_manifest(folder) == []
+    assert set(json.loads((folder / "evaluation.json").read_text())["grounded"]["against_base"]) >= {"rougeL"}
+
+
+def test_a_run_without_an_evaluation_is_evaluated_first(cli: Cli, folder: Path) -> None:
+    for name in ("evaluation.json", "predictions.parquet"):
+        (folder / name).unlink()
+    said = cli("evaluate", "smoke", "--grounded", "--json")
+    assert (said.code, said.err) == (0, "")
+    found = json.loads(said.out)
+    assert found["metrics"]["loss"]["n"] == found["grounded"]["against_fine_tuned"]["rougeL"]["n"] == 12
+
+
+def test_weights_that_were_exchanged_are_refused_in_one_line(cli: Cli, folder: Path) -> None:
+    raw = json.loads((folder / "evaluation.json").read_text())
+    raw["protocol"]["base_sha256"] = "ab" * 32
+    (folder / "evaluation.json").write_text(json.dumps(raw))
+    said = cli("evaluate", "smoke", "--grounded")
+    assert said.code == 2
+    assert said.err == "error: smoke was evaluated with other weights than it has now: evaluate it again first.\n"
