@@ -60,6 +60,9 @@ def no_model() -> None:
 
 
 if run.record.base_model is not None and (run.adapter or run.model):
-    native() if widget_blocked() else widget()
+    if widget_blocked():
+        native()
+    else:
+        widget()
 else:
     states.watch(run, no_model)

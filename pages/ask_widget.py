@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
+from medqa_core.answering.admission import WAITING
 from medqa_core.answering.desk import Desk
 from medqa_core.answering.emergency.quality import measured
 from medqa_core.answering.question import MAX_CHARACTERS
@@ -23,8 +24,6 @@ EXAMPLES = (
     "What causes glaucoma?",
     "How can the spread of influenza be prevented?",
 )
-QUEUE = 20
-"""Questions that may wait; who comes later is told so at once."""
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
@@ -110,7 +109,7 @@ def blocks(settings: Settings) -> gr.Blocks:
         page.load(events.choices, None, run, queue=False, **quiet)
         gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **quiet)
         gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
-    return page.queue(max_size=QUEUE, default_concurrency_limit=1)
+    return page.queue(max_size=WAITING, default_concurrency_limit=1)
 
 
 def _card(column: str, place: str) -> tuple[gr.Column, gr.HTML, gr.Textbox, gr.HTML]:

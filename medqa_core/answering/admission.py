@@ -4,6 +4,8 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -14,6 +16,8 @@ from medqa_core.runs.store import RunStore
 
 QUESTIONS, WINDOW_SECONDS = 10, 300
 """A visitor of a public demo may ask so many questions in so many seconds."""
+WAITING = 20
+"""Questions that may wait for the models; who comes later is told so at once."""
 VISITORS = 10_000
 """Remembered at a time: bounds the memory, whoever knocks."""
 AT_WORK = ("running", "stopping")
@@ -42,6 +46,24 @@ class Admission:
         self._salt = secrets.token_bytes(16)
         self._asked: OrderedDict[bytes, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
+        self._inside = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among those who wait or are answered.
+
+        Raises:
+            NotNow: all places are taken.
+        """
+        with self._lock:
+            if self._inside > WAITING:
+                raise NotNow(f"{WAITING} questions are waiting already: ask again in a minute.")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
 
     def admit(self, visitor: str) -> None:
         """Count one question of `visitor`, an address that is kept as a salted hash, in memory alone.

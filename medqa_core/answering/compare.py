@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
+from medqa_core.answering.grounding import fitting
 from medqa_core.answering.pool import Models
 from medqa_core.answering.question import GenerationSettings, checked_question
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
@@ -25,7 +27,8 @@ class Grounding:
 
     side: Side
     """Whose weights answer."""
-    passages: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    """The best first; those that do not fit the model's context are left out."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,10 @@ def compare(
     settings, limits = settings or GenerationSettings(), limits or Limits()
     asked = checked_question(question)
     prompts, columns = {}, {}
-    for name, side, passages in _columns(grounding):
-        text = with_passages(asked, passages)
+    most = min(settings.max_new_tokens, limits.max_new_tokens)
+    for name, side, text in _columns(models.pair, asked, grounding, most):
         ids = encode_prompt(models.pair.tokenizer, text, models.pair.prompt)
-        limit = min(settings.max_new_tokens, limits.max_new_tokens, _room(models.pair, ids))
-        prompts[name] = Prompt(side, ids, limit)
+        prompts[name] = Prompt(side, ids, min(most, _room(models.pair, ids)))
         columns[name] = _Column(models.pair.tokenizer, _provenance(models, name, side, text, settings), [])
     start = time.monotonic()
     names = list(columns)
@@ -142,9 +144,15 @@ def compare(
         steps.close()
 
 
-def _columns(grounding: Grounding | None) -> list[tuple[Column, Side, tuple[str, ...]]]:
-    both: list[tuple[Column, Side, tuple[str, ...]]] = [("base", "base", ()), ("fine_tuned", "fine_tuned", ())]
-    return both if grounding is None else [*both, ("grounded", grounding.side, grounding.passages)]
+def _columns(
+    pair: ModelPair, question: str, grounding: Grounding | None, max_new_tokens: int
+) -> list[tuple[Column, Side, str]]:
+    """Each column's name, whose weights answer, and what they are asked."""
+    both: list[tuple[Column, Side, str]] = [("base", "base", question), ("fine_tuned", "fine_tuned", question)]
+    if grounding is None:
+        return both
+    _, passages = fitting(pair, question, grounding.passages, max_new_tokens)
+    return [*both, ("grounded", grounding.side, with_passages(question, [one.text for one in passages]))]
 
 
 def _provenance(models: Models, name: Column, side: Side, text: str, settings: GenerationSettings) -> Provenance:

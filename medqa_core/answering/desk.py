@@ -37,7 +37,7 @@ class Desk:
             MedQAError: as `answers`, the question's own errors apart.
         """
         self._admission.admit(visitor)
-        with self._pool.lend(run, precision=precision) as models:
+        with self._admission.place(), self._pool.lend(run, precision=precision) as models:
             yield models
 
     def answers(
@@ -75,7 +75,7 @@ class Desk:
                 "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
             )
         self._admission.admit(visitor)
-        with self._pool.lend(chosen, progress, precision=settings.precision) as models:
+        with self._admission.place(), self._pool.lend(chosen, progress, precision=settings.precision) as models:
             found = compare(
                 models,
                 asked,

@@ -6,7 +6,7 @@ from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, with_passages
 
-GROUNDED_SIDE: Side = "base"
+GROUNDED_SIDE: Side = "fine_tuned"
 """Chosen on validation questions: docs/decisions/0014."""
 PASSAGES = 3
 """Given with a question, fewer where fewer fit."""

@@ -17,6 +17,6 @@ def reading(desk: Desk, question: str, found: list[Passage]) -> Callable[[str], 
 
     def ground(run_id: str) -> Grounding:
         found[:] = retriever_for(desk.store.open(run_id), desk.settings).search(question, PASSAGES)
-        return Grounding(GROUNDED_SIDE, tuple(passage.text for passage in found))
+        return Grounding(GROUNDED_SIDE, tuple(found))
 
     return ground

@@ -146,13 +146,17 @@ class ConvertedStreams:
             begun.set()
             for result in running:
                 with suppress(Exception):  # told above to whoever still listens; here the others are waited for
-                    result.result()  # the models are free when this returns, a token later at most
+                    if not result.done():
+                        result.result()  # the models are free when this returns, a token later at most
 
     def _load(self, side: Side) -> Any:
         # Two workers share one set of weights: the grounded column may use the same model as its neighbour.
-        return ctranslate2.Generator(
+        threads = torch.get_num_threads()
+        generator = ctranslate2.Generator(
             self._folders[side], device="cpu", compute_type=self.precision, inter_threads=2, intra_threads=1
         )
+        torch.set_num_threads(threads)  # CTranslate2 has set OpenMP's number, which is torch's too, to its own
+        return generator
 
 
 class PlainStreams:

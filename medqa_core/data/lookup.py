@@ -1,5 +1,7 @@
 """The data behind a run, for readers: never fetched, and on a public demo never a file of the machine's."""
 
+from functools import lru_cache
+
 from medqa_core.data import hub, sources
 from medqa_core.data.pairs import Pair, PairSet
 from medqa_core.data.split import Split, split_pairs
@@ -42,9 +44,15 @@ def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:
     if record.config is None:
         raise InputError(f"{record.id} is an imported run: what it was trained on is not known here.")
     data = data_of(record.config, settings)
-    parts = split_pairs(data.pairs, record.config)
+    parts = _split(data, record.config.model_dump_json())
     check_split(record, data, parts)
     return data, parts
+
+
+@lru_cache(maxsize=2)
+def _split(data: PairSet, config: str) -> Split:
+    """Seconds on a large data set, and asked for with every vote."""
+    return split_pairs(data.pairs, TrainConfig.model_validate_json(config))
 
 
 def check_split(record: RunRecord, data: PairSet, parts: Split) -> None:

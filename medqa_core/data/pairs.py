@@ -26,9 +26,10 @@ class Pair:
     url: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PairSet:
-    """All usable pairs of one data set, and what was done to get them."""
+    """All usable pairs of one data set, and what was done to get them; equal to itself alone, so that it is cheap to
+    look up what was computed from it."""
 
     name: str
     title: str

@@ -29,8 +29,7 @@ PARTIAL = ".grounded.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
 STAGE = "grounded: answers"
 _PROTOCOL = {
-    "passages": f"at most {PASSAGES} a question, no two of one answer, found by BM25 in the training answers, which "
-    "hold no document of a test question",
+    "passages": f"at most {PASSAGES} a question, no two of one answer, found by BM25 in the training answers",
     "weights": f"those of the {SIDE_NAMES[GROUNDED_SIDE]} model",
     "correction": "Holm's, over the comparisons with both models",
 }
@@ -69,6 +68,8 @@ def evaluate_grounded(
     precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
     decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, settings, precision)}"
     protocol = {**_PROTOCOL, "decoding": decoding, **now}
+    if config.split_method == "grouped":
+        protocol["passages"] += ", which hold no document of a test question"
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):

@@ -23,7 +23,8 @@ def sentence(grounded: Grounded) -> str:
         if name is not None:
             metric = metrics[name]
             level = level_text(metric)
-            how = _HOW[supported(name, metric)].format(whose=f"the {SIDES[side]} model’s")
+            whose = "its own without them" if side == grounded.weights else f"the {SIDES[side]} model’s"
+            how = _HOW[supported(name, metric)].format(whose=whose)
             parts.append(f"{how} ({METRICS[name].label} {change_text(name, metric)})")
     if not parts:
         return ""

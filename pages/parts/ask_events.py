@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import gradio as gr
-from medqa_core.answering.retrieval.passages import Passage
 
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.desk import Answers, Desk
 from medqa_core.answering.question import GenerationSettings, checked_question
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import reading
 from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.proof import self_test
@@ -65,6 +65,7 @@ class Events:
         blind: bool,
         sourced: bool,
         request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio finds out that it is wanted
     ) -> Iterator[Update]:
         """Both answers as they grow, the third one where it is asked for."""
         parts = self.parts
@@ -81,7 +82,8 @@ class Events:
             checked_question(question)  # before anything is said of loading
             yield {parts.line: status("Loading the models; the first question takes a few seconds.")}
             answers: Answers = {}
-            for answers in self._answers(question, run, chosen, request, passages if sourced and not blind else None):
+            read = passages if sourced and not blind else None
+            for answers in self._answers(question, run, chosen, request, read, lambda text: progress(None, desc=text)):
                 running = any(answer.state == "running" for answer in answers.values())
                 update: Update = {cards[side][2]: answer.text for side, answer in answers.items()}
                 if comparison is None:
@@ -200,12 +202,16 @@ class Events:
         settings: GenerationSettings,
         request: gr.Request | None,
         passages: list[Passage] | None,
+        progress: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Answers]:
         """Answers at a pace that a browser can follow; the last one is final. Fills `passages` where it is a list."""
 
         ground = None if passages is None else reading(self._desk, question, passages)
         shown, answers = 0.0, None
-        for answers in self._desk.answers(question, run, settings, visitor=_visitor(request), grounding=ground):
+        found = self._desk.answers(
+            question, run, settings, visitor=_visitor(request), grounding=ground, progress=progress
+        )
+        for answers in found:
             if time.monotonic() - shown >= REFRESH_SECONDS:
                 shown = time.monotonic()
                 yield answers
@@ -239,4 +245,5 @@ def _asked(request: gr.Request) -> str:
 def _visitor(request: gr.Request | None) -> str:
     if request is None or request.client is None:
         return ""
-    return visitor_address(request.client.host, request.headers.get("x-forwarded-for"))
+    lines = request.request.headers.getlist("x-forwarded-for") if request.request else []  # a proxy may add a line
+    return visitor_address(request.client.host, ",".join(lines))

@@ -27,11 +27,13 @@ def desk(settings: Settings) -> Desk:
 
 def comparison(run_id: str) -> None:
     """A question, and both answers as they grow; a press on Stop, or leaving the page, ends them."""
+    asking = desk(Settings.from_environment())
+    most = asking.limits.max_new_tokens
     with st.form("native-ask", border=False):
         question = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
         greedy, length = st.columns(2)
         temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 takes the likeliest word")
-        tokens = length.slider("Longest answer, tokens", 16, 512, 128, 16)
+        tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         asked = st.form_submit_button("Ask both models", type="primary")
     line, cards = st.empty(), st.empty()
     if not asked:
@@ -41,11 +43,13 @@ def comparison(run_id: str) -> None:
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
         chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
-        found = desk(Settings.from_environment()).answers(question, run_id, chosen, visitor=_visitor())
+        found = asking.answers(question, run_id, chosen, visitor=_visitor())
         shown, answers = 0.0, None
         with closing(found):
             for answers in found:
                 if time.monotonic() - shown >= REFRESH_SECONDS:
+                    if not shown:
+                        line.empty()
                     shown = time.monotonic()
                     _draw(cards, answers)
         if answers is not None:

@@ -1,16 +1,28 @@
 """The smoke run's models, answering both ways that there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from medqa_core.answering.compare import Answer, Column
 from medqa_core.answering.pool import Models
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Streams, streams_for
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import ModelPair, load_pair
 from medqa_core.runs.run import Run
 
 StreamsOf = Callable[[ModelPair], Streams]
+
+
+def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
+    """The final answers."""
+    return list(items)[-1]
+
+
+def passages(*texts: str) -> tuple[Passage, ...]:
+    """Passages of these texts."""
+    return tuple(Passage(text, "Gout", "What is gout?", str(n), "by hand", None) for n, text in enumerate(texts))
 
 
 @pytest.fixture(scope="module")

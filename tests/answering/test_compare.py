@@ -1,7 +1,6 @@
 """Both answers are what each model alone would say, and each carries what produced it."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -12,7 +11,7 @@ import transformers
 
 from medqa_core.answering import compare as module
 from medqa_core.answering.admission import Limits
-from medqa_core.answering.compare import Answer, Column, Grounding, compare
+from medqa_core.answering.compare import Column, Grounding, compare
 from medqa_core.answering.pool import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import ConvertedStreams
@@ -24,7 +23,7 @@ from medqa_core.models.pair import SIDES, ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.runs.run import Run
 
-from .conftest import StreamsOf
+from .conftest import StreamsOf, last, passages
 from .ending import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -38,10 +37,6 @@ WARM = GenerationSettings(temperature=1.0, max_new_tokens=24, seed=1)
 def as_ids(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers as token numbers: the toy's own words are mostly control tokens, which a text does not show."""
     monkeypatch.setattr(pair.tokenizer, "decode", lambda ids, **_: " ".join(map(str, ids)))
-
-
-def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
-    return list(items)[-1]
 
 
 def generated(model: Any, pair: ModelPair, count: int, question: str = QUESTION) -> list[int]:
@@ -119,7 +114,7 @@ def test_a_temperature_next_to_zero_is_greedy(models: Models) -> None:
 
 
 def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Settings) -> None:
-    answers = last(compare(models, f"  {QUESTION}\n", WARM, grounding=Grounding("base", PASSAGES)))
+    answers = last(compare(models, f"  {QUESTION}\n", WARM, grounding=Grounding("base", passages(*PASSAGES))))
     weights = sha256(lab.cache / "models" / "toy" / "model.safetensors")
     converted = isinstance(models.streams, ConvertedStreams)
     version = f"CTranslate2 {ctranslate2.__version__}" if converted else f"transformers {transformers.__version__}"
@@ -150,7 +145,7 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
 @pytest.mark.usefixtures("as_ids")
 @pytest.mark.parametrize("side", SIDES)
 def test_the_grounded_column_is_a_side_that_reads_passages(models: Models, side: Side) -> None:
-    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(side, PASSAGES)))
+    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(side, passages(*PASSAGES))))
     with models.pair.side(side) as model:
         expected = generated(model, models.pair, 24, with_passages(QUESTION, PASSAGES))
     assert answers["grounded"].text == " ".join(map(str, expected))
@@ -159,38 +154,16 @@ def test_the_grounded_column_is_a_side_that_reads_passages(models: Models, side:
     assert {name: answers[name].text for name in SIDES} == {name: alone[name].text for name in SIDES}
 
 
-def test_the_reader_can_stop_both(models: Models) -> None:
-    calls = itertools.count()
-    items = list(compare(models, QUESTION, GREEDY, cancelled=lambda: next(calls) >= 3))
-    assert len(items) == 4
-    assert {items[-1][side].state for side in SIDES} == {"stopped"}
-    assert sum(items[-1][side].tokens for side in SIDES) <= 4
-
-
-def test_stopped_at_the_first_token(models: Models) -> None:
-    (only,) = compare(models, QUESTION, GREEDY, cancelled=lambda: True)
-    assert {only[side].state for side in SIDES} == {"stopped"}
-    waiting = min(only.values(), key=lambda answer: answer.tokens)
-    assert (waiting.tokens, waiting.text, waiting.seconds, waiting.tokens_per_second) == (0, "", 0, 0)
-
-
-def test_who_stops_after_the_end_stops_nothing(models: Models) -> None:
-    items = iter(range(2))
-    one = GREEDY.model_copy(update={"max_new_tokens": 1})
-    answers = last(compare(models, QUESTION, one, cancelled=lambda: next(items) > 0))
-    assert {answers[side].state for side in SIDES} == {"cut"}  # asked once, between the first column's end and the last
-
-
-def test_time_stops_both(models: Models) -> None:
-    (only,) = compare(models, QUESTION, GREEDY, limits=Limits(seconds=-1.0))
-    assert {only[side].state for side in SIDES} == {"stopped"}
-
-
-def test_the_limit_of_tokens_cuts_what_was_asked_for(models: Models) -> None:
-    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=5)))
-    assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 5)}
-    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=500)))
-    assert {answers[side].tokens for side in SIDES} == {24}
+def test_passages_that_do_not_fit_are_left_out_and_the_question_is_answered(models: Models) -> None:
+    """The toy reads 1,024 tokens."""
+    context = models.pair.base.context
+    long = "0 1 2 3 4 5 6 7 8 9 " * 20
+    assert context is not None and 3 * len(long) > context > 2 * len(long)
+    for given, kept in (([long] * 4, 2), ([long * 4, long], 0), ([], 0)):
+        answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding("base", passages(*given))))
+        read = prompt_text(models.pair.tokenizer, with_passages(QUESTION, given[:kept]), "chat")
+        assert answers["grounded"].provenance.prompt_sha256 == sha256_text(read)
+        assert answers["grounded"].tokens == 24
 
 
 @pytest.mark.usefixtures("as_ids")
@@ -230,16 +203,6 @@ def test_a_refused_question_computes_nothing(models: Models, question: Any) -> N
     expected = EmergencyDescribed if question == "I took 40 paracetamol tablets" else QuestionRefused
     with pytest.raises(expected):
         next(compare(Models(models.pair, Untouched()), question, GREEDY))  # type: ignore[arg-type]
-
-
-def test_an_answer_ends_where_the_models_context_does(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    length = len(encode_prompt(models.pair.tokenizer, QUESTION, "chat"))
-    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length + 2)
-    answers = last(compare(models, QUESTION, GREEDY))
-    assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 2)}
-    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length)
-    with pytest.raises(QuestionRefused, match=rf"takes {length} tokens and toy reads {length} at most"):
-        next(compare(models, QUESTION, GREEDY))
 
 
 @pytest.mark.usefixtures("as_ids")

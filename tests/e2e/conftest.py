@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,31 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`streamlit run app.py` from a folder that is not the repository's; its address."""
+    with _serving(tmp_path_factory.mktemp("elsewhere"), {}) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same as a public demo, on a copy of the starter run that votes may be written to."""
+    folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(ROOT / "reports" / "starter", folder / "reports" / "starter")
+    with _serving(folder, {"MEDQA_PUBLIC": "1", "MEDQA_REPORTS": str(folder / "reports")}) as address:
+        yield address
+
+
+@contextmanager
+def _serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """A server until the block ends; its log must be clean."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    log = elsewhere / "server.log"
+    log = folder / "server.log"
     with open(log, "wb") as output:
-        process = subprocess.Popen(command, cwd=elsewhere, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
     address = f"http://localhost:{port}"
     try:
         _wait(f"{address}/_stcore/health", process)

@@ -68,6 +68,7 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
         "Questions won and lost",
         "Copied from training?",
         "Medical knowledge: MMLU by subset",
+        "Does reading passages help?",
         "Which letters are chosen",
     ]
     text = shown(app)
@@ -107,7 +108,12 @@ def test_an_older_run_has_the_parts_that_it_can(build: Builder, open_page: Open)
     build.finished()
     app = open_page("metrics.py")
     assert not app.exception
-    assert headings(app) == ["By question type", "Questions won and lost", "Medical knowledge: MMLU by subset"]
+    assert headings(app) == [
+        "By question type",
+        "Questions won and lost",
+        "Medical knowledge: MMLU by subset",
+        "Does reading passages help?",
+    ]
     assert not [group for group in app.get("button_group") if group.key in ("part", "slices")]
 
 

@@ -107,9 +107,9 @@ def test_fifty_visitors_at_once(server: Server, lab: Settings, capsys: pytest.Ca
     assert slowest < PATIENCE
     assert memory[-1] - memory[0] < GROWTH, memory
     with capsys.disabled():
-        print(
+        sys.stdout.write(
             f"\n{VISITORS} visitors, 4 rounds: {answered} answered, {refused} told that the queue is full, slowest "
-            f"{slowest:.1f} s, memory {memory[0] / 2**20:.0f} to {memory[-1] / 2**20:.0f} MiB"
+            f"{slowest:.1f} s, memory {memory[0] / 2**20:.0f} to {memory[-1] / 2**20:.0f} MiB\n"
         )
 
 

@@ -21,8 +21,8 @@ def part(base: Metric, tuned: Metric, name: MetricName = "rougeL") -> Grounded:
 def test_better_than_one_and_worse_than_the_other() -> None:
     said = sentence(part(metric(0.15, 0.2, "better"), metric(0.27, 0.2, "worse")))
     assert said == (
-        "With passages to read, the base model’s answers share more words with the references than the base model’s "
-        "(ROUGE-L +0.050 [0.040, 0.060]), and share fewer words with the references than the fine-tuned model’s "
+        "With passages to read, the base model’s answers share more words with the references than its own without "
+        "them (ROUGE-L +0.050 [0.040, 0.060]), and share fewer words with the references than the fine-tuned model’s "
         "(ROUGE-L −0.070 [−0.080, −0.060]); 95% intervals."
     )
 
@@ -40,6 +40,13 @@ def test_no_difference_is_not_sold_as_one(verdict: Verdict, after: float, said: 
 def test_a_verdict_that_its_interval_does_not_bear_out_is_not_repeated() -> None:
     wrong = metric(0.15, 0.151, "better")
     assert sentence(part(wrong, wrong)).count("cannot be told apart") == 2
+
+
+def test_the_weights_that_read_are_named() -> None:
+    tuned = part(metric(0.15, 0.2, "better"), metric(0.27, 0.2, "worse")).model_copy(update={"weights": "fine_tuned"})
+    said = sentence(tuned)
+    assert said.startswith("With passages to read, the fine-tuned model’s answers share more words")
+    assert "than the base model’s (ROUGE-L +0.050" in said and "than its own without them (ROUGE-L −0.070" in said
 
 
 def test_another_metric_where_rouge_is_missing_and_nothing_where_all_are() -> None:

@@ -63,6 +63,13 @@ def test_passages_of_stop_words_alone_are_never_found() -> None:
     assert found(index(only, GOUT), "What is it, gout?") == [GOUT.id]
 
 
+def test_a_letter_may_be_a_name() -> None:
+    vitamins = [
+        pair(n, topic=f"Vitamin {name}", question="Vitamin?", answer="It is one.") for n, name in enumerate("CD")
+    ]
+    assert found(index(*vitamins), "What is Vitamin D?", 1) == [vitamins[1].id]
+
+
 def test_k_is_the_most_that_is_given() -> None:
     many = [pair(n, answer=f"Fever number {n}.") for n in range(10)]
     assert len(found(index(*many), "fever")) == 3

@@ -1,0 +1,63 @@
+"""What ends an answer before its model does: the reader, the clock, the limit of tokens, the model's context."""
+
+import itertools
+
+import pytest
+
+from medqa_core.answering.admission import Limits
+from medqa_core.answering.compare import compare
+from medqa_core.answering.pool import Models
+from medqa_core.answering.question import GenerationSettings
+from medqa_core.foundation.errors import QuestionRefused
+from medqa_core.models.pair import SIDES
+from medqa_core.models.prompt import encode_prompt
+
+from .conftest import last
+
+pytestmark = pytest.mark.usefixtures("no_network")
+QUESTION = "What are the symptoms of gout?"
+GREEDY = GenerationSettings(temperature=0, max_new_tokens=24)
+
+
+def test_the_reader_can_stop_both(models: Models) -> None:
+    calls = itertools.count()
+    items = list(compare(models, QUESTION, GREEDY, cancelled=lambda: next(calls) >= 3))
+    assert len(items) == 4
+    assert {items[-1][side].state for side in SIDES} == {"stopped"}
+    assert sum(items[-1][side].tokens for side in SIDES) <= 4
+
+
+def test_stopped_at_the_first_token(models: Models) -> None:
+    (only,) = compare(models, QUESTION, GREEDY, cancelled=lambda: True)
+    assert {only[side].state for side in SIDES} == {"stopped"}
+    waiting = min(only.values(), key=lambda answer: answer.tokens)
+    assert (waiting.tokens, waiting.text, waiting.seconds, waiting.tokens_per_second) == (0, "", 0, 0)
+
+
+def test_who_stops_after_the_end_stops_nothing(models: Models) -> None:
+    items = iter(range(2))
+    one = GREEDY.model_copy(update={"max_new_tokens": 1})
+    answers = last(compare(models, QUESTION, one, cancelled=lambda: next(items) > 0))
+    assert {answers[side].state for side in SIDES} == {"cut"}  # asked once, between the first column's end and the last
+
+
+def test_time_stops_both(models: Models) -> None:
+    (only,) = compare(models, QUESTION, GREEDY, limits=Limits(seconds=-1.0))
+    assert {only[side].state for side in SIDES} == {"stopped"}
+
+
+def test_the_limit_of_tokens_cuts_what_was_asked_for(models: Models) -> None:
+    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=5)))
+    assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 5)}
+    answers = last(compare(models, QUESTION, GREEDY, limits=Limits(max_new_tokens=500)))
+    assert {answers[side].tokens for side in SIDES} == {24}
+
+
+def test_an_answer_ends_where_the_models_context_does(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    length = len(encode_prompt(models.pair.tokenizer, QUESTION, "chat"))
+    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length + 2)
+    answers = last(compare(models, QUESTION, GREEDY))
+    assert {(answers[side].state, answers[side].tokens) for side in SIDES} == {("cut", 2)}
+    monkeypatch.setattr(models.pair.base.model.config, "max_position_embeddings", length)
+    with pytest.raises(QuestionRefused, match=rf"takes {length} tokens and toy reads {length} at most"):
+        next(compare(models, QUESTION, GREEDY))
