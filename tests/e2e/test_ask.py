@@ -80,7 +80,7 @@ def test_an_emergency_is_referred_at_once(browser: Browser, server: str, shots: 
             "My husband has crushing chest pain, which antacid helps?", timeout=120_000
         )
         widget.get_by_role("button", name="Ask both models").click()
-        expect(widget.get_by_role("alert")).to_contain_text("Call your local emergency number now", timeout=30_000)
+        expect(widget.get_by_role("alert")).to_contain_text("Call your local emergency number now", timeout=120_000)
         expect(widget.locator("#status")).to_contain_text("No model was asked.")
         assert [widget.locator(f"#{side}-answer textarea").input_value() for side in ("left", "right")] == ["", ""]
         assert hidden(page) == 0
