@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from medqa_core.foundation.errors import NotNow
 from medqa_core.foundation.settings import Settings
+from medqa_core.runs.status import LIVE
 from medqa_core.runs.store import RunStore
 
 QUESTIONS, WINDOW_SECONDS = 10, 300
@@ -20,7 +21,6 @@ WAITING = 20
 """Questions that may wait for the models; who comes later is told so at once."""
 VISITORS = 10_000
 """Remembered at a time: bounds the memory, whoever knocks."""
-AT_WORK = ("running", "stopping")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Admission:
         """
         if not self._settings.public:
             return
-        training = [entry.id for entry in self._store.list() if entry.state in AT_WORK]
+        training = [entry.id for entry in self._store.list() if entry.state in LIVE]
         if training:
             raise NotNow(f"{training[0]} is being trained on this machine: ask again when it has ended.")
         key, now = (

@@ -1,5 +1,6 @@
 """Where questions are handed in: every interface asks here, so that the same rules hold for all of them."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 
@@ -30,14 +31,20 @@ class Desk:
         return asked if asked in ids else next(iter(ids), "")
 
     @contextmanager
-    def models(self, run: str, visitor: str = "", precision: Precision = "float32") -> Iterator[Models]:
-        """A run's models to test; counts as a question.
+    def models(
+        self,
+        run: str,
+        visitor: str = "",
+        precision: Precision = "float32",
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Models]:
+        """A run's models, to the caller alone until the block ends; counts as a question.
 
         Raises:
             MedQAError: as `answers`, the question's own errors apart.
         """
         self._admission.admit(visitor)
-        with self._admission.place(), self._pool.lend(run, precision=precision) as models:
+        with self._admission.place(), self._pool.lend(run, progress, precision=precision) as models:
             yield models
 
     def answers(
@@ -74,8 +81,7 @@ class Desk:
             raise ModelUnavailable(
                 "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
             )
-        self._admission.admit(visitor)
-        with self._admission.place(), self._pool.lend(chosen, progress, precision=settings.precision) as models:
+        with self.models(chosen, visitor, settings.precision, progress) as models:
             found = compare(
                 models,
                 asked,
@@ -86,3 +92,15 @@ class Desk:
             )
             with closing(found):
                 yield from found
+
+
+def paced(found: Generator[Answers, None, None], seconds: float) -> Iterator[Answers]:
+    """Answers at a pace that a reader can follow, `seconds` apart or more; the last one is final and always comes."""
+    shown, answers = 0.0, None
+    with closing(found):
+        for answers in found:
+            if time.monotonic() - shown >= seconds:
+                shown = time.monotonic()
+                yield answers
+    if answers is not None:
+        yield answers

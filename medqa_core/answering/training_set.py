@@ -1,15 +1,11 @@
 """What of an answer stands in the run's training answers."""
 
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
 
-from medqa_core.data.lookup import split_of
+from medqa_core.answering.once_a_run import once_a_run
 from medqa_core.data.overlap import CopyIndex, Span
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import Run, RunStore
-
-_building = threading.Lock()
+from medqa_core.runs.store import Run
 
 
 @dataclass(frozen=True)
@@ -31,12 +27,9 @@ def training_set(run: Run, settings: Settings) -> TrainingSet:
     Raises:
         MedQAError: the run's data are not in reach.
     """
-    recorded = run.record.data.split_hash if run.record.data else None
-    with _building:  # two visitors who ask at once build it once
-        return _training_set(run.id, settings, recorded)
+    return _indexed(run, settings)
 
 
-@lru_cache(maxsize=2)
-def _training_set(run_id: str, settings: Settings, split_hash: str | None) -> TrainingSet:
-    train = split_of(RunStore(settings.reports).open(run_id).record, settings)[1].train
-    return TrainingSet(CopyIndex((p.id, p.answer) for p in train), {p.id: p.question for p in train})
+_indexed = once_a_run(
+    lambda train: TrainingSet(CopyIndex((p.id, p.answer) for p in train), {p.id: p.question for p in train})
+)

@@ -7,6 +7,7 @@ import typer
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import grounded as verdict_of_grounded
+from medqa_core.report import int8 as cost_of_int8
 from medqa_core.report import verdict, writer
 from medqa_core.runs.evaluation import Evaluation
 from medqa_core.runs.int8 import Int8Cost
@@ -38,7 +39,7 @@ def evaluate(
     opened = RunStore(settings.reports).open(run)
     if int8_cost:
         cost = measure_cost(opened, settings)
-        print_json(cost.model_dump(mode="json")) if json else say(cost.sentence())
+        print_json(cost.model_dump(mode="json")) if json else say(cost_of_int8.sentence(cost))
         return
     if not grounded or opened.evaluation() is None or opened.predictions() is None:
         evaluation = measure(opened, settings, int8=int8)

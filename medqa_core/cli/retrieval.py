@@ -3,8 +3,8 @@
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.report.format import count, percent
-from medqa_core.runs.retrieval import Recall, Retrieval
+from medqa_core.report.format import count, share
+from medqa_core.runs.retrieval import Retrieval
 from medqa_core.runs.store import RunStore
 
 
@@ -37,9 +37,5 @@ def _table(result: Retrieval) -> list[str]:
         f"{count(result.questions)} test questions; {result.method}; 95% intervals",
         line("first", "known item", "support", "support by chance"),
         line("", *(f"{count(n)} passages" for n in (result.known_item_passages, result.passages, result.passages))),
-        *(line(str(row[0].k), *map(_share, row)) for row in zip(*measures, strict=True)),
+        *(line(str(row[0].k), *(share(one.share, one.ci) for one in row)) for row in zip(*measures, strict=True)),
     ]
-
-
-def _share(recall: Recall) -> str:
-    return f"{percent(recall.share)} [{percent(recall.ci[0])}, {percent(recall.ci[1])}]"

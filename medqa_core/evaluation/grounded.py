@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from medqa_core.answering.generate import engine_for, engine_name
 from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
 from medqa_core.answering.question import Precision
@@ -15,12 +13,12 @@ from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.grounded_rows import WEIGHTS, comparable, grounded_rows, judged_again
 from medqa_core.evaluation.measure import SIDE_NAMES, Progress, each
 from medqa_core.evaluation.partial import Partial
-from medqa_core.evaluation.text_metrics import empty_share, length_ratio
+from medqa_core.evaluation.rows import generation
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.pair import load_pair
-from medqa_core.runs.evaluation import Evaluation, Generation, Grounded
+from medqa_core.runs.evaluation import Evaluation, Grounded
 from medqa_core.runs.grounded import write_grounded
 from medqa_core.runs.manifest import discard_manifest
 from medqa_core.runs.run import Run, read_model
@@ -81,14 +79,8 @@ def evaluate_grounded(
     texts = [pair.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
     passages = [[passage.question_id for passage in few] for few in read]
     grounded = grounded_rows(parts, pairs, texts, [len(one) for one in ids], passages)
-    made = Generation(
-        empty_share=empty_share(texts),
-        mean_tokens=float(np.mean(grounded["tokens"])),
-        length_ratio=round(length_ratio(texts, [q.answer for q in parts.test]), 4),
-        repetition=round(float(np.mean(grounded["repetition"])), 4),
-        seconds=round(seconds, 1),
-        prompt=pair.prompt,
-    )
+    columns = grounded.rename(columns={"tokens": "answer_tokens"}).add_prefix("grounded_")
+    made = generation(columns, "grounded", parts.test, seconds, pair.prompt)
     part = judged_again(Grounded(weights=GROUNDED_SIDE, generation=made, protocol=protocol), rows, grounded)
     evaluation = before.model_copy(update={"grounded": part})
     discard_manifest(run.folder)

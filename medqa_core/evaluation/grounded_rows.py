@@ -13,9 +13,9 @@ from medqa_core.data.overlap import CopyIndex
 from medqa_core.data.pairs import Pair, references_of
 from medqa_core.data.split import Split
 from medqa_core.evaluation.judge import Item, Paired, judge_all
+from medqa_core.evaluation.rows import answer_columns
 from medqa_core.evaluation.rule import with_p
 from medqa_core.evaluation.tables import SCORES, Metrics
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores, repetition
 from medqa_core.runs.evaluation import Grounded, holm
 from medqa_core.runs.predictions import SIDES
 
@@ -41,18 +41,12 @@ def grounded_rows(
         passages: ids of the training questions whose answers were read, best first.
     """
     copies = CopyIndex((one.id, one.answer) for one in parts.train)
-    scores = answer_scores(answers, references_of(parts.test, pairs))
-    nearest = [copies.nearest(text) for text in answers]
     return pd.DataFrame(
         {
             "question_id": [q.id for q in parts.test],
             "group_id": [parts.groups[q.id] for q in parts.test],
-            "answer": list(answers),
-            **{name: [one[name] for one in scores] for name in NAMES},
+            **answer_columns(answers, references_of(parts.test, pairs), copies),
             "tokens": list(tokens),
-            "repetition": [repetition(text) for text in answers],
-            "copied_share": [share for share, _ in nearest],
-            "nearest": [id_ for _, id_ in nearest],
             "passages": [list(ids) for ids in passages],
         }
     )

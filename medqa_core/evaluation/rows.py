@@ -37,25 +37,34 @@ def prediction_rows(
         "train_overlap": [known.share(q.answer) for q in parts.test],
     }
     for side, results in measured.items():
-        texts = results.texts(pair.tokenizer)
-        scores = answer_scores(texts, references)
-        nearest = [copies.nearest(text) for text in texts]
+        found = answer_columns(results.texts(pair.tokenizer), references, copies)
         columns |= {
-            f"{side}_answer": texts,
             f"{side}_loss": [loss.mean for loss in results.losses],
             f"{side}_answer_tokens": [len(ids) for ids in results.answers],
-            f"{side}_repetition": [repetition(text) for text in texts],
-            f"{side}_copied_share": [share for share, _ in nearest],
-            f"{side}_nearest": [id_ for _, id_ in nearest],
-            **{f"{side}_{name}": [one[name] for one in scores] for name in NAMES},
+            **{f"{side}_{name}": values for name, values in found.items()},
         }
     return pd.DataFrame(columns)
 
 
+def answer_columns(
+    answers: Sequence[str], references: Sequence[tuple[str, ...]], copies: CopyIndex
+) -> dict[str, list[Any]]:
+    """What an evaluation keeps of any column of answers: their texts, scores, repetition and copies, by name."""
+    scores = answer_scores(answers, references)
+    nearest = [copies.nearest(text) for text in answers]
+    return {
+        "answer": list(answers),
+        **{name: [one[name] for one in scores] for name in NAMES},
+        "repetition": [repetition(text) for text in answers],
+        "copied_share": [share for share, _ in nearest],
+        "nearest": [id_ for _, id_ in nearest],
+    }
+
+
 def generation(
-    rows: pd.DataFrame, side: Side, questions: Sequence[Pair], seconds: float, prompt: PromptKind
+    rows: pd.DataFrame, side: str, questions: Sequence[Pair], seconds: float, prompt: PromptKind
 ) -> Generation:
-    """How one model's answers came out, from its rows."""
+    """How one column of answers came out, from its rows; `side` and an underscore begin the names of its columns."""
     texts = rows[f"{side}_answer"].tolist()
     return Generation(
         empty_share=empty_share(texts),

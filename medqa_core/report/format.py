@@ -51,6 +51,11 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{number(float(share) * 100, digits)}%" if math.isfinite(share) else NOT_A_NUMBER
 
 
+def share(value: float | None, ci: tuple[float, float], digits: int = 1) -> str:
+    """A share with its interval: `58.3% [25.1%, 86.0%]`."""
+    return f"{percent(value, digits)} [{percent(ci[0], digits)}, {percent(ci[1], digits)}]"
+
+
 def signed(value: float | None, digits: int = 3) -> str:
     """A difference: always with its sign, and a real minus."""
     if value is None:

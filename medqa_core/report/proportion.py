@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log, log1p
 
-from medqa_core.report.format import percent
+from medqa_core.report.format import percent, share
 from medqa_core.runs.evaluation import Verdict
 
 ALPHA = 0.05
@@ -86,5 +86,4 @@ class Proportion:
     def text(self) -> str:
         """`58.3% [25.1%, 86.0%]`, with more digits where a bound would else seem to lie on one half."""
         digits = next((d for d in (1, 2, 3) if percent(0.5, d) not in {percent(bound, d) for bound in self.ci}), 4)
-        low, high = (percent(bound, digits) for bound in self.ci)
-        return f"{percent(self.share, digits)} [{low}, {high}]"
+        return share(self.share, self.ci, digits)

@@ -45,18 +45,6 @@ class Int8Cost(Record):
     base: SideCost
     fine_tuned: SideCost
 
-    def sentence(self) -> str:
-        """What a reader needs before choosing int8."""
-        said = []
-        for name, side in (("base", self.base), ("fine-tuned", self.fine_tuned)):
-            rouge = side.rougeL
-            interval = f" [{_signed(rouge.ci[0], 3)}, {_signed(rouge.ci[1], 3)}]" if rouge.ci else ""
-            said.append(
-                f"{name}: {side.same:.0%} of the answers the same, ROUGE-L {_signed(rouge.difference, 3)}{interval}, "
-                f"loss {_signed(side.loss.difference, 4)}"
-            )
-        return f"Int8 against float32 on {self.questions} test questions. {'; '.join(said)}."
-
 
 def read_int8(folder: Path) -> Int8Cost | None:
     """The run's measured cost of int8; None where it is missing or not readable."""
@@ -64,8 +52,3 @@ def read_int8(folder: Path) -> Int8Cost | None:
         return read_model(folder, INT8, Int8Cost)
     except MedQAError:
         return None
-
-
-def _signed(value: float, digits: int) -> str:
-    text = f"{value:+.{digits}f}"
-    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"

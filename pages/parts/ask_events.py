@@ -1,6 +1,5 @@
 """What the widget does when something in it is pressed."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.desk import Answers, Desk
+from medqa_core.answering.desk import Answers, Desk, paced
 from medqa_core.answering.question import GenerationSettings, checked_question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import reading
@@ -16,6 +15,7 @@ from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.models.pair import SIDES
+from medqa_core.report import int8
 from medqa_core.runs.int8 import read_int8
 from medqa_core.runs.store import answerable
 from pages.parts import ask_blind
@@ -183,7 +183,7 @@ class Events:
         unknown = (
             "What int8 costs in quality was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )
-        return status(cost.sentence() if cost else unknown)
+        return status(int8.sentence(cost) if cost else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
         """The self-test of who says what."""
@@ -207,16 +207,10 @@ class Events:
         """Answers at a pace that a browser can follow; the last one is final. Fills `passages` where it is a list."""
 
         ground = None if passages is None else reading(self._desk, question, passages)
-        shown, answers = 0.0, None
         found = self._desk.answers(
             question, run, settings, visitor=_visitor(request), grounding=ground, progress=progress
         )
-        for answers in found:
-            if time.monotonic() - shown >= REFRESH_SECONDS:
-                shown = time.monotonic()
-                yield answers
-        if answers is not None:
-            yield answers
+        return paced(found, REFRESH_SECONDS)
 
     def _finished(self, run: str, answers: Answers, passages: list[Passage]) -> dict[str, str]:
         """The lines under finished answers, with what of them stands in the training set where that is in reach."""

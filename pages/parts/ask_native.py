@@ -1,14 +1,12 @@
 """The comparison in Streamlit's own parts, where the widget cannot be reached. Imports torch, so only when needed."""
 
-import time
-from contextlib import closing
 from html import escape
 
 import streamlit as st
 
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import Answer
-from medqa_core.answering.desk import Answers, Desk
+from medqa_core.answering.desk import Answers, Desk, paced
 from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -38,23 +36,15 @@ def comparison(run_id: str) -> None:
     line, cards = st.empty(), st.empty()
     if not asked:
         return
-    st.button("Stop")  # any press runs the page anew, which closes the iterator below
+    st.button("Stop")  # any press runs the page anew, which ends the loop below
     try:
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
         chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
         found = asking.answers(question, run_id, chosen, visitor=_visitor())
-        shown, answers = 0.0, None
-        with closing(found):
-            for answers in found:
-                if time.monotonic() - shown >= REFRESH_SECONDS:
-                    if not shown:
-                        line.empty()
-                    shown = time.monotonic()
-                    _draw(cards, answers)
-        if answers is not None:
+        for answers in paced(found, REFRESH_SECONDS):
+            line.empty()
             _draw(cards, answers)
-        line.empty()
     except EmergencyDescribed:
         with line.container():
             html(referred())

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import count, number, percent, verdict_mark
+from medqa_core.report.format import count, number, percent, share, verdict_mark
 from medqa_core.report.grounded import SIDES, against, sentence
 from medqa_core.report.names import METRICS, WORDING
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
@@ -16,9 +16,8 @@ from medqa_core.runs.evaluation import Grounded, Metric
 from medqa_core.runs.retrieval import Recall, Retrieval, read_retrieval
 from pages.parts import charts, states, tables, theme
 from pages.parts.markup import bullets, html, note, verdict
-from pages.parts.tables import Column, Raw
+from pages.parts.tables import UNKNOWN, Column, Raw
 
-UNKNOWN = "·"
 HEAD = (
     Column("metric"),
     Column("base", "number"),
@@ -149,6 +148,4 @@ def _passages(facts: Facts, retrieval: Retrieval) -> None:
 
 
 def _share(recall: Recall | None) -> str:
-    if recall is None:
-        return UNKNOWN
-    return f"{percent(recall.share)} [{percent(recall.ci[0])}, {percent(recall.ci[1])}]"
+    return UNKNOWN if recall is None else share(recall.share, recall.ci)

@@ -16,9 +16,8 @@ from medqa_core.report.verdict import METRICS, change_text, is_compared, support
 from medqa_core.runs.evaluation import Metric
 from pages.parts import charts, metric_charts, states, tables
 from pages.parts.markup import bullets, html, note, verdict
-from pages.parts.tables import Column, Raw
+from pages.parts.tables import UNKNOWN, Column, Raw
 
-UNKNOWN = "·"
 HEAD = (
     Column("metric"),
     Column("base", "number"),

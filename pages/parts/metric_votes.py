@@ -12,9 +12,8 @@ from medqa_core.report.votes import Tally, current_sha256, tally
 from medqa_core.runs.votes import read_votes
 from pages.parts import tables
 from pages.parts.markup import html, note, rich
-from pages.parts.tables import Column
+from pages.parts.tables import UNKNOWN, Column
 
-UNKNOWN = "·"
 HEAD = (Column("blind votes"), Column("votes", "number"), Column("share [interval]", "number"))
 
 

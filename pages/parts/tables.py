@@ -7,6 +7,9 @@ from typing import Literal
 
 from pages.parts.markup import html
 
+UNKNOWN = "·"
+"""A cell with nothing to show."""
+
 
 @dataclass(frozen=True)
 class Column:

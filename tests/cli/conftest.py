@@ -1,15 +1,20 @@
 """Runs a command in this process and tells what it printed."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
+from medqa_core.report import writer
+from medqa_core.runs.run import Run
+from medqa_core.runs.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,19 @@ def cli(in_lab: Settings, no_network: None, capsys: pytest.CaptureFixture[str]) 
     before = signal.getsignal(signal.SIGTERM)
     yield run
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def folder(smoke: Run, cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the smoke run in a store of the test's own."""
+    copy = tmp_path / "reports" / "smoke"
+    shutil.copytree(smoke.folder, copy)
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    return copy
+
+
+@pytest.fixture
+def written_up(folder: Path) -> Path:
+    """The same with a write-up of its own."""
+    writer.write(RunStore(folder.parent).open("smoke"))
+    return folder

@@ -1,28 +1,15 @@
 """`evaluate --grounded` on the command line."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from medqa_core.runs.grounded import GROUNDED
 from medqa_core.runs.manifest import check_manifest
-from medqa_core.runs.run import Run
 
 from .conftest import Said
 
 Cli = Callable[..., Said]
-
-
-@pytest.fixture
-def folder(smoke: Run, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the smoke run in a store of the test's own."""
-    copy = tmp_path / "reports" / "smoke"
-    shutil.copytree(smoke.folder, copy)
-    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
-    return copy
 
 
 def test_answers_are_added_to_the_evaluation_and_the_write_up_is_renewed(cli: Cli, folder: Path) -> None:

@@ -1,31 +1,16 @@
 """`verify` on the command line."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from medqa_core.report import writer
-from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
 
 from .conftest import Said
 
 Cli = Callable[..., Said]
 
 
-@pytest.fixture
-def folder(smoke: Run, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A written-up copy of the smoke run in a store of the test's own."""
-    copy = tmp_path / "reports" / "smoke"
-    shutil.copytree(smoke.folder, copy)
-    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
-    writer.write(RunStore(copy.parent).open("smoke"))
-    return copy
-
-
-def test_a_run_as_it_was_written(cli: Cli, folder: Path) -> None:
+def test_a_run_as_it_was_written(cli: Cli, written_up: Path) -> None:
     said = cli("verify", "smoke")
     assert (said.code, said.err) == (0, "")
     words = {line[14:].split("  ")[0]: line[:14].strip() for line in said.out.splitlines()}
@@ -35,8 +20,8 @@ def test_a_run_as_it_was_written(cli: Cli, folder: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_changed_run(cli: Cli, folder: Path) -> None:
-    evaluation = folder / "evaluation.json"
+def test_a_changed_run(cli: Cli, written_up: Path) -> None:
+    evaluation = written_up / "evaluation.json"
     evaluation.write_text(evaluation.read_text().replace('"verdict": "better"', '"verdict": "worse"', 1))
     said = cli("verify", "smoke")
     assert said.code == 1
@@ -52,7 +37,7 @@ def test_a_changed_run(cli: Cli, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["none", "../x"])
-def test_bad_input(cli: Cli, folder: Path, run: str) -> None:
+def test_bad_input(cli: Cli, written_up: Path, run: str) -> None:
     said = cli("verify", run)
     assert said.code == 2
     assert said.error

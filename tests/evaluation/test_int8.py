@@ -21,6 +21,7 @@ from medqa_core.models import ctranslate
 from medqa_core.models.once import silent
 from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt
+from medqa_core.report.int8 import sentence
 from medqa_core.runs.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.manifest import MANIFEST, write_manifest
 from medqa_core.runs.run import Run
@@ -145,7 +146,7 @@ def test_the_difference_is_int8_minus_float32_and_int8_is_another_computation(co
 
 
 def test_the_sentence_is_of_these_figures(cost: Int8Cost) -> None:
-    said = cost.sentence()
+    said = sentence(cost)
     assert said.startswith(f"Int8 against float32 on {ASKED} test questions. base: {cost.base.same:.0%} of the answers")
     assert f"fine-tuned: {cost.fine_tuned.same:.0%} of the answers the same" in said
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from medqa_core.foundation.files import write_json
+from medqa_core.report.int8 import sentence
 from medqa_core.runs.int8 import INT8, Change, Int8Cost, SideCost, read_int8
 from medqa_core.runs.store import RunStore
 
@@ -81,7 +82,7 @@ def test_a_broken_file_leaves_the_run_readable(tmp_path: Path) -> None:
 
 
 def test_the_sentence() -> None:
-    assert cost().sentence() == (
+    assert sentence(cost()) == (
         "Int8 against float32 on 100 test questions. "
         "base: 6% of the answers the same, ROUGE-L −0.012 [−0.023, 0.000], loss +0.0004; "
         "fine-tuned: 100% of the answers the same, ROUGE-L 0.000, loss 0.0000."

@@ -1,27 +1,21 @@
 """Passages ranked by BM25 (Robertson and Zaragoza 2009, in Lucene's form) over topic, question and text."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Protocol
 
 import bm25s
 import numpy as np
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 
+from medqa_core.answering.once_a_run import once_a_run
 from medqa_core.answering.retrieval.passages import Passage, passages_of
-from medqa_core.data.lookup import split_of
 from medqa_core.data.pairs import words
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.store import Run
 
-RUNS = 2
-"""Of so many runs the index is kept in memory."""
 _STOP_WORDS = frozenset(word for entry in STOPWORDS_EN_PLUS for word in words(entry)) - {"d", "m", "o", "t", "y"}
 """Of English; the letters are left of contractions in such lists, and here of vitamin D and T cells."""
-_building = threading.Lock()
 
 
 class Retriever(Protocol):
@@ -66,15 +60,10 @@ def retriever_for(run: Run, settings: Settings) -> Retriever:
     Raises:
         MedQAError: the run's data are not in reach, or are not those that it was trained on.
     """
-    recorded = run.record.data.split_hash if run.record.data else None
-    with _building:  # two visitors who ask at once build it once
-        return _retriever(run.folder, settings, recorded)
+    return _index(run, settings)
 
 
-@lru_cache(maxsize=RUNS)
-def _retriever(folder: Path, settings: Settings, split_hash: str | None) -> BM25:
-    record = RunStore(folder.parent).open(folder.name).record
-    return BM25(passages_of(split_of(record, settings)[1].train))
+_index = once_a_run(lambda train: BM25(passages_of(train)))
 
 
 def _terms(text: str) -> list[str]:

@@ -1,0 +1,17 @@
+"""What a reader needs to know before choosing int8."""
+
+from medqa_core.report.format import percent, signed
+from medqa_core.runs.int8 import Int8Cost
+
+
+def sentence(cost: Int8Cost) -> str:
+    """What 8-bit weights change for both models, with the interval of what can be seen of it in the wording."""
+    said = []
+    for name, side in (("base", cost.base), ("fine-tuned", cost.fine_tuned)):
+        rouge = side.rougeL
+        interval = f" [{signed(rouge.ci[0])}, {signed(rouge.ci[1])}]" if rouge.ci else ""
+        said.append(
+            f"{name}: {percent(side.same, 0)} of the answers the same, ROUGE-L {signed(rouge.difference)}{interval}, "
+            f"loss {signed(side.loss.difference, 4)}"
+        )
+    return f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."
