@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from medqa_core.answering.retrieval.passages import Passage
-
 from medqa_core.answering.compare import Answer
 from medqa_core.answering.emergency.screen import BESIDE, CALL
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data.overlap import Span
 
 NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
