@@ -16,7 +16,7 @@ RUNS = 2
 """Of so many runs it is kept in memory."""
 
 
-def once_a_run(make: Callable[[Sequence[Pair]], T]) -> Callable[[Run, Settings], T]:
+def once_a_run(make: Callable[[Sequence[Pair], Settings], T]) -> Callable[[Run, Settings], T]:
     """`make` of a run's training pairs, kept while the run's data are the same.
 
     What it returns raises MedQAError where the data are not in reach, or are not those that the run was trained on.
@@ -26,7 +26,7 @@ def once_a_run(make: Callable[[Sequence[Pair]], T]) -> Callable[[Run, Settings],
     @lru_cache(maxsize=RUNS)
     def made(folder: Path, settings: Settings, split_hash: str | None) -> T:
         record = RunStore(folder.parent).open(folder.name).record
-        return make(split_of(record, settings)[1].train)
+        return make(split_of(record, settings)[1].train, settings)
 
     def of(run: Run, settings: Settings) -> T:
         with making:

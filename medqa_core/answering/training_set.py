@@ -31,5 +31,5 @@ def training_set(run: Run, settings: Settings) -> TrainingSet:
 
 
 _indexed = once_a_run(
-    lambda train: TrainingSet(CopyIndex((p.id, p.answer) for p in train), {p.id: p.question for p in train})
+    lambda train, _: TrainingSet(CopyIndex((p.id, p.answer) for p in train), {p.id: p.question for p in train})
 )

@@ -6,8 +6,8 @@ from typing import Any
 from medqa_core.answering.generate import engine_for, engine_name
 from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
 from medqa_core.answering.question import Precision
-from medqa_core.answering.retrieval.bm25 import Retriever, retriever_for
 from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
 from medqa_core.data.pairs import Pair
 from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.grounded_rows import WEIGHTS, comparable, grounded_rows, judged_again
@@ -27,7 +27,6 @@ PARTIAL = ".grounded.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
 STAGE = "grounded: answers"
 _PROTOCOL = {
-    "passages": f"at most {PASSAGES} a question, no two of one answer, found by BM25 in the training answers",
     "weights": f"those of the {SIDE_NAMES[GROUNDED_SIDE]} model",
     "correction": "Holm's, over the comparisons with both models",
 }
@@ -42,7 +41,7 @@ def evaluate_grounded(
     where it was.
 
     Args:
-        retriever: what finds the passages; None: BM25 over the run's training answers.
+        retriever: what finds the passages; None: what the settings say, over the run's training answers.
 
     Raises:
         InputError: an imported run, one that is still being trained, one that has not been evaluated, or has been with
@@ -60,14 +59,16 @@ def evaluate_grounded(
     now = {"base_sha256": pair.base.sha256, "fine_tuned_sha256": pair.adapter_sha256}
     if not comparable(before.protocol, now, WEIGHTS):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
-    found = _found(retriever or retriever_for(run, settings), parts.test, progress)
+    retriever = retriever or retriever_for(run, settings)
+    found = _found(retriever, parts.test, progress)
     fitted = [fitting(pair, q.question, few, config.max_new_tokens) for q, few in zip(parts.test, found, strict=True)]
     prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
     precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
     decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, settings, precision)}"
-    protocol = {**_PROTOCOL, "decoding": decoding, **now}
+    passages = f"at most {PASSAGES} a question, no two of one answer, found by {retriever.name} in the training answers"
     if config.split_method == "grouped":
-        protocol["passages"] += ", which hold no document of a test question"
+        passages += ", which hold no document of a test question"
+    protocol = {"passages": passages, **_PROTOCOL, "decoding": decoding, **now}
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):
@@ -77,8 +78,8 @@ def evaluate_grounded(
     with Partial(run.folder / PARTIAL, {**protocol, "prompts_sha256": sha256_text(dumps(prompts))}) as partial:
         ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
     texts = [pair.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
-    passages = [[passage.question_id for passage in few] for few in read]
-    grounded = grounded_rows(parts, pairs, texts, [len(one) for one in ids], passages)
+    sources = [[passage.question_id for passage in few] for few in read]
+    grounded = grounded_rows(parts, pairs, texts, [len(one) for one in ids], sources)
     columns = grounded.rename(columns={"tokens": "answer_tokens"}).add_prefix("grounded_")
     made = generation(columns, "grounded", parts.test, seconds, pair.prompt)
     part = judged_again(Grounded(weights=GROUNDED_SIDE, generation=made, protocol=protocol), rows, grounded)

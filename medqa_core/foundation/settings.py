@@ -1,6 +1,7 @@
 """Where things are: the environment variables, read when asked and never at import time."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import platformdirs
 from medqa_core.foundation.errors import InputError, shorten
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_FRAME = re.compile(r"https?://(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::\d{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,21 @@ class Settings:
     """A folder with the MMLU subsets as CSV (`MEDQA_MMLU`), or None."""
     public: bool
     """A read-only demo for strangers (`MEDQA_PUBLIC=1`)."""
+    embeddings: str | None = None
+    """An embedding model, a folder or `owner/name`, that finds passages in place of BM25 (`MEDQA_EMBEDDINGS`)."""
     keep_questions: bool = False
     """Whether a blind vote keeps its question's text (`MEDQA_KEEP_QUESTIONS=1`): it may tell of the person who asks."""
+    hosts: tuple[str, ...] = ()
+    """Names beside this machine's own that the app answers to (`MEDQA_HOSTS`); `*`: any."""
+    frames: tuple[str, ...] = ()
+    """Addresses of sites that may show the app in a frame (`MEDQA_FRAMES`)."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
         """The settings as the environment has them now.
 
         Raises:
-            InputError: a path starts with `~` and a user that does not exist.
+            InputError: a path starts with `~` and a user that does not exist, or a host or site is not written as one.
         """
         shared = PACKAGE_ROOT.parent / "shared" / "data"
         return cls(
@@ -42,7 +51,10 @@ class Settings:
             medquad=_path("MEDQA_MEDQUAD") or _if_there(shared / "MedQuAD-master.zip"),
             mmlu=_path("MEDQA_MMLU") or _if_there(shared / "mmlu"),
             public=_on("MEDQA_PUBLIC"),
+            embeddings=os.environ.get("MEDQA_EMBEDDINGS", "").strip() or None,
             keep_questions=_on("MEDQA_KEEP_QUESTIONS"),
+            hosts=_words("MEDQA_HOSTS", _HOST, "a host name such as lab.example.org"),
+            frames=_words("MEDQA_FRAMES", _FRAME, "a site such as https://example.org") + _space(),
         )
 
 
@@ -56,6 +68,20 @@ def _path(variable: str) -> Path | None:
 
 def _on(variable: str) -> bool:
     return os.environ.get(variable, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _words(variable: str, form: re.Pattern[str], what: str) -> tuple[str, ...]:
+    """What stands in the variable, between commas or spaces; they go into a header, so their form is checked."""
+    found = tuple(os.environ.get(variable, "").lower().replace(",", " ").split())
+    for word in found:
+        if not form.fullmatch(word):
+            raise InputError(f"{variable}: {shorten(word)!r} is not {what}.")
+    return found
+
+
+def _space() -> tuple[str, ...]:
+    """Hugging Face shows a Space in a frame of its own site, and tells the Space what it is."""
+    return ("https://huggingface.co",) if os.environ.get("SPACE_ID") else ()
 
 
 def _if_there(path: Path) -> Path | None:

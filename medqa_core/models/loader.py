@@ -4,6 +4,8 @@ Safetensors only and never code that comes with a model. Weights are float32 on 
 small, float32 is exact on a CPU, and two machines then agree on what they measure.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from medqa_core.models.locate import Located, locate
 from medqa_core.models.once import Progress, silent
 from medqa_core.models.quiet import quiet
 
-__all__ = ["LoadedModel", "Located", "load", "load_folder", "locate", "pick_device"]
+__all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device"]
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,9 @@ def load_folder(located: Located, *, settings: Settings, device: str = "cpu") ->
     """
     label = located.name
     folders.check(located.folder, label)
-    try:
-        with quiet():
-            tokenizer = _load_tokenizer(located.folder, label)
-            model = _load_model(located.folder, label)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
-        # The libraries raise these for a damaged or foreign file; safetensors' own error is one of the two below.
-        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
-    except SafetensorError as error:
-        raise ModelError(f"{label}: its weights are damaged: {_first_line(error)}.") from error
+    with loading(label):
+        tokenizer = _load_tokenizer(located.folder, label)
+        model = _load_model(located.folder, label)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ModelError(f"{label}: its tokenizer knows more tokens than the model; the files do not belong together.")
     _complete_generation_config(model, tokenizer)
@@ -94,6 +90,22 @@ def load_folder(located: Located, *, settings: Settings, device: str = "cpu") ->
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         device=device,
     )
+
+
+@contextmanager
+def loading(label: str) -> Iterator[None]:
+    """The block loads the files of the model called `label`: quietly, and what is wrong with them is one error.
+
+    Raises:
+        ModelError: in place of whatever the libraries raise for a damaged or foreign file.
+    """
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
+        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
+    except SafetensorError as error:
+        raise ModelError(f"{label}: its weights are damaged: {_first_line(error)}.") from error
 
 
 def pick_device() -> str:

@@ -32,13 +32,16 @@ pytestmark = pytest.mark.usefixtures("no_network")
 class Shelf:
     """A retriever that finds the same few passages for every question."""
 
+    name = "a shelf"
+    method = "the same for all"
+
     def __init__(self, passages: Sequence[Passage]) -> None:
-        self.passages = list(passages)
+        self.passages = tuple(passages)
         self.asked: list[tuple[str, int]] = []
 
     def search(self, question: str, k: int = 3) -> list[Passage]:
         self.asked.append((question, k))
-        return self.passages[:k]
+        return list(self.passages[:k])
 
 
 @pytest.fixture

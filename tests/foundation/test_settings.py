@@ -7,7 +7,15 @@ import pytest
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 
-VARIABLES = ("MEDQA_REPORTS", "MEDQA_CACHE", "MEDQA_MEDQUAD", "MEDQA_MMLU", "MEDQA_PUBLIC", "MEDQA_KEEP_QUESTIONS")
+VARIABLES = (
+    "MEDQA_REPORTS",
+    "MEDQA_CACHE",
+    "MEDQA_MEDQUAD",
+    "MEDQA_MMLU",
+    "MEDQA_PUBLIC",
+    "MEDQA_KEEP_QUESTIONS",
+    "MEDQA_EMBEDDINGS",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +29,7 @@ def test_defaults():
     assert settings.reports == PACKAGE_ROOT / "reports"
     assert settings.public is False
     assert settings.keep_questions is False
+    assert settings.embeddings is None
     assert settings.cache.is_absolute()
     for found in (settings.medquad, settings.mmlu):
         assert found is None or found.exists()
@@ -49,6 +58,11 @@ def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEDQA_REPORTS", "  ")
     assert Settings.from_environment().reports == PACKAGE_ROOT / "reports"
+
+
+def test_an_embedding_model_is_a_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDQA_EMBEDDINGS", " owner/name ")
+    assert Settings.from_environment().embeddings == "owner/name"
 
 
 def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch):

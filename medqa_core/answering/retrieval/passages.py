@@ -1,8 +1,10 @@
 """Training answers cut into passages: what can be looked up, and read before answering."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from medqa_core.data.pairs import Pair
 
@@ -30,6 +32,11 @@ class Passage:
     score: float = 0.0
     """How well it fits the question it was found for; comparable within one search only."""
 
+    @property
+    def searched(self) -> str:
+        """What a search looks at: topic, question and text."""
+        return " ".join((self.topic, self.question, self.text))
+
 
 def passages_of(pairs: Iterable[Pair]) -> list[Passage]:
     """Every answer's passages, in order."""
@@ -38,6 +45,23 @@ def passages_of(pairs: Iterable[Pair]) -> list[Passage]:
         for pair in pairs
         for text in pieces(pair.answer)
     ]
+
+
+def best(passages: Sequence[Passage], scores: np.ndarray, k: int) -> list[Passage]:
+    """The `k` passages with the highest scores above 0, best first, each with its score.
+
+    Of one answer, and of passages with the same words, only the best is given.
+    """
+    found: list[Passage] = []
+    seen: set[str] = set()
+    for place in np.argsort(-scores, kind="stable"):
+        score, passage = float(scores[place]), passages[place]
+        if score <= 0 or len(found) >= k:
+            break
+        if passage.question_id not in seen and passage.text not in seen:
+            seen |= {passage.question_id, passage.text}
+            found.append(replace(passage, score=score))
+    return found
 
 
 def pieces(answer: str) -> list[str]:

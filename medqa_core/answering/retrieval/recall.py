@@ -12,11 +12,11 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-import bm25s
 from scipy.stats import binomtest
 
 from medqa_core.answering.retrieval.bm25 import BM25
-from medqa_core.answering.retrieval.passages import passages_of
+from medqa_core.answering.retrieval.passages import Passage, passages_of
+from medqa_core.answering.retrieval.retriever import Retriever, retriever_over
 from medqa_core.data.lookup import split_of
 from medqa_core.data.overlap import NgramIndex
 from medqa_core.data.pairs import references_of
@@ -39,24 +39,34 @@ def measure_retrieval(run: Run, settings: Settings, progress: Progress = lambda 
 
     Raises:
         InputError: an imported run, one that is still being trained, or one without a test question.
-        MedQAError: the data set is not in reach, or is not the one that the run was trained on.
+        MedQAError: the data set is not in reach, or is not the one that the run was trained on; or as
+            `retriever_over`.
     """
     if run.state in LIVE:
         raise InputError(f"{run.id} is still {run.state}: its folder is being written. Measure it when it has ended.")
     data, parts = split_of(run.record, settings)
     if not parts.test:
         raise InputError(f"{run.id} has no test questions: there is nothing to search for.")
-    result = measured(parts, references_of(parts.test, data.pairs), progress)
+
+    def index(passages: Sequence[Passage]) -> Retriever:
+        return retriever_over(passages, settings, progress)
+
+    result = measured(parts, references_of(parts.test, data.pairs), index, progress)
     discard_manifest(run.folder)
     write_json(run.folder / RETRIEVAL, result.model_dump(mode="json"))
     return result
 
 
-def measured(parts: Split, references: Sequence[tuple[str, ...]], progress: Progress = lambda *_: None) -> Retrieval:
+def measured(
+    parts: Split,
+    references: Sequence[tuple[str, ...]],
+    index: Callable[[Sequence[Passage]], Retriever] = BM25,
+    progress: Progress = lambda *_: None,
+) -> Retrieval:
     """Both measures on the test questions of `parts`, whose reference answers are `references`."""
     everything = (*parts.train, *parts.validation, *parts.test)
     document = {pair.id: pair.document for pair in everything}
-    whole, deployed = BM25(passages_of(everything)), BM25(passages_of(parts.train))
+    whole, deployed = index(passages_of(everything)), index(passages_of(parts.train))
     lots, most = random.Random(0), max(KS)
     known, support, chance = [], [], []
     seconds = 0.0
@@ -72,7 +82,7 @@ def measured(parts: Split, references: Sequence[tuple[str, ...]], progress: Prog
         chance.append(_first(needed.share(passage.text) > 0 for passage in drawn))
         progress("search", number, len(parts.test))
     return Retrieval(
-        method=f"BM25 (bm25s {bm25s.__version__}) over topic, question and passage, English stop words left out",
+        method=deployed.method,
         questions=len(parts.test),
         passages=len(deployed.passages),
         known_item_passages=len(whole.passages),

@@ -1,0 +1,59 @@
+"""What finds passages: BM25, or an embedding model where the settings name one."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from medqa_core.answering.once_a_run import once_a_run
+from medqa_core.answering.retrieval.bm25 import BM25
+from medqa_core.answering.retrieval.embeddings import Embeddings
+from medqa_core.answering.retrieval.passages import Passage, passages_of
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.encoder import load_encoder
+from medqa_core.runs.store import Run
+
+
+class Retriever(Protocol):
+    """Ranks passages for a question."""
+
+    @property
+    def name(self) -> str:
+        """Its kind in a word."""
+
+    @property
+    def method(self) -> str:
+        """How it ranks, in one sentence without its end."""
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """All that can be found."""
+
+    def search(self, question: str, k: int = 3) -> list[Passage]:
+        """The `k` passages that fit best, best first, each with its score; fewer where fewer fit at all.
+
+        Of one answer, and of passages with the same words, only the best is given.
+        """
+
+
+def retriever_over(
+    passages: Sequence[Passage], settings: Settings, progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Retriever:
+    """What finds `passages`, as the settings say.
+
+    Raises:
+        MedQAError: the embedding model is not in reach or cannot be used.
+    """
+    if settings.embeddings is None:
+        return BM25(passages)
+    return Embeddings(passages, load_encoder(settings.embeddings, settings), settings, progress)
+
+
+def retriever_for(run: Run, settings: Settings) -> Retriever:
+    """The training passages of `run`; read and indexed once, which takes seconds, with an embedding model minutes.
+
+    Raises:
+        MedQAError: the run's data are not in reach, or are not those that it was trained on; or as `retriever_over`.
+    """
+    return _index(run, settings)
+
+
+_index = once_a_run(lambda train, settings: retriever_over(passages_of(train), settings))
