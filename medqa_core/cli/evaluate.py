@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import grounded as verdict_of_grounded
 from medqa_core.report import int8 as cost_of_int8
@@ -29,12 +30,18 @@ def evaluate(
             help="Also answer after reading passages of the training documents; evaluates first if needed.",
         ),
     ] = False,
+    questions: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --grounded: ask so many of the test questions, drawn by lot, in place of all."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Measure base and fine-tuned model on the same test questions, judge the difference, write it up.
 
     Interrupt it as you like: the next call goes on where this one was.
     """
+    if questions is not None and not grounded:
+        raise InputError("--questions goes with --grounded: base and fine-tuned model answer every test question.")
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     if int8_cost:
@@ -44,7 +51,7 @@ def evaluate(
     if not grounded or opened.evaluation() is None or opened.predictions() is None:
         evaluation = measure(opened, settings, int8=int8)
     if grounded:
-        evaluation = measure_grounded(opened, settings)
+        evaluation = measure_grounded(opened, settings, questions)
     if json:
         print_json(evaluation.model_dump(mode="json"))
     else:
@@ -63,12 +70,12 @@ def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
     return evaluation
 
 
-def measure_grounded(run: Run, settings: Settings) -> Evaluation:
+def measure_grounded(run: Run, settings: Settings, questions: int | None = None) -> Evaluation:
     """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
     from medqa_core.evaluation.grounded import evaluate_grounded
 
     with Bars() as progress:
-        evaluation = evaluate_grounded(run, settings, progress)
+        evaluation = evaluate_grounded(run, settings, progress, questions=questions)
     writer.write(run)
     return evaluation
 

@@ -1,5 +1,6 @@
 """Answer a run's test questions once more, after reading passages, and judge that against both models without them."""
 
+import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -33,7 +34,12 @@ _PROTOCOL = {
 
 
 def evaluate_grounded(
-    run: Run, settings: Settings, progress: Progress = lambda *_: None, *, retriever: Retriever | None = None
+    run: Run,
+    settings: Settings,
+    progress: Progress = lambda *_: None,
+    *,
+    questions: int | None = None,
+    retriever: Retriever | None = None,
 ) -> Evaluation:
     """Answer and judge; writes grounded.parquet, then evaluation.json with its part `grounded`.
 
@@ -41,6 +47,7 @@ def evaluate_grounded(
     where it was.
 
     Args:
+        questions: how many of the test questions are asked, drawn by lot with a fixed seed; None: all of them.
         retriever: what finds the passages; None: what the settings say, over the run's training answers.
 
     Raises:
@@ -60,14 +67,17 @@ def evaluate_grounded(
     if not comparable(before.protocol, now, WEIGHTS):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
     retriever = retriever or retriever_for(run, settings)
-    found = _found(retriever, parts.test, progress)
-    fitted = [fitting(pair, q.question, few, config.max_new_tokens) for q, few in zip(parts.test, found, strict=True)]
+    asked = _drawn(parts.test, questions)
+    found = _found(retriever, asked, progress)
+    fitted = [fitting(pair, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
     prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
     precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
     decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, settings, precision)}"
     passages = f"at most {PASSAGES} a question, no two of one answer, found by {retriever.name} in the training answers"
     if config.split_method == "grouped":
         passages += ", which hold no document of a test question"
+    if len(asked) < len(parts.test):
+        passages += f"; {len(asked)} of the {len(parts.test)} test questions, drawn by lot"
     protocol = {"passages": passages, **_PROTOCOL, "decoding": decoding, **now}
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
@@ -79,9 +89,9 @@ def evaluate_grounded(
         ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
     texts = [pair.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
     sources = [[passage.question_id for passage in few] for few in read]
-    grounded = grounded_rows(parts, pairs, texts, [len(one) for one in ids], sources)
+    grounded = grounded_rows(parts, asked, pairs, texts, [len(one) for one in ids], sources)
     columns = grounded.rename(columns={"tokens": "answer_tokens"}).add_prefix("grounded_")
-    made = generation(columns, "grounded", parts.test, seconds, pair.prompt)
+    made = generation(columns, "grounded", asked, seconds, pair.prompt)
     part = judged_again(Grounded(weights=GROUNDED_SIDE, generation=made, protocol=protocol), rows, grounded)
     evaluation = before.model_copy(update={"grounded": part})
     discard_manifest(run.folder)
@@ -89,6 +99,12 @@ def evaluate_grounded(
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     partial.discard()
     return evaluation
+
+
+def _drawn(questions: Sequence[Pair], most: int | None) -> Sequence[Pair]:
+    if most is None or most >= len(questions):
+        return questions
+    return [questions[place] for place in sorted(random.Random(0).sample(range(len(questions)), most))]
 
 
 def _found(retriever: Retriever, questions: Sequence[Pair], progress: Progress) -> list[list[Passage]]:

@@ -26,15 +26,17 @@ SAME = (*WEIGHTS, "decoding")
 
 def grounded_rows(
     parts: Split,
+    asked: Sequence[Pair],
     pairs: Sequence[Pair],
     answers: Sequence[str],
     tokens: Sequence[int],
     passages: Sequence[Sequence[str]],
 ) -> pd.DataFrame:
-    """One row a test question, in the columns of `runs.grounded.SCHEMA`.
+    """One row a question, in the columns of `runs.grounded.SCHEMA`.
 
     Args:
-        parts: the run's split; its test questions are in the order of the others.
+        parts: the run's split.
+        asked: those of its test questions that were answered, in the order of the others.
         pairs: all pairs of the data set: where a question has several answers, the best one counts.
         answers: as text.
         tokens: generated, a question.
@@ -43,9 +45,9 @@ def grounded_rows(
     copies = CopyIndex((one.id, one.answer) for one in parts.train)
     return pd.DataFrame(
         {
-            "question_id": [q.id for q in parts.test],
-            "group_id": [parts.groups[q.id] for q in parts.test],
-            **answer_columns(answers, references_of(parts.test, pairs), copies),
+            "question_id": [q.id for q in asked],
+            "group_id": [parts.groups[q.id] for q in asked],
+            **answer_columns(answers, references_of(asked, pairs), copies),
             "tokens": list(tokens),
             "passages": [list(ids) for ids in passages],
         }

@@ -32,6 +32,17 @@ def test_a_run_without_an_evaluation_is_evaluated_first(cli: Cli, folder: Path) 
     assert found["metrics"]["loss"]["n"] == found["grounded"]["against_fine_tuned"]["rougeL"]["n"] == 12
 
 
+def test_a_part_of_the_questions(cli: Cli, folder: Path) -> None:
+    said = cli("evaluate", "smoke", "--grounded", "--questions", "6", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert json.loads(said.out)["grounded"]["against_fine_tuned"]["rougeL"]["n"] == 6
+    verified = cli("verify", "smoke")
+    assert verified.code == 0, verified.out
+    for wrong in (["--questions", "6"], ["--grounded", "--questions", "0"]):
+        refused = cli("evaluate", "smoke", *wrong)
+        assert refused.code == 2 and "--questions" in refused.err
+
+
 def test_weights_that_were_exchanged_are_refused_in_one_line(cli: Cli, folder: Path) -> None:
     raw = json.loads((folder / "evaluation.json").read_text())
     raw["protocol"]["base_sha256"] = "ab" * 32

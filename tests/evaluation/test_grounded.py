@@ -117,6 +117,22 @@ def test_the_passages_are_read(run: Run, lab: Settings, shelf: Shelf, monkeypatc
     assert all("Rest helps." in text and "See a doctor." in text and "Sleep well." not in text for text in seen)
 
 
+def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Settings, shelf: Shelf) -> None:
+    evaluate_grounded(run, lab, questions=7, retriever=shelf)
+    first, found = read_grounded(run.folder), part(run)
+    evaluate_grounded(run, lab, questions=7, retriever=shelf)
+    assert read_grounded(run.folder)["question_id"].tolist() == first["question_id"].tolist()
+    assert found.protocol["passages"].endswith("; 7 of the 12 test questions, drawn by lot")
+    assert {metric.n for metric in found.against_base.values()} == {7}
+    rows = run.predictions()
+    assert rows is not None
+    theirs = rows.set_index("question_id").loc[first["question_id"]]
+    assert found.against_base["rougeL"].base == pytest.approx(theirs["base_rougeL"].mean())
+    evaluate_grounded(run, lab, questions=99, retriever=shelf)
+    assert len(read_grounded(run.folder)) == 12
+    assert "drawn by lot" not in part(run).protocol["passages"]
+
+
 def test_an_interrupted_measurement_goes_on_where_it_was(
     run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
