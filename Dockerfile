@@ -47,11 +47,13 @@ COPY --from=build /app /app
 WORKDIR /app
 
 # HF_HOME and GRADIO_TEMP_DIR keep what these libraries may write out of the user's home. With a server address given,
-# Streamlit does not ask another host at start for the machine's own.
+# Streamlit does not ask another host at start for the machine's own. The name that visitors will use is not known here:
+# MEDQA_HOSTS=lab.example.org narrows it.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MEDQA_PUBLIC=1 \
+    MEDQA_HOSTS=* \
     MEDQA_CACHE=/var/cache/medqa-lab \
     MEDQA_REPORTS=/var/lib/medqa-lab \
     HF_HOME=/var/cache/medqa-lab/huggingface \

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format e2e test-real reliability bench demo-run lock clean
+.PHONY: help app test lint format e2e test-real reliability audit bench demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,14 +35,18 @@ e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
 test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
 	$(BIN)/python -m pytest -q -m real
 
-reliability: $(VENV)/installed-dev ## fifty visitors at once on a public demo
-	$(BIN)/python -m pytest -q -m reliability tests/reliability
+reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long attacks
+	$(BIN)/python -m pytest -q -m reliability tests/reliability tests/security
 
-bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth
+audit: $(VENV)/installed-dev ## known holes in the pinned packages, where an advisory database is in reach
+	$(BIN)/python .ci/audit.py
+
+bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/verdict.py
+	$(BIN)/python benchmarks/dashboard.py
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
 	$(BIN)/python -m medqa_core train --preset starter --evaluate

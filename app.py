@@ -4,8 +4,10 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from pages.parts.guard import Guard
 from pages.parts.lazy_mount import LazyMount
 from pages.parts.states import page_failed
 
@@ -22,6 +24,7 @@ widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
     routes=[Mount("/qa", app=widget)],
+    middleware=[Middleware(Guard)],
     lifespan=widget.lifespan,
     on_script_error=page_failed,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from medqa_core.answering.admission import WAITING
 from medqa_core.answering.desk import Desk
@@ -15,8 +16,10 @@ from medqa_core.answering.question import MAX_CHARACTERS
 from medqa_core.foundation.settings import Settings
 from pages.parts.ask_blind import CHOICES
 from pages.parts.ask_events import Events, Parts
+from pages.parts.ask_guard import AskGuard
 from pages.parts.ask_look import LOOK
 from pages.parts.ask_text import NOTICE, about, status, who
+from pages.parts.guard import Guard
 
 EXAMPLES = (
     "What are the symptoms of gout?",
@@ -25,12 +28,14 @@ EXAMPLES = (
     "How can the spread of influenza be prevented?",
 )
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
+SESSIONS = 200
+"""Visitors whose last answers are remembered, for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
 
 def build() -> FastAPI:
     """The widget as an application of its own, for the app to mount."""
-    child = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    child = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, middleware=[Middleware(AskGuard)])
     gr.mount_gradio_app(
         child,
         blocks(Settings.from_environment()),
@@ -109,7 +114,9 @@ def blocks(settings: Settings) -> gr.Blocks:
         page.load(events.choices, None, run, queue=False, **quiet)
         gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **quiet)
         gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
-    return page.queue(max_size=WAITING, default_concurrency_limit=1)
+    # Not open: else a question sent to another of Gradio's addresses would pass by the queue.
+    page.state_session_capacity = SESSIONS
+    return page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
 def _card(column: str, place: str) -> tuple[gr.Column, gr.HTML, gr.Textbox, gr.HTML]:
@@ -138,12 +145,15 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
     chosen = parser.parse_args()
+    hosts = ("*",) if chosen.share else None  # Gradio's servers choose the name of a public link
     blocks(Settings.from_environment()).launch(
         server_name=chosen.host,
         server_port=chosen.port,
         share=chosen.share,
         footer_links=["api"],
         allowed_paths=[],
+        state_session_capacity=SESSIONS,
+        app_kwargs={"middleware": [Middleware(Guard, hosts=hosts), Middleware(AskGuard)]},
         **LOOK,
     )
 

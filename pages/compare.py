@@ -5,24 +5,29 @@ from html import escape
 import streamlit as st
 
 from medqa_core.report.facts import Facts
-from medqa_core.runs.store import Run
-from pages.parts import charts, comparison, loss_charts, run_picker, states, tables
+from medqa_core.report.format import count, date, plural
+from medqa_core.runs.search import ORDERS, matching, offered, ordered
+from medqa_core.runs.store import Run, RunEntry
+from pages.parts import charts, comparison, loss_charts, run_picker, states, sweep_family, tables
 from pages.parts.loss_charts import RunCurve, View
 from pages.parts.markup import answer, escape_markdown, html, note, verdict
 from pages.parts.store import other_runs, store
 from pages.parts.tables import Column, Raw
+
+LISTED = 50
+"""Runs that the list of what can be chosen describes."""
 
 run = run_picker.head("What differs between runs?", one_run=False)
 
 
 def choose() -> list[Run]:
     """The picked run and the ones it is compared with; the choice is in the address."""
-    others = other_runs(run)
-    finished = [entry.id for entry in store().list() if entry.state in ("completed", "imported")]
+    kept = run_picker.chosen("runs", others)
+    default = [entry.id for entry in others if entry.state in ("completed", "imported")][:2]
     chosen = st.multiselect(
         f"Compare {escape_markdown(run.id)} with",
-        others,
-        default=[other for other in others if other in finished][:2],
+        offered(search() if len(others) >= comparison.MOST else others, keep=[*kept, *default]),
+        default=default,
         max_selections=comparison.MOST - 1,
         key="runs",
         bind="query-params",
@@ -30,6 +35,20 @@ def choose() -> list[Run]:
         select_all=False,
     )
     return [run, *run_picker.open_all(chosen)]
+
+
+def search() -> list[RunEntry]:
+    """The other runs that the visitor's words match, in the order asked for; the first ones with what they are."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        label = f"Find among {count(len(others))} runs"
+        words = st.text_input(label, key="compare-find", placeholder="id, title, state or model", width=360)
+        order = st.selectbox("Order", list(ORDERS), key="compare-order", width=200)
+    found = ordered(matching(others, words), order)
+    head = [Column("run", "fit"), Column("state", "fit"), Column("created", "fit"), Column("model"), Column("title")]
+    rows = [[e.id, e.state, date(e.created_at), e.base_model or tables.UNKNOWN, e.title] for e in found[:LISTED]]
+    listed = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
+    html(f'<details class="mq-part"><summary>{plural(len(found), "run")} to choose from</summary>{listed}</details>')
+    return found
 
 
 def compare(runs: list[Run]) -> None:
@@ -79,15 +98,17 @@ def _cell(cell: comparison.Cell | None) -> Raw:
     return Raw(f'{escape(cell.values)}<br><span class="mq-note">{below}</span>')
 
 
+others = other_runs(run)
 sentence = st.container()
 chosen_runs = choose()
 if len(chosen_runs) > 1:
     compare(chosen_runs)
-elif other_runs(run):
-    states.notice("Choose at least one more run.", "Up to six runs stand side by side.")
+elif others:
+    states.notice("Choose at least one more run.", f"Up to {comparison.MOST} runs stand side by side.")
 else:
     states.notice(
         "There is only one run.",
         "Make another one, or bring one in:",
         command="python -m medqa_core import PATH",
     )
+sweep_family.show(chosen_runs, store())

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medqa_core.runs.search import offered
 from pages.parts import charts, loss_charts, run_picker, states
 from pages.parts.loss_charts import RunCurve, View
 from pages.parts.loss_section import in_words, no_curve, other_curves
@@ -36,6 +37,7 @@ def curves() -> None:
 
 def controls() -> tuple[View, list[RunCurve]]:
     """How to look at it; every choice is in the address."""
+    others = other_runs(run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         axis = st.segmented_control(
             "Over", ["step", "epoch"], default="step", required=True, key="over", bind="query-params", width="content"
@@ -44,7 +46,7 @@ def controls() -> tuple[View, list[RunCurve]]:
         log = st.toggle("Log scale", key="log", bind="query-params")
         with_runs = st.multiselect(
             "Overlay runs",
-            other_runs(run),
+            offered(others, keep=run_picker.chosen("with", others)),
             max_selections=5,
             key="with",
             bind="query-params",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from medqa_core.foundation.errors import NotNow
+from medqa_core.foundation.errors import NotNow, RunError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.status import LIVE
 from medqa_core.runs.store import RunStore
@@ -73,7 +73,7 @@ class Admission:
         """
         if not self._settings.public:
             return
-        training = [entry.id for entry in self._store.list() if entry.state in LIVE]
+        training = [entry.id for entry in self._store.list() if entry.state in LIVE and self._is_here(entry.id)]
         if training:
             raise NotNow(f"{training[0]} is being trained on this machine: ask again when it has ended.")
         key, now = (
@@ -94,6 +94,13 @@ class Admission:
                     f"visitor: ask again in {wait} s."
                 )
             times.append(now)
+
+    def _is_here(self, run_id: str) -> bool:
+        """Whether the run takes this machine's device, and not that of another one that writes to the same store."""
+        try:
+            return not self._store.open(run_id).elsewhere
+        except RunError:  # it went away since it was listed
+            return False
 
 
 def visitor_address(peer: str | None, forwarded_for: str | None) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from medqa_core.cli import (
     ask,
+    cluster,
     data,
     doctor,
     evaluate,
@@ -19,7 +20,9 @@ from medqa_core.cli import (
     train,
     verify,
 )
+from medqa_core.foundation import disk
 from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.visible import visible
 
 app = typer.Typer(
     name="python -m medqa_core",
@@ -30,6 +33,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
+app.add_typer(cluster.app, name="cluster")
 app.command("train")(train.train)
 app.command("stop")(stop.stop)
 app.command("runs")(runs.runs)
@@ -58,12 +62,16 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of a pipe has gone, `… | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno is None:  # a library's own use of it: a fault to be seen whole
+            raise
+        _fail(disk.sentence(error), 1)
     if code == 130:  # typer makes this of Ctrl-C
         _fail("Interrupted.", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
+    line = visible(" ".join(message.split()))
     print(f"error: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from medqa_core.foundation.files import dumps
+from medqa_core.foundation.visible import escaped, visible
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; `runs` lists them.")]
@@ -18,19 +19,19 @@ SetOption = Annotated[
 
 
 def say(text: str) -> None:
-    """A line of the answer, on standard output."""
-    typer.echo(text)
+    """A line of the answer, on standard output; what a run or a model says moves no cursor there."""
+    typer.echo(visible(text))
 
 
 def note(text: str) -> None:
     """A line about progress, on standard error where someone watches it; elsewhere only errors stand there."""
     if sys.stderr.isatty():
-        typer.echo(text, err=True)
+        typer.echo(visible(text), err=True)
 
 
 def print_json(value: Any) -> None:
     """`value` as indented strict JSON."""
-    say(dumps(value, indent=2))
+    typer.echo(escaped(dumps(value, indent=2)))
 
 
 class Advance(Protocol):

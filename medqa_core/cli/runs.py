@@ -1,31 +1,48 @@
 """`runs`: the list of runs, and how far each one is."""
 
+from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.foundation.errors import MedQAError, RunError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
-from medqa_core.report.format import duration, percent
+from medqa_core.jobs.queue import store_of
+from medqa_core.report.format import count, duration, percent
+from medqa_core.runs.search import matching
 from medqa_core.runs.status import Status
-from medqa_core.runs.store import RunEntry, RunStore
+from medqa_core.runs.store import RunEntry, read_model
+
+SHOWN = 200
+"""Lines of the table where nothing else is asked for."""
+
+Words = Annotated[str, typer.Option("--find", help="only runs with these words in id, title, state or base model")]
+Limit = Annotated[int | None, typer.Option(min=1, help=f"how many, newest first (default: {SHOWN}; all as JSON)")]
 
 
-def runs(json: JsonFlag = False) -> None:
+def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
     """List the runs of the store, newest first, with how far each one is and who waits."""
     settings = Settings.from_environment()
-    launch.advance(settings)
-    entries = RunStore(settings.reports).list()
+    with suppress(MedQAError):  # a store that cannot be written is still listed
+        launch.advance(settings)
+    there = store_of(settings).list()
+    found = matching(there, find)
+    entries = found[: limit or (None if json else SHOWN)]
     going = _Going(settings)
     if json:
         print_json([{**asdict(e), "created_at": e.created_at.isoformat(), **going.facts(e)} for e in entries])
         return
-    if not entries:
+    if not there:
         say(f"No runs in {settings.reports}. Start one: python -m medqa_core train --preset starter")
+        return
+    if not entries:
+        say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "created", "title"):
@@ -35,6 +52,8 @@ def runs(json: JsonFlag = False) -> None:
         # As Text: in a plain string rich reads brackets as markup.
         table.add_row(*map(Text, (entry.id, going.words(entry), created, entry.problem or entry.title)))
     Console().print(table)
+    if len(found) > len(entries):
+        say(f"The newest {count(len(entries))} of {count(len(found))}; --find WORDS or --limit N shows others.")
 
 
 class _Going:
@@ -44,7 +63,7 @@ class _Going:
         floor = watch.look(settings)
         self._current = {found.run.id: found for found in floor.current}
         self._position = {entry.run.id: place for place, entry in enumerate(floor.waiting, 1)}
-        self._store = RunStore(settings.reports)
+        self._store = store_of(settings)
 
     def words(self, entry: RunEntry) -> str:
         """The state with how far it is: `running 42% · 12 min left`."""
@@ -76,4 +95,9 @@ class _Going:
         }
 
     def _status(self, entry: RunEntry) -> Status | None:
-        return self._store.open(entry.id).status() if entry.kind == "finetune" else None
+        if entry.kind != "finetune":
+            return None
+        try:
+            return read_model(self._store.path(entry.id), "status.json", Status)
+        except RunError:
+            return None

@@ -8,14 +8,18 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from medqa_core.foundation import disk
 from medqa_core.foundation.errors import UnreadableFile
 
 JSON_LIMIT = 16 * 2**20
 """Largest JSON file that is read, in bytes: thousands of times what any file of a run needs."""
 
+BROKEN_OFF = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.(?P<part>tmp|old)")
+"""Names of the folders that a kill in `write_folder` or `remove_folder` leaves behind."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -84,7 +88,13 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     previous = path.with_name(f".{path.name}.{uuid.uuid4().hex}.old")
     try:
         temporary.mkdir()
-        fill(temporary)
+        try:
+            fill(temporary)
+        except Exception as error:  # libraries have exceptions of their own for a full disk
+            if (told := disk.as_os_error(error)) is not None:
+                raise told from error
+            raise
+        _sync_below(temporary)
         if path.exists():
             os.rename(path, previous)
         try:
@@ -95,8 +105,32 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(previous, ignore_errors=True)
+        if path.exists():  # else what was moved aside could not be moved back: `recover` will
+            shutil.rmtree(previous, ignore_errors=True)
     _sync_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove the folder `path`: there or gone, never half. One that is absent or cannot be removed is left at that."""
+    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    with suppress(OSError):
+        os.rename(path, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Bring to its end what a kill broke off in `folder`, for the one process that makes folders there.
+
+    What `write_folder` had moved aside and not replaced yet goes back; half-written folders go.
+    """
+    with suppress(OSError):
+        for left in sorted(folder.iterdir()):
+            found = BROKEN_OFF.fullmatch(left.name)
+            if found is None or not left.is_dir():
+                continue
+            if found["part"] == "old" and not (folder / found["name"]).exists():
+                os.rename(left, folder / found["name"])
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def read_text(path: Path, limit: int = JSON_LIMIT) -> str:
@@ -150,6 +184,14 @@ def sync(path: Path) -> None:
     """Wait until what was written to `path` by others is on the disk."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
+
+
+def _sync_below(folder: Path) -> None:
+    """Wait until all that is in `folder` is on the disk: a name must not get there before what it names."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(place, name))
+        _sync_folder(Path(place))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Files that only grow, a row a line: a kill leaves at most one torn last line, and the next writer ends it."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,12 +27,19 @@ def append(descriptor: int, line: str) -> None:
     """Write `line`, which brings its own end, in one piece where the disk has room; on the disk when this returns.
 
     Raises:
-        OSError: it could not be written in full.
+        OSError: it is not on the disk, and not in the file. After an error of the disk the descriptor is of no more
+            use: the system forgets what it could not write, and a second sync would call that kept.
     """
     content = line.encode()
-    while content:  # a nearly full disk takes a part, and says why at the next attempt
-        content = content[os.write(descriptor, content) :]
-    os.fsync(descriptor)
+    before = os.fstat(descriptor).st_size
+    try:
+        while content:  # a nearly full disk takes a part, and says why at the next attempt
+            content = content[os.write(descriptor, content) :]
+        os.fsync(descriptor)
+    except OSError:
+        with suppress(OSError):  # then it is a torn line, which the next writer ends
+            os.ftruncate(descriptor, before)
+        raise
 
 
 def read_lines(path: Path, limit: int) -> tuple[list[str], list[str]]:

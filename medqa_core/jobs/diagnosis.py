@@ -87,6 +87,8 @@ def _failed(run: Run, status: Status) -> tuple[Cause, str]:
 
 def _lost(run: Run, status: Status) -> tuple[Cause, str]:
     """Most likely reasons first: only what the machine left behind can be known."""
+    if status.process is not None and status.process.elsewhere:
+        return "killed", f"Nothing has been heard for too long from {status.process.host}, the machine that trained it."
     if status.process is not None and status.process.boot != boot_id():
         return "killed", "The machine was switched off or started anew while the run was going on."
     at = f" at step {status.step:,}" if status.step else ""

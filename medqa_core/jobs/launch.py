@@ -10,13 +10,14 @@ from typing import Any
 
 import psutil
 
+from medqa_core.foundation import disk
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, RunError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import Cause, ProcessIdentity, Status, boot_id, now
+from medqa_core.runs.status import Cause, ProcessIdentity, Status, now
 
 MOST_LAUNCHES = 3
 """Workers that may die before they start training; after that the run has failed."""
@@ -78,6 +79,8 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
         raise
     except Exception as error:
         failure = {"error": f"{type(error).__name__}: {error}", "cause": "fault"}
+        if isinstance(error, OSError) and disk.trouble(error) is not None:
+            failure = {"error": disk.sentence(error), "cause": "disk"}
         raise
     finally:
         with locked(settings):
@@ -116,7 +119,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def spawn_identity(pid: int) -> ProcessIdentity | None:
     """The identity of a process that was just started; None where it has ended already."""
     try:
-        return ProcessIdentity(pid=pid, created=psutil.Process(pid).create_time(), boot=boot_id())
+        return ProcessIdentity.of(pid)
     except psutil.Error:
         return None
 
@@ -124,7 +127,9 @@ def spawn_identity(pid: int) -> ProcessIdentity | None:
 def _waiting(settings: Settings) -> list[Entry]:
     """The runs that could start now: none where the device is taken, or a worker is about to take it."""
     queued = entries(settings)
-    if not queued or any(entry.starting for entry in queued) or live(settings) or device.is_taken(settings):
+    if not queued or any(entry.starting for entry in queued) or device.is_taken(settings):
+        return []
+    if any(not run.elsewhere for run in live(settings)):  # what another machine trains leaves this one's device free
         return []
     return queued
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from medqa_core.foundation import disk
 from medqa_core.foundation.errors import InputError, MedQAError, RunError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
@@ -170,6 +171,8 @@ def locked(settings: Settings) -> Iterator[None]:
         raise RunError(f"The run store {settings.reports} cannot be written: {error.strerror or error}.") from error
     try:
         yield
+    except OSError as error:
+        raise RunError(disk.sentence(error)) from error
     finally:
         lock.release()
 

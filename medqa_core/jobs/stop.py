@@ -10,6 +10,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.queue import locked, write_status
+from medqa_core.runs import stop_request
 from medqa_core.runs.run import Run
 from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
 
@@ -42,11 +43,26 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
             return f"{run.id} was ended by force. Its last checkpoint remains: train --resume {run.id} goes on from it."
         _signal(status.process, signal.SIGTERM)
         return f"{run.id} is stopping: it saves a checkpoint first, so that train --resume {run.id} can go on."
+    if run.state in LIVE and status is not None and status.process is not None:
+        return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
         _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. Later: evaluate {run.id}"
     raise InputError(f"{run.id} is {run.state}: there is nothing to stop.")
+
+
+def _ask_elsewhere(run: Run, process: ProcessIdentity, *, force: bool) -> str:
+    """No signal gets to another machine; a file in the run folder does, if the worker there looks for it."""
+    if force:
+        raise InputError(
+            f"{run.id} is being trained on {process.host}: end process {process.pid} there, or stop it without --force."
+        )
+    stop_request.ask(run.folder)
+    return (
+        f"{run.id} is being trained on {process.host}. A worker of a cluster reads the request within seconds and "
+        f"saves a checkpoint first; one that a person started there is stopped there: stop {run.id}"
+    )
 
 
 def _leave_queue(run: Run, status: Status) -> str:

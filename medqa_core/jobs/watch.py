@@ -10,9 +10,10 @@ from medqa_core.jobs.job import Job, read_job
 from medqa_core.jobs.queue import Entry, entries, live, store_of
 from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import LIVE, Status
+from medqa_core.runs.status import LIVE, Status, now, overdue
 
-Activity = Literal["waiting", "starting", "training", "stopping", "evaluating"]
+Activity = Literal["waiting", "starting", "training", "stalled", "stopping", "evaluating"]
+"""`stalled`: the worker's process is there, but it has been silent for longer than it promised."""
 
 
 @dataclass(frozen=True)
@@ -118,4 +119,5 @@ def outcome(run: Run) -> Outcome:
 
 def _current(run: Run) -> Current:
     status = run.status() or Status(state="running")
-    return Current(run, status, "stopping" if status.state == "stopping" else "training", read_job(run))
+    activity: Activity = "stopping" if status.state == "stopping" else "training"
+    return Current(run, status, "stalled" if overdue(status, now()) else activity, read_job(run))

@@ -27,10 +27,7 @@ def check(folder: Path, label: str) -> None:
         raise ModelError(
             f"{label} is an adapter, which changes a base model and is none; give the base model it was trained on."
         )
-    config = _config(folder, label)
-    for key, why in _REFUSED.items():
-        if config.get(key):
-            raise ModelError(f"{label} cannot be used: its {CONFIG} {why}.")
+    _check_config(_config(folder, label), label)
     extra = folder / "tokenizer_config.json"
     if extra.exists() and _json(extra, label).get("auto_map"):
         raise ModelError(f"{label} cannot be used: its tokenizer_config.json {_REFUSED['auto_map']}.")
@@ -103,6 +100,35 @@ _REFUSED = {
     "quantization_config": "says that its weights are quantized; give the unquantized model",
     "transformers_weights": "points to weights under another name; rename them to model.safetensors",
 }
+
+
+_KERNELS = re.compile(r"_?(?:attn|experts)_implementation(?:_internal)?")
+_BUILT_IN = (None, "eager", "sdpa", "grouped_mm", "batched_mm")
+"""Ways to compute that are part of transformers; under any other name it looks for compiled code on the hub."""
+_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_MOST_LAYERS = 1000
+
+
+def _check_config(config: dict[str, Any], label: str) -> None:
+    """The configuration with all that is inside it: a model may be made of several."""
+    left: list[Any] = [config]
+    while left:
+        value = left.pop()
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if not isinstance(value, dict):
+            continue
+        for key, why in _REFUSED.items():
+            if value.get(key):
+                raise ModelError(f"{label} cannot be used: its {CONFIG} {why}.")
+        for key, named in value.items():
+            names = named.values() if isinstance(named, dict) else (named,)
+            if _KERNELS.fullmatch(key) and any(name not in _BUILT_IN for name in names):
+                raise ModelError(
+                    f"{label} cannot be used: its {CONFIG} names code to compute with ({key}), which is never fetched "
+                    "here; remove that line."
+                )
+            if key in _LAYERS and isinstance(named, int) and named > _MOST_LAYERS:
+                raise ModelError(f"{label} cannot be used: its {CONFIG} asks for {named:,} layers.")
 
 
 def _config(folder: Path, label: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from medqa_core.foundation.errors import InputError, ModelError, shorten
+from medqa_core.foundation.errors import InputError, MedQAError, ModelError, shorten
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.once import Progress, silent
+from medqa_core.models.prompt import kind_for, prompt_text
 from medqa_core.models.quiet import quiet
 
 __all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device"]
@@ -102,10 +103,12 @@ def loading(label: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as error:
-        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
+    except MedQAError:
+        raise
     except SafetensorError as error:
         raise ModelError(f"{label}: its weights are damaged: {_first_line(error)}.") from error
+    except Exception as error:  # three libraries read foreign files here, each with errors of its own
+        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
 
 
 def pick_device() -> str:
@@ -137,6 +140,11 @@ def _load_tokenizer(folder: Path, label: str) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"  # a decoder continues the last token of a row, which must not be padding
+    if kind_for(tokenizer) == "chat":
+        try:
+            prompt_text(tokenizer, "Which template is this?", "chat")
+        except Exception as error:  # a program, run in a sandbox: whatever it does wrong shows here
+            raise ModelError(f"{label}: its chat template cannot be used: {_first_line(error)}.") from error
     return tokenizer
 
 

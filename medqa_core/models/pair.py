@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from peft import PeftModel
-from safetensors import SafetensorError
 
 from medqa_core.foundation.errors import ModelError, ModelUnavailable
 from medqa_core.foundation.files import sha256
+from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import LoadedModel, load, locate, pick_device
 from medqa_core.models.memory import require_memory
 from medqa_core.models.prompt import PromptKind, kind_for
@@ -61,6 +62,7 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
     Raises:
         ModelUnavailable: the run has no model of its own, or its base is not in reach.
         ModelError: the adapter is damaged or was trained on another base, or two whole models do not fit into memory.
+        OutsideStore: a file of the fine-tuned model is a link out of its folder.
     """
     record = run.record
     if record.base_model is None or (run.adapter is None and run.model is None):
@@ -82,6 +84,8 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
     else:
         assert run.model is not None
         progress("loading the fine-tuned model")
+        for path in run.model.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
+            resolve_inside(run.model, path.name)
         weights = run.model / "model.safetensors"
         adapted = load(str(run.model), settings=settings, device=base.device, progress=progress).model
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
@@ -89,6 +93,8 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
 
 
 def _with_adapter(model: Any, run: Run) -> Any:
+    assert run.adapter is not None
+    check_adapter(run.adapter, f"{run.id}: its adapter")
     try:
         with quiet():
             # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
@@ -96,7 +102,7 @@ def _with_adapter(model: Any, run: Run) -> Any:
             adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)
     except UserWarning as error:
         raise ModelError(f"{run.id}: its adapter is incomplete; restore it or train the run again.") from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+    except Exception as error:  # peft and what it uses read a foreign file here, each with errors of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{run.id}: its adapter cannot be loaded on this base: {reason}") from error
     return adapted.eval()

@@ -20,11 +20,13 @@ LOG = "train.log"
 WEIGHTS = ("adapter", "model")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP can hold: when the files were written is no part of the run."""
+NOT_IN_NAMES = frozenset('\\:<>"|?*')
+"""Where the ZIP is unpacked some of these would lead to another folder, and others cannot be written."""
 PACKED_ALREADY = (".safetensors", ".parquet", ".zip")
 
 
 def members(run: Run, weights: bool = True, log: bool = True) -> list[str]:
-    """The names of the files that go in, sorted; a link that leaves the folder and a hidden file do not."""
+    """The names of the files that go in, sorted; no link that leaves the folder, no hidden file and no odd name."""
     # A manifest that lists weights which are not there would call the copy damaged.
     without = {*LEFT_OUT, *(() if weights else (*WEIGHTS, MANIFEST)), *(() if log else (LOG,))}
     found = []
@@ -77,7 +79,9 @@ def _fill(run: Run, target: IO[bytes], names: list[str]) -> None:
 
 
 def _wanted(path: Path, without: set[str]) -> bool:
-    return not path.name.startswith(".") and path.parts[0] not in without
+    name = path.name
+    usable = name.isprintable() and NOT_IN_NAMES.isdisjoint(name) and not name.endswith((".", " "))
+    return usable and not name.startswith(".") and path.parts[0] not in without
 
 
 def _inside(folder: Path, name: str) -> bool:

@@ -1,10 +1,12 @@
 """Tests behind the words "fell", "rose" and "more": a sentence is said only where a test supports it."""
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 ALPHA = 0.05
 """The chance that is accepted of saying something which shuffled data would show as well."""
@@ -45,7 +47,7 @@ def below(low: np.ndarray, high: np.ndarray) -> Test:
     """Mann-Whitney: are the values of `low` smaller than those of `high`?"""
     if len(low) < 1 or len(high) < 1:
         return Test(0.0, 1.0, 0)
-    found = stats.mannwhitneyu(low, high, alternative="less")
+    found = _stats().mannwhitneyu(low, high, alternative="less")
     return _test(found, len(low) + len(high))
 
 
@@ -54,14 +56,14 @@ def paired(first: np.ndarray, second: np.ndarray) -> Test:
     change = second - first
     if np.count_nonzero(change) < 6:  # fewer can never reach p < 0.05
         return Test(0.0, 1.0, len(change))
-    return _test(stats.wilcoxon(change), len(change))
+    return _test(_stats().wilcoxon(change), len(change))
 
 
 def sign(won: int, lost: int) -> Test:
     """The sign test: are wins and losses further apart than a coin's?"""
     if won + lost == 0:
         return Test(0.0, 1.0, 0)
-    found = stats.binomtest(won, won + lost)
+    found = _stats().binomtest(won, won + lost)
     return Test(float(won - lost), float(found.pvalue), won + lost)
 
 
@@ -69,28 +71,28 @@ def together(first: np.ndarray, second: np.ndarray) -> Test:
     """Spearman: does one grow where the other grows?"""
     if len(first) < 10 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Test(0.0, 1.0, len(first))
-    return _test(stats.spearmanr(first, second), len(first))
+    return _test(_stats().spearmanr(first, second), len(first))
 
 
 def differs(values: np.ndarray, level: float) -> Test:
     """Student: is the mean of the values another one than `level`?"""
     if len(values) < 3 or np.ptp(values) == 0:
         return Test(0.0, 1.0, len(values))
-    return _test(stats.ttest_1samp(values, level), len(values))
+    return _test(_stats().ttest_1samp(values, level), len(values))
 
 
 def guessing(right: int, n: int, chance: float) -> Test:
     """Exact binomial: is a share of right answers above chance?"""
     if n < 1 or not 0 <= right <= n:
         return Test(0.0, 1.0, n)
-    return Test(right / n, float(stats.binomtest(right, n, chance, alternative="greater").pvalue), n)
+    return Test(right / n, float(_stats().binomtest(right, n, chance, alternative="greater").pvalue), n)
 
 
 def uneven(counts: Sequence[int]) -> Test:
     """Pearson's chi-square: are the counts further from equal than chance makes them?"""
     if sum(counts) < 5 * len(counts):  # fewer than five expected in each: the test is no longer one
         return Test(0.0, 1.0, sum(counts))
-    return _test(stats.chisquare(counts), sum(counts))
+    return _test(_stats().chisquare(counts), sum(counts))
 
 
 def tenths(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,13 +108,19 @@ def blocks(values: np.ndarray, most: int = MOST) -> np.ndarray:
     return np.array([part.mean() for part in np.array_split(values, most)])
 
 
+@cache
+def _stats() -> Any:
+    """scipy.stats, which takes about a second to import: the first words of a page can do without it."""
+    return importlib.import_module("scipy.stats")
+
+
 def _kendall(order: np.ndarray, values: np.ndarray, alternative: str) -> Test:
     if len(values) > MOST:
         values = blocks(values)
         order = np.arange(len(values))
     if len(values) < 3 or np.ptp(values) == 0:
         return Test(0.0, 1.0, len(values))
-    return _test(stats.kendalltau(order, values, alternative=alternative), len(values))
+    return _test(_stats().kendalltau(order, values, alternative=alternative), len(values))
 
 
 def _test(found: object, n: int) -> Test:

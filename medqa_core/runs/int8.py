@@ -5,8 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from medqa_core.foundation.errors import MedQAError
-from medqa_core.runs.run import read_model
+from medqa_core.runs.run import read_beside
 from medqa_core.runs.schema import Line, Record
 
 INT8 = "int8.json"
@@ -46,9 +45,6 @@ class Int8Cost(Record):
     fine_tuned: SideCost
 
 
-def read_int8(folder: Path) -> Int8Cost | None:
-    """The run's measured cost of int8; None where it is missing or not readable."""
-    try:
-        return read_model(folder, INT8, Int8Cost)
-    except MedQAError:
-        return None
+def read_int8(folder: Path, problems: list[str] | None = None) -> Int8Cost | None:
+    """The run's measured cost of int8; None where it is missing, or cannot be read, which is added to `problems`."""
+    return read_beside(folder, INT8, Int8Cost, problems)

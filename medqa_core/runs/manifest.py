@@ -82,6 +82,9 @@ def _found(folder: Path) -> Iterator[tuple[str, Path | None]]:
         except OutsideStore:
             yield name, None
             continue
+        if not name.isprintable():  # no text that JSON could hold, or one that hides what it is
+            yield name, None
+            continue
         if not path.is_dir():  # a link to a folder of the run: its files are listed where they are
             yield name, path if path.is_file() else None
 

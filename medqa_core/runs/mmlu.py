@@ -108,8 +108,8 @@ def _how(value: dict[str, Any]) -> dict[str, Any]:
         said = said.get(name) if isinstance(said, dict) else None
     cloze = any(str(task).endswith(CLOZE) for task in value["results"])
     examples = value.get("n-shot")
-    counts = set(examples.values()) if isinstance(examples, dict) else set()
-    one = next(iter(counts)) if len(counts) == 1 else None
+    counts = list(examples.values()) if isinstance(examples, dict) else []
+    one = counts[0] if counts and all(count == counts[0] for count in counts) else None
     return {
         "fine_tuned_sha256": said if isinstance(said, str) else None,
         "scoring": "cloze" if cloze else "letter",

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from medqa_core.foundation.errors import MedQAError
-from medqa_core.runs.run import read_model
+from medqa_core.runs.run import read_beside
 from medqa_core.runs.schema import Line, Record
 
 RETRIEVAL = "retrieval.json"
@@ -45,9 +44,6 @@ class Retrieval(Record):
     seconds_a_question: float | None = Field(None, ge=0)
 
 
-def read_retrieval(run_folder: Path) -> Retrieval | None:
-    """The run's measured retrieval; None where it is missing or not readable."""
-    try:
-        return read_model(run_folder, RETRIEVAL, Retrieval)
-    except MedQAError:
-        return None
+def read_retrieval(run_folder: Path, problems: list[str] | None = None) -> Retrieval | None:
+    """The run's measured retrieval; None where it is missing, or cannot be read, which is added to `problems`."""
+    return read_beside(run_folder, RETRIEVAL, Retrieval, problems)

@@ -22,6 +22,8 @@ from medqa_core.runs.tried import TRIED, Trials, read_tried
 
 M = TypeVar("M", bound=BaseModel)
 LOG_TAIL = 64 * 1024
+WEIGHTS = {"adapter": "adapter_model.safetensors", "model": "model.safetensors"}
+"""The folders that hold what was trained, and the file in them that cannot be missing."""
 WRITE_UPS = ("summary.txt", "summary.md", "summary.html", "README.md")
 
 
@@ -49,6 +51,12 @@ class Run:
             return "imported"
         status = self.status()
         return derived_state(status) if status else "unknown"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another machine says that it trains the run."""
+        status = self.status()
+        return status is not None and status.process is not None and status.process.elsewhere
 
     def evaluation(self) -> Evaluation | None:
         """The comparison of base and fine-tuned, or None where there is none to read."""
@@ -124,17 +132,17 @@ class Run:
     @property
     def adapter(self) -> Path | None:
         """The folder of the adapter, if the run has one."""
-        return self._folder("adapter", "adapter_model.safetensors")
+        return self._folder("adapter")
 
     @property
     def model(self) -> Path | None:
         """The folder of the whole fine-tuned model, if the run has one."""
-        return self._folder("model", "model.safetensors")
+        return self._folder("model")
 
-    def _folder(self, name: str, needed: str) -> Path | None:
+    def _folder(self, name: str) -> Path | None:
         try:
             path = resolve_inside(self.folder, name)
-            return path if resolve_inside(self.folder, name, needed).is_file() else None
+            return path if resolve_inside(self.folder, name, WEIGHTS[name]).is_file() else None
         except (OSError, OutsideStore):
             return None
 
@@ -170,3 +178,13 @@ def read_model(folder: Path, name: str, model: type[M]) -> M:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UnreadableFile(plain(f"{name} is not valid: {shorten(where)}: {first['msg']}.")) from error
+
+
+def read_beside(folder: Path, name: str, model: type[M], problems: list[str] | None = None) -> M | None:
+    """A JSON file that only some pages read, or None; one that is there and cannot be read is added to `problems`."""
+    try:
+        return read_model(folder, name, model)
+    except RunError as error:
+        if problems is not None and os.path.lexists(folder / name) and str(error) not in problems:
+            problems.append(str(error))
+        return None

@@ -16,6 +16,8 @@ _UNSEEN = {"Cc", "Cf", "Co", "Cs"}
 
 def plain(text: str) -> str:
     """`text` on one line without control, bidirectional-override and private-use characters."""
+    if text.isascii() and text.isprintable():  # nearly every line
+        return re.sub(r" {2,}", " ", text).strip()
     kept = "".join(" " if c in "\t\n\r" else c for c in text if c in "\t\n\r" or unicodedata.category(c) not in _UNSEEN)
     return re.sub(r" {2,}", " ", kept).strip()
 
@@ -114,6 +116,15 @@ class ImportRecord(Record):
     checks: list[Check] = []
 
 
+class SweepRecord(Record):
+    """The sweep that a run is a trial of."""
+
+    id: Line
+    trial: int = Field(ge=1)
+    parameters: dict[str, float | int | Line] = {}
+    """The configuration's fields that the sweep varies, with this trial's values."""
+
+
 def _utc(value: object) -> object:
     """A date without a zone is taken as UTC, so that an imported one can be compared with ours."""
     if isinstance(value, str):
@@ -144,3 +155,5 @@ class RunRecord(Record):
     """How a question is put to the fine-tuned model: `chat` (the model's template) or `plain`."""
     code_version: Line | None = None
     imported: ImportRecord | None = None
+    sweep: SweepRecord | None = None
+    """None for a run of its own."""

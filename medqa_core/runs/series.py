@@ -1,9 +1,7 @@
 """`metrics.jsonl`: the loss curve, appended a row a logged step and read whatever state it is in."""
 
-import json
 import math
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +10,14 @@ import numpy as np
 
 from medqa_core.foundation.errors import RunError, UnreadableFile
 from medqa_core.foundation.files import dumps
-from medqa_core.foundation.lines import append, left_out, open_to_append, read_lines
+from medqa_core.foundation.lines import append, left_out, open_to_append
 from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs import series_cache
+from medqa_core.runs.series_log import NO_ROWS, Log, skip_line
+from medqa_core.runs.series_rows import NOT_FINITE, NUMBERS, STEP
 
-NUMBERS = ("step", "epoch", "attempt", "time", "loss", "learning_rate", "grad_norm", "tokens", "examples")
-READ_LIMIT = 32 * 2**20
-"""Bytes read of a metrics file; of a larger one the end is read, and the reader says so."""
+READ_LIMIT = 256 * 2**20
+"""Bytes read of a metrics file, more than a million rows; of a larger one the end is read, and the reader says so."""
 
 SplitName = Literal["train", "validation"]
 
@@ -83,53 +83,29 @@ def read_series(run_folder: Path) -> Series:
         path = resolve_inside(run_folder, "metrics.jsonl")
         if not path.is_file():
             raise UnreadableFile("metrics.jsonl is missing: this run has no curve.")
-        lines, problems = read_lines(path, READ_LIMIT)
+        log, problems = _read(path)
     except (RunError, OSError) as error:
-        return Series(_curve([]), _curve([]), [str(error)])
-    rows, odd = _parse(lines)
-    return Series(
-        _curve(r for r in rows if r["split"] == "train"),
-        _curve(r for r in rows if r["split"] == "validation"),
-        problems + left_out("metrics.jsonl", odd),
-    )
+        return Series(_curve(NO_ROWS), _curve(NO_ROWS), [str(error)])
+    return Series(_curve(log.train.block), _curve(log.validation.block), problems + left_out("metrics.jsonl", log.odd))
 
 
-def _parse(lines: Iterable[str]) -> tuple[list[dict[str, Any]], int]:
-    rows, odd = [], 0
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            odd += 1
-            continue
-        step = row.get("step") if isinstance(row, dict) else None
-        if type(step) is int and 0 <= step < 2**53 and row.get("split") in ("train", "validation"):
-            rows.append(row)
+def _read(path: Path) -> tuple[Log, list[str]]:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > READ_LIMIT:
+            file.seek(size - READ_LIMIT)
+            skip_line(file)
+            log = Log(parsed=file.tell())
+            log.read_on(file)
+        elif size >= series_cache.CACHED_FROM:
+            log = series_cache.log_of(path, file)
         else:
-            odd += 1
-    return rows, odd
+            log = Log()
+            log.read_on(file)
+        cut = f"{path.name} is {size // 2**20} MiB; its last {READ_LIMIT // 2**20} were read."
+        return log.with_end(file), [cut] * (size > READ_LIMIT)
 
 
-def _curve(rows: Iterable[dict[str, Any]]) -> Curve:
-    """Columns in step order; of a step logged twice (a resumed run) the last attempt counts."""
-    by_step = {row["step"]: row for row in rows}
-    ordered = [by_step[step] for step in sorted(by_step)]
-    columns = {name: np.array([_number(row.get(name)) for row in ordered], dtype=np.float64) for name in NUMBERS}
-    bad = tuple(row["step"] for row in ordered if _odd_loss(row))
-    return Curve(columns, bad)
-
-
-def _odd_loss(row: dict[str, Any]) -> bool:
-    named, loss = row.get("non_finite"), row.get("loss")
-    return (isinstance(named, list) and "loss" in named) or (isinstance(loss, float) and not math.isfinite(loss))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value) if math.isfinite(value) else math.nan
-    except OverflowError:
-        return math.nan
+def _curve(block: np.ndarray) -> Curve:
+    columns = {name: block[place] for place, name in enumerate(NUMBERS)}
+    return Curve(columns, tuple(int(step) for step in block[STEP][block[NOT_FINITE] > 0]))

@@ -1,5 +1,7 @@
 """`status.json`: what the worker last said of itself, and what a reader may conclude from that."""
 
+import os
+import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,20 +24,42 @@ class ProcessIdentity(Record):
     created: float
     """Seconds since the epoch, as the operating system tells it."""
     boot: Line
+    ticks: int | None = Field(None, ge=0)
+    """Clock ticks from the machine's start to the process's (Linux). Setting the clock moves `created` and not this."""
+    host: Line | None = None
+    """The machine's name, so that a reader on another one knows that it cannot look; None in older runs."""
 
     @classmethod
     def current(cls) -> "ProcessIdentity":
         """This very process."""
-        me = psutil.Process()
-        return cls(pid=me.pid, created=me.create_time(), boot=boot_id())
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessIdentity":
+        """The process that has this number now.
+
+        Raises:
+            psutil.Error: none has it.
+        """
+        created = psutil.Process(pid).create_time()
+        return cls(pid=pid, created=created, ticks=_ticks(pid), boot=boot_id(), host=socket.gethostname())
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is a process of another machine, or of a container with numbers of its own."""
+        return self.host is not None and self.host != socket.gethostname()
 
     def is_alive(self) -> bool:
-        """Whether that process still runs; a zombie, which has ended but was not reaped, does not."""
-        if self.boot != boot_id():
+        """Whether that process still runs here; a zombie, which has ended but was not reaped, does not."""
+        if self.elsewhere or self.boot != boot_id():
             return False
         try:
             process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if self.ticks is not None and (ticks := _ticks(self.pid)) is not None:
+                return ticks == self.ticks
+            return abs(process.create_time() - self.created) < 1
         except psutil.Error:
             return False
 
@@ -89,10 +113,26 @@ class Status(Record):
 
 
 def derived_state(status: Status) -> str:
-    """The state a reader shows: `lost` where a live state is claimed by a process that is gone."""
-    if status.state in LIVE and (status.process is None or not status.process.is_alive()):
-        return "lost"
-    return status.state
+    """The state a reader shows: `lost` where a live state is claimed by a process that is gone.
+
+    A process of another machine cannot be looked at: there the run goes on until its promised heartbeat is overdue.
+    """
+    if status.state not in LIVE:
+        return status.state
+    if status.process is not None and status.process.elsewhere:
+        return status.state if status.next_heartbeat is not None and now() <= status.next_heartbeat else "lost"
+    return status.state if status.process is not None and status.process.is_alive() else "lost"
+
+
+def overdue(status: Status, moment: datetime) -> bool:
+    """Whether a live worker is silent for longer than it promised: it is paused, or the machine is out of breath.
+
+    A heartbeat that lies as far ahead is as odd: the clock was set back since.
+    """
+    heard, promised = status.heartbeat, status.next_heartbeat
+    if status.state not in LIVE or heard is None or promised is None:
+        return False
+    return abs(moment - heard) > promised - heard
 
 
 def now() -> datetime:
@@ -106,6 +146,14 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return str(round(psutil.boot_time() / 60))
+
+
+def _ticks(pid: int) -> int | None:
+    """Field 22 of `/proc/PID/stat`; its second is a name that may hold anything, in brackets."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def elapsed_since(start: float) -> float:

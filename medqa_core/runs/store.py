@@ -3,35 +3,26 @@
 import errno
 import os
 import shutil
+import stat
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
+from medqa_core.runs import index
 from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.run import LOG_TAIL, WRITE_UPS, Run, read_model
+from medqa_core.runs.index import Known, RunEntry, Stamp
+from medqa_core.runs.run import LOG_TAIL, WEIGHTS, WRITE_UPS, Run, read_model
 from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import Status, derived_state, now
+from medqa_core.runs.status import LIVE, now
 
 __all__ = ["LOG_TAIL", "WRITE_UPS", "Run", "RunEntry", "RunStore", "read_model"]
 
-
-@dataclass(frozen=True)
-class RunEntry:
-    """One line of the list of runs; `problem` says why a run cannot be opened."""
-
-    id: str
-    title: str
-    kind: str
-    state: str
-    created_at: datetime
-    number: int | None = None
-    problem: str | None = None
+INDEXED_FROM = 100
+"""Runs read at one listing from which the index is written: what fewer cost is not worth it."""
 
 
 class RunStore:
@@ -39,22 +30,29 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._entries: dict[str, tuple[tuple[int, ...], RunEntry, Status | None]] = {}
+        self._known: dict[str, Known] | None = None
         self._lock = threading.Lock()
 
     def list(self) -> list[RunEntry]:
         """Every run, newest first; one that cannot be opened is listed with its problem.
 
-        Unchanged runs are not read again: a listing costs two `stat` calls a run.
+        Unchanged runs are not read again: a listing costs two `stat` calls a run, in a new process too where the
+        store is large enough for an index.
         """
         try:
             with os.scandir(self.folder) as found:
-                names = [e.name for e in found if not e.name.startswith(".") and (e.is_symlink() or e.is_dir())]
+                links = {e.name: e.is_symlink() for e in found if not e.name.startswith(".") and _may_be_run(e)}
         except OSError:
             return []
         with self._lock:
-            entries = [self._entry(name) for name in names]
-            self._entries = {name: self._entries[name] for name in names if name in self._entries}
+            if self._known is None:  # a link is never taken from the index: it may lead elsewhere by now
+                self._known = {name: one for name, one in index.load(self.folder).items() if not links.get(name)}
+            known = {name: self._look(name) for name in links}
+            read = sum(self._known.get(name) is not one for name, one in known.items())
+            self._known = known
+            if read >= INDEXED_FROM:
+                index.save(self.folder, known)
+            entries = [one.now() for one in known.values()]
         return sorted(entries, key=lambda entry: (entry.created_at, entry.id), reverse=True)
 
     def open(self, run_id: str) -> Run:
@@ -134,38 +132,28 @@ class RunStore:
         taken = {entry.id for entry in self.list()}
         return next(c for n in range(1, len(taken) + 2) if (c := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
-    def _entry(self, name: str) -> RunEntry:
-        stamp: tuple[int, ...] = ()
-        for file in ("run.json", "status.json"):
-            try:
-                found = os.stat(self.folder / name / file)
-                stamp += (found.st_mtime_ns, found.st_size, found.st_ino)
-            except (OSError, ValueError):
-                stamp += (0, 0, 0)
-        known = self._entries.get(name)
-        if known is None or known[0] != stamp:
-            known = (stamp, *self._read_entry(name))
-            self._entries[name] = known
-        entry, status = known[1], known[2]
-        if status is None:
-            return entry
-        return RunEntry(
-            entry.id, entry.title, entry.kind, derived_state(status), entry.created_at, entry.number, entry.problem
-        )
+    def _look(self, name: str) -> Known:
+        stamp = index.stamp(f"{self.folder}/{name}")  # joined as text: pathlib takes longer than the two `stat` calls
+        known = self._known.get(name) if self._known else None
+        return known if known is not None and known.stamp == stamp else self._read(name, stamp)
 
-    def _read_entry(self, name: str) -> tuple[RunEntry, Status | None]:
-        shown = name if RUN_ID.fullmatch(name) else ascii(shorten(name))
+    def _read(self, name: str, stamp: Stamp) -> Known:
         try:
             run = self.open(name)
             status = run.status() if run.record.kind == "finetune" else None
             state = run.state if status is None else status.state
             problem = "; ".join(run.problems) or None
             r = run.record
-            return RunEntry(name, r.title, r.kind, state, r.created_at, r.number, problem), status
+            base = r.base_model.id if r.base_model else None
+            entry = RunEntry(name, r.title, r.kind, state, r.created_at, r.number, problem, base)
+            return Known(stamp, entry, status if status and state in LIVE else None)
         except (RunError, InputError, OSError) as error:
-            return RunEntry(
-                shown, shown, "unknown", "unreadable", datetime.min.replace(tzinfo=UTC), None, str(error)
-            ), None
+            shown = name if RUN_ID.fullmatch(name) else ascii(shorten(name))
+            return Known(stamp, RunEntry.unreadable(shown, str(error)))
+
+
+def _may_be_run(found: "os.DirEntry[str]") -> bool:
+    return found.is_symlink() or found.is_dir()
 
 
 def _taken(run_id: str) -> InputError:
@@ -174,12 +162,26 @@ def _taken(run_id: str) -> InputError:
 
 def answerable(store: RunStore) -> list[RunEntry]:
     """The runs that hold a model to ask, newest first."""
-    found = []
-    for entry in store.list():
-        try:
-            run = store.open(entry.id)
-        except (RunError, InputError):
-            continue
-        if run.record.base_model is not None and (run.adapter or run.model):
-            found.append(entry)
-    return found
+    return [entry for entry in store.list() if entry.base_model is not None and _holds_model(store, entry.id)]
+
+
+def _holds_model(store: RunStore, run_id: str) -> bool:
+    for name, file in WEIGHTS.items():
+        folder = f"{store.folder}/{run_id}/{name}"
+        modes = _mode(folder), _mode(f"{folder}/{file}")
+        if stat.S_ISDIR(modes[0]) and stat.S_ISREG(modes[1]):
+            return True
+        if any(map(stat.S_ISLNK, modes)):  # which may lead anywhere
+            try:
+                run = store.open(run_id)
+            except (RunError, InputError):
+                return False
+            return bool(run.adapter or run.model)
+    return False
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return 0

@@ -7,12 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from medqa_core.foundation.disk import trouble
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.status import ProcessIdentity, Status, now
 
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 60
 """The heartbeat is promised this much later than it is meant to come, for machines that stall."""
+SPARE = ".status.spare"
+SPARE_BYTES = 16 * 1024
+"""Room that is kept while a worker lives, so that it can say on a full disk that the disk is full."""
+NO_ROOM = "The disk is full, so the training did not start. Free some space, then resume the run."
 KEPT = ("started_at", "train_seconds", "step", "total_steps", "epoch", "best", "tokens")
 """What a run that goes on takes over from its last attempt."""
 
@@ -32,39 +37,86 @@ class StatusWriter:
         if before is not None and before.started_at is not None:
             kept = {name: getattr(before, name) for name in KEPT}
             self.status = self.status.model_copy(update={**kept, "attempt": before.attempt + 1})
+        self._spare = folder / SPARE
+        self._trouble: OSError | None = None
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> "StatusWriter":
-        self.update()
+        try:
+            self._spare.write_bytes(os.urandom(SPARE_BYTES))  # zeros would take no room on a disk that packs them
+            self.update()
+        except OSError as error:
+            self._give_room()
+            if trouble(error) == "full":
+                with suppress(OSError):
+                    self.update(state="failed", stage=None, error=NO_ROOM, cause="disk")
+            raise
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        if self.status.state in ("running", "stopping"):
-            self.update(state="failed", error="The worker ended without saying why; see train.log.")
+        try:
+            if self.status.state in ("running", "stopping"):
+                self.update(state="failed", error="The worker ended without saying why; see train.log.")
+        finally:
+            self._give_room()
 
     def update(self, **changes: Any) -> None:
-        """Change fields and write the file; a final state sets `finished_at`."""
+        """Change fields and write the file; a final state sets `finished_at`, and finds room on a disk that is full.
+
+        Raises:
+            OSError: the file cannot be written, or a heartbeat has found that the disk fails.
+        """
         with self._lock:
             moment = now()
             live = changes.get("state", self.status.state) in ("running", "stopping")
+            if live:
+                self._raise_trouble()
             stamps: dict[str, Any] = {"heartbeat": moment}
             stamps["next_heartbeat"] = moment + timedelta(seconds=HEARTBEAT_SECONDS + GRACE_SECONDS) if live else None
             if not live:
                 stamps["finished_at"] = moment
             self.status = Status.model_validate({**dict(self.status), **stamps, **changes})
-            write_json(self.path, self.status.model_dump(mode="json"))
+            self._write(last=not live)
 
     def note(self, **changes: Any) -> None:
-        """Change fields without a write: the next heartbeat carries them. For what changes every step."""
+        """Change fields without a write: the next heartbeat carries them. For what changes every step.
+
+        Raises:
+            OSError: a heartbeat has found that the disk fails.
+        """
         with self._lock:
+            self._raise_trouble()
             self.status = Status.model_validate({**dict(self.status), **changes})
+
+    def _write(self, *, last: bool) -> None:
+        content = self.status.model_dump(mode="json")
+        try:
+            write_json(self.path, content)
+        except OSError as error:
+            if not last or trouble(error) != "full":
+                raise
+            self._give_room()
+            write_json(self.path, content)
+
+    def _give_room(self) -> None:
+        with suppress(OSError):
+            self._spare.unlink(missing_ok=True)
+
+    def _raise_trouble(self) -> None:
+        found, self._trouble = self._trouble, None
+        if found is not None:
+            raise found
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_SECONDS):
-            with suppress(OSError):  # a full disk must not silence the heartbeats to come
+            try:
                 self.update()
+            except OSError as error:  # a full disk must not silence the heartbeats to come
+                if trouble(error) == "broken":  # and one that fails must not be trained on as if it had kept all
+                    self._trouble = error
+                    return

@@ -5,10 +5,8 @@ moments and step count for each weight), `random.safetensors` (generator states)
 and `manifest.json` (SHA-256 of each). The position of the sampler is the step.
 """
 
-import contextlib
 import logging
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,31 +71,38 @@ def write(run_folder: Path, counters: Counters, weights: Tensors, optimizer: Ten
     def fill(temporary: Path) -> None:
         for name, tensors in zip(TENSORS, (weights, optimizer, random), strict=True):
             save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, temporary / name)
-            files.sync(temporary / name)
         files.write_json(temporary / "state.json", counters.model_dump(mode="json"))
         sums = {name: files.sha256(temporary / name) for name in (*TENSORS, "state.json")}
         files.write_json(temporary / "manifest.json", sums)
 
     files.write_folder(folder, fill)
     for old in _all(run_folder)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+        files.remove_folder(old)
     return folder
 
 
 def newest(run_folder: Path) -> Checkpoint | None:
     """The newest checkpoint that is whole; a damaged one is passed over with a word in the log."""
-    for folder in _all(run_folder):
+    found = _all(run_folder)
+    for place, folder in enumerate(found, 1):
         try:
             return _read(folder)
-        except (RunError, OSError, SafetensorError, ValidationError, ValueError, KeyError) as error:
-            log.warning("%s cannot be used (%s); falling back to the checkpoint before it", folder.name, _line(error))
+        except (RunError, OSError, SafetensorError, ValidationError, ValueError, KeyError, TypeError) as error:
+            older = place < len(found)
+            then = "falling back to the checkpoint before it" if older else "there is no other: back to the first step"
+            log.warning("%s cannot be used (%s); %s", folder.name, _line(error), then)
     return None
 
 
 def remove(run_folder: Path) -> None:
     """Remove all checkpoints: a completed run needs none."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(run_folder / FOLDER)
+    files.remove_folder(run_folder / FOLDER)
+
+
+def recover(run_folder: Path) -> None:
+    """Put right what a killed attempt left: a checkpoint that was about to be replaced by the same step's is kept."""
+    files.recover(run_folder)
+    files.recover(run_folder / FOLDER)
 
 
 def _all(run_folder: Path) -> list[Path]:
@@ -110,6 +115,7 @@ def _all(run_folder: Path) -> list[Path]:
 
 
 def _read(folder: Path) -> Checkpoint:
+    folder = resolve_inside(folder.parent, folder.name)
     sums: Any = files.read_json(resolve_inside(folder, "manifest.json"))
     for name in (*TENSORS, "state.json"):
         path = resolve_inside(folder, name)

@@ -1,9 +1,8 @@
 """A failed training in words: what happened, what to do, and of what kind it is."""
 
-import errno
-
 import torch
 
+from medqa_core.foundation.disk import trouble
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.runs.status import Cause
 from medqa_core.training.recorder import LossNotFinite
@@ -20,10 +19,13 @@ def in_words(error: BaseException) -> tuple[Cause, str]:
         return "input", str(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         return "memory", "Out of memory. Lower pass_tokens or max_tokens, or train with method lora."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if trouble(error) == "full" or "No space left" in text:  # some libraries say so in an exception of their own
         return "disk", "The disk is full. Free some space, then resume the run: what was saved before is whole."
-    if "No space left" in text or "os error 28" in text:  # safetensors says so in words of its own
-        return "disk", "The disk is full. Free some space, then resume the run: what was saved before is whole."
+    if trouble(error) == "broken":
+        return "disk", (
+            f"The disk reported an error ({str(getattr(error, 'strerror', None) or text).rstrip('.')}), so that nobody "
+            "knows what it kept of the last write. Check the disk, then resume the run from its last whole checkpoint."
+        )
     if isinstance(error, MedQAError):
         return "fault", str(error)
     return "fault", f"{type(error).__name__}: {text}"

@@ -13,21 +13,32 @@ from medqa_core.training.recorder import Recorder
 from medqa_core.training.stop import Interrupted
 
 OnStep = Callable[[int, int, float], None]
-"""Called with the step, the steps there will be, and the step's loss."""
+"""Called with the step, the steps there will be, and the step's loss; or, after a validation, the validation loss."""
+
+
+def unheard(step: int, total: int, loss: float) -> None:
+    """Nobody listens."""
 
 
 class Loop:
     """The way from where the counters say to the last step."""
 
     def __init__(
-        self, fit: Fit, prepared: Prepared, counters: Counters, recorder: Recorder | None, on_step: OnStep
+        self,
+        fit: Fit,
+        prepared: Prepared,
+        counters: Counters,
+        recorder: Recorder | None,
+        on_step: OnStep = unheard,
+        on_validation: OnStep = unheard,
     ) -> None:
-        """`recorder` is None in processes that write nothing."""
+        """`recorder` is None in processes that write nothing, and there nobody is called either."""
         self._fit = fit
         self._validation = prepared.validation[: prepared.config.eval_examples]
         self._counters = counters
         self._recorder = recorder
         self._on_step = on_step
+        self._on_validation = on_validation
 
     def run(self) -> str:
         """To the last step, or until the validation loss has not fallen for too long."""
@@ -63,6 +74,7 @@ class Loop:
         self._counters = self._counters.after_validation(loss)
         if self._recorder is not None:
             self._recorder.validation(loss, time.monotonic() - start)
+            self._on_validation(self._counters.step, self._fit.plan.total_steps, loss)
         patience = self._fit.config.patience
         return patience is not None and self._counters.bad_validations >= patience
 

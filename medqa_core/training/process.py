@@ -42,10 +42,22 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+class _Log(logging.FileHandler):
+    """A log that loses its lines where the disk is full, and neither ends the training nor hides what ended it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Nothing: a traceback for each line would be all that a person sees."""
+
+    def close(self) -> None:
+        """Close the file, whose last lines may have no room."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 @contextlib.contextmanager
 def logged(path: Path) -> Iterator[None]:
     """Everything that is logged inside the block, warnings included, also goes to `path`."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _Log(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     level = log.level

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from typing import NamedTuple
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.settings import Settings
@@ -17,7 +18,7 @@ from medqa_core.training.checkpoint import Counters
 from medqa_core.training.failure import in_words
 from medqa_core.training.fit import Fit, accelerator_for
 from medqa_core.training.frozen import HiddenStates
-from medqa_core.training.loop import Loop, OnStep
+from medqa_core.training.loop import Loop, OnStep, unheard
 from medqa_core.training.model import save
 from medqa_core.training.prepare import Prepared, completed, difference, prepare
 from medqa_core.training.process import as_worker, logged
@@ -27,13 +28,20 @@ from medqa_core.training.stop import Interrupted, StopFlag
 log = logging.getLogger("medqa.train")
 
 
+class Heard(NamedTuple):
+    """Who is told of each step and of each validation."""
+
+    on_step: OnStep = unheard
+    on_validation: OnStep = unheard
+
+
 def train(
     config: TrainConfig,
     settings: Settings,
     *,
     run_id: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
-    on_step: OnStep = lambda *_: None,
+    on_step: OnStep = unheard,
     stop: StopFlag | None = None,
 ) -> Run:
     """Run the whole fine-tune and return its run, completed or stopped.
@@ -56,7 +64,7 @@ def train(
         return _help(Run(store.path(record.id), record), prepared, stop)
     run = store.create(record)
     progress(f"run {run.id}")
-    return _work(run, lambda _: prepared, settings, on_step, stop, None)
+    return _work(run, lambda _: prepared, settings, Heard(on_step), stop, None)
 
 
 def resume(
@@ -64,7 +72,8 @@ def resume(
     settings: Settings,
     *,
     progress: Callable[[str], None] = lambda _: None,
-    on_step: OnStep = lambda *_: None,
+    on_step: OnStep = unheard,
+    on_validation: OnStep = unheard,
     stop: StopFlag | None = None,
 ) -> Run:
     """Start a queued run, or go on with one that was stopped, was cut off or failed.
@@ -98,24 +107,25 @@ def resume(
             RunStore(settings.reports).complete(run, completed(run.record, prepared))
         return prepared
 
-    return _work(run, ready, settings, on_step, stop, status)
+    return _work(run, ready, settings, Heard(on_step, on_validation), stop, status)
 
 
 def _work(
     run: Run,
     ready: Callable[[StatusWriter], Prepared],
     settings: Settings,
-    on_step: OnStep,
+    heard: Heard,
     stop: StopFlag,
     before: Status | None,
 ) -> Run:
     """The main process: everything that happens is in the run's status, whatever happens."""
     with logged(run.folder / "train.log"), StatusWriter(run.folder, before) as status:
         try:
+            checkpoint.recover(run.folder)
             prepared = ready(status)
             stop.check()
             discard_manifest(run.folder)
-            finished = _fit(run, prepared, settings, status, on_step, stop)
+            finished = _fit(run, prepared, settings, status, heard, stop)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
             log.warning(
@@ -137,13 +147,11 @@ def _help(run: Run, prepared: Prepared, stop: StopFlag) -> Run:
     """The other processes of `accelerate launch`: they compute and write nothing."""
     with as_worker():
         fit, counters = _begun(run, prepared, stop)
-        Loop(fit, prepared, counters, None, lambda *_: None).run()
+        Loop(fit, prepared, counters, None).run()
     return run
 
 
-def _fit(
-    run: Run, prepared: Prepared, settings: Settings, status: StatusWriter, on_step: OnStep, stop: StopFlag
-) -> str:
+def _fit(run: Run, prepared: Prepared, settings: Settings, status: StatusWriter, heard: Heard, stop: StopFlag) -> str:
     """Train to the end. Returns why it ended, in words.
 
     Raises:
@@ -158,14 +166,14 @@ def _fit(
         recorder = Recorder(run, fit, status, counters, lambda: _keep(fit, prepared, run))
         status.update(stage="training")
         try:
-            return Loop(fit, prepared, counters, recorder, on_step).run()
+            return Loop(fit, prepared, counters, recorder, *heard).run()
         except Interrupted:
             status.update(state="stopping", stage="saving a checkpoint")
             recorder.checkpoint()
             raise
         finally:
-            status.note(train_seconds=round(recorder.seconds, 2))
             recorder.close()
+            status.note(train_seconds=round(recorder.seconds, 2))
 
 
 def _begun(run: Run, prepared: Prepared, stop: StopFlag) -> tuple[Fit, Counters]:

@@ -17,6 +17,7 @@ from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAEr
 from medqa_core.models.pair import SIDES
 from medqa_core.report import int8
 from medqa_core.runs.int8 import read_int8
+from medqa_core.runs.search import offered
 from medqa_core.runs.store import answerable
 from pages.parts import ask_blind
 from pages.parts.ask_blind import Blind
@@ -163,8 +164,9 @@ class Events:
 
     def choices(self, request: gr.Request) -> Any:
         """The runs that can answer; the one that the address names is chosen."""
-        ids = [entry.id for entry in answerable(self._desk.store)]
-        return gr.update(choices=ids, value=self._desk.run(_asked(request)) or None)
+        chosen = self._desk.run(_asked(request))
+        ids = offered(answerable(self._desk.store), keep=[chosen] if chosen else [])
+        return gr.update(choices=ids, value=chosen or None)
 
     def test_question(self, run: str, request: gr.Request) -> tuple[Any, str]:
         """One of the run's test questions: a vote on it also tells whether people agree with ROUGE."""
@@ -176,10 +178,13 @@ class Events:
 
     def int8_cost(self, run: str) -> str:
         """What the fast mode costs in quality, as far as it was measured for this run."""
+        problems: list[str] = []
         try:
-            cost = read_int8(self._desk.store.open(run).folder) if run else None
+            cost = read_int8(self._desk.store.open(run).folder, problems) if run else None
         except MedQAError:
             cost = None
+        if problems:
+            return status(problems[0], bad=True)
         unknown = (
             "What int8 costs in quality was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )

@@ -11,7 +11,8 @@ from pages.parts import theme
 from pages.parts.markup import note
 
 CONFIG = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False, "responsive": True}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""As OWASP lists them under CSV injection, and the wide forms that some spreadsheets read alike."""
 
 
 def figure(height: int, *, x: str, y: str, log: bool = False) -> go.Figure:
@@ -49,8 +50,17 @@ def download(label: str, frame: Callable[[], pd.DataFrame], name: str, *, key: s
 
 def csv(frame: pd.DataFrame) -> bytes:
     """`frame` as CSV. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    safe = frame.map(lambda v: f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v)
-    return safe.to_csv(index=False).encode("utf-8")
+    text = frame.select_dtypes(exclude="number")  # a million numbers need not be looked at one by one
+    safe = text.map(_harmless)
+    return frame.assign(**{str(name): safe[name] for name in safe}).to_csv(index=False).encode("utf-8")
+
+
+def _harmless(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # A lone carriage return would not be quoted, and what follows it would begin a row of its own.
+    line = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def end_label(

@@ -7,7 +7,8 @@ from medqa_core.report.figures import SETTINGS, figures, settings
 from medqa_core.report.format import NOT_STATED, capital, percent, verdict_mark
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text, values_text
 
-MOST = 6
+MOST = 20
+"""Runs that stand side by side."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ def _sentence(current: Current) -> str:
         return f"{title} is trained; base and fine-tuned model are being measured on the test questions."
     if current.activity == "starting":
         return f"{title} is starting: its model and data are being loaded."
+    if current.activity == "stalled":
+        return f"{title} is stalled at step {count(status.step)}."
     if current.activity == "stopping":
         return f"{title} is stopping and saves a checkpoint first."
     if current.share is None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.visible import visible
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import Current
 from medqa_core.report.format import count, duration, general, number
@@ -30,7 +31,7 @@ def during(current: Current, *, public: bool) -> None:
     run = current.run
     heading(run)
     states.progress(current)
-    trained = current.activity in ("training", "stopping")
+    trained = current.activity in ("training", "stalled", "stopping")
     if trained:
         _figures(current.status)
     if not public:
@@ -71,7 +72,7 @@ def settings_of(run: Run) -> None:
 def log_of(run: Run) -> None:
     """The end of train.log; it may hold paths of this machine, which are not for a demo's visitors."""
     with st.expander("Log", key=f"log {run.id}"):
-        lines = run.log_tail().splitlines()[-LOG_LINES:]
+        lines = visible(run.log_tail()).splitlines()[-LOG_LINES:]
         st.code("\n".join(lines) or "Nothing has been written to train.log.", language=None, wrap_lines=True)
 
 
@@ -80,7 +81,7 @@ def _stop_buttons(current: Current) -> None:
     word = "Stop the evaluation" if current.activity == "evaluating" else "Stop and save"
     with st.container(horizontal=True, gap="small"):
         st.button(word, key=f"stop {run_id}", disabled=ending, on_click=_stop, args=(run_id,))
-        if ending:  # it should take seconds; if it hangs, this does not ask
+        if ending or current.activity == "stalled":  # it should take seconds; if it hangs, this does not ask
             st.button("End it at once", key=f"kill {run_id}", on_click=_stop, args=(run_id, True))
 
 

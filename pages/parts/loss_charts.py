@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from medqa_core.report.facts import Facts
-from medqa_core.runs.series import NUMBERS, Curve, Series
+from medqa_core.runs.series import Curve, Series
+from medqa_core.runs.series_rows import NUMBERS
 from medqa_core.runs.store import Run
 from pages.parts import charts, theme
-from pages.parts.curves import Line, line, smooth, thin
+from pages.parts.curves import Line, broken, line, share, smooth, thin
 
 Axis = Literal["step", "epoch"]
 TITLES = {"step": "optimizer step", "epoch": "epoch (passes over the training set)"}
@@ -50,15 +51,21 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
     p = theme.palette()
     chart = charts.figure(view.height, x=TITLES[view.axis], y="loss (nats per token)", log=view.log)
     ends: list[tuple[str, Line, str]] = []
+    most = _share(runs)
     for place, run in enumerate(runs):
         colour = p.tuned if len(runs) == 1 else p.runs[place % len(p.runs)]
-        dash = theme.DASHES[place % len(theme.DASHES)]
+        dash = theme.DASHES[(place + place // len(p.runs)) % len(theme.DASHES)]  # another pairing in each round
         train, validation = (line(c, "loss", view.axis) for c in (run.series.train, run.series.validation))
         name = run.label if len(runs) > 1 else ""
+        smoothed = Line(train.x, smooth(train.y, view.smoothing), train.step)
+        bad, bad_validation = run.series.train.non_finite_steps, run.series.validation.non_finite_steps
+        if view.smoothing > 0 and not name and len(train):
+            _raw(chart, _packed(broken(thin(train, most), bad)), colour)
         if len(train):
-            _train(chart, train, view, colour, dash, name)
+            _train(chart, _packed(broken(thin(smoothed, most), bad)), view, colour, dash, name)
         if len(validation):
-            _validation(chart, validation, view, p.text if len(runs) == 1 else colour, dash, name)
+            shown = _packed(broken(thin(validation, most), bad_validation))
+            _validation(chart, shown, p.text if len(runs) == 1 else colour, dash, name)
             _mark_best(chart, validation, run.best_step, p, word=not name)
         if view.axis == "step":
             _mark_non_finite(chart, run.series.train, p)
@@ -66,7 +73,6 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
             ends.append((name, validation if len(validation) else train, colour))
         elif len(runs) == 1:
             ends += [("validation", validation, p.text)] * bool(len(validation))
-            smoothed = Line(train.x, smooth(train.y, view.smoothing), train.step)
             ends += [("training", smoothed, colour)] * bool(len(train))
     _label(chart, ends, view)
     _fit(chart)
@@ -76,7 +82,7 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
 def other(run: RunCurve, column: str, title: str, axis: Axis) -> go.Figure:
     """Learning rate or gradient norm over the run."""
     chart = charts.figure(230, x=TITLES[axis], y=title)
-    points = thin(line(run.series.train, column, axis))
+    points = _packed(thin(line(run.series.train, column, axis)))
     chart.add_scatter(
         x=points.x,
         y=points.y,
@@ -99,34 +105,52 @@ def frame(runs: list[RunCurve]) -> pd.DataFrame:
     return pd.concat(parts) if parts else pd.DataFrame(columns=["run", "split", *NUMBERS])
 
 
-def _train(chart: go.Figure, train: Line, view: View, colour: str, dash: str, name: str) -> None:
-    smoothed = thin(Line(train.x, smooth(train.y, view.smoothing), train.step))
-    if view.smoothing > 0 and not name:
-        raw = thin(train)
-        chart.add_scatter(
-            x=raw.x,
-            y=raw.y,
-            mode="lines",
-            line={"color": theme.faint(colour), "width": 1},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+def _share(runs: list[RunCurve]) -> int:
+    """Points of each line; a line with gaps may need as many again for them."""
+    lines = 3 if len(runs) == 1 else 2 * len(runs)
+    gaps = any(c.non_finite_steps for run in runs for c in (run.series.train, run.series.validation))
+    return share(2 * lines if gaps else lines)
+
+
+def _packed(points: Line) -> Line:
+    """The same points in fewer bytes: whole steps need no 64-bit float, neither as values of x nor in the hover."""
+    if not len(points) or points.step.max() >= 2**31:
+        return points
+    step = points.step.astype(np.int32)
+    return Line(step if np.array_equal(points.x, points.step) else points.x, points.y, step)
+
+
+def _raw(chart: go.Figure, points: Line, colour: str) -> None:
     chart.add_scatter(
-        x=smoothed.x,
-        y=smoothed.y,
-        customdata=smoothed.step,
+        x=points.x,
+        y=points.y,
+        mode="lines",
+        line={"color": theme.faint(colour), "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _train(chart: go.Figure, points: Line, view: View, colour: str, dash: str, name: str) -> None:
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        customdata=points.step,
+        name=charts.plain(name),
+        legendgroup=name,
         mode="lines",
         line={"color": colour, "width": 1.6, "dash": dash},
         hovertemplate=_hover(name, "training" + (", smoothed" if view.smoothing > 0 else "")),
     )
 
 
-def _validation(chart: go.Figure, points: Line, view: View, colour: str, dash: str, name: str) -> None:
-    points = thin(points)
+def _validation(chart: go.Figure, points: Line, colour: str, dash: str, name: str) -> None:
     chart.add_scatter(
         x=points.x,
         y=points.y,
         customdata=points.step,
+        name=charts.plain(name),
+        legendgroup=name,
         mode="lines+markers" if len(points) <= 60 else "lines",
         line={"color": colour, "width": 2.2, "dash": dash},
         marker={"size": 6, "color": colour},
@@ -169,7 +193,7 @@ def _mark_non_finite(chart: go.Figure, curve: Curve, p: theme.Palette) -> None:
 
 def _label(chart: go.Figure, ends: list[tuple[str, Line, str]], view: View) -> None:
     if not ends or len(ends) > 6:
-        chart.update_layout(showlegend=bool(ends))
+        _legend(chart)
         return
     heights = [np.log10(e.y[-1]) if view.log and e.y[-1] > 0 else e.y[-1] for _, e, _ in ends]
     lows = [float(np.nanmin(e.y)) for _, e, _ in ends]
@@ -182,6 +206,15 @@ def _label(chart: go.Figure, ends: list[tuple[str, Line, str]], view: View) -> N
         widest = max(widest, len(shown))
         charts.end_label(chart, shown, float(points.x[-1]), float(points.y[-1]), colour, log=view.log, shift=shift)
     chart.update_layout(margin={"r": 16 + 7 * widest})
+
+
+def _legend(chart: go.Figure) -> None:
+    """Each run once, above the plot: names at the lines' ends would lie on each other."""
+    chart.update_layout(showlegend=True)
+    listed: set[str] = set()
+    for trace in reversed(chart.data):  # the validation line, where there is one, is the plainer sample
+        trace.showlegend = bool(trace.name) and trace.name not in listed
+        listed.add(trace.name or "")
 
 
 def _fit(chart: go.Figure) -> None:

@@ -43,7 +43,7 @@ def grounded(facts: Facts) -> None:
     """
     if facts.imported or facts.evaluation is None or states.in_work(facts.run):
         return
-    found, retrieval = facts.evaluation.grounded, read_retrieval(facts.run.folder)
+    found, retrieval = facts.evaluation.grounded, read_retrieval(facts.run.folder, facts.run.problems)
     st.header("Does reading passages help?", anchor=False)
     if found is None:
         states.notice(

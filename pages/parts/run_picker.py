@@ -5,10 +5,11 @@ import contextlib
 import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.report.format import date
+from medqa_core.report.format import count, date
+from medqa_core.runs.search import MOST_OFFERED, matching, offered
 from medqa_core.runs.store import Run, RunEntry, RunStore
 from pages.parts import states
-from pages.parts.markup import bullets, eyebrow, html, rich
+from pages.parts.markup import bullets, eyebrow, html, note, rich
 from pages.parts.store import store, usable
 
 KEY = "run"
@@ -20,13 +21,13 @@ SHOWN = "run shown"
 def draw() -> None:
     """The picker, above whatever page is shown. What the address asks for is offered even where it is not there."""
     entries = store().list()
-    ids = [entry.id for entry in usable(entries)]
+    there = usable(entries)
     fallback = default(entries)
     if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
         st.query_params[KEY] = st.session_state[KEY] = fallback
     asked = st.session_state.get(KEY) or st.query_params.get(KEY)
-    options = ids if asked is None or asked in ids else [*ids, asked]
     with st.sidebar:
+        options = offered(_found(there), keep=[asked] if asked else [])
         chosen = None
         if options:
             chosen = st.selectbox(
@@ -41,6 +42,19 @@ def draw() -> None:
             )
         st.session_state[SHOWN] = chosen or fallback
         _about(entries, st.session_state[SHOWN])
+
+
+def _found(there: list[RunEntry]) -> list[RunEntry]:
+    """The runs to choose from: all, or those that the words match where there are too many to offer at once."""
+    if len(there) <= MOST_OFFERED:
+        return there
+    label = f"Find one of {count(len(there))} runs"
+    found = matching(there, st.text_input(label, key="find", placeholder="id, title, state or model"))
+    if len(found) > MOST_OFFERED:
+        note(f"Below: the newest {MOST_OFFERED} of {count(len(found))}.")
+    elif not found:
+        note("No run matches.")
+    return found
 
 
 def default(entries: list[RunEntry]) -> str | None:
@@ -72,6 +86,12 @@ def head(question: str, *, one_run: bool = True) -> Run:
 def choose(run_id: str) -> None:
     """Pick this run; for a button's callback."""
     st.session_state[KEY] = run_id
+
+
+def chosen(key: str, there: list[RunEntry]) -> list[str]:
+    """What a list of runs holds before it is drawn, as far as it is there: the visitor's choice, or the address's."""
+    ids = {entry.id for entry in there}
+    return [one for one in st.session_state.get(key) or st.query_params.get_all(key) if one in ids]
 
 
 def open_all(ids: list[str]) -> list[Run]:

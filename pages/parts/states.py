@@ -16,6 +16,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.format import count, duration, number, percent, timestamp
 from medqa_core.report.verdict import sentence
 from medqa_core.runs.presets import command_line
+from medqa_core.runs.status import Status
 from medqa_core.runs.store import Run, RunEntry
 from pages.parts.markup import bullets, html, rich
 
@@ -25,6 +26,7 @@ DOING: dict[Activity, str] = {
     "waiting": "Waiting to start",
     "starting": "Starting",
     "training": "In progress",
+    "stalled": "Stalled",
     "stopping": "Stopping and saving",
     "evaluating": "Trained; measuring it on the test questions",
 }
@@ -98,7 +100,8 @@ def standing(run: Run) -> None:
     elif run.state == "stopped" and status is not None:
         ended = "This run was ended by force." if status.cause == "killed" else "This run was stopped before its end."
         title = ended if status.step else "This run was stopped before its first step."
-        notice(title, kept(run, status), "To go on:", command=resume_command(run))
+        why = [status.error] if status.error and status.cause is None else []
+        notice(title, *why, kept(run, status), "To go on:", command=resume_command(run))
     elif run.state == "unknown":
         notice("This run does not say how it ended.", "Its status.json is missing or cannot be read.")
 
@@ -148,12 +151,23 @@ def progress(current: Current) -> None:
         words.append(f"epoch {number(float(status.epoch), 2)}")
     if status.remaining_seconds is not None:
         words.append(f"{duration(status.remaining_seconds)} left")
-    if status.heartbeat:
+    if current.activity == "stalled":
+        words = [silence(status), *words]
+    elif status.heartbeat:
         words.append(f"heard from {timestamp(status.heartbeat)}")
     bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
     html(
         f'<div class="mq-notice" role="status"><p class="mq-strong">{DOING[current.activity]}.</p>{bar}'
         f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
+    )
+
+
+def silence(status: Status) -> str:
+    """A worker that is there and says nothing."""
+    since = f" since {timestamp(status.heartbeat)}" if status.heartbeat else ""
+    return (
+        f"It has not been heard of{since}, but its process is there: it is paused, or the machine is overloaded. "
+        "It goes on as soon as it can"
     )
 
 

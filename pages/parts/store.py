@@ -20,9 +20,9 @@ def usable(entries: list[RunEntry]) -> list[RunEntry]:
     return [entry for entry in entries if entry.state != "unreadable"]
 
 
-def other_runs(run: Run) -> list[str]:
-    """The ids of all other runs that can be opened."""
-    return [entry.id for entry in usable(store().list()) if entry.id != run.id]
+def other_runs(run: Run) -> list[RunEntry]:
+    """All other runs that can be opened, newest first."""
+    return [entry for entry in usable(store().list()) if entry.id != run.id]
 
 
 def question_texts(run: Run) -> tuple[dict[str, Pair] | None, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TORCH_FLOOR = ("models", "answering", "evaluation", "training")
+TORCH_FLOOR = ("models", "answering", "evaluation", "training", "nodes")
 BELOW: dict[str, tuple[str, ...]] = {
     "foundation": (),
     "runs": ("foundation",),
@@ -19,10 +19,13 @@ BELOW: dict[str, tuple[str, ...]] = {
     "evaluation": ("foundation", "runs", "data", "models", "answering"),
     "training": ("foundation", "runs", "data", "models", "answering", "evaluation"),
     "jobs": ("foundation", "runs", "data"),
+    "cluster": ("foundation", "runs", "data", "jobs"),
+    "nodes": ("foundation", "runs", "data", "models", "answering", "evaluation", "training", "jobs", "cluster"),
     "report": ("foundation", "runs"),
-    "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "report"),
+    "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "cluster", "report"),
 }
-"""What each floor may import. `jobs` starts training as another process and never imports it."""
+"""What each floor may import. `jobs` starts training as another process and never imports it; so does `cluster`, which
+names what runs on the nodes of a cluster (`nodes`) and has it imported there."""
 
 TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "ctranslate2"}
 UI = {"streamlit", "gradio", "plotly"}
@@ -97,6 +100,13 @@ def test_torch_only_on_its_floor() -> None:
     for module in modules():
         found = {target.split(".")[0] for target in imported(module)} & TORCH
         assert not found or floor(module) in TORCH_FLOOR, f"{module} imports {found}"
+
+
+def test_ray_only_where_a_cluster_is_the_subject() -> None:
+    """Ray is an extra: `cluster` loads it when it connects, and `nodes` is imported on a cluster's nodes only."""
+    users = {m for m in modules() if any(target.split(".")[0] == "ray" for target in imported(m))}
+    assert users and {floor(module) for module in users} == {"nodes"}
+    assert not {m for m in modules() if floor(m) != "nodes" and any(floor(t) == "nodes" for t in imported(m))}
 
 
 def test_gradio_only_in_the_widget() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,8 @@ def test_nothing_heavy_is_imported(what: str) -> None:
     found = run(IMPORT_APP) if what == "app" else run(OPEN_PAGES, main, *PAGES)
     assert not any(found["faults"].values()), found["faults"]  # type: ignore[attr-defined]
     assert not set(HEAVY) & set(found["modules"])  # type: ignore[call-overload]
+
+
+def test_every_page_is_opened_here() -> None:
+    shell = (ROOT / "pages" / "main.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'st\.Page\("([^"]+)"', shell)) == set(PAGES)

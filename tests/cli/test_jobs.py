@@ -1,5 +1,6 @@
 """Fine-tunes that stop, go on, wait and run in the background, from the command line."""
 
+import errno
 import json
 import os
 import re
@@ -14,12 +15,14 @@ from typing import Any
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import read_job
+from medqa_core.jobs.queue import submit
 from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
@@ -162,6 +165,18 @@ def test_runs_say_how_far_they_are(cli: Cli, store: RunStore, smoke: Run) -> Non
     assert tuple(entry[name] for name in facts) == ("running", "training", 5, 12, 700.0, None, None)
     write_json(path, read_json(path) | {"process": {"pid": 2**22 - 1, "created": 1.0, "boot": "x"}})
     assert re.search(r"going +lost", cli("runs").out)
+
+
+def test_runs_are_listed_where_nothing_can_be_written(
+    cli: Cli, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(from_preset("smoke"), Settings.from_environment(), evaluate=False)
+
+    def refuse(self: FileLock, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert cli("runs").out.splitlines()[1].startswith("smoke  queued, 1 of 1")
 
 
 def test_a_busy_device_refuses_in_one_line_that_names_background(cli: Cli, store: RunStore, in_lab: Settings) -> None:

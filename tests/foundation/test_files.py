@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from medqa_core.foundation.errors import UnreadableFile
 
 def _fail(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync"])
@@ -82,6 +87,90 @@ def test_a_folder_that_could_not_be_moved_in_leaves_the_old_one(tmp_path: Path, 
         files.write_folder(path, lambda folder: (folder / "two").write_text("2"))
     monkeypatch.undo()
     assert [p.name for p in path.iterdir()] == ["one"]
+
+
+def test_a_folder_goes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "a").mkdir()
+    for name in "123":
+        (tmp_path / "a" / name).write_text(name)
+    monkeypatch.setattr(os, "unlink", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.remove_folder(tmp_path / "a")
+    monkeypatch.undo()
+    assert not (tmp_path / "a").exists()
+    files.recover(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    files.remove_folder(tmp_path / "a")  # absent
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_what_a_kill_broke_off_is_brought_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool):
+    path = tmp_path / "adapter"
+    files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
+    (tmp_path / ".status.json.tmp").write_text("no folder")
+    rename, calls = os.rename, []
+
+    def dies(a: Path, b: Path) -> None:
+        calls.append(a)
+        if len(calls) > replaced + 1:
+            _killed()
+        rename(a, b)
+
+    monkeypatch.setattr(os, "rename", dies)
+    monkeypatch.setattr(shutil, "rmtree", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_folder(path, lambda folder: (folder / "two").write_text("2"))
+    monkeypatch.undo()
+    assert path.exists() is replaced
+    files.recover(tmp_path)
+    assert [p.name for p in path.iterdir()] == ["two" if replaced else "one"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".status.json.tmp", "adapter"]
+
+
+def test_where_there_is_nothing_nothing_is_recovered(tmp_path: Path):
+    files.recover(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+
+
+def test_what_was_moved_aside_and_cannot_be_moved_back_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "adapter"
+    files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
+    rename = os.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", lambda a, b: rename(a, b) if str(a).endswith("adapter") else _fail())
+        with pytest.raises(OSError, match="No space"):
+            files.write_folder(path, lambda folder: (folder / "two").write_text("2"))
+    files.recover(tmp_path)
+    assert [p.name for p in path.iterdir()] == ["one"]
+    assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    done: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def fill(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "weights").write_text("1")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", lambda a, b: (done.append("rename"), rename(a, b)))
+    files.write_folder(tmp_path / "adapter", fill)
+    assert {"weights", "inner"} <= set(done[: done.index("rename")])
+    assert done[-1] == tmp_path.name
+
+
+def test_a_library_s_own_exception_for_a_full_disk_is_the_system_s(tmp_path: Path):
+    def fill(_: Path) -> None:
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        files.write_folder(tmp_path / "adapter", fill)
+    assert caught.value.errno == 28
 
 
 @pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}', "1e999", "[-1e400]"])

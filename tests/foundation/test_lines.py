@@ -32,6 +32,24 @@ def test_a_line_that_the_disk_takes_in_pieces_is_whole(tmp_path: Path, monkeypat
     assert (tmp_path / "rows").read_text("utf-8") == "ä long line\nanother\n"
 
 
+def test_a_line_that_the_disk_refuses_is_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def half(descriptor: int, content: bytes) -> int:
+        write(descriptor, content[:3])
+        raise OSError(28, "No space left on device")
+
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    path, write = tmp_path / "rows", os.write
+    add(path, "kept\n")
+    for name, fail in (("write", half), ("fsync", broken)):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            with pytest.raises(OSError, match=r"No space|Input/output"):
+                add(path, "refused\n")
+        assert path.read_bytes() == b"kept\n", name
+
+
 def test_the_end_of_a_long_file_is_read_from_a_whole_line_on(tmp_path: Path):
     path = tmp_path / "rows"
     path.write_bytes(b"first\n\xff\nthird\n")

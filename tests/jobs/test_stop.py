@@ -75,8 +75,10 @@ def test_a_reused_number_is_never_signalled(
 ) -> None:
     bystander = process(SLEEP)
     theirs = identity(bystander)
-    for changed in ({"created": theirs.created - 100}, {"boot": "before"}):
-        run = make(f"a-{len(changed)}{next(iter(changed))}", "running", process=theirs.model_copy(update=changed))
+    assert theirs.ticks is None or theirs.ticks > 0
+    earlier = {"created": theirs.created - 100}
+    for changed in ({**earlier, "ticks": 1}, {**earlier, "ticks": None}, {"boot": "before"}):
+        run = make(f"a-{'-'.join(map(str, changed.values()))}", "running", process=theirs.model_copy(update=changed))
         for force in (False, True):
             with pytest.raises(InputError, match="is lost: there is nothing to stop"):
                 stop(run, settings, force=force)

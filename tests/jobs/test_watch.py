@@ -1,6 +1,7 @@
 """What goes on, and afterwards the plan beside what came of it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from medqa_core.jobs.watch import current_of, look, outcome
 from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import SplitSizes
-from medqa_core.runs.status import Memory, ProcessIdentity
+from medqa_core.runs.status import Memory, ProcessIdentity, now
 
 from .conftest import GONE
 from .test_job import ESTIMATE
@@ -62,13 +63,16 @@ def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) ->
         ("queued", None, "waiting"),
         ("queued", ALIVE, "starting"),
         ("running", ALIVE, "training"),
+        ("running", ALIVE, "stalled"),
         ("running", GONE, None),
     ],
 )
 def test_what_goes_on_with_one_run(
     state: str, process: ProcessIdentity | None, activity: str | None, settings: Settings, make: Make
 ) -> None:
-    found = current_of(make("a", state, process=process), settings)
+    heard = now() - timedelta(seconds=60 if activity == "stalled" else 2)
+    beats = {"heartbeat": heard, "next_heartbeat": heard + timedelta(seconds=10)}
+    found = current_of(make("a", state, process=process, **beats), settings)
     assert (found.activity if found else None) == activity
 
 

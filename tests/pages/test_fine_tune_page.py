@@ -1,5 +1,6 @@
 """The Fine-tune page: the form before, the live part during, the look back after."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from conftest import Builder
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, measure
 from medqa_core.jobs.device import hold
@@ -204,6 +206,17 @@ def test_stopping_offers_to_end_it_at_once(build: Builder, open_page: Open) -> N
     build.running(state="stopping")
     app = open_page("fine_tune.py")
     assert button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
+
+
+def test_a_silent_worker_is_stalled_and_can_be_ended(build: Builder, open_page: Open) -> None:
+    folder = build.running()
+    status = json.loads((folder / "status.json").read_text())
+    write_json(folder / "status.json", {**status, "next_heartbeat": status["heartbeat"]})
+    app = open_page("fine_tune.py")
+    text = shown(app)
+    assert "Still going is stalled at step 12." in text
+    assert "has not been heard of since" in text and "its process is there" in text
+    assert not button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
 
 
 def test_the_queue_with_positions_and_a_way_out(build: Builder, open_page: Open) -> None:

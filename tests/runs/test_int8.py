@@ -87,3 +87,13 @@ def test_the_sentence() -> None:
         "base: 6% of the answers the same, ROUGE-L −0.012 [−0.023, 0.000], loss +0.0004; "
         "fine-tuned: 100% of the answers the same, ROUGE-L 0.000, loss 0.0000."
     )
+
+
+def test_what_is_there_and_cannot_be_read_is_said_once(tmp_path: Path) -> None:
+    problems: list[str] = []
+    assert read_int8(tmp_path, problems) is None
+    assert problems == []
+    (tmp_path / INT8).write_bytes(b"{")
+    for _ in range(2):
+        assert read_int8(tmp_path, problems) is None
+    assert len(problems) == 1 and problems[0].startswith(f"{INT8} is not valid JSON")

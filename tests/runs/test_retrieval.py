@@ -72,3 +72,13 @@ def test_a_link_out_of_the_run_is_not_followed(tmp_path: Path) -> None:
 def test_values_that_cannot_be(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Retrieval(**values(**changes))
+
+
+def test_what_is_there_and_cannot_be_read_is_said_once(tmp_path: Path) -> None:
+    problems: list[str] = []
+    assert read_retrieval(tmp_path, problems) is None
+    assert problems == []
+    (tmp_path / RETRIEVAL).write_bytes(b"{")
+    for _ in range(2):
+        assert read_retrieval(tmp_path, problems) is None
+    assert len(problems) == 1 and problems[0].startswith(f"{RETRIEVAL} is not valid JSON")

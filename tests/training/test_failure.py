@@ -13,6 +13,7 @@ from medqa_core.training.recorder import LossNotFinite
     [
         (OSError(28, "No space left on device"), "disk", "The disk is full. Free some space, then resume the run"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), "disk", "The disk is full."),
+        (OSError(5, "Input/output error"), "disk", "The disk reported an error (Input/output error), so that nobody"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "Out of memory. Lower pass_"),
         (torch.OutOfMemoryError("CUDA out of memory."), "memory", "Out of memory. Lower pass_tokens or max_tokens"),
         (MemoryError(), "memory", "Out of memory."),

@@ -1,0 +1,199 @@
+"""The dashboard at scale: a store of thousands of runs, a run of a million logged points, and the way from the start.
+
+Everything is built in a temporary folder, and its files are in the page cache. `first` is a store without an index or a
+run without a cached curve, `cold` a new process that finds them, `warm` the same process again. "To points" is the time
+from a process's start until it holds the down-sampled loss as JSON, "to chart" until it holds the finished figure, with
+Streamlit and Plotly imported. They are compared with TensorBoard's accumulator and with what Trackio's server does for
+a chart, which give points, and with TensorBoard's server and its fast loader, asked over HTTP from its start until the
+last step is there. All hold the same eight values a step, are asked for the same number of points, and take turns.
+(Unasked, TensorBoard serves 1,000 points drawn at random, and Trackio every n-th up to 3,000; neither keeps the
+extremes, as ours do.) A rival that `--python` does not have is left out:
+
+    python -m venv rivals && rivals/bin/pip install -r benchmarks/requirements.txt
+    python benchmarks/dashboard.py [--quick] [--runs 10000] [--points 1000000] [--python rivals/bin/python]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+from dashboard_parts import PATIENCE, ROOT, build_curve, build_store
+
+PARTS, RIVALS = ROOT / "benchmarks" / "dashboard_parts.py", ROOT / "benchmarks" / "dashboard_rivals.py"
+ASKED = 2000
+"""Points that each is asked for."""
+
+
+def in_process(command: list[str], environment: dict[str, str]) -> tuple[float, dict[str, Any]]:
+    """Seconds from the start of a process to its first line, and its last one."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as run:
+        assert run.stdout is not None
+        lines = [run.stdout.readline()]
+        first = time.perf_counter() - start
+        lines += run.stdout.readlines()
+    if run.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return first, json.loads(lines[-1])
+
+
+def served(python: str, folder: Path, last_step: int) -> float:
+    """Seconds from the start of TensorBoard's server until it gives the series to its end."""
+    port = free_port()
+    server = [python, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port), "--host=127.0.0.1"]
+    server.append(f"--samples_per_plugin=scalars={ASKED}")
+    address = f"http://127.0.0.1:{port}/data/plugin/scalars/scalars?run=.&tag=loss"
+    start = time.perf_counter()
+    with subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while time.perf_counter() - start < PATIENCE:
+                with suppress(URLError, OSError, ValueError), urlopen(address, timeout=60) as answer:
+                    series = json.load(answer)
+                    if series and series[-1][1] >= last_step:
+                        return time.perf_counter() - start
+                time.sleep(0.02)
+        finally:
+            process.terminate()
+    raise SystemExit("TensorBoard did not serve the series.")
+
+
+def to_first_page() -> float | None:
+    """Seconds from `streamlit run` until a browser shows the first page's heading; None where there is no browser."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        return None
+    path = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except Error:
+            return None
+        page = browser.new_page()
+        start = time.perf_counter()
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                while time.perf_counter() - start < PATIENCE:
+                    with suppress(Error):
+                        page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+                        page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+                        return time.perf_counter() - start
+                    time.sleep(0.02)
+            finally:
+                server.terminate()
+                browser.close()
+    return None
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def rivals(python: str, series: Path, root: Path, last_step: int) -> dict[str, Callable[[], float]]:
+    """How to measure each rival that is there; what it reads is written by now."""
+    found: dict[str, Callable[[], float]] = {}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    for name in ("tensorboard", "trackio"):
+        folder = root / name
+        folder.mkdir()
+        has, write, read = (
+            [python, str(RIVALS), verb, name, str(series), str(folder), str(ASKED)] for verb in ("has", "write", "read")
+        )
+        try:
+            if not in_process(has, environment)[1]:
+                continue
+        except (OSError, SystemExit):
+            continue
+        subprocess.run(write, env=environment, check=True, capture_output=True)
+        found[name] = lambda read=read: in_process(read, environment)[0]  # type: ignore[misc]
+        if name == "tensorboard":
+            found["tensorboard_server"] = lambda folder=folder: served(python, folder, last_step)  # type: ignore[misc]
+    return found
+
+
+def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
+    """Build, measure, and print a line a measurement."""
+    environment = {**os.environ, "MEDQA_CACHE": str(root / "cache"), "MEDQA_REPORTS": str(root / "store")}
+    result: dict[str, Any] = {"runs": arguments.runs, "points": arguments.points, "asked": ASKED}
+    times: dict[str, list[float]] = defaultdict(list)
+
+    def ours(part: str, folder: str) -> tuple[float, dict[str, Any]]:
+        return in_process([sys.executable, str(PARTS), part, str(root / folder)], environment)
+
+    def say(name: str, value: float | None, unit: str = "s") -> None:
+        result[name] = None if value is None else round(value, 4)
+        print(f"{name.replace('_', ' '):<44}{'not measured' if value is None else f'{value:12.3f} {unit}'}", flush=True)
+
+    build_store(root / "store", arguments.runs)
+    say("list_first_seconds", ours("list", "store")[1]["seconds"])
+    lists = [ours("list", "store")[1] for _ in range(arguments.rounds)]
+    say("list_cold_seconds", median(one["seconds"] for one in lists))
+    say("list_warm_seconds", median(one["again"] for one in lists))
+    for name, seconds in ours("pages", "store")[1].items():
+        say(f"page_{name}_seconds", seconds)
+    np.savez(root / "series.npz", **build_curve(root / "curve", arguments.points))
+    theirs = rivals(arguments.python, root / "series.npz", root, arguments.points)
+    for _ in range(arguments.rounds):
+        for part in ("points", "chart"):
+            shutil.rmtree(root / "cache" / "series", ignore_errors=True)
+            for state in ("first", "cold"):
+                seconds, found = ours(part, "curve")
+                times[f"to_{part}_{state}"].append(seconds)
+                for name, value in found.items() if part == "chart" else ():
+                    times[f"{name}_{state}"].append(value)
+        for name, measured in theirs.items():
+            times[name].append(measured())
+    for name in ("read_first", "read_cold", "draw_cold", "live_cold", "to_points_first", "to_points_cold"):
+        say(f"curve_{name}_seconds", median(times[name]))
+    for name in ("to_chart_first", "to_chart_cold"):
+        say(f"curve_{name}_seconds", median(times[name]))
+    say("chart_bytes", median(times["bytes_cold"]), "bytes")
+    for name, what in (("tensorboard", "points"), ("trackio", "points"), ("tensorboard_server", "chart")):
+        say(f"{name}_seconds", median(times[name]) if name in theirs else None)
+        for state in ("first", "cold") if name in theirs else ():
+            ratio = median(a / b for a, b in zip(times[name], times[f"to_{what}_{state}"], strict=True))
+            say(f"ratio_{name}_to_{what}_{state}", ratio, "times ours")
+    started = [to_first_page() for _ in range(arguments.rounds + 1)][1:]  # the first one fills the page cache
+    say("startup_seconds", median(s for s in started if s is not None) if any(started) else None)
+    return result
+
+
+def main() -> None:
+    """Print a table, and one JSON object as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="300 runs, 20,000 points, one round: under a minute")
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that has the rivals")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.runs, arguments.points, arguments.rounds = 300, 20_000, 1
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(arguments, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""`cluster`: fine-tunes and sweeps on a Ray cluster that is already there."""
+
+from typing import Annotated, Any
+
+import typer
+
+from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say
+from medqa_core.cli.signals import requesting
+from medqa_core.cluster import follow as following
+from medqa_core.cluster import launch
+from medqa_core.cluster.grid import trials, values_of
+from medqa_core.cluster.job import Share
+from medqa_core.cluster.storage import Storage
+from medqa_core.cluster.sweep import sweep as sweep_there
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.report.format import duration, general, number, plural
+from medqa_core.report.sweep import Family, family
+from medqa_core.runs.config import parse_assignments
+from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.store import Run, RunStore
+from medqa_core.training.stop import StopFlag
+
+DEFAULT = "starter"
+app = typer.Typer(
+    help="Hand a fine-tune or a sweep to a Ray cluster that is already there.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PresetOption = Annotated[
+    str | None, typer.Option(help=f"Where to start from: {', '.join([*PRESETS, CUSTOM])}. Default: {DEFAULT}.")
+]
+AddressOption = Annotated[
+    str, typer.Option(help="The cluster's address: HOST:PORT, ray://HOST:PORT, or `auto` on one of its nodes.")
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER_OR_URL",
+        help="Where the nodes write runs: a folder that all of them see, or an address that fsspec knows such as "
+        "s3://bucket/runs. Default: the run store.",
+    ),
+]
+CpusOption = Annotated[int, typer.Option(min=1, help="CPUs that each worker takes.")]
+GpusOption = Annotated[int, typer.Option(min=0, help="GPUs that each worker takes.")]
+FailuresOption = Annotated[int, typer.Option(min=0, help="How often to go on after a worker or its node was lost.")]
+
+
+@app.command("train")
+def train(
+    preset: PresetOption = None,
+    set_: SetOption = None,
+    run_id: Annotated[str | None, typer.Option(help="Id of the new run; default: the preset's name.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run of the storage.")] = None,
+    address: AddressOption = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train together, spread over the nodes.")] = 1,
+    cpus: CpusOption = 1,
+    gpus: GpusOption = 0,
+    storage: StorageOption = None,
+    max_failures: FailuresOption = 3,
+    json: JsonFlag = False,
+) -> None:
+    """Fine-tune data-parallel on a cluster's nodes, and follow the run until it ends.
+
+    Ctrl-C stops it after a checkpoint. The steps are those of one process: more workers change the time they take.
+    """
+    if resume is not None and (preset is not None or set_ or run_id is not None):
+        raise InputError(
+            "--resume: a resumed run keeps its id and configuration; leave out --preset, --set and --run-id."
+        )
+    settings = Settings.from_environment()
+    place, share = _storage(storage, settings), Share(workers, cpus, gpus, max_failures)
+    stop = StopFlag()
+    with Bars() as bars, requesting(stop):
+
+        def watch(runs: list[Run]) -> None:
+            status = runs[0].status()
+            if status is not None and status.total_steps:
+                bars("training", status.step, status.total_steps, status.stage or "")
+
+        about: dict[str, Any] = {"stopping": lambda: stop.requested, "watch": watch}
+        if resume is not None:
+            run = launch.resume(resume, settings, place, address, share, **about)
+        else:
+            config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
+            run = launch.train(config, settings, place, address, share, run_id=run_id, **about)
+    _say_end(run, json=json)
+
+
+@app.command("sweep")
+def sweep(
+    preset: PresetOption = None,
+    set_: SetOption = None,
+    sweep_id: Annotated[str, typer.Option(help="Name of the sweep; its runs are NAME-t01, NAME-t02, …")] = "sweep",
+    learning_rate: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Learning rates, such as 5e-4,1e-3,2e-3.")
+    ] = None,
+    rank: Annotated[str | None, typer.Option(metavar="A,B,…", help="Ranks of the adapter, such as 8,16.")] = None,
+    train_size: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Numbers of training examples, such as 500,2000.")
+    ] = None,
+    grace: Annotated[int, typer.Option(min=1, help="Validations of each trial before it can be ended early.")] = 2,
+    address: AddressOption = "auto",
+    max_parallel: Annotated[int, typer.Option(min=1, help="Trials at a time.")] = 2,
+    cpus: CpusOption = 1,
+    gpus: GpusOption = 0,
+    storage: StorageOption = None,
+    max_failures: FailuresOption = 1,
+    json: JsonFlag = False,
+) -> None:
+    """Try every combination of the values, each as a run of its own, and end those early that fall behind.
+
+    Ctrl-C stops them all after a checkpoint. Compare runs shows the sweep as one family.
+    """
+    settings = Settings.from_environment()
+    place = _storage(storage, settings)
+    config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
+    values = {
+        "learning_rate": values_of("--learning-rate", learning_rate),
+        "lora_rank": values_of("--rank", rank),
+        "train_size": values_of("--train-size", train_size),
+    }
+    planned, stop = trials(config, values, sweep_id), StopFlag()
+    with requesting(stop):
+        note(f"{plural(len(planned), 'trial')}, {max_parallel} at a time")
+        runs = sweep_there(
+            planned,
+            settings,
+            place,
+            address,
+            Share(max_parallel, cpus, gpus, max_failures),
+            grace=grace,
+            stopping=lambda: stop.requested,
+        )
+    found = family(runs)
+    if json:
+        print_json(found.plain() if found else None)
+    else:
+        _say_family(found)
+
+
+@app.command("follow")
+def follow(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The storage that a cluster writes to.")],
+    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Only this run; may be repeated.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Bring them up to date and stop.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Bring the runs of a storage into the run store every few seconds, so that the pages here follow them.
+
+    `stop RUN` here is handed on to the cluster. It ends when none of the runs goes on any more.
+    """
+    settings = Settings.from_environment()
+    place, store = Storage.at(url), RunStore(settings.reports)
+    try:
+        ids = following.follow(place, store, run, once=once, on_round=lambda ids: note(f"{len(ids)} runs up to date"))
+    except OSError as error:
+        raise InputError(f"URL: {place.address} cannot be read: {error}") from error
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    states = {run_id: store.open(run_id).state for run_id in ids}
+    if json:
+        print_json(states)
+        return
+    for run_id, state in states.items():
+        say(f"{run_id}: {state}")
+    if not states:
+        say(f"No runs in {place.address}.")
+
+
+def _storage(given: str | None, settings: Settings) -> Storage:
+    place = Storage.at(given or str(settings.reports))
+    if place.folder is not None:
+        place.folder.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _say_end(run: Run, *, json: bool) -> None:
+    status = run.status()
+    if json:
+        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
+        return
+    if status is None:
+        return
+    best = status.best
+    lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
+    say(f"{run.id}: {run.state} after {status.step} of {status.total_steps} steps{lowest}.")
+    if status.error:
+        say(status.error)
+
+
+def _say_family(found: Family | None) -> None:
+    if found is None:
+        say("No trial of it began.")
+        return
+    for trial in found.trials:
+        values = ", ".join(f"{name} {general(v) if not isinstance(v, str) else v}" for name, v in trial.values.items())
+        best = " · lowest" if found.best is trial else ""
+        say(f"{trial.run_id}: {trial.state}, validation loss {number(trial.loss)}{best} ({values})")
+    say(f"{plural(len(found.trials), 'trial')}, {duration(found.seconds)} of training, {found.tokens:,} tokens.")

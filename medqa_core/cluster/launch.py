@@ -1,0 +1,164 @@
+"""A fine-tune that a cluster trains: its run is made here, trained there, and followed until it ends."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import medqa_core
+from medqa_core.cluster.connect import Cluster, ClusterFailed, connected
+from medqa_core.cluster.follow import Follower
+from medqa_core.cluster.job import Job, Share
+from medqa_core.cluster.storage import Storage
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.checks import check
+from medqa_core.jobs.queue import refuse_finished, write_status
+from medqa_core.runs.config import TrainConfig
+from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.store import Run, RunStore
+
+TRAIN = "medqa_core.nodes.drive:train"
+PROMISE = timedelta(minutes=10)
+"""For so long a run that waits for its nodes is believed by readers on other machines."""
+
+Watch = Callable[[list[Run]], object]
+
+
+def store_for(storage: Storage, settings: Settings) -> RunStore:
+    """The store that holds the runs on this side: the storage itself where it is a folder, else the copies here."""
+    return RunStore(storage.folder or settings.reports)
+
+
+def train(
+    config: TrainConfig,
+    settings: Settings,
+    storage: Storage,
+    address: str,
+    share: Share,
+    *,
+    run_id: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Watch = lambda _: None,
+) -> Run:
+    """Train a new run on the cluster at `address` and return it when it has ended, in whatever way.
+
+    `stopping` is asked every other second whether the run is to stop; `watch` gets the run as often.
+
+    Raises:
+        InputError: a configuration, id or address that is not valid, or more workers than the cluster has room for.
+        RayMissing: Ray is not installed.
+        ClusterFailed: the cluster gave up before a worker could say why in the run's status.
+    """
+    config = check(config, settings)
+    store = store_for(storage, settings)
+    draft = store.draft(config, run_id)
+    store.refuse_taken(draft.id)
+    refuse_taken(storage, draft.id)
+    with connected(address) as cluster:
+        cluster.refuse_too_much(share.workers, share.cpus, share.gpus)
+        run = store.create(draft, lambda folder: write_status(folder, waiting(None)))
+        return _hand_over(run, cluster, storage, store, share, stopping, watch)
+
+
+def resume(
+    run_id: str,
+    settings: Settings,
+    storage: Storage,
+    address: str,
+    share: Share,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    watch: Watch = lambda _: None,
+) -> Run:
+    """Go on on the cluster with a run of the storage that was stopped, cut off or failed.
+
+    Raises:
+        InputError: there is no such run, or nothing to train in it; and as `train`.
+        RayMissing: as `train`; likewise `ClusterFailed`.
+    """
+    store = store_for(storage, settings)
+    if storage.folder is None:
+        if not storage.holds(run_id):
+            raise InputError(f"--resume: there is no {run_id!r} in {storage.address}.")
+        Follower(storage, store).round([run_id])
+    run = store.open(run_id)
+    refuse_finished(run)
+    with connected(address) as cluster:
+        cluster.refuse_too_much(share.workers, share.cpus, share.gpus)
+        write_status(run.folder, waiting(run.status()))
+        return _hand_over(run, cluster, storage, store, share, stopping, watch)
+
+
+def waiting(before: Status | None) -> Status:
+    """The status of a run that was handed to a cluster and has no worker yet: its launcher stands for it."""
+    kept = before or Status(state="running")
+    moment = now()
+    changes: dict[str, Any] = {
+        "heartbeat": moment,
+        "next_heartbeat": moment + PROMISE,
+        "finished_at": None,
+        "error": None,
+    }
+    changes |= {"cause": None, "stage": "waiting for the cluster", "process": ProcessIdentity.current()}
+    return kept.model_copy(update={**changes, "state": "running"})
+
+
+def refuse_taken(storage: Storage, run_id: str) -> None:
+    """Do nothing if the storage has no run of that id yet.
+
+    Raises:
+        InputError: it has.
+    """
+    if storage.holds(run_id):
+        raise InputError(f"run id: {run_id!r} is taken in {storage.address}; choose another one with --run-id.")
+
+
+def _hand_over(
+    run: Run,
+    cluster: Cluster,
+    storage: Storage,
+    store: RunStore,
+    share: Share,
+    stopping: Callable[[], bool],
+    watch: Watch,
+) -> Run:
+    storage.withdraw(run.id)
+    job = Job(run.id, storage.address, share, medqa_core.__version__)
+    follower = Follower(storage, store)
+    if storage.folder is None:
+        storage.mirror(run.id, run.folder).push()
+    asked = False
+
+    def meanwhile() -> None:
+        nonlocal asked
+        with suppress(OSError):  # out of reach for a moment; the nodes go on, and so does the next round
+            if storage.folder is None:
+                follower.round([run.id])
+            if stopping() and not asked:
+                storage.ask(run.id)
+                asked = True
+        watch([run])
+
+    try:
+        cluster.run(TRAIN, job.plain(), meanwhile)
+    except ClusterFailed as error:
+        _note_failure(run, storage, error)
+        if (status := run.status()) is None or status.state not in ("failed", "stopped"):
+            raise
+    finally:
+        storage.withdraw(run.id)
+        storage.discard(f".ray-{run.id}")
+    if storage.folder is None:
+        follower.round([run.id])
+    return store.open(run.id)
+
+
+def _note_failure(run: Run, storage: Storage, error: ClusterFailed) -> None:
+    """A run whose workers did not come to say how it ended says what the cluster said: none of them is left."""
+    status = run.status()
+    if status is not None and status.state in LIVE:
+        ended = {"state": "failed", "stage": None, "error": str(error), "cause": "fault", "finished_at": now()}
+        write_status(run.folder, status.model_copy(update={**ended, "process": None, "next_heartbeat": None}))
+        if storage.folder is None:
+            storage.mirror(run.id, run.folder).push()

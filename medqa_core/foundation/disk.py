@@ -1,0 +1,42 @@
+"""What a disk that takes nothing more, or fails, says of it; in words."""
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV})
+"""After these nobody knows what of the last writes is on the disk: a file is not synced once more as if it were."""
+TOLD = re.compile(r"\bos error (\d{1,4})\b")
+"""How libraries that are not written in Python tell of a system's error."""
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.(?:tmp|old)")
+
+
+def trouble(error: BaseException) -> Literal["full", "broken"] | None:
+    """What is wrong with the disk; None where `error` is of another kind."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in FULL:
+        return "full"
+    return "broken" if number in BROKEN else None
+
+
+def as_os_error(error: Exception) -> OSError | None:
+    """The system's error that a library tells of in the text of its own exception; None where it tells of none."""
+    told = None if isinstance(error, OSError) else TOLD.search(str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1]))) if told else None
+
+
+def sentence(error: OSError) -> str:
+    """What happened to which file and what to do, on one line and without a path of this machine."""
+    name = Path(os.fsdecode(error.filename)).name if isinstance(error.filename, str | bytes) else ""
+    name = TEMPORARY.sub(r"\1", name)
+    kind = trouble(error)
+    if kind == "full":
+        what = f" {name} was not written." if name else ""
+        return f"The disk is full.{what} Free some space, then try again; what was there before is whole."
+    why = error.strerror or str(error)
+    if kind == "broken":
+        return f"The disk reported an error{f' on {name}' if name else ''}: {why}. Check it before you go on."
+    return f"{name or 'A file'} cannot be read or written: {why}."

@@ -1,0 +1,48 @@
+"""`runs` on a store of hundreds: as many lines as someone reads, and words for the rest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs.samples import record
+
+from medqa_core.cli import runs
+from medqa_core.runs.store import RunStore
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def store(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """Six imported runs, the later the higher the number; a table shows four."""
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    monkeypatch.setattr(runs, "SHOWN", 4)
+    store = RunStore(tmp_path / "reports")
+    for n in range(6):
+        title = "Odd one" if n % 2 else "Even one"
+        store.create(record(f"run-{n}", kind="imported", title=title, created_at=f"2026-03-0{n + 1}T00:00:00Z"))
+    return store
+
+
+def lines(out: str) -> list[str]:
+    return [line.split()[0] for line in out.splitlines()[1:] if line.startswith("run-")]
+
+
+def test_the_newest_are_shown_and_the_others_are_told_of(store: RunStore, cli: Cli) -> None:
+    said = cli("runs")
+    assert lines(said.out) == ["run-5", "run-4", "run-3", "run-2"]
+    assert "The newest 4 of 6; --find WORDS or --limit N shows others." in said.out
+    assert lines(cli("runs", "--limit", "9").out) == [f"run-{n}" for n in range(5, -1, -1)]
+
+
+def test_words_find_runs(store: RunStore, cli: Cli) -> None:
+    assert lines(cli("runs", "--find", "odd imported").out) == ["run-5", "run-3", "run-1"]
+    said = cli("runs", "--find", "nothing like it")
+    assert said.code == 0 and "None of the 6 runs has 'nothing like it'" in said.out
+
+
+def test_programs_get_all_or_as_many_as_they_ask_for(store: RunStore, cli: Cli) -> None:
+    assert len(cli("runs", "--json").json) == 6
+    assert [entry["id"] for entry in cli("runs", "--json", "--limit", "1", "--find", "even").json] == ["run-4"]
+    assert cli("runs", "--limit", "0").code == 2

@@ -1,0 +1,145 @@
+"""Files that strangers may bring, each valid, with how it is made odd and what of the program reads it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pandas as pd
+
+from medqa_core.data import medquad, own, tables
+from medqa_core.evaluation import mmlu_data
+from medqa_core.jobs.job import read_job
+from medqa_core.models import folders
+from medqa_core.models.adapter import check_adapter
+from medqa_core.runs.imports import importer
+from medqa_core.runs.int8 import read_int8
+from medqa_core.runs.manifest import check_manifest
+from medqa_core.runs.retrieval import read_retrieval
+from medqa_core.runs.run import Run
+from medqa_core.runs.store import RunStore
+from medqa_core.runs.votes import read_votes
+from medqa_core.training import checkpoint
+from tests.data.samples import GOUT
+from tests.runs.imports.samples import SUMMARY, trainer_state
+from tests.security import mutate
+
+Mutation = Callable[[bytes, Random], bytes]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file that a stranger may bring: where it lies, what is valid, how it is made odd, and what reads it."""
+
+    file: str
+    valid: bytes
+    mutation: Mutation
+    read: Callable[[Path], object]
+
+
+def opened(folder: Path) -> Run:
+    return RunStore(folder.parent).open(folder.name)
+
+
+def imported(path: Path) -> object:
+    draft = importer.read_draft(path, keep_prose=True)
+    try:
+        return importer._record(path, draft, "fuzz", None)
+    except ValueError:  # pydantic's; `import_path` makes one of our own errors of it
+        return None
+
+
+def pairs(path: Path) -> object:
+    return own.pairs([tables.read(path)], path.name, {})
+
+
+def listed(folder: Path) -> object:
+    return RunStore(folder.parent).list()
+
+
+LM_EVAL = {
+    "results": {"mmlu_anatomy": {"acc,none": 0.3, "acc_stderr,none": 0.02, "alias": "anatomy"}},
+    "n-samples": {"mmlu_anatomy": {"original": 135, "effective": 135}},
+    "versions": {"mmlu_anatomy": 1.0},
+    "config": {"model": "hf"},
+    "date": 1.7e9,
+}
+ROWS = [{"question": f"What is thing {n}?", "answer": f"Thing {n}.", "topic": "a", "source": "b"} for n in range(4)]
+CSV = "question,answer,topic\n" + "".join(f'"What is ""{n}""?",It is {n}.,t\n' for n in range(4))
+MMLU = "".join(f"Question {n}?,one,two,three,four,{'ABCD'[n]}\n" for n in range(4))
+PEFT = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "init_lora_weights": True}
+MODEL = {"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 2, "architectures": ["LlamaForCausalLM"]}
+INDEX = {"weight_map": {"a": "a.safetensors"}}
+VOTE = {
+    "id": "0" * 32,
+    "time": "2026-11-20T10:00:00Z",
+    "left": "base",
+    "choice": "tie",
+    "base_sha256": "0" * 64,
+    "fine_tuned_sha256": "1" * 64,
+    "temperature": 0,
+    "precision": "int8",
+    "question_id": "q1",
+}
+INT8 = {"schema_version": 1, "n": 3, "loss": 0.1}
+RETRIEVAL = {"schema_version": 1, "questions": 10, "passages": 5, "method": "bm25", "known_item": []}
+JOB = {"evaluate": True, "submitted_at": "2026-11-20T10:00:00Z"}
+
+
+def of_run(run: Run) -> list[Target]:
+    """The files of a whole run, each read in a copy of its folder."""
+    found = [
+        ("run.json", mutate.of_json, lambda folder: (listed(folder), opened(folder))),
+        ("status.json", mutate.of_json, lambda folder: (listed(folder), opened(folder).status(), opened(folder).state)),
+        ("evaluation.json", mutate.of_json, lambda folder: opened(folder).evaluation()),
+        ("metrics.jsonl", mutate.of_json_lines, lambda folder: opened(folder).series()),
+        ("predictions.parquet", mutate.of_bytes, lambda folder: opened(folder).predictions()),
+    ]
+    return [Target(name, (run.folder / name).read_bytes(), mutation, read) for name, mutation, read in found]
+
+
+def alone() -> list[Target]:
+    """Files that are read by themselves."""
+    step = "checkpoints/step-00000001/manifest.json"
+    return [
+        Target("trainer_state.json", _json(trainer_state()), mutate.of_json, imported),
+        Target("results.json", _json(LM_EVAL), mutate.of_json, lambda f: imported(f / "results.json")),
+        Target("summary.txt", SUMMARY.encode(), mutate.of_bytes, lambda f: imported(f / "summary.txt")),
+        Target("1_Made_QA/1.xml", GOUT.encode(), mutate.of_bytes, medquad.load),
+        Target("d.csv", CSV.encode(), mutate.of_bytes, lambda f: pairs(f / "d.csv")),
+        Target("d.tsv", CSV.replace(",", "\t").encode(), mutate.of_bytes, lambda f: pairs(f / "d.tsv")),
+        Target("d.json", _json(ROWS), mutate.of_json, lambda f: pairs(f / "d.json")),
+        Target("d.jsonl", b"\n".join(map(_json, ROWS)), mutate.of_json_lines, lambda f: pairs(f / "d.jsonl")),
+        Target("d.parquet", _parquet(), mutate.of_bytes, lambda f: pairs(f / "d.parquet")),
+        Target("m.csv", MMLU.encode(), mutate.of_bytes, lambda f: mmlu_data.read(f / "m.csv")),
+        Target("votes.jsonl", _json(VOTE) + b"\n", mutate.of_json_lines, read_votes),
+        Target("tried.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).tried()),
+        Target("mmlu_results/results.json", _json(LM_EVAL), mutate.of_json, lambda f: _bare(f).mmlu()),
+        Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f))),
+        Target("int8.json", _json(INT8), mutate.of_json, read_int8),
+        Target("retrieval.json", _json(RETRIEVAL), mutate.of_json, read_retrieval),
+        Target("manifest.json", _json({"schema_version": 1, "files": {"a": "0" * 64}}), mutate.of_json, check_manifest),
+        Target(step, _json({"state.json": "0" * 64}), mutate.of_json, checkpoint.newest),
+        Target("adapter_config.json", _json(PEFT), mutate.of_json, lambda f: check_adapter(f, "x")),
+        Target("config.json", _json(MODEL), mutate.of_json, lambda f: folders.check(f, "x")),
+        Target(folders.INDEX, _json(INDEX), mutate.of_json, lambda f: folders.weight_files(f, "x")),
+    ]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _parquet() -> bytes:
+    sink = BytesIO()
+    pd.DataFrame(ROWS).to_parquet(sink, index=False)
+    return sink.getvalue()
+
+
+def _bare(folder: Path) -> Run:
+    """A run without its run.json, which these readers do not need."""
+    nothing: Any = None
+    return Run(folder, nothing)
