@@ -3,9 +3,9 @@
 Everything is built in a temporary folder, and its files are in the page cache. `first` is a store without an index or a
 run without a cached curve, `cold` a new process that finds them, `warm` the same process again. "To points" is the time
 from a process's start until it holds the down-sampled loss as JSON, "to chart" until it holds the finished figure, with
-Streamlit and Plotly imported. They are compared with TensorBoard's accumulator and with what Trackio's server does for
-a chart, which give points, and with TensorBoard's server and its fast loader, asked over HTTP from its start until the
-last step is there. All hold the same eight values a step, are asked for the same number of points, and take turns.
+Streamlit and Plotly imported. The rivals give points and draw nothing: TensorBoard's accumulator, what Trackio's server
+does for a chart, and TensorBoard's server with its fast loader, asked over HTTP from its start until the last step is
+there. All hold the same eight values a step, are asked for the same number of points, and take turns.
 (Unasked, TensorBoard serves 1,000 points drawn at random, and Trackio every n-th up to 3,000; neither keeps the
 extremes, as ours do.) A rival that `--python` does not have is left out:
 
@@ -170,11 +170,11 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
     for name in ("to_chart_first", "to_chart_cold"):
         say(f"curve_{name}_seconds", median(times[name]))
     say("chart_bytes", median(times["bytes_cold"]), "bytes")
-    for name, what in (("tensorboard", "points"), ("trackio", "points"), ("tensorboard_server", "chart")):
+    for name in ("tensorboard", "tensorboard_server", "trackio"):
         say(f"{name}_seconds", median(times[name]) if name in theirs else None)
-        for state in ("first", "cold") if name in theirs else ():
-            ratio = median(a / b for a, b in zip(times[name], times[f"to_{what}_{state}"], strict=True))
-            say(f"ratio_{name}_to_{what}_{state}", ratio, "times ours")
+        for part in ("to_points_first", "to_points_cold", "to_chart_first", "to_chart_cold") if name in theirs else ():
+            ratio = median(a / b for a, b in zip(times[name], times[part], strict=True))
+            say(f"ratio_{name}_{part}", ratio, "times ours")
     started = [to_first_page() for _ in range(arguments.rounds + 1)][1:]  # the first one fills the page cache
     say("startup_seconds", median(s for s in started if s is not None) if any(started) else None)
     return result

@@ -201,7 +201,7 @@ def test_the_state_of_a_listed_run_is_not_cached(store: RunStore):
     rewrite(path, state="running", process=me.model_dump())
     assert _entry(store, "good").state == "running"
     assert store.open("good").state == "running"
-    rewrite(path, process=me.model_copy(update={"created": 0.0}).model_dump())
+    rewrite(path, process=me.model_copy(update={"created": 0.0, "ticks": 0}).model_dump())
     assert _entry(store, "good").state == "lost"
 
 
