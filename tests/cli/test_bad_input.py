@@ -23,6 +23,7 @@ VERBS = (
     "verify",
     "import",
     "ask",
+    "cluster",
 )
 
 

@@ -32,7 +32,7 @@ def server(lab: Settings, smoke: Run) -> Iterator[str]:
     environment = {**os.environ, "MEDQA_REPORTS": str(lab.reports), "MEDQA_CACHE": str(lab.cache)}
     with subprocess.Popen([sys.executable, "-c", SERVE, str(port)], cwd=ROOT, env=environment) as process:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _answers(url) and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.1)
         yield url
