@@ -52,11 +52,13 @@ def figure_rows(runs: list[Facts]) -> list[Row]:
 
 def comparable(runs: list[Facts]) -> str | None:
     """Why the figures must not be read across, or None where the test questions are the same."""
-    hashes = [facts.record.data.split_hash if facts.record.data else None for facts in runs]
-    if any(h is None for h in hashes):
-        return "At least one of these runs does not say which questions it was tested on, so figures may not compare."
-    if len(set(hashes)) > 1:
+    hashes = {facts.run.id: facts.record.data.split_hash if facts.record.data else None for facts in runs}
+    silent = [run_id for run_id, split_hash in hashes.items() if split_hash is None]
+    if len({*hashes.values()} - {None}) > 1:
         return "These runs were tested on different questions: compare each with its own base, not with each other."
+    if silent:
+        do = "does" if len(silent) == 1 else "do"
+        return f"{', '.join(silent)} {do} not say which questions the figures are from, so these may not compare."
     models = {facts.record.base_model.id if facts.record.base_model else None for facts in runs}
     if len(models) > 1:
         return "The base models differ: loss per token and perplexity depend on the tokenizer, bits per byte does not."

@@ -42,6 +42,10 @@ def test_streamlit_serves_this_machine_and_says_nothing_of_errors():
     assert client["toolbarMode"] == "minimal"
 
 
+def test_no_text_of_the_code_is_shown():
+    assert CONFIG["runner"]["magicEnabled"] is False
+
+
 def test_every_way_to_start_it_names_this_machine():
     makefile = (PACKAGE_ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--server.address $(ADDRESS)" in makefile
