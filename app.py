@@ -1,15 +1,18 @@
 """MedQA Lab: Streamlit pages and the question widget on one port. Start it with `streamlit run app.py`."""
 
 import importlib
-from typing import TYPE_CHECKING, cast
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from pages.parts.failed import page_failed
 from pages.parts.guard import Guard
 from pages.parts.lazy_mount import LazyMount
-from pages.parts.states import page_failed
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -20,11 +23,25 @@ def build_widget() -> "Starlette":
     return cast("Starlette", importlib.import_module("pages.ask_widget").build())
 
 
+def import_pages() -> None:
+    """What every page needs, and the first one draws with: imported while the browser loads Streamlit's own parts."""
+    for name in ("pages.parts.run_picker", "pages.parts.loss_section"):
+        importlib.import_module(name)
+
+
+@asynccontextmanager
+async def lifespan(parent: Any) -> AsyncIterator[None]:
+    """From the server's start to its end."""
+    threading.Thread(target=import_pages, name="import-pages", daemon=True).start()
+    async with widget.lifespan(parent):
+        yield
+
+
 widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
     routes=[Mount("/qa", app=widget)],
     middleware=[Middleware(Guard)],
-    lifespan=widget.lifespan,
+    lifespan=lifespan,
     on_script_error=page_failed,
 )

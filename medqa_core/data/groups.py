@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from medqa_core.data.pairs import Pair, normalise
 
@@ -19,6 +17,10 @@ def keys(pair: Pair) -> Iterator[tuple[str, str]]:
 
 def components(pairs: Sequence[Pair]) -> list[int]:
     """The component number of each pair, in their order."""
+    # Here and not above: it takes half a second to import, and a page needs the modules that need this one.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     numbers: dict[tuple[str, str], int] = {}
     rows, columns = [], []
     for row, pair in enumerate(pairs):

@@ -1,9 +1,7 @@
 """Tests behind the words "fell", "rose" and "more": a sentence is said only where a test supports it."""
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,10 +106,11 @@ def blocks(values: np.ndarray, most: int = MOST) -> np.ndarray:
     return np.array([part.mean() for part in np.array_split(values, most)])
 
 
-@cache
 def _stats() -> Any:
     """scipy.stats, which takes about a second to import: the first words of a page can do without it."""
-    return importlib.import_module("scipy.stats")
+    from scipy import stats
+
+    return stats
 
 
 def _kendall(order: np.ndarray, values: np.ndarray, alternative: str) -> Test:

@@ -1,6 +1,5 @@
 """What a page says when there is nothing to show, or not yet, or no longer: what is missing, why, what mends it."""
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from html import escape
@@ -130,16 +129,6 @@ def move_queue_on(settings: Settings) -> None:
     if not settings.public:
         with suppress(MedQAError):  # a store that cannot be written is still shown
             launch.advance(settings)
-
-
-def page_failed(error: Exception) -> bool:
-    """What a visitor sees where a page has a fault; the traceback is in the log."""
-    logging.getLogger("medqa.pages").error("A page could not be drawn.", exc_info=error)
-    st.error(
-        "This page could not be drawn. Your runs are untouched. Reload it; if that does not help, "
-        "the server's log says what happened."
-    )
-    return True
 
 
 def progress(current: Current) -> None:

@@ -36,7 +36,7 @@ def run(code: str, *arguments: str) -> dict[str, object]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "MEDQA_REPORTS": str(ROOT / "reports")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -49,7 +49,8 @@ def test_nothing_heavy_is_imported(what: str) -> None:
     main = str(ROOT / "pages" / "main.py")
     found = run(IMPORT_APP) if what == "app" else run(OPEN_PAGES, main, *PAGES)
     assert not any(found["faults"].values()), found["faults"]  # type: ignore[attr-defined]
-    assert not set(HEAVY) & set(found["modules"])  # type: ignore[call-overload]
+    late = ("pandas", "scipy") if what == "app" else ()  # the server listens before these come
+    assert not {*HEAVY, *late} & set(found["modules"])  # type: ignore[call-overload]
 
 
 def test_every_page_is_opened_here() -> None:

@@ -7,7 +7,7 @@ from streamlit.web.server.app_discovery import discover_asgi_app
 
 ROOT = Path(__file__).parents[2]
 FAULT = """
-from pages.parts.states import page_failed
+from pages.parts.failed import page_failed
 assert page_failed(ValueError("secret detail"))
 """
 

@@ -89,7 +89,7 @@ def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path
 
     script = tmp_path / "page.py"
     script.write_text(
-        "from pages.parts.states import page_failed\n"
+        "from pages.parts.failed import page_failed\n"
         f"try:\n    raise ValueError('{SECRET} in /home/somebody')\n"
         "except ValueError as error:\n    page_failed(error)\n"
     )
