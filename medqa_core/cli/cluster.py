@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say
+from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say, say_end
 from medqa_core.cli.signals import requesting
 from medqa_core.cluster import follow as following
 from medqa_core.cluster import launch
@@ -86,7 +86,7 @@ def train(
         else:
             config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
             run = launch.train(config, settings, place, address, share, run_id=run_id, **about)
-    _say_end(run, json=json)
+    say_end(run, json=json)
 
 
 @app.command("sweep")
@@ -175,20 +175,6 @@ def _storage(given: str | None, settings: Settings) -> Storage:
     if place.folder is not None:
         place.folder.mkdir(parents=True, exist_ok=True)
     return place
-
-
-def _say_end(run: Run, *, json: bool) -> None:
-    status = run.status()
-    if json:
-        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
-        return
-    if status is None:
-        return
-    best = status.best
-    lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
-    say(f"{run.id}: {run.state} after {status.step} of {status.total_steps} steps{lowest}.")
-    if status.error:
-        say(status.error)
 
 
 def _say_family(found: Family | None) -> None:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from medqa_core.foundation.files import dumps
 from medqa_core.foundation.visible import escaped, visible
+from medqa_core.runs.run import Run
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; `runs` lists them.")]
@@ -32,6 +33,19 @@ def note(text: str) -> None:
 def print_json(value: Any) -> None:
     """`value` as indented strict JSON."""
     typer.echo(escaped(dumps(value, indent=2)))
+
+
+def say_end(run: Run, *, json: bool) -> None:
+    """How the training of `run` ended; an error is part of it."""
+    status = run.status()
+    if json:
+        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
+    elif status is not None:
+        best = status.best
+        lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
+        say(f"{run.id}: {run.state} after {status.step} of {status.total_steps} steps{lowest}.")
+        if status.error:
+            say(status.error)
 
 
 class Advance(Protocol):

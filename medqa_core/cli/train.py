@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from medqa_core.cli.evaluate import measure
-from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say
+from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say, say_end
 from medqa_core.cli.signals import ending, requesting
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -138,7 +138,9 @@ def _foreground(
         if is_main():
             launch.advance(settings)
     if is_main():
-        _say_end(trained, evaluated=evaluate, json=json)
+        say_end(trained, json=json)
+        if not json:
+            _say_next(trained, evaluated=evaluate)
 
 
 def _train(
@@ -157,17 +159,8 @@ def _train(
     return training.train(config, settings, run_id=run_id, progress=note, on_step=on_step, stop=stop)
 
 
-def _say_end(run: Run, *, evaluated: bool, json: bool) -> None:
-    status = run.status()
-    if json:
-        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
-        return
-    if status is None:
-        return
-    best = status.best
-    lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
-    say(f"{run.id}: {status.state} after {status.step} of {status.total_steps} steps{lowest}.")
-    if status.state == "stopped":
+def _say_next(run: Run, *, evaluated: bool) -> None:
+    if run.state == "stopped":
         say(f"Next: python -m medqa_core train --resume {run.id}")
     elif not evaluated:
         say(f"Next: python -m medqa_core evaluate {run.id}")

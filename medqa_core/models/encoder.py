@@ -13,7 +13,7 @@ from medqa_core.foundation import files
 from medqa_core.foundation.errors import ModelError, UnreadableFile, shorten
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
-from medqa_core.models.loader import loading, pick_device
+from medqa_core.models.loader import loading, pick_device, weights_of
 from medqa_core.models.locate import locate
 
 Pooling = Literal["mean", "first"]
@@ -86,19 +86,8 @@ def load_encoder(name: str, settings: Settings) -> Encoder:
     label, place = located.name, pick_device()
     with loading(label):
         tokenizer = AutoTokenizer.from_pretrained(str(located.folder), local_files_only=True, trust_remote_code=False)
-        model, report = AutoModel.from_pretrained(
-            str(located.folder),
-            dtype=torch.float32,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    # A pooler sits on top of the states, which is where the vectors come from; many models are saved without it.
-    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
-    if missing:
-        raise ModelError(f"{label}: its weights are incomplete; {len(missing)} are missing, {missing[0]} first.")
+        # A pooler sits on top of the states, which is where the vectors come from; many models are saved without it.
+        model = weights_of(AutoModel, located.folder, label, spare="pooler")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Encoder(

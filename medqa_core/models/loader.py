@@ -22,7 +22,7 @@ from medqa_core.models.once import Progress, silent
 from medqa_core.models.prompt import kind_for, prompt_text
 from medqa_core.models.quiet import quiet
 
-__all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device"]
+__all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device", "weights_of"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,33 @@ def loading(label: str) -> Iterator[None]:
         raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
 
 
+def weights_of(kind: Any, folder: Path, label: str, *, spare: str | None = None, **more: Any) -> Any:
+    """The model in `folder` as a `kind` of transformers' automatic classes: safetensors only, and no foreign code.
+
+    Args:
+        spare: part of the names of weights that may be missing, since they are not used.
+        more: what else `from_pretrained` is given.
+
+    Raises:
+        ModelError: weights are missing; for all else see `loading`.
+    """
+    model, report = kind.from_pretrained(
+        str(folder),
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **more,
+    )
+    # transformers fills what is missing with random numbers and only prints a note.
+    missing = sorted(name for name in report["missing_keys"] if spare is None or spare not in name)
+    if missing:
+        raise ModelError(f"{label}: its weights are incomplete; {len(missing)} are missing, {missing[0]} first.")
+    return model
+
+
 def pick_device() -> str:
     """The fastest device here: `cuda`, `mps` or `cpu`."""
     if torch.cuda.is_available():
@@ -155,21 +182,7 @@ def _load_model(folder: Path, label: str) -> Any:
             f"{label} is of the kind {shorten(str(config.model_type), 40)!r}, which does not continue text; "
             "give a causal language model."
         )
-    model, report = AutoModelForCausalLM.from_pretrained(
-        str(folder),
-        config=config,
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    # transformers fills what is missing with random numbers and only prints a note.
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(f"{label}: its weights are incomplete; {len(missing)} are missing, {missing[0]} first.")
-    return model
+    return weights_of(AutoModelForCausalLM, folder, label, config=config)
 
 
 def _complete_generation_config(model: Any, tokenizer: Any) -> None:
