@@ -11,7 +11,8 @@ BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV})
 """After these nobody knows what of the last writes is on the disk: a file is not synced once more as if it were."""
 TOLD = re.compile(r"\bos error (\d{1,4})\b")
 """How libraries that are not written in Python tell of a system's error."""
-TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{32}\.(?:tmp|old)")
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.(?P<part>tmp|old)")
+"""What `files` calls that which it has not renamed yet, or has moved aside; a kill leaves it behind."""
 
 
 def trouble(error: BaseException) -> Literal["full", "broken"] | None:
@@ -31,7 +32,7 @@ def as_os_error(error: Exception) -> OSError | None:
 def sentence(error: OSError) -> str:
     """What happened to which file and what to do, on one line and without a path of this machine."""
     name = Path(os.fsdecode(error.filename)).name if isinstance(error.filename, str | bytes) else ""
-    name = TEMPORARY.sub(r"\1", name)
+    name = TEMPORARY.sub(r"\g<name>", name)
     kind = trouble(error)
     if kind == "full":
         what = f" {name} was not written." if name else ""

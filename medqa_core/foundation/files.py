@@ -18,8 +18,6 @@ from medqa_core.foundation.errors import UnreadableFile
 JSON_LIMIT = 16 * 2**20
 """Largest JSON file that is read, in bytes: thousands of times what any file of a run needs."""
 
-BROKEN_OFF = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{32}\.(?P<part>tmp|old)")
-"""Names of the folders that a kill in `write_folder` or `remove_folder` leaves behind."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -125,7 +123,7 @@ def recover(folder: Path) -> None:
     """
     with suppress(OSError):
         for left in sorted(folder.iterdir()):
-            found = BROKEN_OFF.fullmatch(left.name)
+            found = disk.TEMPORARY.fullmatch(left.name)
             if found is None or not left.is_dir():
                 continue
             if found["part"] == "old" and not (folder / found["name"]).exists():

@@ -1,14 +1,13 @@
 """Every file of a run cut short, with a bit flipped, or gone: the rest opens, and what is wrong is said in a line."""
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from whole_run import STEPS, Damage, damages, files_of, whole_run
+from whole_run import STEPS, Damage, damages, files_of, store_of_two
 
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.verify import verify
@@ -70,10 +69,7 @@ def _said(run: Run, problems: list[str]) -> None:
 @pytest.fixture(scope="module")
 def store(smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     """A store with a whole run and another one beside it."""
-    reports = tmp_path_factory.mktemp("damaged") / "reports"
-    whole_run(smoke, reports)
-    shutil.copytree(smoke.folder, reports / "other")
-    return RunStore(reports)
+    return store_of_two(smoke, tmp_path_factory.mktemp("damaged") / "reports")
 
 
 def damaged(run: Run, name: str) -> Iterator[tuple[int, Damage]]:

@@ -1,7 +1,6 @@
 """Every page on runs with a damaged file: it opens, and says which file could not be read."""
 
 import random
-import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from whole_run import Damage, damages, whole_run
+from whole_run import Damage, damages, store_of_two
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
@@ -56,10 +55,7 @@ EACH = 13
 
 @pytest.fixture(scope="module")
 def store(smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
-    reports = tmp_path_factory.mktemp("damaged") / "reports"
-    whole_run(smoke, reports)
-    shutil.copytree(smoke.folder, reports / "other")
-    return RunStore(reports)
+    return store_of_two(smoke, tmp_path_factory.mktemp("damaged") / "reports")
 
 
 @pytest.fixture(autouse=True)

@@ -104,6 +104,13 @@ def whole_run(source: Run, reports: Path, run_id: str = "whole") -> Run:
     return run
 
 
+def store_of_two(source: Run, reports: Path) -> RunStore:
+    """A store with a whole run and another one beside it."""
+    whole_run(source, reports)
+    shutil.copytree(source.folder, reports / "other")
+    return RunStore(reports)
+
+
 def _random_state() -> dict[str, torch.Tensor]:
     return {"cpu": torch.get_rng_state()}
 
