@@ -10,9 +10,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from pages.parts.failed import page_failed
-from pages.parts.guard import Guard
-from pages.parts.lazy_mount import LazyMount
+from pages.web.failed import page_failed
+from pages.web.host_guard import Guard
+from pages.web.lazy_mount import LazyMount
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 def build_widget() -> "Starlette":
     """Import gradio and the models' code, which takes seconds, and build the widget."""
-    return cast("Starlette", importlib.import_module("pages.ask_widget").build())
+    return cast("Starlette", importlib.import_module("pages.ask.widget").build())
 
 
 def import_pages() -> None:
     """What every page needs, and the first one draws with: imported while the browser loads Streamlit's own parts."""
-    for name in ("pages.parts.run_picker", "pages.parts.loss_section"):
+    for name in ("pages.shared.run_picker", "pages.shared.loss_section"):
         importlib.import_module(name)
 
 

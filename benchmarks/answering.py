@@ -24,9 +24,9 @@ from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import Prompt, Streams, streams_for
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.runs.store import RunStore
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.runs.store.run_store import RunStore
 
 KEYS = {"float32": "exact", "int8": "quantised"}
 

@@ -41,7 +41,7 @@ def build_store(folder: Path, runs: int) -> None:
 
 def build_curve(folder: Path, points: int) -> dict[str, np.ndarray]:
     """A run's metrics.jsonl as its worker writes it; its columns."""
-    from medqa_core.runs.series import encode_row
+    from medqa_core.runs.metrics_log.log import encode_row
 
     rng, steps = np.random.default_rng(0), np.arange(1, points + 1)
     columns = {
@@ -64,7 +64,7 @@ def build_curve(folder: Path, points: int) -> dict[str, np.ndarray]:
 
 def list_runs(folder: Path) -> dict[str, float]:
     """The list of a store."""
-    from medqa_core.runs.store import RunStore
+    from medqa_core.runs.store.run_store import RunStore
 
     store = RunStore(folder)
     return {"seconds": timed(store.list), "again": median(timed(store.list) for _ in range(7))}
@@ -72,8 +72,8 @@ def list_runs(folder: Path) -> dict[str, float]:
 
 def points(folder: Path) -> dict[str, float]:
     """The points that a chart of a run's loss shows, as JSON: what the rivals' readers give."""
-    from medqa_core.runs.series import read_series
-    from pages.parts.curves import line, thin
+    from medqa_core.runs.metrics_log.log import read_series
+    from pages.shared.curves import line, thin
 
     shown = thin(line(read_series(folder).train, "loss"))
     print(len(json.dumps([shown.step.tolist(), shown.y.tolist()])), flush=True)
@@ -82,9 +82,9 @@ def points(folder: Path) -> dict[str, float]:
 
 def chart(folder: Path) -> dict[str, float]:
     """The finished figure of a run's loss as JSON, then again after each new row, as a live page does it."""
-    from medqa_core.runs.series import SeriesWriter, read_series
-    from pages.parts import loss_charts
-    from pages.parts.loss_charts import RunCurve, View
+    from medqa_core.runs.metrics_log.log import SeriesWriter, read_series
+    from pages.shared import loss_charts
+    from pages.shared.loss_charts import RunCurve, View
 
     shown = ""
 
@@ -109,8 +109,8 @@ def pages(folder: Path) -> dict[str, float]:
     newest = sorted(entry.name for entry in folder.iterdir())[-TOGETHER:]
     found = {}
     for name, page, address in (
-        ("summary", "summary.py", {"run": newest[0]}),
-        ("compare", "compare.py", {"run": newest[0], "runs": newest[1:]}),
+        ("summary", "summary/summary.py", {"run": newest[0]}),
+        ("compare", "compare/compare.py", {"run": newest[0], "runs": newest[1:]}),
     ):
         app = AppTest.from_file(ROOT / "pages" / "main.py", default_timeout=PATIENCE)
         for key, value in address.items():

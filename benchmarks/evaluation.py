@@ -35,8 +35,8 @@ from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.loader import LoadedModel, load
-from medqa_core.models.pair import ModelPair
 from medqa_core.models.prompt import IGNORED, Example, kind_for
+from medqa_core.models.variants import ModelPair
 
 MAX_TOKENS = 384
 

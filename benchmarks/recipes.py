@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
-from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training.prepare import prepare
 from medqa_core.training.process import as_worker
+from medqa_core.training.trainer_state import Fit, accelerator_for
 
 RECIPES: list[dict[str, Any]] = [
     *({"method": "lora", "learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),

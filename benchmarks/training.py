@@ -33,9 +33,9 @@ from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, encode_example, kind_for
-from medqa_core.runs.config import TrainConfig, validated
-from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.runs.schema.config import TrainConfig, validated
 from medqa_core.training.process import as_worker
+from medqa_core.training.trainer_state import Fit, accelerator_for
 
 MAX_TOKENS = 384
 

@@ -31,7 +31,7 @@ from medqa_core.evaluation import judge as judging
 from medqa_core.evaluation.judge import Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.tables import judged
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
 
 RESAMPLES = 2_000
 """As against the judge's own 5,000: faster, and no less strict."""

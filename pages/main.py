@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import run_picker, theme
+from pages.shared import run_picker, theme
 
 HERE = Path(__file__).parent
 ABOUT = (
@@ -14,20 +14,20 @@ ABOUT = (
 
 page = st.navigation(
     [
-        st.Page("summary.py", title="Summary", url_path="home", default=True),
-        st.Page("summary.py", title="Summary", url_path="summary", visibility="hidden"),
-        st.Page("loss_curves.py", title="Loss curves", url_path="loss_curves"),
-        st.Page("metrics.py", title="Metrics", url_path="metrics"),
-        st.Page("answers.py", title="Answers", url_path="answers"),
-        st.Page("data.py", title="Data", url_path="data"),
-        st.Page("compare.py", title="Compare runs", url_path="compare"),
-        st.Page("ask.py", title="Ask", url_path="ask"),
-        st.Page("fine_tune.py", title="Fine-tune", url_path="fine_tune"),
+        st.Page("summary/summary.py", title="Summary", url_path="home", default=True),
+        st.Page("summary/summary.py", title="Summary", url_path="summary", visibility="hidden"),
+        st.Page("loss_curves/loss_curves.py", title="Loss curves", url_path="loss_curves"),
+        st.Page("metrics/metrics.py", title="Metrics", url_path="metrics"),
+        st.Page("answers/answers.py", title="Answers", url_path="answers"),
+        st.Page("data/data.py", title="Data", url_path="data"),
+        st.Page("compare/compare.py", title="Compare runs", url_path="compare"),
+        st.Page("ask/ask.py", title="Ask", url_path="ask"),
+        st.Page("fine_tune/fine_tune.py", title="Fine-tune", url_path="fine_tune"),
     ]
 )
 st.set_page_config(
     page_title=f"{page.title} · MedQA Lab",
-    page_icon=str(HERE / "parts" / "icon.svg"),
+    page_icon=str(HERE / "shared" / "icon.svg"),
     layout="wide",
     menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
 )

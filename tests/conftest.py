@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import from_preset
 
 # Before torch is imported: several workers, each with a thread a core, would spin in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

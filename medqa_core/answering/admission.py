@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from medqa_core.foundation.errors import NotNow, RunError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.status import LIVE
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.status import LIVE
+from medqa_core.runs.store.run_store import RunStore
 
 QUESTIONS, WINDOW_SECONDS = 10, 300
 """A visitor of a public demo may ask so many questions in so many seconds."""

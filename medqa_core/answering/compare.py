@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
 from medqa_core.answering.grounding import fitting
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings, checked_question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
-from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
+from medqa_core.models.variants import ModelPair, Side
 
 Column = Literal["base", "fine_tuned", "grounded"]
 State = Literal["running", "ended", "cut", "stopped"]

@@ -19,8 +19,8 @@ import transformers
 from medqa_core.answering.question import Precision
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.once import Progress, silent
-from medqa_core.models.pair import ModelPair, Side
+from medqa_core.models.build_cache import Progress, silent
+from medqa_core.models.variants import ModelPair, Side
 
 log = logging.getLogger("medqa.answering")
 

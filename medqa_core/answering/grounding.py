@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, with_passages
+from medqa_core.models.variants import ModelPair, Side
 
 GROUNDED_SIDE: Side = "fine_tuned"
 """Chosen on validation questions: docs/decisions/0014."""

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from medqa_core.answering.compare import Grounding
-from medqa_core.answering.desk import Desk
 from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import retriever_for
+from medqa_core.answering.service import Desk
 
 
 def reading(desk: Desk, question: str, found: list[Passage]) -> Callable[[str], Grounding]:

@@ -20,8 +20,8 @@ from medqa_core.answering.generate import converted
 from medqa_core.answering.question import GenerationSettings, Precision
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.once import Progress, silent
-from medqa_core.models.pair import SIDES, ModelPair, Side
+from medqa_core.models.build_cache import Progress, silent
+from medqa_core.models.variants import SIDES, ModelPair, Side
 
 GREEDY_BELOW = 1e-3
 """A temperature this near to zero is greedy: the likeliest token has all the probability that a float holds."""

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from medqa_core.answering.once_a_run import once_a_run
+from medqa_core.answering.per_run_cache import once_a_run
 from medqa_core.data.overlap import CopyIndex, Span
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 
 @dataclass(frozen=True)

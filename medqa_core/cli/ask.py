@@ -30,9 +30,9 @@ def ask(
 
     A question that describes an emergency gets a referral in place of the answers.
     """
-    from medqa_core.answering.desk import Desk
     from medqa_core.answering.question import GenerationSettings, checked_question
     from medqa_core.answering.retrieval.passages import Passage
+    from medqa_core.answering.service import Desk
     from medqa_core.answering.sources import reading
 
     try:

@@ -13,12 +13,13 @@ from medqa_core.cluster.job import Share
 from medqa_core.cluster.storage import Storage
 from medqa_core.cluster.sweep import sweep as sweep_there
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.format import duration, general, number, plural
 from medqa_core.foundation.settings import Settings
-from medqa_core.report.format import duration, general, number, plural
 from medqa_core.report.sweep import Family, family
-from medqa_core.runs.config import parse_assignments
-from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import parse_assignments
+from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
 
 DEFAULT = "starter"

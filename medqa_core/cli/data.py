@@ -13,7 +13,7 @@ from medqa_core.data.describe import Description
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import token_lengths
 from medqa_core.models.references import EMBEDDED
-from medqa_core.runs.config import validated
+from medqa_core.runs.schema.config import validated
 
 app = typer.Typer(help="The data sets and the embedded model.", rich_markup_mode=None)
 Size = Annotated[str | None, typer.Option(help="Pairs, or a fraction such as 0.1; default: a share of what there is.")]

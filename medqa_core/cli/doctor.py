@@ -12,8 +12,8 @@ import psutil
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.models.reach import reach
-from medqa_core.runs.store import RunStore
+from medqa_core.models.availability import reach
+from medqa_core.runs.store.run_store import RunStore
 
 
 @dataclass(frozen=True)

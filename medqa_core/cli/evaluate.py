@@ -7,12 +7,13 @@ import typer
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.report import grounded as verdict_of_grounded
 from medqa_core.report import int8 as cost_of_int8
 from medqa_core.report import verdict, writer
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.int8 import Int8Cost
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.report import with_sources as verdict_of_grounded
+from medqa_core.runs.artifacts.int8 import Int8Cost
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.store.run_store import RunStore
 
 
 def evaluate(
@@ -72,7 +73,7 @@ def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
 
 def measure_grounded(run: Run, settings: Settings, questions: int | None = None) -> Evaluation:
     """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
-    from medqa_core.evaluation.grounded import evaluate_grounded
+    from medqa_core.evaluation.with_sources import evaluate_grounded
 
     with Bars() as progress:
         evaluation = evaluate_grounded(run, settings, progress, questions=questions)

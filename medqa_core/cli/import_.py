@@ -8,8 +8,8 @@ import typer
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.runs.imports import import_path
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.importers import import_path
+from medqa_core.runs.store.run_store import RunStore
 
 
 def import_(

@@ -6,11 +6,11 @@ import pandas as pd
 import typer
 
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.report.format import count, percent
-from medqa_core.runs.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
+from medqa_core.runs.store.run_store import RunStore
 
 SIDES = {"base": "base", "fine_tuned": "fine-tuned"}
 

@@ -10,7 +10,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
 from medqa_core.report.archive import members, write_archive
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 ZipOption = Annotated[
     Path | None,

@@ -1,11 +1,11 @@
 """`retrieval`: how often the search behind the answers with sources finds what a question needs."""
 
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.format import count, share
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.report.format import count, share
-from medqa_core.runs.retrieval import Retrieval
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.artifacts.retrieval import Retrieval
+from medqa_core.runs.store.run_store import RunStore
 
 
 def retrieval(run: RunArgument, json: JsonFlag = False) -> None:

@@ -11,13 +11,14 @@ from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.errors import MedQAError, RunError
+from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
 from medqa_core.jobs.queue import store_of
-from medqa_core.report.format import count, duration, percent
-from medqa_core.runs.search import matching
-from medqa_core.runs.status import Status
-from medqa_core.runs.store import RunEntry, read_model
+from medqa_core.runs.run import read_model
+from medqa_core.runs.schema.status import Status
+from medqa_core.runs.store.index import RunEntry
+from medqa_core.runs.store.search import matching
 
 SHOWN = 200
 """Lines of the table where nothing else is asked for."""

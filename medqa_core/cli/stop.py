@@ -8,7 +8,7 @@ from medqa_core.cli.output import JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.stop import stop as stop_run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 
 def stop(

@@ -10,15 +10,16 @@ from medqa_core.cli.evaluate import measure
 from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say, say_end
 from medqa_core.cli.signals import ending, requesting
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device, launch, queue
 from medqa_core.jobs.job import read_job
-from medqa_core.report.format import duration, percent
-from medqa_core.runs.config import TrainConfig, parse_assignments
-from medqa_core.runs.estimate import Estimate
-from medqa_core.runs.presets import CUSTOM, PRESETS, from_preset
-from medqa_core.runs.store import Run, RunStore
-from medqa_core.runs.worker import is_main
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig, parse_assignments
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.status_writer import is_main
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
 
 DEFAULT = "starter"

@@ -3,7 +3,7 @@
 from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 WORDS = {True: "ok", False: "FAILS", None: "cannot check"}
 

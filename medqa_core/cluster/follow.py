@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from medqa_core.cluster.mirror import Mirror
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.errors import InputError
-from medqa_core.runs import stop_request
-from medqa_core.runs.status import LIVE
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.artifacts import stop_request
+from medqa_core.runs.schema.status import LIVE
+from medqa_core.runs.store.run_store import RunStore
 
 EVERY_SECONDS = 3.0
 PATIENCE = 60.0

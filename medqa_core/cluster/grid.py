@@ -6,8 +6,8 @@ from itertools import product
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.paths import check_run_id
-from medqa_core.runs.config import TrainConfig, validated
-from medqa_core.runs.schema import SweepRecord
+from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.runs.schema.record import SweepRecord
 
 MOST = 99
 """Trials of one sweep."""

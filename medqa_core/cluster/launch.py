@@ -14,11 +14,12 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
 from medqa_core.jobs.queue import refuse_finished, write_status
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.store.run_store import RunStore
 
-TRAIN = "medqa_core.nodes.drive:train"
+TRAIN = "medqa_core.cluster.nodes.driver:train"
 PROMISE = timedelta(minutes=10)
 """For so long a run that waits for its nodes is believed by readers on other machines."""
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs.stop_request import STOP_REQUEST
+from medqa_core.runs.artifacts.stop_request import STOP_REQUEST
 
 WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
 """File systems where a file appears at once when it is written; elsewhere it is written aside and moved."""

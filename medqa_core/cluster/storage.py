@@ -10,7 +10,7 @@ import fsspec
 from medqa_core.cluster.mirror import Mirror
 from medqa_core.foundation.errors import InputError, shorten
 from medqa_core.foundation.paths import RUN_ID
-from medqa_core.runs.stop_request import STOP_REQUEST
+from medqa_core.runs.artifacts.stop_request import STOP_REQUEST
 
 
 @dataclass(frozen=True)

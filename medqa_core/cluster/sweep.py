@@ -12,9 +12,9 @@ from medqa_core.cluster.launch import Watch, refuse_taken, store_for
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
-SWEEP = "medqa_core.nodes.drive:sweep"
+SWEEP = "medqa_core.cluster.nodes.driver:sweep"
 
 
 def sweep(

@@ -9,8 +9,8 @@ from medqa_core.data import leakage
 from medqa_core.data.pairs import Pair, PairSet, normalise
 from medqa_core.data.sizes import PARTS
 from medqa_core.data.split import METHODS, Split, split_pairs
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import OverlapRecord, SplitSizes
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import OverlapRecord, SplitSizes
 
 SHARED = {
     "document": "are from a document that the training set holds too",

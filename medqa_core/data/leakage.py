@@ -6,7 +6,7 @@ from medqa_core.data.groups import RELATIONS, keys
 from medqa_core.data.overlap import NgramIndex
 from medqa_core.data.pairs import Pair
 from medqa_core.data.split import Split
-from medqa_core.runs.schema import OverlapRecord
+from medqa_core.runs.schema.record import OverlapRecord
 
 
 def measure(split: Split) -> OverlapRecord:

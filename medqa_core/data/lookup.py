@@ -7,8 +7,8 @@ from medqa_core.data.pairs import Pair, PairSet
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import RunRecord
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import RunRecord
 
 
 def data_of(config: TrainConfig, settings: Settings) -> PairSet:

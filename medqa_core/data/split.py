@@ -15,8 +15,8 @@ from medqa_core.data.groups import components
 from medqa_core.data.pairs import Pair, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import SplitSizes
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import SplitSizes
 
 METHODS = {
     "grouped": "grouped by document, topic, question and answer; stratified by source and question type",

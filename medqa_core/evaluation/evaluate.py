@@ -9,24 +9,24 @@ from medqa_core.answering.question import Precision
 from medqa_core.data import lookup, sources
 from medqa_core.data.pairs import Pair, references_of
 from medqa_core.data.split import Split, split_pairs
-from medqa_core.evaluation.grounded_rows import comparable, judged_again
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.evaluation.measure import Progress, Questions, measure
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.rows import generation, prediction_rows
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
+from medqa_core.evaluation.with_sources_rows import comparable, judged_again
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import PromptKind
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.evaluation import HOLM, Evaluation, Grounded
-from medqa_core.runs.manifest import discard_manifest
-from medqa_core.runs.predictions import write_predictions
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.run import Run, read_model
-from medqa_core.runs.status import LIVE
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.evaluation import HOLM, Evaluation, Grounded
+from medqa_core.runs.schema.status import LIVE
 
 PARTIAL = ".evaluation.jsonl"
 """What is measured so far, in the run folder; gone when the evaluation is whole."""

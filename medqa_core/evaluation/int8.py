@@ -18,13 +18,13 @@ from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.once import silent
-from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
+from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import Example
-from medqa_core.runs.evaluation import MetricName
-from medqa_core.runs.int8 import INT8, Change, Int8Cost, SideCost
-from medqa_core.runs.manifest import discard_manifest
-from medqa_core.runs.store import Run
+from medqa_core.models.variants import SIDES, ModelPair, Side, load_pair
+from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, SideCost
+from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import MetricName
 
 QUESTIONS = 100
 """Test questions asked, drawn by lot with a fixed seed."""

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, stdtrit
 
 from medqa_core.evaluation.rule import LEVEL, POWER, decided
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
 
 RESAMPLES = 5_000
 MIN_GROUPS = 5

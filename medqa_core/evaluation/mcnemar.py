@@ -20,7 +20,7 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from medqa_core.evaluation.rule import LEVEL, POWER, decided
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
 
 COLUMNS = ("target", "base_choice", "fine_tuned_choice")
 _HALVINGS = 60

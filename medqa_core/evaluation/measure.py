@@ -12,8 +12,8 @@ from medqa_core.data.pairs import Pair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt
+from medqa_core.models.variants import ModelPair, Side
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how many of its questions are done, and how many it has."""

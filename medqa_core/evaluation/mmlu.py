@@ -22,11 +22,11 @@ from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, ModelPair, Side, load_pair
-from medqa_core.runs.imports.source import without_paths
-from medqa_core.runs.manifest import discard_manifest
-from medqa_core.runs.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, read_answers, write_answers
-from medqa_core.runs.store import Run
+from medqa_core.models.variants import SIDES, ModelPair, Side, load_pair
+from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.artifacts.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, read_answers, write_answers
+from medqa_core.runs.importers.source import without_paths
+from medqa_core.runs.run import Run
 
 PARTIAL = ".partial.jsonl"
 MAX_LENGTH = 2048

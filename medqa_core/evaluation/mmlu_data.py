@@ -17,7 +17,7 @@ from medqa_core.data.hub import PATIENCE
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import DataUnavailable, UnreadableFile, shorten
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.mmlu import LETTERS, SUBSETS
+from medqa_core.runs.artifacts.mmlu import LETTERS, SUBSETS
 
 HUB = "cais/mmlu"
 PARTS = ("test", "dev")

@@ -19,7 +19,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from medqa_core.evaluation.mmlu_data import MMLUData, Question
 from medqa_core.foundation.errors import InputError, UnknownName
-from medqa_core.runs.mmlu import SUBSETS
+from medqa_core.runs.artifacts.mmlu import SUBSETS
 
 Scoring = Literal["letter", "cloze"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)

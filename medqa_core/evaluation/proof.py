@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.pair import SIDES, ModelPair
 from medqa_core.models.prompt import encode_prompt
+from medqa_core.models.variants import SIDES, ModelPair
 
 QUESTIONS = (
     "What are the symptoms of gout?",

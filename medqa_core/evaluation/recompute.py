@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from medqa_core.evaluation.grounded_rows import judge_grounded
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
-from medqa_core.runs.evaluation import Evaluation, Metric
-from medqa_core.runs.mmlu import MMLUResults, SubsetScore
-from medqa_core.runs.predictions import SIDES
+from medqa_core.evaluation.with_sources_rows import judge_grounded
+from medqa_core.runs.artifacts.mmlu import MMLUResults, SubsetScore
+from medqa_core.runs.artifacts.predictions import SIDES
+from medqa_core.runs.schema.evaluation import Evaluation, Metric
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""

@@ -11,9 +11,9 @@ from medqa_core.data.pairs import Pair
 from medqa_core.data.split import Split
 from medqa_core.evaluation.measure import Measured, Questions
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share, length_ratio, repetition
-from medqa_core.models.pair import ModelPair, Side
 from medqa_core.models.prompt import PromptKind
-from medqa_core.runs.evaluation import Generation
+from medqa_core.models.variants import ModelPair, Side
+from medqa_core.runs.schema.evaluation import Generation
 
 
 def prediction_rows(

@@ -13,7 +13,7 @@ import math
 
 from scipy.special import ndtri
 
-from medqa_core.runs.evaluation import LOWER_IS_BETTER, Metric, Verdict
+from medqa_core.runs.schema.evaluation import LOWER_IS_BETTER, Metric, Verdict
 
 VERSION = 2
 """Counts up whenever the same rows would be judged otherwise: resampling, correction, margins, verdicts."""

@@ -9,7 +9,7 @@ import pandas as pd
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.rule import LEVEL, with_p
-from medqa_core.runs.evaluation import Metric, MetricName, holm
+from medqa_core.runs.schema.evaluation import Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
 """Question types and sources with fewer test questions are not judged on their own."""

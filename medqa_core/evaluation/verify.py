@@ -16,16 +16,17 @@ from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.visible import plain
 from medqa_core.models import folders
 from medqa_core.models.locate import locate
-from medqa_core.models.pair import load_pair
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.grounded import GROUNDED
-from medqa_core.runs.manifest import MANIFEST, check_manifest
-from medqa_core.runs.mmlu import ANSWERS, RESULTS
-from medqa_core.runs.predictions import PREDICTIONS
+from medqa_core.models.variants import load_pair
+from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
+from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
+from medqa_core.runs.artifacts.predictions import PREDICTIONS
+from medqa_core.runs.artifacts.with_sources import GROUNDED
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import Check, plain
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.record import Check
 
 SHOWN = 3
 """Problems of the manifest that are named one by one."""

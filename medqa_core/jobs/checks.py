@@ -7,8 +7,8 @@ from medqa_core.data.pairs import PairSet
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import SplitSizes
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import SplitSizes
 
 SMALL = 8 * 2**20
 """Bytes of a data file that is read at once; a larger one is left to the worker."""

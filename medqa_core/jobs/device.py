@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from medqa_core.foundation.errors import MedQAError, RunError, UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.status import ProcessIdentity
+from medqa_core.runs.schema.status import ProcessIdentity
 
 PATIENCE = 1.0
 """Seconds for which a lock that is only looked at by another process may seem taken."""

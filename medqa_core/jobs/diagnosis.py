@@ -4,9 +4,9 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import Cause, Status, boot_id
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.status import Cause, Status, boot_id
 
 SCARCE = 0.04
 """Share of the memory left at the last heartbeat below which memory is the most likely reason."""

@@ -8,9 +8,9 @@ from pydantic import AwareDatetime, Field
 
 from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.files import write_json
-from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.run import Run, read_model
-from medqa_core.runs.schema import Record
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.record import Record
 
 
 class Job(Record):

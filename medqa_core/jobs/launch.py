@@ -17,7 +17,7 @@ from medqa_core.jobs import device
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import Cause, ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import Cause, ProcessIdentity, Status, now
 
 MOST_LAUNCHES = 3
 """Workers that may die before they start training; after that the run has failed."""

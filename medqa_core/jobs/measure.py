@@ -13,9 +13,9 @@ from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import device, launch
 from medqa_core.jobs.checks import check
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.estimate import Estimate
-from medqa_core.runs.presets import command_line, from_preset
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.presets import command_line, from_preset
 
 NAMES = ("title", "objective")
 """Fields that change nothing about a run but what it is called."""

@@ -15,11 +15,11 @@ from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
 from medqa_core.jobs.job import Job, new_job, read_job, write_job
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import LIVE, ProcessIdentity, Status
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status
+from medqa_core.runs.store.run_store import RunStore
 
 PATIENCE = 20.0
 """Seconds to wait for another process that changes the queue, which takes it milliseconds."""

@@ -10,9 +10,9 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.queue import locked, write_status
-from medqa_core.runs import stop_request
+from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
 
 KILLED = "It was ended by force; what came after its last checkpoint is lost."
 WAIT = 10.0

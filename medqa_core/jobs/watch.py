@@ -8,9 +8,9 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.job import Job, read_job
 from medqa_core.jobs.queue import Entry, entries, live, store_of
-from medqa_core.runs.estimate import Estimate
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import LIVE, Status, now, overdue
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.status import LIVE, Status, now, overdue
 
 Activity = Literal["waiting", "starting", "training", "stalled", "stopping", "evaluating"]
 """`stalled`: the worker's process is there, but it has been silent for longer than it promised."""

@@ -10,7 +10,7 @@ from gguf import GGUFReader
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, modeling_gguf_pytorch_utils
 
-from medqa_core.models.quiet import quiet
+from medqa_core.models.silence import quiet
 
 
 def convert_gguf(gguf: Path, folder: Path) -> None:

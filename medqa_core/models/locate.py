@@ -5,7 +5,7 @@ from pathlib import Path
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, folders, hub, toy
-from medqa_core.models.once import Progress, silent
+from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.references import Kind, parse
 
 

@@ -8,8 +8,8 @@ import psutil
 from safetensors import SafetensorError, safe_open
 
 from medqa_core.foundation.errors import ModelError
+from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.folders import weight_files
-from medqa_core.models.once import Progress, silent
 
 FLOAT32 = 4
 """Bytes a weight takes, whatever its file stores: a bfloat16 file doubles when it is loaded."""

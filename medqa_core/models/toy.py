@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
-from medqa_core.models.once import Progress, is_complete, make_once, silent
+from medqa_core.models.build_cache import Progress, is_complete, make_once, silent
 from medqa_core.models.references import TOY
 
 RECIPE = "toy/1"
@@ -72,7 +72,7 @@ def make(folder: Path, text: str = TEXT) -> dict[str, Any]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from medqa_core.models.quiet import quiet
+    from medqa_core.models.silence import quiet
 
     plain = Tokenizer(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -1,12 +1,12 @@
 """The tables of a write-up about answers: how they came out, copies of training answers, MMLU and its letters."""
 
+from medqa_core.foundation.format import NOT_STATED, count, duration, number, percent, words
 from medqa_core.report.blocks import Table
 from medqa_core.report.choices import Choices, choices
 from medqa_core.report.copies import KINDS, Copies, copies
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import NOT_STATED, count, duration, number, percent, words
-from medqa_core.runs.evaluation import Generation
-from medqa_core.runs.mmlu import CHANCE, LETTERS, SubsetScore
+from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, SubsetScore
+from medqa_core.runs.schema.evaluation import Generation
 
 
 def generations(facts: Facts) -> Table | None:

@@ -10,8 +10,8 @@ from typing import IO
 
 from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs.manifest import MANIFEST
-from medqa_core.runs.store import Run
+from medqa_core.runs.artifacts.manifest import MANIFEST
+from medqa_core.runs.run import Run
 
 LEFT_OUT = ("checkpoints", "job.json", "votes.jsonl")
 """What only a resume or the queue needs, and the votes, which are the host's to share."""

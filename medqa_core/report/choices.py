@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from medqa_core.runs.mmlu import accuracy, always_one_letter, letters
+from medqa_core.runs.artifacts.mmlu import accuracy, always_one_letter, letters
 
 SIDES = {"base": "base", "fine_tuned": "fine-tuned"}
 

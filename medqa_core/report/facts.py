@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from medqa_core.report.format import words
-from medqa_core.runs.evaluation import Evaluation, Generation, Metric
-from medqa_core.runs.mmlu import MMLUResults
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.series import Curve, Series
-from medqa_core.runs.status import Status
-from medqa_core.runs.store import Run
-from medqa_core.runs.tried import Trials
+from medqa_core.foundation.format import words
+from medqa_core.runs.artifacts.mmlu import MMLUResults
+from medqa_core.runs.artifacts.trials import Trials
+from medqa_core.runs.metrics_log.log import Curve, Series
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import Status
 
 
 @dataclass(frozen=True, eq=False)

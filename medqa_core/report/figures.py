@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from medqa_core.foundation.format import NOT_STATED, count, duration, general, number, percent, words
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.format import NOT_STATED, count, duration, general, number, percent, words
 from medqa_core.report.trends import tenths
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
 
 Origin = Literal["measured", "reported", "not stated"]
 Value = float | int | str | None

@@ -8,10 +8,11 @@ import math
 from dataclasses import dataclass
 from html import escape
 
+from medqa_core.foundation.format import general, signed
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import MARKS, general, signed, verdict_mark
+from medqa_core.report.names import MARKS, verdict_mark
 from medqa_core.report.verdict import METRICS, change_text, supported
-from medqa_core.runs.evaluation import LOWER_IS_BETTER, Metric
+from medqa_core.runs.schema.evaluation import LOWER_IS_BETTER, Metric
 
 MOST = 1000.0
 """Per cent at which a line is cut: a base value near zero would press all others together."""

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
+from medqa_core.foundation.format import NOT_STATED, date, words
 from medqa_core.report.blocks import Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import Figure, figures
-from medqa_core.report.format import NOT_STATED, date, verdict_mark, words
 from medqa_core.report.insights import limitations
+from medqa_core.report.names import verdict_mark
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 NOTE = "Research demo, not medical advice."
 SHORT: dict[str, str] = {

@@ -2,10 +2,10 @@
 
 from html import escape as _html
 
+from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.forest import forest
-from medqa_core.report.format import NOT_STATED
 from medqa_core.report.headline import NOTE, Headline, four, limits_line
 from medqa_core.report.insights import Insight, insights
 from medqa_core.report.markdown import COMMAND
@@ -13,7 +13,7 @@ from medqa_core.report.style import CSS
 from medqa_core.report.svg import describe, loss_curve
 from medqa_core.report.verdict import figures_line, sentence
 from medqa_core.report.writeup import sections, title
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 

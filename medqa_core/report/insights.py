@@ -15,7 +15,7 @@ from medqa_core.report.rules import (
     source,
 )
 from medqa_core.report.rules.insight import Insight, Rule, apply
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 __all__ = ["Insight", "insights", "limitations", "next_steps"]
 

@@ -1,7 +1,7 @@
 """What a reader needs to know before choosing int8."""
 
-from medqa_core.report.format import percent, signed
-from medqa_core.runs.int8 import Int8Cost
+from medqa_core.foundation.format import percent, signed
+from medqa_core.runs.artifacts.int8 import Int8Cost
 
 
 def sentence(cost: Int8Cost) -> str:

@@ -5,7 +5,7 @@ import re
 from medqa_core.report.blocks import Block, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.writeup import sections, title, top
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 _ALWAYS = re.compile(r"([\\`*_{}\[\]|~$^])")
 _ADDRESS = re.compile(r"(?i)(?<=www)\.|@|:(?=[a-z_/+\-])|(?<!\w):(?=\w)")

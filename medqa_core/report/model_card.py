@@ -11,7 +11,7 @@ from medqa_core.report.headline import place
 from medqa_core.report.markdown import body, escape
 from medqa_core.report.verdict import METRICS
 from medqa_core.report.writeup import title
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 EMBEDDED = {"smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 CONVERTED = (

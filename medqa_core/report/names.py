@@ -23,6 +23,8 @@ METRICS: dict[str, Spec] = {
     "mmlu": Spec("MMLU", "% right", 1, False),
 }
 
+MARKS = {"better": "▲ better", "worse": "▼ worse", "equivalent": "≈ equivalent", "cannot tell": "? cannot tell"}
+
 LOSS = ("loss", "perplexity", "bits_per_byte")
 WORDING = ("rougeL", "token_f1", "rouge1", "rouge2")
 FAMILIES = (LOSS, WORDING, ("mmlu",))
@@ -50,3 +52,8 @@ def plainly(name: str, verdict: str, before: str | None) -> str:
     who, whose = ("after fine-tuning the model", "after fine-tuning the model’s") if first else ("it", "its own")
     how = _HOW[family].get(verdict, _HOW[family]["better"])  # what cannot be told is whether it became better
     return f"{_PLAIN[family].format(who=who, whose=whose, how=how, them=them)} ({METRICS[name].label})"
+
+
+def verdict_mark(verdict: str) -> str:
+    """A verdict with the sign that goes with it."""
+    return MARKS.get(verdict, MARKS["cannot tell"])

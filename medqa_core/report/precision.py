@@ -1,8 +1,8 @@
 """How fine a test was: the smallest difference that it could have seen, its margin, the questions that settle it."""
 
-from medqa_core.report.format import general, number, plural
+from medqa_core.foundation.format import general, number, plural
 from medqa_core.report.names import METRICS
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
 
 
 def size_text(name: str, size: float) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log, log1p
 
-from medqa_core.report.format import percent, share
-from medqa_core.runs.evaluation import Verdict
+from medqa_core.foundation.format import percent, share
+from medqa_core.runs.schema.evaluation import Verdict
 
 ALPHA = 0.05
 """The chance that the truth is outside the interval at any number of trials at all."""

@@ -2,10 +2,10 @@
 
 import re
 
+from medqa_core.foundation.format import listing, without_emoji, words
 from medqa_core.report.blocks import Table
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.figures import LABELS, figures
-from medqa_core.report.format import listing, without_emoji, words
 from medqa_core.report.rules.curve import training_fell, validation_trend
 from medqa_core.report.trends import ALPHA
 

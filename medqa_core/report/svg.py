@@ -5,8 +5,8 @@ from html import escape
 
 import numpy as np
 
+from medqa_core.foundation.format import general, number
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.format import general, number
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 96, 16, 44

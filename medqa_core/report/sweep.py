@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from medqa_core.foundation.format import NOT_STATED, count, words
 from medqa_core.report.blocks import Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import Figure, figures
-from medqa_core.report.format import NOT_STATED, count, verdict_mark, words
+from medqa_core.report.names import verdict_mark
 from medqa_core.report.verdict import METRICS, change_text, is_compared, level_text, supported, value_text
-from medqa_core.runs.evaluation import Metric, MetricName
+from medqa_core.runs.schema.evaluation import Metric, MetricName
 
 MOST_ROWS = 40
 TRAINING = ("train_minutes", "final_train_loss", "samples_per_second", "steps", "best_validation_loss", "best_step")

@@ -5,7 +5,7 @@ import textwrap
 from medqa_core.report.blocks import FIELDS, Block, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.writeup import sections, title, top
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 WIDTH = 80
 INDENT = "   "

@@ -2,12 +2,12 @@
 
 import math
 
+from medqa_core.foundation.format import capital, count, general, interval, listing, number, percent, plural
 from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import capital, count, general, interval, listing, number, percent, plural
 from medqa_core.report.names import FAMILIES, METRICS, Spec, plainly
-from medqa_core.runs.evaluation import Evaluation, Metric, Verdict
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Evaluation, Metric, Verdict
 
 __all__ = [
     "METRICS",
@@ -88,9 +88,9 @@ def value_text(name: str, value: float | None) -> str:
 def change_text(name: str, metric: Metric) -> str:
     """A metric's difference with its interval; MMLU in percentage points."""
     if name == "mmlu":
-        text = interval(metric, 1, scale=100)
+        text = interval(metric.difference, metric.ci, 1, scale=100)
         return text if metric.difference is None else f"{text} points"
-    return interval(metric, max(2, METRICS[name].digits - 1))
+    return interval(metric.difference, metric.ci, max(2, METRICS[name].digits - 1))
 
 
 def level_text(metric: Metric) -> str:

@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.format import count, listing, plural
+from medqa_core.foundation.format import count, listing, plural
 from medqa_core.report.proportion import Proportion
-from medqa_core.runs.evaluation import Verdict
-from medqa_core.runs.store import Run
-from medqa_core.runs.votes import Vote
+from medqa_core.runs.artifacts.votes import Vote
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Verdict
 
 DEPENDENCE = (
     "The intervals hold at whatever number of votes one looks, and take the votes as independent. Votes of one visitor "

@@ -5,9 +5,9 @@ from pathlib import Path
 from medqa_core.foundation.files import write_text
 from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.facts import Facts
-from medqa_core.runs.manifest import discard_manifest, write_manifest
-from medqa_core.runs.status import LIVE
-from medqa_core.runs.store import Run
+from medqa_core.runs.artifacts.manifest import discard_manifest, write_manifest
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.status import LIVE
 
 RENDERERS = {
     "summary.txt": text.render,

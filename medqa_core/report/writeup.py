@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
+from medqa_core.foundation.format import count, percent, timestamp, words
 from medqa_core.report import answer_tables, tables
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
 from medqa_core.report.copies import MEANING
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import INFORMATION_KEYS, settings, show
-from medqa_core.report.format import count, percent, timestamp, words
 from medqa_core.report.headline import four_table, limits_line, place, title
 from medqa_core.report.insights import Insight, insights, limitations, next_steps
 from medqa_core.report.quotation import quotation
 from medqa_core.report.verdict import sentence
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 __all__ = ["Section", "Table", "bullet", "sections", "title", "top"]
 

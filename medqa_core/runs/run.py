@@ -11,14 +11,15 @@ from pydantic import BaseModel, ValidationError
 from medqa_core.foundation.errors import InputError, OutsideStore, RunError, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json, read_text
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.grounded import GROUNDED, read_grounded
-from medqa_core.runs.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
-from medqa_core.runs.predictions import PREDICTIONS, read_predictions
-from medqa_core.runs.schema import RunRecord, plain
-from medqa_core.runs.series import Series, read_series
-from medqa_core.runs.status import Status, derived_state
-from medqa_core.runs.tried import TRIED, Trials, read_tried
+from medqa_core.foundation.visible import plain
+from medqa_core.runs.artifacts.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
+from medqa_core.runs.artifacts.predictions import PREDICTIONS, read_predictions
+from medqa_core.runs.artifacts.trials import TRIED, Trials, read_tried
+from medqa_core.runs.artifacts.with_sources import GROUNDED, read_grounded
+from medqa_core.runs.metrics_log.log import Series, read_series
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import Status, derived_state
 
 M = TypeVar("M", bound=BaseModel)
 LOG_TAIL = 64 * 1024

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs.schema import Record
-from medqa_core.runs.status import Best
+from medqa_core.runs.schema.record import Record
+from medqa_core.runs.schema.status import Best
 
 log = logging.getLogger("medqa.train")
 FOLDER = "checkpoints"

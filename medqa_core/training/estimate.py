@@ -7,13 +7,13 @@ from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.estimate import Estimate, Range
-from medqa_core.training.fit import Fit, Step, accelerator_for
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.training.prepare import prepare
 from medqa_core.training.process import as_worker
 from medqa_core.training.recorder import memory
 from medqa_core.training.stop import StopFlag
+from medqa_core.training.trainer_state import Fit, Step, accelerator_for
 
 STEPS = 3
 SLACK = 0.1

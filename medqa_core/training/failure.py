@@ -4,7 +4,7 @@ import torch
 
 from medqa_core.foundation.disk import trouble
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
-from medqa_core.runs.status import Cause
+from medqa_core.runs.schema.status import Cause
 from medqa_core.training.recorder import LossNotFinite
 
 

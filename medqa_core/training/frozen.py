@@ -16,7 +16,7 @@ import torch
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.models.prompt import Example
-from medqa_core.training.passes import Layout, Pass, lay_out
+from medqa_core.training.batching import Layout, Pass, lay_out
 
 
 def layers_of(model: Any) -> tuple[Any, torch.nn.ModuleList]:

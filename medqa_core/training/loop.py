@@ -7,10 +7,10 @@ import torch
 
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.training.checkpoint import Counters
-from medqa_core.training.fit import Fit
 from medqa_core.training.prepare import Prepared
 from medqa_core.training.recorder import Recorder
 from medqa_core.training.stop import Interrupted
+from medqa_core.training.trainer_state import Fit
 
 OnStep = Callable[[int, int, float], None]
 """Called with the step, the steps there will be, and the step's loss; or, after a validation, the validation loss."""

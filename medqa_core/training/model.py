@@ -7,9 +7,9 @@ from peft import LoraConfig, get_peft_model
 
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.loader import LoadedModel
-from medqa_core.models.quiet import quiet
 from medqa_core.models.references import upstream_name
-from medqa_core.runs.config import TrainConfig
+from medqa_core.models.silence import quiet
+from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
 from medqa_core.training.frozen import freeze_all_but_last
 from medqa_core.training.lora import fuse

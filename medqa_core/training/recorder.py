@@ -9,13 +9,13 @@ import psutil
 import torch
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.runs.series import SeriesWriter
-from medqa_core.runs.status import Memory
-from medqa_core.runs.store import Run
-from medqa_core.runs.worker import StatusWriter
+from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.status import Memory
+from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
-from medqa_core.training.fit import Fit, Step
+from medqa_core.training.trainer_state import Fit, Step
 
 RATE_SECONDS = 60
 """The speed that is shown is that of the steps of this long, at least of the last one."""

@@ -7,10 +7,10 @@ import numpy as np
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import Run
-from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.runs.run import Run
 from medqa_core.training.prepare import difference, prepare
 from medqa_core.training.process import as_worker
+from medqa_core.training.trainer_state import Fit, accelerator_for
 
 
 @dataclass(frozen=True)

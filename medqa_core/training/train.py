@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.manifest import discard_manifest
-from medqa_core.runs.status import LIVE, Status
-from medqa_core.runs.store import Run, RunStore
-from medqa_core.runs.worker import StatusWriter, is_main
+from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.status import LIVE, Status
+from medqa_core.runs.status_writer import StatusWriter, is_main
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 from medqa_core.training.failure import in_words
-from medqa_core.training.fit import Fit, accelerator_for
 from medqa_core.training.frozen import HiddenStates
 from medqa_core.training.loop import Loop, OnStep, unheard
 from medqa_core.training.model import save
@@ -24,6 +24,7 @@ from medqa_core.training.prepare import Prepared, completed, difference, prepare
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
+from medqa_core.training.trainer_state import Fit, accelerator_for
 
 log = logging.getLogger("medqa.train")
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from medqa_core.answering.compare import Answer, Column
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Streams, streams_for
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import ModelPair, load_pair
+from medqa_core.models.variants import ModelPair, load_pair
 from medqa_core.runs.run import Run
 
 StreamsOf = Callable[[ModelPair], Streams]

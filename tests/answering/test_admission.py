@@ -11,10 +11,10 @@ from medqa_core.answering.admission import QUESTIONS, WINDOW_SECONDS, Admission,
 from medqa_core.foundation.errors import NotNow
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import ProcessIdentity, Status, now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.store.run_store import RunStore
 
 GONE = ProcessIdentity(pid=2**22 - 1, created=1.0, boot="another")
 

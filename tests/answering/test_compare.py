@@ -12,19 +12,18 @@ import transformers
 from medqa_core.answering import compare as module
 from medqa_core.answering.admission import Limits
 from medqa_core.answering.compare import Column, Grounding, compare
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import ConvertedStreams
 from medqa_core.foundation.errors import EmergencyDescribed, QuestionRefused
 from medqa_core.foundation.files import sha256, sha256_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.pair import SIDES, ModelPair, Side
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
+from medqa_core.models.variants import SIDES, ModelPair, Side
 from medqa_core.runs.run import Run
-
-from .conftest import StreamsOf, last, passages
-from .ending import Ending
+from tests.answering.conftest import StreamsOf, last, passages
+from tests.answering.ending import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"
@@ -76,7 +75,7 @@ def load_pair_alone(pair: ModelPair, lab: Settings) -> Any:
     """The adapter on a base of its own, through peft and nothing of ours."""
     from peft import PeftModel
 
-    from medqa_core.models.quiet import quiet
+    from medqa_core.models.silence import quiet
 
     with quiet():
         folder = lab.reports / pair.run_id / "adapter"

@@ -6,13 +6,12 @@ import pytest
 
 from medqa_core.answering.admission import Limits
 from medqa_core.answering.compare import compare
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.foundation.errors import QuestionRefused
-from medqa_core.models.pair import SIDES
 from medqa_core.models.prompt import encode_prompt
-
-from .conftest import last
+from medqa_core.models.variants import SIDES
+from tests.answering.conftest import last
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"

@@ -13,11 +13,10 @@ from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate, embedded, toy
 from medqa_core.models.loader import LoadedModel, load
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
 from medqa_core.runs.run import Run
-
-from .ending import Ending
+from tests.answering.ending import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -8,8 +8,8 @@ import pytest
 from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
 from medqa_core.models.prompt import encode_prompt, with_passages
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")

@@ -9,19 +9,18 @@ import pytest
 import torch
 
 from medqa_core.answering.generate import converted
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Prompt, Step, Streams, streams_for
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
+from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
-from medqa_core.models.once import silent
-from medqa_core.models.pair import SIDES, ModelPair
 from medqa_core.models.prompt import encode_prompt
-
-from .conftest import StreamsOf
-from .ending import Ending
+from medqa_core.models.variants import SIDES, ModelPair
+from tests.answering.conftest import StreamsOf
+from tests.answering.ending import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
 GREEDY = GenerationSettings()

@@ -1,4 +1,4 @@
-"""The house: floors import downwards only, torch and the user interface stay where they belong, files stay short."""
+"""The house: floors import downwards only, torch and the user interface stay where they belong."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TORCH_FLOOR = ("models", "answering", "evaluation", "training", "nodes")
+TORCH_FLOOR = ("models", "answering", "evaluation", "training", "cluster.nodes")
 BELOW: dict[str, tuple[str, ...]] = {
     "foundation": (),
     "runs": ("foundation",),
@@ -20,12 +20,12 @@ BELOW: dict[str, tuple[str, ...]] = {
     "training": ("foundation", "runs", "data", "models", "answering", "evaluation"),
     "jobs": ("foundation", "runs", "data"),
     "cluster": ("foundation", "runs", "data", "jobs"),
-    "nodes": ("foundation", "runs", "data", "models", "answering", "evaluation", "training", "jobs", "cluster"),
-    "report": ("foundation", "runs"),
+    "cluster.nodes": ("foundation", "runs", "data", "models", "answering", "evaluation", "training", "jobs", "cluster"),
+    "report": ("foundation", "runs", "data"),
     "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "cluster", "report"),
 }
-"""What each floor may import. `jobs` starts training as another process and never imports it; so does `cluster`, which
-names what runs on the nodes of a cluster (`nodes`) and has it imported there."""
+"""What each package may import. `jobs` starts training as another process and never imports it; so does `cluster`,
+which names what runs on the nodes of a cluster (`cluster.nodes`) and has it imported there."""
 
 TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "ctranslate2"}
 UI = {"streamlit", "gradio", "plotly"}
@@ -61,8 +61,12 @@ def _targets(node: ast.AST) -> Iterator[str]:
 
 
 def floor(module: str) -> str | None:
+    """The floor of a module of the core: the longest package name in BELOW that it lies in, else its top package."""
     parts = module.split(".")
-    return parts[1] if parts[0] == "medqa_core" and len(parts) > 1 else None
+    if parts[0] != "medqa_core" or len(parts) < 2:
+        return None
+    within = [".".join(parts[1 : end + 1]) for end in range(len(parts) - 1, 0, -1)]
+    return next((name for name in within if name in BELOW), parts[1])
 
 
 def of_core() -> list[str]:
@@ -103,34 +107,39 @@ def test_torch_only_on_its_floor() -> None:
 
 
 def test_ray_only_where_a_cluster_is_the_subject() -> None:
-    """Ray is an extra: `cluster` loads it when it connects, and `nodes` is imported on a cluster's nodes only."""
+    """Ray is an extra: `cluster` loads it when it connects; `cluster.nodes` is imported on a cluster's nodes only."""
     users = {m for m in modules() if any(target.split(".")[0] == "ray" for target in imported(m))}
-    assert users and {floor(module) for module in users} == {"nodes"}
-    assert not {m for m in modules() if floor(m) != "nodes" and any(floor(t) == "nodes" for t in imported(m))}
+    assert users and {floor(module) for module in users} == {"cluster.nodes"}
+    outside = [m for m in modules() if floor(m) != "cluster.nodes"]
+    assert not [m for m in outside if any(floor(target) == "cluster.nodes" for target in imported(m))]
 
 
 def test_gradio_only_in_the_widget() -> None:
     users = {m for m in modules() if any(target.split(".")[0] == "gradio" for target in imported(m))}
-    assert users <= {"pages.ask_widget", "pages.parts.ask_events", "pages.parts.ask_look"}
+    assert users <= {"pages.ask.widget", "pages.ask.events", "pages.ask.look"}
 
 
 LIGHT = {"medqa_core.models.token_lengths"}
 """On the torch floor because it reads a model's files, without torch; its own tests hold it to that."""
 
 
-def test_only_the_widget_reaches_the_torch_floor() -> None:
-    """So that opening the app, and every page but Ask's iframe, stays light."""
+def test_only_ask_reaches_the_torch_floor() -> None:
+    """So that opening the app, and every page but Ask's iframe, stays light; Ask's own page loads it when asked."""
     for module in modules():
-        if module.startswith("pages") and "ask_" not in module:
+        if module.startswith("pages") and (not module.startswith("pages.ask.") or module == "pages.ask.ask"):
             reached = {floor(target) for target in imported(module) - LIGHT} & {*TORCH_FLOOR, "cli"}
             assert not reached, f"{module} imports {reached}"
 
 
-@pytest.mark.parametrize(
-    ("folder", "most"), [("app.py", 250), ("medqa_core", 250), ("pages", 250), ("benchmarks", 300), ("tests", 300)]
-)
-def test_files_are_short(folder: str, most: int) -> None:
-    path = ROOT / folder
-    files = [path] if path.is_file() else [f for f in path.rglob("*.py") if "__pycache__" not in f.parts]
-    lengths = {str(f.relative_to(ROOT)): len(f.read_text(encoding="utf-8").splitlines()) for f in files}
-    assert not {name: length for name, length in lengths.items() if length > most}
+PAGE_PACKAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune")
+
+
+def test_a_page_imports_no_other_page() -> None:
+    """What two pages use lives in `pages.shared`, what the server needs in `pages.web`; neither imports a page."""
+    for module in modules():
+        parts = module.split(".")
+        if parts[0] != "pages" or len(parts) < 3:
+            continue
+        pages = {target.split(".")[1] for target in imported(module) if target.startswith("pages.")}
+        reached = (pages & set(PAGE_PACKAGES)) - {parts[1]}
+        assert not reached, f"{module} imports pages.{reached}"

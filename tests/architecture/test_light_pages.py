@@ -26,7 +26,10 @@ import json, sys
 import app
 print(json.dumps({"faults": {}, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
 """
-PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "data.py", "compare.py", "ask.py", "fine_tune.py")
+PAGES = tuple(
+    f"{name}/{name}.py"
+    for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune")
+)
 
 
 def run(code: str, *arguments: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ import re
 
 from medqa_core.answering.admission import QUESTIONS, WAITING, WINDOW_SECONDS
 from medqa_core.foundation.settings import PACKAGE_ROOT
-from pages.parts.ask_guard import BODY_LIMIT, STREAMS
+from pages.web.widget_guard import BODY_LIMIT, STREAMS
 
 SECURITY = (PACKAGE_ROOT / "SECURITY.md").read_text(encoding="utf-8")
 NAMED = re.findall(r"`(tests/[\w/]+\.py)`(\*?)", SECURITY)

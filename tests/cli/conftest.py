@@ -14,7 +14,7 @@ from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 
 @dataclass(frozen=True)

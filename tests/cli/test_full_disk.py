@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from medqa_core.foundation import files
-
-from .conftest import Said
+from tests.cli.conftest import Said
 
 
 @pytest.mark.parametrize(

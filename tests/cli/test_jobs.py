@@ -23,14 +23,13 @@ from medqa_core.jobs import launch
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import submit
-from medqa_core.runs.estimate import Estimate
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity
-from medqa_core.runs.store import RunStore
-from medqa_core.training.fit import Fit
-
-from .conftest import Said
+from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import ProcessIdentity
+from medqa_core.runs.store.run_store import RunStore
+from medqa_core.training.trainer_state import Fit
+from tests.cli.conftest import Said
 
 Cli = Callable[..., Said]
 

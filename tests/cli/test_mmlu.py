@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from evaluation.mmlu_samples import write_mmlu
 
-from medqa_core.runs.mmlu import SUBSETS
+from medqa_core.runs.artifacts.mmlu import SUBSETS
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
-
-from .conftest import Said
+from medqa_core.runs.store.run_store import RunStore
+from tests.cli.conftest import Said
+from tests.evaluation.mmlu_samples import write_mmlu
 
 Cli = Callable[..., Said]
 

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs.samples import record
 
-from medqa_core.runs.manifest import check_manifest
-from medqa_core.runs.retrieval import read_retrieval
+from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
-
-from .conftest import Said
+from medqa_core.runs.store.run_store import RunStore
+from tests.cli.conftest import Said
+from tests.runs.samples import record
 
 Cli = Callable[..., Said]
 

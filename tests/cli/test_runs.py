@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs.samples import record
 
 from medqa_core.cli import runs
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
+from tests.runs.samples import record
 
 Cli = Callable[..., Any]
 

@@ -12,13 +12,12 @@ import pytest
 
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.presets import PRESETS, from_preset
 from medqa_core.runs.run import WRITE_UPS, Run
-from medqa_core.runs.status import Status
-from medqa_core.runs.store import RunStore
-
-from .conftest import Said
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.presets import PRESETS, from_preset
+from medqa_core.runs.schema.status import Status
+from medqa_core.runs.store.run_store import RunStore
+from tests.cli.conftest import Said
 
 Cli = Callable[..., Said]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Said
+from tests.cli.conftest import Said
 
 Cli = Callable[..., Said]
 

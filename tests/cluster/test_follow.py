@@ -11,11 +11,11 @@ from medqa_core.cluster.follow import Follower, follow
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.errors import InputError
 from medqa_core.jobs.queue import write_status
-from medqa_core.runs import stop_request
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity, Status, now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.store.run_store import RunStore
 
 FAR = ProcessIdentity(pid=1, created=0.0, boot="theirs", host="node-7")
 

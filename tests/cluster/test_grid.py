@@ -7,7 +7,7 @@ from medqa_core.data import sources
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.schema.presets import from_preset
 
 SMOKE = from_preset("smoke")
 

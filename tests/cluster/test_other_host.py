@@ -13,11 +13,11 @@ from medqa_core.jobs import launch
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.queue import submit, write_status
 from medqa_core.jobs.stop import stop
-from medqa_core.runs import stop_request
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity, Status, derived_state, now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import ProcessIdentity, Status, derived_state, now
+from medqa_core.runs.store.run_store import RunStore
 
 FAR = ProcessIdentity(pid=1, created=0.0, boot="theirs", host="node-7")
 

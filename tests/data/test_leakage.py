@@ -5,10 +5,9 @@ import pytest
 from medqa_core.data import leakage, starter
 from medqa_core.data.describe import describe, leakage_sentence, leaks
 from medqa_core.data.split import Split, grouped_split, random_split
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import OverlapRecord
-
-from .samples import pair
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import OverlapRecord
+from tests.data.samples import pair
 
 LONG = " ".join(f"word{n}" for n in range(40))
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from medqa_core.data.lookup import texts
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import now
-
-from .samples import as_zip
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import now
+from tests.data.samples import as_zip
 
 
 def record(config: TrainConfig | None) -> RunRecord:

@@ -11,8 +11,7 @@ from medqa_core.data.pairs import Pair, PairSet, normalise
 from medqa_core.data.split import grouped_split
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
-
-from .samples import ASTHMA, DOCUMENTS, GOUT, as_folder, as_zip
+from tests.data.samples import ASTHMA, DOCUMENTS, GOUT, as_folder, as_zip
 
 
 @pytest.fixture(params=["folder", "zip"])

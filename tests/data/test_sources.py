@@ -9,8 +9,7 @@ import pytest
 from medqa_core.data import sources
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.settings import Settings
-
-from .samples import DOCUMENTS, as_folder, as_zip
+from tests.data.samples import DOCUMENTS, as_folder, as_zip
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from medqa_core.data.pairs import Pair, normalise
 from medqa_core.data.split import GIANT, Split, grouped_split
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT
-
-from .samples import pair
+from tests.data.samples import pair
 
 ALL = (None, None, None)
 SEEDS = st.integers(0, 2**32 - 1)

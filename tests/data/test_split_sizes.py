@@ -12,10 +12,9 @@ from medqa_core.data.pairs import Pair
 from medqa_core.data.split import Split, grouped_split, random_split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.store import RunStore
-
-from .samples import pair
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.store.run_store import RunStore
+from tests.data.samples import pair
 
 SIZE = st.one_of(st.none(), st.integers(1, 60), st.floats(0.01, 0.99))
 SIZES = st.tuples(SIZE, SIZE, SIZE)

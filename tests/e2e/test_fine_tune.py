@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]

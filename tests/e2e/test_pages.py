@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import RunStore, answerable
+from medqa_core.runs.store.run_store import RunStore, answerable
 
 pytestmark = pytest.mark.e2e
 

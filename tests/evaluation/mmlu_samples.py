@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from medqa_core.runs.mmlu import SUBSETS
+from medqa_core.runs.artifacts.mmlu import SUBSETS
 
 TOPICS = ("asthma", "a lack of iron", "type 1 diabetes", "pneumonia", "migraine", "epilepsy", "arthritis")
 CHOICES = ("a vaccine", "rest and plenty of water", "insulin every day", "nothing at all that helps", "tablets")

@@ -19,16 +19,16 @@ from medqa_core.evaluation.text_metrics import NAMES, answer_scores
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnreadableFile
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, load_pair
 from medqa_core.models.prompt import encode_example
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.manifest import write_manifest
-from medqa_core.runs.mmlu import RESULTS, write_answers
-from medqa_core.runs.predictions import SCHEMA, read_predictions
+from medqa_core.models.variants import SIDES, load_pair
+from medqa_core.runs.artifacts.manifest import write_manifest
+from medqa_core.runs.artifacts.mmlu import RESULTS, write_answers
+from medqa_core.runs.artifacts.predictions import SCHEMA, read_predictions
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import ImportRecord, RunRecord
-from medqa_core.runs.status import ProcessIdentity, Status, now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.record import ImportRecord, RunRecord
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -18,16 +18,16 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.once import silent
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
+from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import encode_prompt
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
 from medqa_core.report.int8 import sentence
-from medqa_core.runs.int8 import INT8, Int8Cost, read_int8
-from medqa_core.runs.manifest import MANIFEST, write_manifest
+from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
+from medqa_core.runs.artifacts.manifest import MANIFEST, write_manifest
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import ImportRecord
-from medqa_core.runs.status import ProcessIdentity, Status
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.record import ImportRecord
+from medqa_core.runs.schema.status import ProcessIdentity, Status
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("smoke")
 ASKED = 9

@@ -11,7 +11,7 @@ from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.judge import Item, Paired, judge, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices, score_interval
 from medqa_core.evaluation.rule import LEVEL, MARGINS, decided, with_p
-from medqa_core.runs.evaluation import Metric, holm
+from medqa_core.runs.schema.evaluation import Metric, holm
 
 
 @pytest.fixture

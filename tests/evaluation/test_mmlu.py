@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.mmlu_samples import write_mmlu
 from medqa_core.evaluation.measure import Progress
 from medqa_core.evaluation.mmlu import PARTIAL, measure_mmlu
 from medqa_core.evaluation.mmlu_forward import Forward, Row
@@ -19,11 +18,12 @@ from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownNam
 from medqa_core.foundation.files import loads, read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.facts import Facts
-from medqa_core.runs.mmlu import SUBSETS, accuracy, read_answers
+from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, read_answers
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import ImportRecord, RunRecord
-from medqa_core.runs.status import ProcessIdentity, Status, now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.record import ImportRecord, RunRecord
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.store.run_store import RunStore
+from tests.evaluation.mmlu_samples import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from evaluation.mmlu_samples import question, write_mmlu
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.mmlu_data import load, read
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.mmlu import SUBSETS
+from medqa_core.runs.artifacts.mmlu import SUBSETS
+from tests.evaluation.mmlu_samples import question, write_mmlu
 
 
 @pytest.fixture

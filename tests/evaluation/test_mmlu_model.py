@@ -11,13 +11,13 @@ import torch
 import transformers
 from lm_eval.models.huggingface import HFLM
 
-from evaluation.mmlu_samples import write_mmlu
 from medqa_core.evaluation import mmlu_data, mmlu_forward
 from medqa_core.evaluation.mmlu_forward import Forward, Row, batches
 from medqa_core.evaluation.mmlu_model import HarnessModel, common_beginning
 from medqa_core.evaluation.mmlu_tasks import Scoring, quiet, tasks
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
+from tests.evaluation.mmlu_samples import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -13,7 +13,7 @@ from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.judge import Paired, judge
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.tables import judged
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
 
 TRIALS = 200
 MOST = 0.085

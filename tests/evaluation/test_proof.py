@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from medqa_core.answering.generate import converted
-from medqa_core.answering.pool import Models
+from medqa_core.answering.model_cache import Models
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, streams_for
 from medqa_core.evaluation.proof import base_problem, self_test
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
-from medqa_core.models.once import silent
-from medqa_core.models.pair import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import SIDES, ModelPair, load_pair
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")

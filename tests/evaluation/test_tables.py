@@ -9,7 +9,7 @@ import pytest
 from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.tables import MIN_QUESTIONS, SCORES, Judged, judged
 from medqa_core.foundation.settings import PACKAGE_ROOT
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 
 def rows(count: int = 80, gain: float = 0.0, kinds: int = 2, seed: int = 0) -> pd.DataFrame:

@@ -11,13 +11,13 @@ from medqa_core.evaluation.evaluate import judge_again
 from medqa_core.evaluation.verify import NAMES, verify
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.manifest import write_manifest
-from medqa_core.runs.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
-from medqa_core.runs.predictions import read_predictions, write_predictions
+from medqa_core.runs.artifacts.manifest import write_manifest
+from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
+from medqa_core.runs.artifacts.predictions import read_predictions, write_predictions
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import Check, ImportRecord, RunRecord
-from medqa_core.runs.status import now
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.record import Check, ImportRecord, RunRecord
+from medqa_core.runs.schema.status import now
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
 WEIGHTS = "adapter/adapter_model.safetensors"

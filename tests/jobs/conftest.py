@@ -14,9 +14,9 @@ import pytest
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.queue import live, store_of, write_status
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity, Status
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import ProcessIdentity, Status
 
 SLEEP = "import time; time.sleep(60)"
 TRAINS = f"""
@@ -77,8 +77,8 @@ def make(settings: Settings) -> Callable[..., Run]:
     """A run of the `smoke` preset in a state of choice."""
 
     def run(run_id: str = "a", state: str = "stopped", **status: object) -> Run:
-        from medqa_core.runs.schema import RunRecord
-        from medqa_core.runs.status import now
+        from medqa_core.runs.schema.record import RunRecord
+        from medqa_core.runs.schema.status import now
 
         record = RunRecord(
             id=run_id, number=1, title=run_id, kind="finetune", created_at=now(), config=from_preset("smoke")

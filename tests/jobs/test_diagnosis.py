@@ -9,11 +9,10 @@ import pytest
 from medqa_core.foundation.errors import shorten
 from medqa_core.jobs import diagnosis
 from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
-from medqa_core.runs.presets import command_line, from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import Memory, ProcessIdentity, boot_id
-
-from .conftest import GONE
+from medqa_core.runs.schema.presets import command_line, from_preset
+from medqa_core.runs.schema.status import Memory, ProcessIdentity, boot_id
+from tests.jobs.conftest import GONE
 
 Make = Callable[..., Run]
 KILLED = ProcessIdentity(pid=2**22 - 1, created=1.0, boot=boot_id())

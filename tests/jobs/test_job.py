@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from medqa_core.jobs.job import new_job, read_job, write_job
-from medqa_core.runs.estimate import Estimate, Range
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.estimate import Estimate, Range
 
 ESTIMATE = Estimate(
     device="cpu", steps=12, tokens=900, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,

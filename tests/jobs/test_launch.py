@@ -13,11 +13,10 @@ from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, say_stage
 from medqa_core.jobs.queue import enqueue, entries, submit, write_status
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity, Status
-
-from .conftest import DIES, GONE, TRAINS, until
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import ProcessIdentity, Status
+from tests.jobs.conftest import DIES, GONE, TRAINS, until
 
 Make = Callable[..., Run]
 Use = Callable[[str], list[int]]

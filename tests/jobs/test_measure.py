@@ -10,10 +10,9 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import measure
 from medqa_core.jobs.device import DeviceBusy, hold
 from medqa_core.jobs.measure import Measurement
-from medqa_core.runs.presets import from_preset
-
-from .conftest import until
-from .test_job import ESTIMATE
+from medqa_core.runs.schema.presets import from_preset
+from tests.jobs.conftest import until
+from tests.jobs.test_job import ESTIMATE
 
 Use = Callable[[str], None]
 SMOKE = from_preset("smoke", {"title": "Mine", "seed": 3})

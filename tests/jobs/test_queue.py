@@ -15,12 +15,11 @@ from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import queue
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, entries, locked, store_of, submit
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import Best, ProcessIdentity
-
-from .conftest import GONE
-from .test_job import ESTIMATE
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import Best, ProcessIdentity
+from tests.jobs.conftest import GONE
+from tests.jobs.test_job import ESTIMATE
 
 SMOKE = from_preset("smoke")
 SUBMITS = f"""

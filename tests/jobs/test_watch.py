@@ -10,13 +10,12 @@ from medqa_core.jobs.checks import split_sizes
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.watch import current_of, look, outcome
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import SplitSizes
-from medqa_core.runs.status import Memory, ProcessIdentity, now
-
-from .conftest import GONE
-from .test_job import ESTIMATE
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import SplitSizes
+from medqa_core.runs.schema.status import Memory, ProcessIdentity, now
+from tests.jobs.conftest import GONE
+from tests.jobs.test_job import ESTIMATE
 
 Make = Callable[..., Run]
 ALIVE = ProcessIdentity.current()

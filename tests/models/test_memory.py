@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import pair as pair_module
+from medqa_core.models import variants as pair_module
 from medqa_core.models.loader import load
 from medqa_core.models.memory import require_memory, weight_bytes
-from medqa_core.models.pair import load_pair
+from medqa_core.models.variants import load_pair
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -88,7 +88,7 @@ def test_only_hub_models_have_revisions(name: str) -> None:
 def test_naming_models_costs_no_heavy_import() -> None:
     code = (
         "import sys, medqa_core.models, medqa_core.models.references, medqa_core.models.embedded, "
-        "medqa_core.models.toy, medqa_core.models.hub, medqa_core.models.locate, medqa_core.models.reach\n"
+        "medqa_core.models.toy, medqa_core.models.hub, medqa_core.models.locate, medqa_core.models.availability\n"
         "print([name for name in ('torch', 'transformers', 'huggingface_hub', 'peft') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

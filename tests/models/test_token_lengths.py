@@ -14,7 +14,7 @@ from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models import embedded, toy
 from medqa_core.models.prompt import encode_example, kind_for
-from medqa_core.models.quiet import quiet
+from medqa_core.models.silence import quiet
 from medqa_core.models.token_lengths import nearest_tokenizer, token_lengths, tokenizer_folder
 
 

@@ -12,11 +12,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json, write_text
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.evaluation import Evaluation, Generation, Metric
-from medqa_core.runs.mmlu import SUBSETS
-from medqa_core.runs.predictions import SCHEMA, write_predictions
-from medqa_core.runs.schema import (
+from medqa_core.runs.artifacts.mmlu import SUBSETS
+from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
+from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
+from medqa_core.runs.schema.record import (
     BaseModelRecord,
     Check,
     DataRecord,
@@ -25,12 +26,13 @@ from medqa_core.runs.schema import (
     RunRecord,
     SplitSizes,
 )
-from medqa_core.runs.series import SeriesWriter
-from medqa_core.runs.status import Best, ProcessIdentity, Status
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.status import Best, ProcessIdentity, Status
+from medqa_core.runs.store.run_store import RunStore
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
-PAGES = ("summary.py", "loss_curves.py", "metrics.py", "answers.py", "data.py", "compare.py", "ask.py")
+PAGES = tuple(
+    f"{name}/{name}.py" for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask")
+)
 WHEN = datetime(2026, 11, 22, 20, 10, tzinfo=UTC)
 HOSTILE = (
     '<img src=x onerror="alert(1)"> :red[boo] $x^2$ [a](javascript:alert(1)) `tick` **bold** :smile: www.evil.test'

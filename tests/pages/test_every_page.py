@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import PAGES, Builder
 from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import PAGES, Builder
 
 Open = Callable[..., AppTest]
 KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
@@ -23,7 +24,7 @@ def healthy(app: AppTest) -> AppTest:
     return app
 
 
-@pytest.mark.parametrize("page", [*PAGES, "fine_tune.py"])
+@pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_opens(kind: str, page: str, build: Builder, open_page: Open) -> None:
     folder = getattr(build, kind)()
@@ -50,13 +51,13 @@ def test_broken_run_is_named_and_the_others_work(page: str, build: Builder, open
 
 def test_only_broken_runs(build: Builder, open_page: Open) -> None:
     build.broken()
-    assert "No run can be opened." in shown(open_page("summary.py"))
+    assert "No run can be opened." in shown(open_page("summary/summary.py"))
 
 
 @pytest.mark.parametrize("asked", ["nowhere", "../../etc/passwd", "<b>x</b>", "a" * 300])
 def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: Builder, open_page: Open) -> None:
     build.finished()
-    app = open_page("summary.py", run=asked)
+    app = open_page("summary/summary.py", run=asked)
     assert not app.exception
     assert "There is no such run." in shown(app) and "finished ·" in shown(app)
     assert "<b>x</b>" not in shown(app)
@@ -64,7 +65,7 @@ def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: Builder, open_p
 
 def test_finished_run_on_the_summary(build: Builder, open_page: Open) -> None:
     build.finished()
-    text = shown(healthy(open_page("summary.py")))
+    text = shown(healthy(open_page("summary/summary.py")))
     assert "Did fine-tuning help?" in text
     assert "2.4312" in text and "1.8406" in text and "▲ better" in text and "? cannot tell" in text
     assert "Run #3" in text
@@ -72,34 +73,34 @@ def test_finished_run_on_the_summary(build: Builder, open_page: Open) -> None:
 
 def test_imported_run_says_what_its_source_leaves_out(build: Builder, open_page: Open) -> None:
     build.imported()
-    text = shown(healthy(open_page("summary.py")))
+    text = shown(healthy(open_page("summary/summary.py")))
     assert "no base figures" in text and "as the source reports it" in text
     assert "This run has no loss curve." in text
-    assert "This run has no answers to show." in shown(open_page("answers.py"))
-    assert "This run cannot answer." in shown(open_page("ask.py"))
+    assert "This run has no answers to show." in shown(open_page("answers/answers.py"))
+    assert "This run cannot answer." in shown(open_page("ask/ask.py"))
 
 
 def test_run_in_progress_shows_where_it_stands(build: Builder, open_page: Open) -> None:
     build.running()
-    for page in ("summary.py", "loss_curves.py", "metrics.py"):
+    for page in ("summary/summary.py", "loss_curves/loss_curves.py", "metrics/metrics.py"):
         assert "step 12 of 60 (20%)" in shown(healthy(open_page(page)))
 
 
 def test_failed_and_lost_runs_say_so(build: Builder, open_page: Open) -> None:
     build.failed()
     build.lost()
-    assert "The disk is full." in shown(open_page("summary.py", run="failed"))
-    assert "This run was cut off." in shown(open_page("summary.py", run="lost"))
+    assert "The disk is full." in shown(open_page("summary/summary.py", run="failed"))
+    assert "This run was cut off." in shown(open_page("summary/summary.py", run="lost"))
 
 
 def test_torn_files_are_named(build: Builder, open_page: Open) -> None:
     build.torn()
-    text = shown(healthy(open_page("metrics.py")))
+    text = shown(healthy(open_page("metrics/metrics.py")))
     assert "evaluation.json is not valid" in text
 
 
 def test_every_download_is_offered(build: Builder, open_page: Open) -> None:
     build.finished()
-    app = healthy(open_page("summary.py"))
+    app = healthy(open_page("summary/summary.py"))
     labels = ["Text", "Markdown", "HTML, one page", "Model card", "Everything, one ZIP"]
     assert [b.label for b in app.get("download_button")] == labels

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Builder
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.runs.search import MOST_OFFERED
-from pages.parts import comparison
+from medqa_core.report import comparison
+from medqa_core.runs.store.search import MOST_OFFERED
+from tests.pages.conftest import Builder
 
 Open = Callable[..., AppTest]
 MANY = MOST_OFFERED + 60
@@ -36,7 +36,7 @@ def notes(app: AppTest) -> str:
 
 
 def test_the_newest_are_offered_and_words_find_the_others(many: Path, open_page: Open) -> None:
-    app = open_page("summary.py")
+    app = open_page("summary/summary.py")
     picker = app.sidebar.selectbox[0]
     assert len(picker.options) == MOST_OFFERED and picker.value == f"run-{MANY - 1}"
     assert f"newest {MOST_OFFERED} of {MANY}" in notes(app)
@@ -49,19 +49,19 @@ def test_the_newest_are_offered_and_words_find_the_others(many: Path, open_page:
 
 
 def test_an_old_run_in_the_address_is_shown_and_offered(many: Path, open_page: Open) -> None:
-    app = open_page("summary.py", run="run-003")
+    app = open_page("summary/summary.py", run="run-003")
     assert app.sidebar.selectbox[0].value == "run-003"
     assert len(app.sidebar.selectbox[0].options) == MOST_OFFERED + 1
 
 
 def test_a_small_store_has_no_search(build: Builder, open_page: Open) -> None:
     build.finished()
-    app = open_page("compare.py")
+    app = open_page("compare/compare.py")
     assert not app.sidebar.text_input and not app.text_input
 
 
 def test_runs_to_compare_are_found_sorted_and_kept(many: Path, open_page: Open) -> None:
-    app = open_page("compare.py", run="run-000", runs="run-002")
+    app = open_page("compare/compare.py", run="run-000", runs="run-002")
     chosen = app.multiselect(key="runs")
     assert chosen.value == ["run-002"] and len(chosen.options) <= MOST_OFFERED + 3
     app.text_input(key="compare-find").input("failed").run()
@@ -73,12 +73,12 @@ def test_runs_to_compare_are_found_sorted_and_kept(many: Path, open_page: Open) 
 
 
 def test_twenty_runs_stand_side_by_side(many: Path, open_page: Open) -> None:
-    app = open_page("compare.py", run="run-000")
+    app = open_page("compare/compare.py", run="run-000")
     app.multiselect(key="runs").set_value([f"run-{n:03d}" for n in range(MANY - comparison.MOST + 1, MANY)]).run()
     assert not app.exception
     assert any(f"run-{MANY - 1}" in element.value for element in app.get("html"))
 
 
 def test_old_runs_can_be_overlaid_from_the_address(many: Path, open_page: Open) -> None:
-    app = open_page("loss_curves.py", run="run-000", **{"with": "run-001"})
+    app = open_page("loss_curves/loss_curves.py", run="run-000", **{"with": "run-001"})
     assert app.multiselect(key="with").value == ["run-001"]

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from conftest import Builder
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.run import Run
+from tests.pages.conftest import Builder
 
 Open = Callable[..., AppTest]
 FILES = ("evaluation", "series", "predictions", "mmlu")
@@ -33,7 +33,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.mark.parametrize("kind", ["finished", "running", "imported", "torn"])
 def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[str]) -> None:
     run = getattr(build, kind)().name
-    app = open_page("summary.py", run=run)
+    app = open_page("summary/summary.py", run=run)
     assert not app.exception
     assert reads == {f"{run} {name}": 1 for name in FILES}
     app.run()
@@ -43,6 +43,6 @@ def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[
 def test_runs_side_by_side(build: Builder, open_page: Open, reads: Counter[str]) -> None:
     for run in ("a", "b"):
         build.finished(run)
-    app = open_page("compare.py", run="a", runs="b")
+    app = open_page("compare/compare.py", run="a", runs="b")
     assert not app.exception
     assert reads == {f"{run} {name}": 1 for run in ("a", "b") for name in FILES}

@@ -14,9 +14,9 @@ from typing import Any
 
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.failure import in_words
 from medqa_core.training.train import resume, train
 

@@ -17,9 +17,9 @@ from medqa_core.cluster import connect, launch
 from medqa_core.cluster.job import Share
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.train import train
 
 pytestmark = [pytest.mark.reliability, pytest.mark.filterwarnings("ignore")]  # Ray's and its packages' own warnings
@@ -111,7 +111,7 @@ def test_a_sweep_is_a_family_on_compare_runs(
     assert all(run.adapter is not None for run in runs.values())
     page = AppTest.from_file(MAIN, default_timeout=60)
     page.query_params["run"] = "s-t03"
-    page.switch_page("compare.py").run()
+    page.switch_page("compare/compare.py").run()
     assert not page.exception
     text = "".join(block.proto.body for block in page.get("html"))
     assert f"{best} has the lowest validation loss" in text and "Cost: 4 trials" in text

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from whole_run import STEPS, Damage, damages, files_of, store_of_two
 
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.verify import verify
@@ -16,21 +15,22 @@ from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
-from medqa_core.models.pair import load_pair
+from medqa_core.models.variants import load_pair
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
 from medqa_core.report.votes import current_sha256, tally
-from medqa_core.runs.int8 import read_int8
-from medqa_core.runs.manifest import check_manifest
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.retrieval import read_retrieval
-from medqa_core.runs.run import WRITE_UPS
-from medqa_core.runs.store import Run, RunStore, answerable
-from medqa_core.runs.votes import read_votes
+from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.retrieval import read_retrieval
+from medqa_core.runs.artifacts.votes import read_votes
+from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore, answerable
 from medqa_core.training import checkpoint
 from medqa_core.training.stop import StopFlag
 from medqa_core.training.train import resume, train
+from tests.reliability.whole_run import STEPS, Damage, damages, files_of, store_of_two
 
 pytestmark = pytest.mark.reliability
 

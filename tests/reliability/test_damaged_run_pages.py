@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from whole_run import Damage, damages, store_of_two
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.facts import Facts
-from medqa_core.runs.retrieval import read_retrieval
+from medqa_core.runs.artifacts.retrieval import read_retrieval
+from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
-from medqa_core.runs.votes import read_votes
+from medqa_core.runs.store.run_store import RunStore
+from tests.reliability.whole_run import Damage, damages, store_of_two
 
 pytestmark = pytest.mark.reliability
 
@@ -72,7 +72,7 @@ def opened(page: str) -> str:
     st.cache_resource.clear()
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.query_params["run"] = "whole"
-    app.switch_page(f"{page}.py").run()
+    app.switch_page(f"{page}/{page}.py").run()
     assert not app.exception, [element.message for element in app.exception]
     assert not app.error, [element.value for element in app.error]
     assert len(app.title) == 1

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from failing_disk import Failure, every_failure
 
 from medqa_core.cli.app import main
 from medqa_core.foundation import files
@@ -18,15 +17,16 @@ from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.lines import append, open_to_append, read_lines
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import queue
-from medqa_core.runs.manifest import check_manifest
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.run import WRITE_UPS
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import Status, now
-from medqa_core.runs.store import Run, RunStore
-from medqa_core.runs.votes import Vote, cast_vote, read_votes
+from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.votes import Vote, cast_vote, read_votes
+from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import Status, now
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
+from tests.reliability.failing_disk import Failure, every_failure
 
 pytestmark = pytest.mark.reliability
 

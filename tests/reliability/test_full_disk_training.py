@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import small_disk
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.runs import worker
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs import status_writer
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.train import resume, train
+from tests.reliability import small_disk
 
 pytestmark = pytest.mark.reliability
 
@@ -136,9 +137,9 @@ def test_a_sync_that_fails_ends_the_run_and_is_not_tried_again(
 
 def test_a_heartbeat_that_finds_the_disk_failing_ends_the_run(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It replaces the whole file, so that its own sync is never tried again; but what else was lost nobody knows."""
-    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(status_writer, "HEARTBEAT_SECONDS", 0.05)
     with monkeypatch.context() as patch:
-        beating = worker.threading.current_thread
+        beating = status_writer.threading.current_thread
         Syncs(patch, lambda path: beating().name == "heartbeat" and "status.json" in path, 2)
         with pytest.raises(OSError, match="Input/output error"):
             train(from_preset("smoke"), store, run_id="one")

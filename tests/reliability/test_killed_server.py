@@ -21,7 +21,7 @@ from medqa_core.jobs.queue import store_of, submit
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import look
 from medqa_core.models.toy import ensure
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.schema.presets import from_preset
 from tests.e2e.conftest import ARGUMENTS
 from tests.e2e.test_fine_tune import PATIENCE, Server, form, press
 from tests.reliability.servers import EPOCHS, SERVES, check_trained_once, serve, until, workers

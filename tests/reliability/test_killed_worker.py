@@ -20,9 +20,9 @@ from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs.launch import command, environment
 from medqa_core.jobs.queue import enqueue
 from medqa_core.models.toy import ensure
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.presets import from_preset
 from tests.reliability.workers import SEED, Chain, Orders, losses_of, parsed, say, seeded
 
 pytestmark = pytest.mark.reliability

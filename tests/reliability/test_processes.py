@@ -24,9 +24,9 @@ from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, store_of, submit
 from medqa_core.jobs.stop import stop
 from medqa_core.models.toy import ensure
-from medqa_core.runs import status as status_module
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema import status as status_module
+from medqa_core.runs.schema.presets import from_preset
 from tests.reliability.servers import check_trained_once, command, serve, until, workers
 from tests.reliability.workers import Orders, losses_of, parsed, set_clock, start
 
@@ -144,7 +144,7 @@ def test_a_paused_worker_is_stalled_and_goes_on(
         until(lambda: activity(run, place) == "stalled", 10)
         assert run.state == "running", "it is neither lost nor failed"
         assert "stalled" in command(place, "runs").stdout
-        said = page(place, monkeypatch, "fine_tune.py", run.id)
+        said = page(place, monkeypatch, "fine_tune/fine_tune.py", run.id)
         assert "has not been heard of since" in said and "its process is there" in said
         assert "cut off" not in said and "failed" not in said
         os.kill(worker.pid, signal.SIGCONT)
@@ -193,7 +193,7 @@ def test_the_clock_is_set_by_a_day(
                 time.sleep(0.05)
             assert worker.exitcode == 0
             assert seen.count("stalled") * 0.05 < 2 * BEATS[0] + 1, "it is called stalled until its next heartbeat only"
-            found = page(place, monkeypatch, "fine_tune.py", run.id)
+            found = page(place, monkeypatch, "fine_tune/fine_tune.py", run.id)
             assert not re.search(r"[-−]\d+(\.\d+)? ?(s|min|h|d|sec|hour|day)", found), found
             ended = run.status()
             assert ended is not None and ended.train_seconds is not None and 0 < ended.train_seconds < 600

@@ -15,8 +15,8 @@ import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs.queue import submit
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import from_preset
 from tests.reliability.servers import command
 
 pytestmark = pytest.mark.reliability
@@ -37,7 +37,7 @@ from streamlit.testing.v1 import AppTest
 for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune"):
     app = AppTest.from_file(Path(sys.argv[1]) / "pages" / "main.py", default_timeout=120)
     app.query_params["run"] = "trained"
-    app.switch_page(f"{name}.py").run()
+    app.switch_page(f"{name}/{name}.py").run()
     assert not app.exception and not app.error, (name, app.exception, app.error)
 next(button for button in app.button if button.label == "Start fine-tune").click().run()
 assert not app.exception and not app.error

@@ -23,7 +23,7 @@ from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.reliability
 ROOT = Path(__file__).parents[2]
-SERVE = "import sys, uvicorn; from pages.ask_widget import build; uvicorn.run(build(), port=int(sys.argv[1]))"
+SERVE = "import sys, uvicorn; from pages.ask.widget import build; uvicorn.run(build(), port=int(sys.argv[1]))"
 VISITORS = 50
 PATIENCE = 120.0
 """Seconds after which a visitor counts as hanging."""

@@ -14,15 +14,16 @@ import torch
 from medqa_core.foundation.files import read_json, write_json, write_text
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.report import writer
-from medqa_core.runs.estimate import Estimate, Range
-from medqa_core.runs.grounded import SCHEMA as GROUNDED_SCHEMA
-from medqa_core.runs.grounded import write_grounded
-from medqa_core.runs.int8 import INT8, Change, Int8Cost, SideCost
-from medqa_core.runs.mmlu import ANSWER_SCHEMA, RESULTS, SUBSETS, write_answers
-from medqa_core.runs.retrieval import RETRIEVAL, Recall, Retrieval
-from medqa_core.runs.status import now
-from medqa_core.runs.store import Run, RunStore
-from medqa_core.runs.votes import Vote, cast_vote
+from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, SideCost
+from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, RESULTS, SUBSETS, write_answers
+from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
+from medqa_core.runs.artifacts.votes import Vote, cast_vote
+from medqa_core.runs.artifacts.with_sources import SCHEMA as GROUNDED_SCHEMA
+from medqa_core.runs.artifacts.with_sources import write_grounded
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.status import now
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 

@@ -25,8 +25,8 @@ import psutil
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs.queue import enqueue, store_of, submit
-from medqa_core.runs.config import TrainConfig
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
 from tests.reliability.boundaries import Boundaries
 
 TORN = r"metrics\.jsonl: \d+ lines? could not be read and w(as|ere) left out\."
@@ -88,7 +88,7 @@ def work(reports: str, cache: str, run_id: str, orders: Orders) -> None:
     os.environ.update(MEDQA_REPORTS=reports, MEDQA_CACHE=cache, OMP_NUM_THREADS="1")
     sys.stdout = sys.stderr = open(Path(reports).parent / "worker.out", "a", buffering=1)  # noqa: SIM115
     if orders.heartbeat is not None:
-        from medqa_core.runs import worker
+        from medqa_core.runs import status_writer as worker
 
         worker.HEARTBEAT_SECONDS, worker.GRACE_SECONDS = orders.heartbeat  # type: ignore[assignment]
     if orders.pause or orders.clock:
@@ -121,7 +121,8 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     What the kernel tells of a process's start moves with it, as `/proc/stat`'s `btime` does.
     """
     from medqa_core.jobs import watch
-    from medqa_core.runs import status, worker
+    from medqa_core.runs import status_writer as worker
+    from medqa_core.runs.schema import status
 
     wall, booted = time.time, psutil._pslinux.boot_time  # type: ignore[attr-defined]
 

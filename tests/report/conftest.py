@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from report_builder import Builder
+
+from tests.report.report_builder import Builder
 
 
 @pytest.fixture

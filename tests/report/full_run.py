@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from report_builder import Builder, evaluation, metric
 
-from medqa_core.runs.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
-from medqa_core.runs.store import Run
+from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
+from medqa_core.runs.run import Run
+from tests.report.report_builder import Builder, evaluation, metric
 
 ROWS = 120
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.foundation.files import write_json, write_text
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.predictions import SCHEMA, write_predictions
-from medqa_core.runs.schema import (
+from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import (
     BaseModelRecord,
     Check,
     DataRecord,
@@ -22,7 +23,7 @@ from medqa_core.runs.schema import (
     RunRecord,
     SplitSizes,
 )
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 CREATED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

@@ -3,10 +3,10 @@ import os
 import zipfile
 
 import pytest
-from full_run import full
 
 from medqa_core.report.archive import archive, members, weights_size, write_archive
 from medqa_core.report.writer import write
+from tests.report.full_run import full
 
 
 def names(packed):

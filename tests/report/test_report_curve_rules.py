@@ -6,7 +6,7 @@ import pytest
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights, next_steps
 from medqa_core.report.rules.curve import validation_trend
-from medqa_core.runs.series import Curve
+from medqa_core.runs.metrics_log.log import Curve
 
 TRENDS = {"overfitting", "kept_falling", "fell", "rose", "training_fell", "early_best"}
 FALLING = [2.30, 2.10, 2.00, 1.95, 1.92, 1.90, 1.89, 1.88]

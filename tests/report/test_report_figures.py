@@ -2,13 +2,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from report_builder import metric
 
 from medqa_core.report.figures import LABELS, figures, settings
 from medqa_core.report.headline import four, limits_line, place, title
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import RunRecord
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import RunRecord
+from tests.report.report_builder import metric
 
 
 def test_a_finished_runs_figures_are_measured(build):

@@ -1,13 +1,13 @@
 import re
 
 import pytest
-from full_run import full
-from report_builder import metric
 
 from medqa_core.report import html
 from medqa_core.report.facts import Facts
 from medqa_core.report.forest import MOST, describe, forest, reach, rows
-from medqa_core.runs.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric
+from tests.report.full_run import full
+from tests.report.report_builder import metric
 
 
 def made(**values):

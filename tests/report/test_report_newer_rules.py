@@ -1,11 +1,11 @@
 import pytest
-from full_run import columns, full, mmlu_answers, rich_evaluation
-from report_builder import evaluation, metric
 
 from medqa_core.report import html, text
 from medqa_core.report.insights import insights, next_steps
 from medqa_core.report.verdict import sentence
-from medqa_core.runs.mmlu import write_answers
+from medqa_core.runs.artifacts.mmlu import write_answers
+from tests.report.full_run import columns, full, mmlu_answers, rich_evaluation
+from tests.report.report_builder import evaluation, metric
 
 
 def by_rule(found):

@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_builder import Builder, evaluation, metric
 
 from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.facts import Facts
 from medqa_core.report.quotation import quotation
 from medqa_core.report.writer import write
 from medqa_core.report.writeup import sections
+from tests.report.report_builder import Builder, evaluation, metric
 
 HOSTILE = (
     "<script>alert(1)</script> [x](javascript:alert(1)) ![y](http://e.v/p.png) | `rm` **b** # h "
@@ -188,7 +188,7 @@ def test_the_same_folder_gives_the_same_bytes_in_another_process(build, tmp_path
     run.write_up("summary.txt")
     assert {path.name: path.read_bytes() for path in write(run)} == first
     code = (
-        "import sys; from pathlib import Path; from medqa_core.runs.store import RunStore; "
+        "import sys; from pathlib import Path; from medqa_core.runs.store.run_store import RunStore; "
         "from medqa_core.report.writer import write; write(RunStore(Path(sys.argv[1])).open('run-1')); "
         "assert not {'torch', 'transformers', 'streamlit', 'gradio', 'plotly'} & set(sys.modules)"
     )

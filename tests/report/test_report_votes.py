@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from report_builder import Builder
 
 from medqa_core.foundation.files import sha256
 from medqa_core.report.proportion import Proportion, confidence_sequence
 from medqa_core.report.votes import DEPENDENCE, current_sha256, tally
-from medqa_core.runs.votes import Vote
+from medqa_core.runs.artifacts.votes import Vote
+from tests.report.report_builder import Builder
 
 OURS, OTHERS = "b" * 64, "c" * 64
 SEQUENCES, LENGTH = 2000, 300

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from report_builder import Builder
 
 from medqa_core.report import writer
-from medqa_core.runs.manifest import MANIFEST, check_manifest
+from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
+from tests.report.report_builder import Builder
 
 
 def full(_: int) -> None:

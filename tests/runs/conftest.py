@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.runs.store import Run, RunStore
-from runs.samples import good_run
+from medqa_core.runs.run import Run
+from medqa_core.runs.store.run_store import RunStore
+from tests.runs.samples import good_run
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from medqa_core.foundation.files import write_json, write_text
-from medqa_core.runs.evaluation import Evaluation, Metric
-from medqa_core.runs.predictions import SCHEMA, write_predictions
-from medqa_core.runs.presets import from_preset
-from medqa_core.runs.schema import BaseModelRecord, DataRecord, RunRecord, SplitSizes
-from medqa_core.runs.series import SeriesWriter
-from medqa_core.runs.status import Status
-from medqa_core.runs.store import Run, RunStore
+from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
+from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Evaluation, Metric
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, RunRecord, SplitSizes
+from medqa_core.runs.schema.status import Status
+from medqa_core.runs.store.run_store import RunStore
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import read_json
 from medqa_core.runs.run import LOG_TAIL, Run
-from medqa_core.runs.store import RunStore
-from runs.samples import good_run, read_everything, rewrite
+from medqa_core.runs.store.run_store import RunStore
+from tests.runs.samples import good_run, read_everything, rewrite
 
 FILES = (
     "run.json",

@@ -12,7 +12,7 @@ import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 
 
 class Mark:

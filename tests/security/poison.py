@@ -13,10 +13,10 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from medqa_core.foundation.files import write_json
-from medqa_core.runs.evaluation import Evaluation
-from medqa_core.runs.predictions import SCHEMA, write_predictions
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.status import Status
+from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import Status
 
 PAYLOAD = (
     "<img src=x onerror=evil(1)><script>evil(2)</script><svg/onload=evil(3)> ![i](http://evil.test/i.png) "

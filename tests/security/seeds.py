@@ -15,16 +15,16 @@ from medqa_core.evaluation import mmlu_data
 from medqa_core.jobs.job import read_job
 from medqa_core.models import folders
 from medqa_core.models.adapter import check_adapter
-from medqa_core.runs.imports import importer
-from medqa_core.runs.int8 import read_int8
-from medqa_core.runs.manifest import check_manifest
-from medqa_core.runs.retrieval import read_retrieval
+from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.retrieval import read_retrieval
+from medqa_core.runs.artifacts.votes import read_votes
+from medqa_core.runs.importers import importer
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
-from medqa_core.runs.votes import read_votes
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from tests.data.samples import GOUT
-from tests.runs.imports.samples import SUMMARY, trainer_state
+from tests.runs.importers.samples import SUMMARY, trainer_state
 from tests.security import mutate
 
 Mutation = Callable[[bytes, Random], bytes]

@@ -49,7 +49,7 @@ def test_no_text_of_the_code_is_shown():
 def test_every_way_to_start_it_names_this_machine():
     makefile = (PACKAGE_ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--server.address $(ADDRESS)" in makefile
-    widget = (PACKAGE_ROOT / "pages" / "ask_widget.py").read_text(encoding="utf-8")
+    widget = (PACKAGE_ROOT / "pages" / "ask" / "widget.py").read_text(encoding="utf-8")
     assert '"--host", default="127.0.0.1"' in widget and 'add_argument("--share", action="store_true"' in widget
 
 
@@ -89,7 +89,7 @@ def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path
 
     script = tmp_path / "page.py"
     script.write_text(
-        "from pages.parts.failed import page_failed\n"
+        "from pages.web.failed import page_failed\n"
         f"try:\n    raise ValueError('{SECRET} in /home/somebody')\n"
         "except ValueError as error:\n    page_failed(error)\n"
     )

@@ -13,8 +13,8 @@ from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import load
-from medqa_core.models.pair import load_pair
 from medqa_core.models.prompt import prompt_text
+from medqa_core.models.variants import load_pair
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")

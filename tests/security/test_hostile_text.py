@@ -18,9 +18,9 @@ from medqa_core.cli.app import main
 from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.archive import archive
 from medqa_core.report.writer import write
-from medqa_core.runs.imports.importer import import_path
+from medqa_core.runs.importers.importer import import_path
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 from tests.pages.conftest import MAIN, PAGES, Builder
 from tests.security.poison import (
     PAYLOAD,
@@ -112,7 +112,7 @@ def harm(field: str, value: str) -> list[str]:
     return harmful_markdown(value)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "fine_tune.py"])
+@pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", ALL)
 def test_pages(hostile, kind, page):
     run = hostile(kind)
@@ -129,14 +129,14 @@ def test_compare_with_two_hostile_runs(hostile):
     first, second = hostile("finished"), hostile("imported")
     app = AppTest.from_file(MAIN, default_timeout=30)
     app.query_params["run"], app.query_params["runs"] = first.id, second.id
-    app.switch_page("compare.py").run()
+    app.switch_page("compare/compare.py").run()
     assert {f: harm(f, v) for f, v in texts(app) if harm(f, v)} == {}
 
 
 @pytest.mark.parametrize("asked", [PAYLOAD, SHORT, "<script>evil()</script>", "[a](javascript:evil())", "\u202e"])
 def test_addresses(hostile, asked):
     hostile("finished")
-    for page in ("summary.py", "compare.py", "ask.py"):
+    for page in ("summary/summary.py", "compare/compare.py", "ask/ask.py"):
         app = AppTest.from_file(MAIN, default_timeout=30)
         for name in ("run", "runs", "question", "q"):
             app.query_params[name] = asked
@@ -236,7 +236,7 @@ def test_an_imported_summary_of_a_stranger(reports: Path, tmp_path: Path, capsys
 def test_charts():
     """Plotly reads a few HTML tags in its labels, links among them."""
     from medqa_core.report.forest import ForestRow
-    from pages.parts import charts, metric_charts, share_charts
+    from pages.shared import charts, metric_charts, share_charts
 
     chart = charts.figure(100, x="x", y="y")
     charts.end_label(chart, PAYLOAD, 1, 1, "#000000")

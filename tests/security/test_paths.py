@@ -19,10 +19,10 @@ from medqa_core.foundation.errors import MedQAError, OutsideStore
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.report.archive import archive, members
-from medqa_core.runs.manifest import check_manifest, write_manifest
+from medqa_core.runs.artifacts.manifest import check_manifest, write_manifest
+from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.run import WRITE_UPS, Run
-from medqa_core.runs.store import RunStore, answerable
-from medqa_core.runs.votes import read_votes
+from medqa_core.runs.store.run_store import RunStore, answerable
 
 SECRET = "only-outside-the-store"
 SEGMENTS = (
@@ -151,7 +151,7 @@ def test_no_run_id_of_ten_thousand_leads_out(world, name):
 
 
 def test_the_widget_takes_only_runs_of_the_store(world):
-    from medqa_core.answering.desk import Desk
+    from medqa_core.answering.service import Desk
     from medqa_core.foundation.settings import Settings
 
     desk = Desk(Settings(reports=world / "reports", cache=world / "cache", medquad=None, mmlu=None, public=False))

@@ -16,12 +16,12 @@ from medqa_core.foundation.errors import InputError, MedQAError, ModelError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.ctranslate import ensure as converted
 from medqa_core.models.loader import load
-from medqa_core.models.pair import load_pair
+from medqa_core.models.variants import load_pair
 from medqa_core.report.archive import archive
 from medqa_core.report.writer import write
-from medqa_core.runs.imports.importer import import_path
+from medqa_core.runs.importers.importer import import_path
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 
 pytestmark = pytest.mark.usefixtures("no_network", "never_unpickled")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st_
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.runs.predictions import SCHEMA, write_predictions
-from pages.parts import charts
+from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
+from pages.shared import charts
 from tests.pages.conftest import MAIN, PAGES, Builder
 from tests.security.conftest import calls
 
@@ -88,7 +88,7 @@ def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: 
         assert name.endswith(".csv")
         for row in cells(charts.csv(make())):
             assert all(is_safe(cell or "") for cell in row.values()), (name, row)
-    assert offered or page in ("summary.py", "ask.py", "data.py", "compare.py")
+    assert offered or page in ("summary/summary.py", "ask/ask.py", "data/data.py", "compare/compare.py")
 
 
 def test_no_other_part_writes_tables_for_people():

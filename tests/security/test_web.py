@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from pages.parts.ask_guard import BODY_LIMIT, READ, STREAMS, WRITE
+from pages.web.widget_guard import BODY_LIMIT, READ, STREAMS, WRITE
 
 pytestmark = pytest.mark.reliability
 ROOT = Path(__file__).parents[2]

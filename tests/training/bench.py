@@ -8,9 +8,9 @@ from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, encode_example
-from medqa_core.runs.config import TrainConfig
-from medqa_core.runs.presets import from_preset
-from medqa_core.training.fit import Fit, accelerator_for
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.training.trainer_state import Fit, accelerator_for
 
 METHODS: dict[str, dict[str, Any]] = {
     "lora": {},

@@ -7,8 +7,8 @@ import pytest
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.presets import from_preset
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training.estimate import measure
 from medqa_core.training.stop import Interrupted, StopFlag
 

@@ -7,8 +7,8 @@ import torch
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
+from medqa_core.training.batching import Layout
 from medqa_core.training.frozen import freeze_all_but_last, training_mode
-from medqa_core.training.passes import Layout
 from tests.training.bench import fit, toy
 
 

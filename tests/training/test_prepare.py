@@ -10,7 +10,7 @@ from medqa_core.data import sources, starter
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, UnknownName
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training import prepare as module
 from medqa_core.training.prepare import environment
 from medqa_core.training.train import train

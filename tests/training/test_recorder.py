@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from medqa_core.foundation.settings import Settings
+from medqa_core.runs.metrics_log.log import read_series
 from medqa_core.runs.run import Run
-from medqa_core.runs.series import read_series
-from medqa_core.runs.worker import StatusWriter
+from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
-from medqa_core.training.fit import Step
 from medqa_core.training.recorder import LossNotFinite, Recorder
+from medqa_core.training.trainer_state import Step
 from tests.training.bench import fit
 
 

@@ -15,12 +15,12 @@ import torch
 from medqa_core.foundation.errors import InputError, ModelError, RunError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
-from medqa_core.training.fit import Fit
 from medqa_core.training.stop import Interrupted, StopFlag
 from medqa_core.training.train import resume, train
+from medqa_core.training.trainer_state import Fit
 from tests.training.bench import METHODS, config, fit
 
 POINTS = 20

@@ -17,15 +17,15 @@ from medqa_core.data.split import grouped_split
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.pair import SIDES, load_pair
 from medqa_core.models.prompt import encode_example
-from medqa_core.runs.presets import from_preset
+from medqa_core.models.variants import SIDES, load_pair
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema import RunRecord
-from medqa_core.runs.store import RunStore
-from medqa_core.training.fit import Fit
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.recorder import LossNotFinite, Recorder
 from medqa_core.training.train import train
+from medqa_core.training.trainer_state import Fit
 
 pytestmark = pytest.mark.usefixtures("no_network")
 SHORT = {"epochs": 0.5, "eval_steps": 2}  # three steps

@@ -10,8 +10,8 @@ from medqa_core.answering.retrieval.passages import Passage, best
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import dumps, sha256_text
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.build_cache import make_once
 from medqa_core.models.encoder import Encoder
-from medqa_core.models.once import make_once
 
 RECIPE = "embeddings/1"
 """Counts up when the vectors of the same texts by the same model change."""

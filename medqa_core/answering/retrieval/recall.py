@@ -24,10 +24,10 @@ from medqa_core.data.split import Split
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.manifest import discard_manifest
-from medqa_core.runs.retrieval import RETRIEVAL, Recall, Retrieval
+from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import LIVE
+from medqa_core.runs.schema.status import LIVE
 
 Progress = Callable[[str, int, int], None]
 KS = (1, 3, 5, 10)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from medqa_core.answering.once_a_run import once_a_run
+from medqa_core.answering.per_run_cache import once_a_run
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
 from medqa_core.answering.retrieval.passages import Passage, passages_of
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.encoder import load_encoder
-from medqa_core.runs.store import Run
+from medqa_core.runs.run import Run
 
 
 class Retriever(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from medqa_core.foundation.format import number, p_value, percent, plural
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import number, p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import sign
 

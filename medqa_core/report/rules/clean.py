@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import capital, p_value, percent, plural
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import capital, p_value, percent, plural, verdict_mark
+from medqa_core.report.names import verdict_mark
 from medqa_core.report.precision import smallest
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, values_text

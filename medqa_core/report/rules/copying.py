@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from medqa_core.foundation.format import p_value, percent, plural
 from medqa_core.report.copies import COPIED, NEAR, Copies, copies
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import Test, sign
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from medqa_core.foundation.format import general, number, p_value, plural, signed
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.format import general, number, p_value, plural, signed
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import below, differs, falling, rising, tenths
 

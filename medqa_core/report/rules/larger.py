@@ -1,7 +1,7 @@
 """Larger base models, and whether the machine that trained the run could train them."""
 
+from medqa_core.foundation.format import count, listing, number
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import count, listing, number
 
 CANDIDATES = (
     ("HuggingFaceTB/SmolLM2-360M-Instruct", 361_821_120),

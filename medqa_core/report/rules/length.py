@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from medqa_core.foundation.format import listing, number, p_value, percent, plural
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import listing, number, p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import Test, paired, together
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported

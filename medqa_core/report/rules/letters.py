@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import count, p_value, percent, plural
 from medqa_core.report.choices import SIDES, Choices, choices
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import count, p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import ALPHA, guessing, uneven
-from medqa_core.runs.mmlu import LETTERS
+from medqa_core.runs.artifacts.mmlu import LETTERS
 
 
 def letter_bias(facts: Facts) -> Iterator[Insight]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import count, listing, percent, plural, words
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.figures import show, stated
-from medqa_core.report.format import count, listing, percent, plural, words
 from medqa_core.report.rules.curve import FEWEST
 from medqa_core.report.rules.insight import Insight, Rule
 from medqa_core.report.rules.measures import MEASURES

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import p_value, percent, plural, words
 from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import p_value, percent, plural, verdict_mark, words
+from medqa_core.report.names import verdict_mark
 from medqa_core.report.rules.insight import Insight, Rule
 from medqa_core.report.trends import guessing
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
-from medqa_core.runs.mmlu import CHANCE
+from medqa_core.runs.artifacts.mmlu import CHANCE
 
 
 def no_evaluation(facts: Facts) -> Iterator[Insight]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from statistics import NormalDist
 
+from medqa_core.foundation.format import count, listing, p_value, plural, words
 from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import count, listing, p_value, plural, verdict_mark, words
+from medqa_core.report.names import verdict_mark
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.verdict import METRICS, change_text, is_compared, level_text, supported, values_text
-from medqa_core.runs.evaluation import HOLM, Metric, holm
+from medqa_core.runs.schema.evaluation import HOLM, Metric, holm
 
 FEWEST_QUESTIONS = 10
 """A kind of question with fewer is not spoken of."""

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import percent, plural, words
 from medqa_core.report import precision
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.format import percent, plural, words
 from medqa_core.report.rules import curve, larger, limits, measures
 from medqa_core.report.rules.answers import overlap_shares
 from medqa_core.report.rules.insight import Insight, Rule

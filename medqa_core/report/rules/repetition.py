@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import p_value, percent, plural
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import p_value, percent, plural
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import paired
 

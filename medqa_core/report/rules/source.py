@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.format import words
 from medqa_core.report.facts import Facts
-from medqa_core.report.format import words
 from medqa_core.report.rules.insight import Insight
 
 

@@ -1,11 +1,11 @@
 """The search by words: what fits is found, what does not is not."""
 
 import pytest
-from data.samples import pair
 
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import passages_of
 from medqa_core.data.pairs import Pair
+from tests.data.samples import pair
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

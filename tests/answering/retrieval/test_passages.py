@@ -1,11 +1,11 @@
 """Answers cut into passages: short, whole sentences, nothing lost, links only to the web."""
 
 import pytest
-from data.samples import pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medqa_core.answering.retrieval.passages import FEW, MOST_CHARACTERS, WORDS, Passage, passages_of, pieces
+from tests.data.samples import pair
 
 SENTENCE = "Ten words make up each of these sentences in here."
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from data.samples import pair
-from runs.samples import record
 
 from medqa_core.answering.retrieval.recall import KS, measure_retrieval, measured
 from medqa_core.data.pairs import Pair
@@ -14,11 +12,13 @@ from medqa_core.data.split import Split
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.manifest import write_manifest
-from medqa_core.runs.retrieval import Recall, read_retrieval
+from medqa_core.runs.artifacts.manifest import write_manifest
+from medqa_core.runs.artifacts.retrieval import Recall, read_retrieval
 from medqa_core.runs.run import Run
-from medqa_core.runs.status import ProcessIdentity, Status
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.schema.status import ProcessIdentity, Status
+from medqa_core.runs.store.run_store import RunStore
+from tests.data.samples import pair
+from tests.runs.samples import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs.samples import record
 
 from medqa_core.answering.retrieval import retriever
 from medqa_core.answering.retrieval.bm25 import BM25
@@ -19,7 +18,8 @@ from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
-from medqa_core.runs.store import RunStore
+from medqa_core.runs.store.run_store import RunStore
+from tests.runs.samples import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

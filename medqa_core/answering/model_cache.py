@@ -1,0 +1,62 @@
+"""The models in memory: one run's at a time, lent to one question at a time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from medqa_core.answering.question import Precision
+from medqa_core.answering.streams import Streams, streams_for
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.variants import ModelPair, load_pair
+from medqa_core.runs.store.run_store import RunStore
+
+
+@dataclass(frozen=True)
+class Models:
+    """A run's models, ready to answer."""
+
+    pair: ModelPair
+    streams: Streams
+
+
+class PairPool:
+    """Lends out the models of a run; another run's are loaded in their place when they are asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = RunStore(settings.reports)
+        self._lock = threading.Lock()
+        self._pair: ModelPair | None = None
+        self._streams: Streams | None = None
+        self._stamp: tuple[int, int] | None = None
+
+    @contextmanager
+    def lend(
+        self, run_id: str, progress: Callable[[str], None] = lambda _: None, *, precision: Precision = "float32"
+    ) -> Iterator[Models]:
+        """The models of `run_id`, to the caller alone until the block ends; others wait.
+
+        Raises:
+            MedQAError: no such run, it has no model that can be loaded, or none of that precision.
+        """
+        run = self._store.open(run_id)
+        with self._lock:
+            if self._pair is None or self._pair.run_id != run.id or self._stamp != self._stamp_of(run_id):
+                self._pair = self._streams = None  # free the old weights before the new ones are read
+                stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
+                self._pair = load_pair(run, self._settings, progress)
+                self._stamp = stamp
+            if self._streams is None or self._streams.precision != precision:
+                self._streams = None
+                self._streams = streams_for(self._pair, self._settings, precision, progress)
+            yield Models(self._pair, self._streams)
+
+    def _stamp_of(self, run_id: str) -> tuple[int, int] | None:
+        """Changes when the run's weights are replaced."""
+        run = self._store.open(run_id)
+        folder = run.adapter or run.model
+        if folder is None:
+            return None
+        found = next(folder.glob("*.safetensors")).stat()
+        return found.st_mtime_ns, found.st_size

@@ -1,0 +1,123 @@
+"""One run on one node or several: what each process does, the first time and after the cluster lost one of them."""
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed
+
+import medqa_core
+from medqa_core.cluster.job import Job
+from medqa_core.cluster.nodes.run_workspace import at_hand, heeding
+from medqa_core.cluster.storage import Storage
+from medqa_core.foundation.errors import InputError, MedQAError
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.queue import write_status
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.status_writer import GRACE_SECONDS, is_main
+from medqa_core.runs.store.run_store import RunStore
+from medqa_core.training.loop import OnStep, unheard
+from medqa_core.training.stop import StopFlag
+from medqa_core.training.train import resume
+
+AGAIN = ("fault", "killed", None)
+"""Causes of a failure after which another attempt may end otherwise: a process that lost its peers fails like this."""
+
+
+def train(values: dict[str, Any]) -> None:
+    """What every worker of a training does; Ray has made them one process group."""
+    job = Job.read(values)
+    attend(job, job.name, [job.name])
+
+
+def attend(
+    job: Job,
+    run_id: str,
+    requests: list[str],
+    *,
+    make: Callable[[RunStore], Run] | None = None,
+    on_validation: OnStep = unheard,
+    at_end: Callable[[Run], object] = lambda _: None,
+) -> None:
+    """Train the run from where it stands; nothing where it has ended already.
+
+    Args:
+        job: what was handed over.
+        run_id: which run of it.
+        requests: names under which a stop may be asked for in the storage.
+        make: makes the run where the storage does not hold it yet; None where the launcher did.
+        on_validation: as for `resume`.
+        at_end: gets the run in the main process when the training has ended, before its last copy is made.
+
+    Raises:
+        InputError: this node has another version of the program, or not the storage.
+        MedQAError: several processes train, and this one cannot go on; the run says why.
+    """
+    if job.version != medqa_core.__version__:
+        raise InputError(
+            f"{socket.gethostname()} has version {medqa_core.__version__} of MedQA Lab, the launcher {job.version}: "
+            "install the same everywhere."
+        )
+    storage, stop, main = Storage.at(job.storage), StopFlag(), is_main()
+    with at_hand(storage, run_id, Settings.from_environment(), main=main) as here:
+        store = RunStore(here.reports)
+        run = make(store) if make is not None and not store.path(run_id).exists() else store.open(run_id)
+        over = has_ended(run)
+        _leave_group()
+        if over:
+            return
+        take(run)
+        with heeding(storage, requests, stop) if main else nullcontext():
+            try:
+                resume(run, here, on_validation=on_validation, stop=stop)
+            except MedQAError:
+                if _together():  # the others wait for this process: only Ray can end them
+                    raise
+        if main:
+            at_end(run)
+
+
+def has_ended(run: Run) -> bool:
+    """Whether an earlier attempt has ended the run in a way that another one would not change."""
+    status = run.status()
+    if status is None or status.started_at is None:
+        return False
+    return status.state in ("completed", "stopped") or (status.state == "failed" and status.cause not in AGAIN)
+
+
+def take(run: Run) -> None:
+    """Say that this process trains the run from here on: Ray has ended those that did."""
+    before, moment = run.status() or Status(state="running"), now()
+    changes: dict[str, Any] = {"process": ProcessIdentity.current(), "stage": "starting", "error": None, "cause": None}
+    changes |= {"heartbeat": moment, "next_heartbeat": moment + timedelta(seconds=GRACE_SECONDS), "finished_at": None}
+    write_status(run.folder, before.model_copy(update={**changes, "state": "running"}))
+
+
+def _together() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _leave_group() -> None:
+    """Wait until every process has its copy, then leave the group that Ray has made; the environment still names it.
+
+    From there on everything is as under `accelerate launch`, which makes the group when the model is there: a library
+    that saves a converted model inside a group does so in its first process only, and each node needs one. The new
+    group meets at another port: at the old one it would find what the first group left there.
+    """
+    if not _together() or not torch.distributed.is_initialized():
+        return
+    port = [_free_port()]
+    torch.distributed.broadcast_object_list(port, src=0)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+    os.environ["MASTER_PORT"] = str(port[0])
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("", 0))
+        return int(found.getsockname()[1])

@@ -1,0 +1,100 @@
+"""Grounded answers as rows, and what they are judged against: the base's and the fine-tuned model's on the same page.
+
+Eight comparisons are made, four metrics with two models. They are a family of their own: their p-values are corrected
+together (Holm), whatever the fine-tuning's primary metric showed.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from medqa_core.data.overlap import CopyIndex
+from medqa_core.data.pairs import Pair, references_of
+from medqa_core.data.split import Split
+from medqa_core.evaluation.judge import Item, Paired, judge_all
+from medqa_core.evaluation.rows import answer_columns
+from medqa_core.evaluation.rule import with_p
+from medqa_core.evaluation.tables import SCORES, Metrics
+from medqa_core.runs.artifacts.predictions import SIDES
+from medqa_core.runs.schema.evaluation import Grounded, holm
+
+WEIGHTS = ("base_sha256", "fine_tuned_sha256")
+SAME = (*WEIGHTS, "decoding")
+"""What two protocols must say alike for their answers to be compared."""
+
+
+def grounded_rows(
+    parts: Split,
+    asked: Sequence[Pair],
+    pairs: Sequence[Pair],
+    answers: Sequence[str],
+    tokens: Sequence[int],
+    passages: Sequence[Sequence[str]],
+) -> pd.DataFrame:
+    """One row a question, in the columns of `runs.grounded.SCHEMA`.
+
+    Args:
+        parts: the run's split.
+        asked: those of its test questions that were answered, in the order of the others.
+        pairs: all pairs of the data set: where a question has several answers, the best one counts.
+        answers: as text.
+        tokens: generated, a question.
+        passages: ids of the training questions whose answers were read, best first.
+    """
+    copies = CopyIndex((one.id, one.answer) for one in parts.train)
+    return pd.DataFrame(
+        {
+            "question_id": [q.id for q in asked],
+            "group_id": [parts.groups[q.id] for q in asked],
+            **answer_columns(answers, references_of(asked, pairs), copies),
+            "tokens": list(tokens),
+            "passages": [list(ids) for ids in passages],
+        }
+    )
+
+
+def comparable(protocol: Mapping[str, str], other: Mapping[str, str], names: Collection[str] = SAME) -> bool:
+    """Whether two protocols name the same weights, and the same decoding of them."""
+    return all(protocol.get(name) == other.get(name) for name in names)
+
+
+def judged_again(before: Grounded | None, rows: pd.DataFrame | None, grounded: pd.DataFrame | None) -> Grounded | None:
+    """`before` with the verdicts that its rows give; as it is where either model's rows cannot be read."""
+    if before is None or rows is None or grounded is None:
+        return before
+    found = judge_grounded(rows, grounded)
+    return before.model_copy(update={f"against_{side}": metrics for side, metrics in found.items()})
+
+
+def judge_grounded(rows: pd.DataFrame, grounded: pd.DataFrame) -> dict[str, Metrics]:
+    """The grounded answers against those of each side, on the same questions; whole topics are resampled.
+
+    Args:
+        rows: the columns of `runs.predictions.SCHEMA`. A score that is null throughout, as in older runs, is not
+            compared.
+        grounded: those of `runs.grounded.SCHEMA`.
+
+    Returns:
+        By side and metric; `fine_tuned` of a metric is the grounded answers' value, `base` that of the side.
+    """
+    both = grounded.merge(rows, on="question_id", suffixes=("", "_of_side"), validate="one_to_one")
+    groups = both["group_id"].astype(str).tolist()
+    places, items = [], []
+    for side in SIDES:
+        for name in SCORES:
+            theirs, ours = (
+                pd.to_numeric(both[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+                for column in (f"{side}_{name}", name)
+            )
+            if np.isfinite(theirs).any() and np.isfinite(ours).any():
+                places.append((side, name))
+                items.append(Item(name, Paired.of(theirs, ours, np.ones(len(both)), groups)))  # type: ignore[arg-type]
+    judged = dict(zip(places, judge_all(items), strict=True))
+    tests = {f"{side} {name}": metric.p for (side, name), metric in judged.items() if metric.p is not None}
+    adjusted = holm(tests)
+    found: dict[str, Metrics] = {side: {} for side in SIDES}
+    for (side, name), metric in judged.items():
+        p = adjusted.get(f"{side} {name}")
+        found[side][name] = metric if p is None else with_p(name, metric, p, len(tests))
+    return found

@@ -1,0 +1,108 @@
+"""The base and the fine-tuned model of one run, on one set of base weights where the run is an adapter."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from peft import PeftModel
+
+from medqa_core.foundation.errors import ModelError, ModelUnavailable
+from medqa_core.foundation.files import sha256
+from medqa_core.foundation.paths import resolve_inside
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.adapter import check_adapter
+from medqa_core.models.loader import LoadedModel, load, locate, pick_device
+from medqa_core.models.memory import require_memory
+from medqa_core.models.prompt import PromptKind, kind_for
+from medqa_core.models.silence import quiet
+from medqa_core.runs.run import Run
+
+Side = Literal["base", "fine_tuned"]
+SIDES: tuple[Side, Side] = ("base", "fine_tuned")
+
+
+@dataclass
+class ModelPair:
+    """Both models of a run, ready to compute. Not thread-safe: one caller at a time holds it."""
+
+    run_id: str
+    base: LoadedModel
+    adapted: Any
+    """A PeftModel around the base's weights, or the whole fine-tuned model."""
+    adapter_sha256: str
+    prompt: PromptKind
+
+    @property
+    def tokenizer(self) -> Any:
+        """The one tokenizer of both models."""
+        return self.base.tokenizer
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether one set of base weights serves both sides."""
+        return isinstance(self.adapted, PeftModel)
+
+    @contextmanager
+    def side(self, side: Side) -> Iterator[Any]:
+        """The model of one side; its adapter is off inside the block when it is the base."""
+        if side == "fine_tuned":
+            yield self.adapted
+        elif self.shares_weights:
+            with self.adapted.disable_adapter():
+                yield self.adapted
+        else:
+            yield self.base.model
+
+
+def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> ModelPair:
+    """The models of `run`.
+
+    Raises:
+        ModelUnavailable: the run has no model of its own, or its base is not in reach.
+        ModelError: the adapter is damaged or was trained on another base, or two whole models do not fit into memory.
+        OutsideStore: a file of the fine-tuned model is a link out of its folder.
+    """
+    record = run.record
+    if record.base_model is None or (run.adapter is None and run.model is None):
+        raise ModelUnavailable(f"{run.id} holds no model: it can be read but not asked.")
+    if run.adapter is None and run.model is not None:
+        located = locate(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
+        folders = {located.name: located.folder, f"{run.id}/model": run.model}
+        require_memory(run.id, folders, device=pick_device(), progress=progress)
+    base = load(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
+    if record.base_model.sha256 and record.base_model.sha256 != base.sha256:
+        raise ModelError(
+            f"{run.id} was trained on a base with SHA-256 {record.base_model.sha256[:12]}…, "
+            f"but {base.name} here has {base.sha256[:12]}…; its answers would not be the run's."
+        )
+    if run.adapter is not None:
+        progress("loading the adapter")
+        weights = run.adapter / "adapter_model.safetensors"
+        adapted = _with_adapter(base.model, run)
+    else:
+        assert run.model is not None
+        progress("loading the fine-tuned model")
+        for path in run.model.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
+            resolve_inside(run.model, path.name)
+        weights = run.model / "model.safetensors"
+        adapted = load(str(run.model), settings=settings, device=base.device, progress=progress).model
+    prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
+    return ModelPair(run.id, base, adapted, sha256(weights), prompt)
+
+
+def _with_adapter(model: Any, run: Run) -> Any:
+    assert run.adapter is not None
+    check_adapter(run.adapter, f"{run.id}: its adapter")
+    try:
+        with quiet():
+            # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
+            warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
+            adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)
+    except UserWarning as error:
+        raise ModelError(f"{run.id}: its adapter is incomplete; restore it or train the run again.") from error
+    except Exception as error:  # peft and what it uses read a foreign file here, each with errors of its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{run.id}: its adapter cannot be loaded on this base: {reason}") from error
+    return adapted.eval()

@@ -1,0 +1,50 @@
+"""`int8.json`: what 8-bit weights cost in quality, measured on the run's own test questions."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from medqa_core.runs.run import read_beside
+from medqa_core.runs.schema.record import Line, Record
+
+INT8 = "int8.json"
+
+
+class Change(Record):
+    """One measure with float32 and with int8 weights, on the same questions."""
+
+    float32: float
+    int8: float
+    difference: float
+    """int8 − float32."""
+    ci: tuple[float, float] | None = None
+    """95% interval of the difference, whole topics resampled; None for too few topics."""
+
+
+class SideCost(Record):
+    """What int8 changes for one model."""
+
+    same: float = Field(ge=0, le=1)
+    """Share of the questions whose answer is the same to the last token."""
+    loss: Change
+    """Nats a token of the reference answer."""
+    rougeL: Change  # noqa: N815
+
+
+class Int8Cost(Record):
+    """The whole of `int8.json`."""
+
+    schema_version: Literal[1] = 1
+    questions: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    engine: Line
+    base_sha256: Line
+    fine_tuned_sha256: Line
+    base: SideCost
+    fine_tuned: SideCost
+
+
+def read_int8(folder: Path, problems: list[str] | None = None) -> Int8Cost | None:
+    """The run's measured cost of int8; None where it is missing, or cannot be read, which is added to `problems`."""
+    return read_beside(folder, INT8, Int8Cost, problems)

@@ -1,0 +1,51 @@
+"""`grounded.parquet`: one row a test question, the answer that was given after reading passages."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from medqa_core.runs.artifacts.parquet import read_rows, write_rows
+from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT
+
+GROUNDED = "grounded.parquet"
+SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("group_id", pa.string()),
+        ("answer", pa.string()),
+        ("rouge1", pa.float64()),
+        ("rouge2", pa.float64()),
+        ("rougeL", pa.float64()),
+        ("token_f1", pa.float64()),
+        ("tokens", pa.int64()),  # tokens generated
+        ("repetition", pa.float64()),  # share of the answer's 4-word runs that it had already used
+        ("copied_share", pa.float64()),  # share of the answer's words copied from one training answer
+        ("nearest", pa.string()),  # id of the training question whose answer that is
+        ("passages", pa.list_(pa.string())),  # ids of the training questions whose answers were read, best first
+    ]
+)
+
+
+def write_grounded(run_folder: Path, rows: pd.DataFrame) -> None:
+    """Replace the run's grounded answers; `rows` has the columns of SCHEMA."""
+    table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+    write_rows(run_folder / GROUNDED, table)
+
+
+def read_grounded(run_folder: Path) -> pd.DataFrame:
+    """The run's grounded answers with the columns of SCHEMA; a column that the file lacks is all null.
+
+    Raises:
+        UnreadableFile: missing, too large, or not a Parquet file with a `question_id`.
+        OutsideStore: a link that leaves the run folder.
+    """
+    return read_rows(
+        run_folder,
+        GROUNDED,
+        SCHEMA,
+        required=("question_id",),
+        size=READ_LIMIT,
+        rows=ROW_LIMIT,
+        lacking="this run has no grounded answers to show.",
+    )

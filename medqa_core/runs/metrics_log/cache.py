@@ -1,0 +1,152 @@
+"""Long curves that were read before: in memory, and in `MEDQA_CACHE` as arrays that are mapped and not read.
+
+Nothing here is trusted over the file. What is kept serves while the file is the same one, has not become shorter, and
+starts and ends, as far as it was read, as it did; else it is dropped and the file read anew.
+"""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.files import read_json, sha256_text, write_folder, write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.metrics_log.parsed_log import Log, Rows
+from medqa_core.runs.metrics_log.rows import HEIGHT, SPLITS
+from medqa_core.runs.schema.record import Record
+
+CACHED_FROM = 4 * 2**20
+"""Bytes from which a file is worth keeping: a smaller one is parsed in a few hundredths of a second."""
+IN_MEMORY = 4
+ON_DISK = 24
+GROWN = 1.1
+"""The copy on the disk is written anew once so many times its bytes were read."""
+SAMPLE = 2**16
+"""Bytes that are compared at each end."""
+
+
+class Stamp(Record):
+    """Which file a log was read from, and how far."""
+
+    format: Literal[1] = 1
+    """Counts up with every change of what a log is or of how a line is read."""
+    device: int
+    inode: int
+    size: int
+    modified: int
+    parsed: int
+    odd: int
+    sample: str
+
+    @classmethod
+    def of(cls, file: BinaryIO, log: Log) -> "Stamp":
+        """What would tell a later reader that the file still begins with this log."""
+        now = os.fstat(file.fileno())
+        return cls(
+            device=now.st_dev,
+            inode=now.st_ino,
+            size=now.st_size,
+            modified=now.st_mtime_ns,
+            parsed=log.parsed,
+            odd=log.odd,
+            sample=_sample(file, log.parsed),
+        )
+
+    def fits(self, file: BinaryIO) -> bool:
+        """Whether the file is the same one and has only grown."""
+        now = os.fstat(file.fileno())
+        same = (now.st_dev, now.st_ino) == (self.device, self.inode)
+        grown = now.st_size > self.size or (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+        return same and grown and self.sample == _sample(file, self.parsed)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    stamp: Stamp
+    log: Log
+    on_disk: int = 0
+    """Bytes of the file that the copy on the disk stands for."""
+
+
+_lock = threading.Lock()  # one reader at a time: many visitors of one run would each parse it
+_memory: OrderedDict[Path, _Kept] = OrderedDict()
+
+
+def log_of(path: Path, file: BinaryIO) -> Log:
+    """The log of the opened file at `path`, a real path, up to its last whole line."""
+    with _lock:
+        kept = _memory.pop(path, None)
+        if kept is None or not kept.stamp.fits(file):
+            kept = _load(path, file)
+        log = kept.log if kept else Log()
+        log.read_on(file)
+        kept = _Kept(Stamp.of(file, log), log, kept.on_disk if kept else 0)
+        if log.parsed > GROWN * kept.on_disk and _save(path, kept):
+            kept = _Kept(kept.stamp, log, log.parsed)
+        _memory[path] = kept
+        while len(_memory) > IN_MEMORY:
+            _memory.popitem(last=False)
+        return log.snapshot()
+
+
+def forget() -> None:
+    """Drop what is in memory."""
+    with _lock:
+        _memory.clear()
+
+
+def _folder(path: Path) -> Path:
+    return Settings.from_environment().cache / "series" / sha256_text(str(path))[:32]
+
+
+def _load(path: Path, file: BinaryIO) -> _Kept | None:
+    try:
+        folder = _folder(path)
+        stamp = Stamp.model_validate(read_json(folder / "stamp.json"))
+        if not stamp.fits(file):
+            return None
+        blocks = [np.asarray(np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)) for split in SPLITS]
+    except (MedQAError, ValidationError, OSError, ValueError, EOFError):  # absent, damaged, or of another version
+        return None
+    if any(block.dtype != np.float64 or block.ndim != 2 or block.shape[0] != HEIGHT for block in blocks):
+        return None
+    return _Kept(stamp, Log(Rows(blocks[0]), Rows(blocks[1]), stamp.odd, stamp.parsed), stamp.parsed)
+
+
+def _save(path: Path, kept: _Kept) -> bool:
+    def fill(temporary: Path) -> None:
+        for split, rows in zip(SPLITS, (kept.log.train, kept.log.validation), strict=True):
+            np.save(temporary / f"{split}.npy", rows.block)
+        write_json(temporary / "stamp.json", kept.stamp.model_dump())
+
+    try:
+        folder = _folder(path)
+        write_folder(folder, fill)
+    except (MedQAError, OSError):  # without a cache it is merely slower
+        return False
+    _prune(folder.parent)
+    return True
+
+
+def _prune(parent: Path) -> None:
+    with suppress(OSError):
+        found = sorted(parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for old in found[ON_DISK:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _sample(file: BinaryIO, parsed: int) -> str:
+    file.seek(0)
+    digest = hashlib.sha256(file.read(min(SAMPLE, parsed)))
+    file.seek(max(0, parsed - SAMPLE))
+    digest.update(file.read(min(SAMPLE, parsed)))
+    return digest.hexdigest()

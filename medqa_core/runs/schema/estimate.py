@@ -1,0 +1,32 @@
+"""What a fine-tune will cost, from a few measured steps."""
+
+from pydantic import Field
+
+from medqa_core.runs.schema.record import Line, Record
+
+
+class Range(Record):
+    """A quantity with the range in which it is expected."""
+
+    low: float = Field(ge=0)
+    middle: float = Field(ge=0)
+    high: float = Field(ge=0)
+
+
+class Estimate(Record):
+    """The plan of a fine-tune in figures. Times are in seconds, memory in bytes."""
+
+    device: Line
+    steps: int = Field(ge=1)
+    """Optimizer steps of the whole run."""
+    tokens: int = Field(ge=1)
+    """Tokens of the whole run, prompts included, padding not."""
+    truncated_share: float = Field(ge=0, le=1)
+    """Share of the training examples longer than `max_tokens`."""
+    measured_steps: int = Field(ge=1)
+    tokens_per_second: float = Field(gt=0)
+    train_seconds: Range
+    """Training with its validations."""
+    memory: int = Field(ge=0)
+    """Peak of the measured steps; longer batches to come may need more."""
+    memory_total: int = Field(ge=0)

@@ -1,0 +1,147 @@
+"""`run.json`: who, what, with what. Written once when a run starts; an imported run is marked as such."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from medqa_core.foundation.visible import plain
+from medqa_core.runs.schema.config import TrainConfig
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Line = Annotated[str, AfterValidator(plain), Field(max_length=2000)]
+"""Text that people read on one line; hostile characters are dropped when it is read."""
+
+
+class Record(BaseModel):
+    """Base of everything that is read from a run folder: unknown fields are left alone, NaN is refused."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class BaseModelRecord(Record):
+    """The model that was fine-tuned."""
+
+    id: Line
+    revision: Line | None = None
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    parameters: int | None = Field(None, ge=0)
+
+
+class SplitSizes(Record):
+    """Question-answer pairs in each part."""
+
+    train: int = Field(ge=0)
+    validation: int = Field(ge=0)
+    test: int = Field(ge=0)
+
+
+class OverlapRecord(Record):
+    """What the test set has in common with the training set."""
+
+    document: int = Field(ge=0)
+    """Test questions whose document is in the training set too; likewise the next three."""
+    focus: int = Field(ge=0)
+    question: int = Field(ge=0)
+    answer: int = Field(ge=0)
+    ngram13_any: float = Field(ge=0, le=1)
+    """Share of the test answers of which any run of 13 words stands in a training answer."""
+    ngram13_over_half: float = Field(ge=0, le=1)
+    """Share of the test answers of which more than half of these runs do; likewise over 80%."""
+    ngram13_over_80: float = Field(ge=0, le=1)
+
+
+class DataRecord(Record):
+    """The data and how they were split."""
+
+    source: Line
+    licence: Line | None = None
+    pairs_parsed: int | None = Field(None, ge=0)
+    pairs_answered: int | None = Field(None, ge=0)
+    duplicates_dropped: int | None = Field(None, ge=0)
+    split: SplitSizes | None = None
+    split_method: Line | None = None
+    split_hash: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    filters: list[Line] = []
+    truncated_share: float | None = Field(None, ge=0, le=1)
+    """Share of the training examples longer than `max_tokens`, whose end the model never saw."""
+    overlap: OverlapRecord | None = None
+    """None where it was not measured: older and imported runs."""
+
+
+class EnvironmentRecord(Record):
+    """The machine and the versions."""
+
+    device: Line | None = None
+    threads: int | None = Field(None, ge=1)
+    python: Line | None = None
+    torch: Line | None = None
+    transformers: Line | None = None
+    packages: dict[str, Line] = {}
+
+
+class Check(Record):
+    """One consistency check of an imported run."""
+
+    name: Line
+    passed: bool | None
+    """None: cannot be checked with what the source says."""
+    detail: Line
+
+
+class ImportRecord(Record):
+    """Where an imported run came from, word for word where it matters, and what it leaves out."""
+
+    format: Literal["summary", "trainer", "lm-eval"]
+    source: Line
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    figures: dict[str, float | int | Line] = {}
+    """Every figure the source states, by the field's usual name."""
+    sections: dict[str, list[Line]] = {}
+    """The source's own prose, by its headings; shown as a quotation and never as a finding."""
+    missing: list[Line] = []
+    checks: list[Check] = []
+
+
+class SweepRecord(Record):
+    """The sweep that a run is a trial of."""
+
+    id: Line
+    trial: int = Field(ge=1)
+    parameters: dict[str, float | int | Line] = {}
+    """The configuration's fields that the sweep varies, with this trial's values."""
+
+
+def _utc(value: object) -> object:
+    """A date without a zone is taken as UTC, so that an imported one can be compared with ours."""
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return value
+
+
+class RunRecord(Record):
+    """The whole of `run.json`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    number: int | None = Field(None, ge=0)
+    title: Line
+    objective: Line = ""
+    kind: Literal["finetune", "imported"]
+    created_at: Annotated[AwareDatetime, BeforeValidator(_utc)]
+    config: TrainConfig | None = None
+    """None for an imported run, whose settings are in `imported.figures`."""
+    base_model: BaseModelRecord | None = None
+    data: DataRecord | None = None
+    environment: EnvironmentRecord = EnvironmentRecord()
+    prompt: Line | None = None
+    """How a question is put to the fine-tuned model: `chat` (the model's template) or `plain`."""
+    code_version: Line | None = None
+    imported: ImportRecord | None = None
+    sweep: SweepRecord | None = None
+    """None for a run of its own."""

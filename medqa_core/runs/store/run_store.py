@@ -1,0 +1,187 @@
+"""The run store: the list of runs, and the way to open one or make a new one."""
+
+import errno
+import os
+import shutil
+import stat
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
+from medqa_core.foundation.files import write_json
+from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
+from medqa_core.runs.run import LOG_TAIL, WEIGHTS, WRITE_UPS, Run, read_model
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import LIVE, now
+from medqa_core.runs.store import index
+from medqa_core.runs.store.index import Known, RunEntry, Stamp
+
+__all__ = ["LOG_TAIL", "WRITE_UPS", "Run", "RunEntry", "RunStore", "read_model"]
+
+INDEXED_FROM = 100
+"""Runs read at one listing from which the index is written: what fewer cost is not worth it."""
+
+
+class RunStore:
+    """All runs below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, Known] | None = None
+        self._lock = threading.Lock()
+
+    def list(self) -> list[RunEntry]:
+        """Every run, newest first; one that cannot be opened is listed with its problem.
+
+        Unchanged runs are not read again: a listing costs two `stat` calls a run, in a new process too where the
+        store is large enough for an index.
+        """
+        try:
+            with os.scandir(self.folder) as found:
+                links = {e.name: e.is_symlink() for e in found if not e.name.startswith(".") and _may_be_run(e)}
+        except OSError:
+            return []
+        with self._lock:
+            if self._known is None:  # a link is never taken from the index: it may lead elsewhere by now
+                self._known = {name: one for name, one in index.load(self.folder).items() if not links.get(name)}
+            known = {name: self._look(name) for name in links}
+            read = sum(self._known.get(name) is not one for name, one in known.items())
+            self._known = known
+            if read >= INDEXED_FROM:
+                index.save(self.folder, known)
+            entries = [one.now() for one in known.values()]
+        return sorted(entries, key=lambda entry: (entry.created_at, entry.id), reverse=True)
+
+    def open(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            InputError: not a run id.
+            RunNotFound: no such folder.
+            OutsideStore: the folder is a link that leaves the store.
+            UnreadableFile: its run.json cannot be read.
+        """
+        folder = self.path(run_id)
+        if not folder.is_dir():
+            raise RunNotFound(f"There is no run {run_id!r} in the store; `python -m medqa_core runs` lists them.")
+        return Run(folder, read_model(folder, "run.json", RunRecord))
+
+    def path(self, run_id: str) -> Path:
+        """The folder that `run_id` has or would have; not its target where it is a link out of the store."""
+        return resolve_inside(self.folder, check_run_id(run_id))
+
+    def create(self, record: RunRecord, fill: Callable[[Path], object] | None = None) -> Run:
+        """Make the folder of a new run: its run.json and what `fill(folder)` writes, complete or absent.
+
+        Raises:
+            InputError: the id is taken or not valid.
+            RunError: the store cannot be written.
+        """
+        folder = self.path(record.id)
+        temporary = self.folder / f".{record.id}.{uuid.uuid4().hex}.tmp"
+        self.refuse_taken(record.id)
+        try:
+            temporary.mkdir(parents=True)
+            write_json(temporary / "run.json", record.model_dump(mode="json"))
+            if fill is not None:
+                fill(temporary)
+            os.rename(temporary, folder)  # fails where another process was first: its folder is not empty
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and os.path.lexists(folder):
+                raise _taken(record.id) from error
+            raise RunError(f"The run store {self.folder.name} cannot be written: {error.strerror or error}.") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return Run(folder, record)
+
+    def draft(self, config: TrainConfig, run_id: str | None = None) -> RunRecord:
+        """The record of a new run with what is known before its model and data are read. Nothing is written."""
+        return RunRecord(
+            id=run_id or self.free_id(config.preset),
+            number=self.next_number(),
+            title=config.title,
+            objective=config.objective,
+            kind="finetune",
+            created_at=now(),
+            config=config,
+        )
+
+    def complete(self, run: Run, record: RunRecord) -> None:
+        """Replace the record of a queued run by the one that its worker made."""
+        write_json(run.folder / "run.json", record.model_dump(mode="json"))
+        run.record = record
+
+    def refuse_taken(self, run_id: str) -> None:
+        """Do nothing if a run may be called that.
+
+        Raises:
+            InputError: the id is taken or not valid.
+        """
+        if os.path.lexists(self.path(run_id)) or os.path.lexists(self.folder / run_id):
+            raise _taken(run_id)
+
+    def next_number(self) -> int:
+        """One more than the highest number of any run."""
+        return max((entry.number or 0 for entry in self.list()), default=0) + 1
+
+    def free_id(self, wanted: str) -> str:
+        """`wanted`, or `wanted-2`, `wanted-3`, … if it is taken."""
+        taken = {entry.id for entry in self.list()}
+        return next(c for n in range(1, len(taken) + 2) if (c := wanted if n == 1 else f"{wanted}-{n}") not in taken)
+
+    def _look(self, name: str) -> Known:
+        stamp = index.stamp(f"{self.folder}/{name}")  # joined as text: pathlib takes longer than the two `stat` calls
+        known = self._known.get(name) if self._known else None
+        return known if known is not None and known.stamp == stamp else self._read(name, stamp)
+
+    def _read(self, name: str, stamp: Stamp) -> Known:
+        try:
+            run = self.open(name)
+            status = run.status() if run.record.kind == "finetune" else None
+            state = run.state if status is None else status.state
+            problem = "; ".join(run.problems) or None
+            r = run.record
+            base = r.base_model.id if r.base_model else None
+            entry = RunEntry(name, r.title, r.kind, state, r.created_at, r.number, problem, base)
+            return Known(stamp, entry, status if status and state in LIVE else None)
+        except (RunError, InputError, OSError) as error:
+            shown = name if RUN_ID.fullmatch(name) else ascii(shorten(name))
+            return Known(stamp, RunEntry.unreadable(shown, str(error)))
+
+
+def _may_be_run(found: "os.DirEntry[str]") -> bool:
+    return found.is_symlink() or found.is_dir()
+
+
+def _taken(run_id: str) -> InputError:
+    return InputError(f"run id: {run_id!r} is taken; choose another one with --run-id.")
+
+
+def answerable(store: RunStore) -> list[RunEntry]:
+    """The runs that hold a model to ask, newest first."""
+    return [entry for entry in store.list() if entry.base_model is not None and _holds_model(store, entry.id)]
+
+
+def _holds_model(store: RunStore, run_id: str) -> bool:
+    for name, file in WEIGHTS.items():
+        folder = f"{store.folder}/{run_id}/{name}"
+        modes = _mode(folder), _mode(f"{folder}/{file}")
+        if stat.S_ISDIR(modes[0]) and stat.S_ISREG(modes[1]):
+            return True
+        if any(map(stat.S_ISLNK, modes)):  # which may lead anywhere
+            try:
+                run = store.open(run_id)
+            except (RunError, InputError):
+                return False
+            return bool(run.adapter or run.model)
+    return False
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return 0

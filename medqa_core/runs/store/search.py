@@ -1,0 +1,41 @@
+"""Finding runs in a store of thousands: what matches, in which order, and how many of them a browser is sent."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from medqa_core.runs.store.index import RunEntry
+
+MOST_OFFERED = 200
+"""Runs that a list offers. Of more the first ones are, and words find the others."""
+
+Order = Callable[[RunEntry], Any]
+ORDERS: dict[str, tuple[Order, bool]] = {
+    "newest first": (lambda entry: (entry.created_at, entry.id), True),
+    "oldest first": (lambda entry: (entry.created_at, entry.id), False),
+    "by id": (lambda entry: entry.id.casefold(), False),
+    "by title": (lambda entry: (entry.title.casefold(), entry.id), False),
+    "by base model": (lambda entry: ((entry.base_model or "~").casefold(), entry.id), False),
+}
+
+
+def matching(entries: Iterable[RunEntry], words: str) -> list[RunEntry]:
+    """Those that have every one of the words in their id, title, state, kind or base model."""
+    wanted = words.casefold().split()
+    return [entry for entry in entries if not wanted or all(word in _text(entry) for word in wanted)]
+
+
+def ordered(entries: Iterable[RunEntry], order: str) -> list[RunEntry]:
+    """The entries in one of `ORDERS`."""
+    key, reverse = ORDERS[order]
+    return sorted(entries, key=key, reverse=reverse)
+
+
+def offered(entries: Sequence[RunEntry], keep: Iterable[str] = ()) -> list[str]:
+    """The ids of the first `MOST_OFFERED`, and of those to keep: what is chosen stays on offer."""
+    ids = [entry.id for entry in entries[:MOST_OFFERED]]
+    there = set(ids)
+    return [*ids, *(one for one in dict.fromkeys(keep) if one not in there)]
+
+
+def _text(entry: RunEntry) -> str:
+    return f"{entry.id}\n{entry.title}\n{entry.state}\n{entry.kind}\n{entry.base_model or ''}".casefold()

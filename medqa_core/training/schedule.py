@@ -1,0 +1,81 @@
+"""Which examples each optimizer step sees, and at what learning rate: a function of the configuration alone.
+
+Nothing here has a state: the sampler's position is the number of the step, so a resumed run sees what the
+uninterrupted one would have seen.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+
+from medqa_core.runs.schema.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a fine-tune, counted from 1."""
+
+    config: TrainConfig
+    lengths: tuple[int, ...]
+    """Tokens of each training example."""
+
+    @classmethod
+    def of(cls, config: TrainConfig, lengths: Sequence[int]) -> "Plan":
+        """The plan for training examples of these lengths."""
+        return cls(config, tuple(lengths))
+
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps a pass over the training set; its last one may be smaller."""
+        return self.config.steps_per_epoch(len(self.lengths))
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.config.steps(len(self.lengths))
+
+    @cached_property
+    def total_tokens(self) -> int:
+        """Tokens of the whole run, padding not counted."""
+        whole, rest = divmod(self.total_steps, self.steps_per_epoch)
+        first = whole * self.steps_per_epoch
+        return whole * sum(self.lengths) + sum(self.tokens(first + n) for n in range(1, rest + 1))
+
+    def examples(self, step: int) -> list[int]:
+        """Indices of the training examples of a step, in their random order."""
+        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        order = _order(len(self.lengths), self.config.seed, epoch)
+        first = place * self.config.effective_batch
+        return list(order[first : first + self.config.effective_batch])
+
+    def tokens(self, step: int) -> int:
+        """Tokens of a step, padding not counted."""
+        return sum(self.lengths[index] for index in self.examples(step))
+
+    def seen(self, step: int) -> int:
+        """Examples seen after a step, repeats counted."""
+        epochs, place = divmod(step, self.steps_per_epoch)
+        return epochs * len(self.lengths) + min(place * self.config.effective_batch, len(self.lengths))
+
+    def epoch(self, step: int) -> float:
+        """Passes over the training set after a step."""
+        return self.seen(step) / len(self.lengths)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step: linear warm-up to the peak, then the schedule; never 0."""
+        config = self.config
+        if step <= config.warmup_steps:
+            return config.learning_rate * step / config.warmup_steps
+        done = (step - config.warmup_steps - 1) / max(1, self.total_steps - config.warmup_steps)
+        factor = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}
+        return config.learning_rate * factor[config.schedule]
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> tuple[int, ...]:
+    """A permutation that only the seed and the number of the epoch decide; no global generator is touched."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    return tuple(torch.randperm(count, generator=generator).tolist())

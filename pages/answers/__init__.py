@@ -1,0 +1,1 @@
+"""Answers: what does each model answer?"""

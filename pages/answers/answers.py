@@ -1,0 +1,116 @@
+"""Answers: what does each model answer?"""
+
+from math import ceil
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from medqa_core.foundation.format import count
+from medqa_core.report import answer_rows
+from medqa_core.report.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
+from pages.answers.cards import HIGHLIGHTS, cards
+from pages.shared import charts, metric_charts, notices, run_picker
+from pages.shared.markup import answer, note
+from pages.shared.store import question_texts
+
+A_PAGE = 10
+
+run = run_picker.head("What does each model answer?")
+
+
+def answers(rows: pd.DataFrame) -> None:
+    """The tally, the gain by question, and the questions themselves."""
+    top = st.container()
+    filters, highlight = controls(rows)
+    with top:
+        overview(rows, filters.score)
+    texts, why = question_texts(run)
+    if texts is None:
+        notices.notice("Questions and references are shown by id only.", why)
+    kept = answer_rows.choose(rows, filters, texts)
+    note(f"{count(len(kept))} of {count(len(rows))} test questions. {HIGHLIGHTS[highlight]}")
+    if kept.empty:
+        notices.notice("No question fits these filters.", "Widen the search or take a filter away.")
+        return
+    pages = ceil(len(kept) / A_PAGE)
+    place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    start = (min(place, pages) - 1) * A_PAGE
+    shown = [{str(k): v for k, v in row.items()} for row in kept.iloc[start : start + A_PAGE].to_dict("records")]
+    cards(shown, texts, score=filters.score, highlight=highlight)
+    charts.download(
+        "Download these rows as CSV",
+        lambda: answer_rows.download(kept, texts),
+        f"{run.id}-answers.csv",
+        key="answers-csv",
+    )
+
+
+def overview(rows: pd.DataFrame, score: str) -> None:
+    """Who scores higher how often, as a sentence and as a bar a question."""
+    sentence = answer_rows.tally(rows, score)
+    answer(sentence)
+    differences = answer_rows.gain(rows, score)
+    if differences.notna().any():
+        order = "base − fine-tuned" if score == "loss" else "fine-tuned − base"
+        caption = f"Each bar is a test question: {SCORES[score]}, {order}; up is better."
+        charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
+
+
+def first_page() -> None:
+    """Another filter or order: start at its first page."""
+    st.session_state["page"] = 1
+
+
+BOUND: dict[str, Any] = {"bind": "query-params", "on_change": first_page}
+
+
+def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
+    """Search, filters and order; every choice is in the address."""
+    first = st.columns([3, 2, 2], gap="small")
+    search = first[0].text_input(
+        "Search",
+        key="q",
+        max_chars=answer_rows.LONGEST_SEARCH,
+        **BOUND,
+        placeholder="a word in question or answer",
+    )
+    order = first[1].selectbox("Order", ORDERS, key="order", **BOUND)
+    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", **BOUND)
+    with st.expander("More filters"):
+        second = st.columns(2, gap="small")
+        kinds, places = (answer_rows.values(rows, column) for column in ("question_type", "source"))
+        types = second[0].multiselect("Question type", kinds, key="type", **BOUND, placeholder="all")
+        sources = second[1].multiselect("Source", places, key="source", **BOUND, placeholder="all")
+        third = st.columns(2, gap="small")
+        measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES)[:1]
+        score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", **BOUND)
+        highlight = third[1].selectbox("Underline", list(HIGHLIGHTS), key="underline", bind="query-params")
+    return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
+
+
+def nothing() -> None:
+    """No predictions: why, and what makes them."""
+    if run.record.kind == "imported":
+        notices.notice(
+            "This run has no answers to show.",
+            "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
+            command="python -m medqa_core train --preset medquad-cpu",
+        )
+    elif notices.in_work(run):
+        notices.notice("No answers yet.", "Both models answer the test questions after training.")
+    else:
+        notices.notice(
+            "This run has no answers to show.",
+            "The evaluation writes them:",
+            command=f"python -m medqa_core evaluate {run.id}",
+        )
+
+
+predictions = run.predictions()
+if predictions is None or predictions.empty:
+    notices.watch(run, nothing)
+else:
+    notices.standing(run)
+    answers(predictions)
+notices.problems(run.problems)

@@ -1,0 +1,1 @@
+"""Ask: what do both models answer to your question?"""

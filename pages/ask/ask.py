@@ -1,0 +1,68 @@
+"""Ask: what do both models answer to your question?"""
+
+import importlib
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from medqa_core.runs.store.run_store import answerable
+from pages.ask.availability import widget_blocked
+from pages.shared import notices, run_picker, theme
+from pages.shared.markup import escape_markdown, html, note, rich
+from pages.shared.store import store
+
+NOTE = (
+    "A research demo, not medical advice: both models are small and make things up. "
+    "For your health ask a clinician; in an emergency call your local emergency number."
+)
+
+run = run_picker.head("What do both models answer?")
+note(NOTE)
+
+
+def widget() -> None:
+    """The question-and-answer widget, which the server builds when it is first opened.
+
+    `embedded` tells it to leave the note to this page and to fit its frame's height to itself.
+    """
+    query = urlencode({"run": run.id, "__theme": theme.mode(), "embedded": 1})
+    with st.container(key="widget"):
+        st.iframe(f"/qa/?{query}", alt="Ask both models: question, settings and both answers")
+
+
+def native() -> None:
+    """The comparison without the widget, and why."""
+    note(
+        "The question widget cannot be reached from your browser: this host does not pass on `/qa/`. Asked here, both "
+        "models answer all the same; the blind vote, the sources and the API are the widget's."
+    )
+    importlib.import_module("pages.ask.native").comparison(run.id)
+
+
+def no_model() -> None:
+    """Why this run cannot answer, and which can."""
+    why = (
+        "It was imported: its source gives figures, not the model."
+        if run.record.kind == "imported"
+        else "Its fine-tuned model has not been saved yet."
+        if notices.in_work(run)
+        else "Its folder holds neither an adapter nor a fine-tuned model."
+    )
+    notices.notice("This run cannot answer.", why)
+    able = [entry.id for entry in answerable(store())]
+    if able:
+        html("<p>These can:</p>")
+        for other in able[:20]:
+            st.button(f"Ask {escape_markdown(other)}", key=f"ask-{other}", on_click=run_picker.choose, args=(other,))
+    else:
+        html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
+        st.code("python -m medqa_core train --preset starter", language=None)
+
+
+if run.record.base_model is not None and (run.adapter or run.model):
+    if widget_blocked():
+        native()
+    else:
+        widget()
+else:
+    notices.watch(run, no_model)

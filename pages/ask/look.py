@@ -1,0 +1,117 @@
+"""How the Gradio widget looks: the app's palette on Gradio's parts, and how its frame fits the page."""
+
+from typing import Any
+
+import gradio as gr
+
+from pages.shared.theme import DARK, FONT, LIGHT, MONO
+
+THEME = gr.themes.Base(
+    font=[*(part.strip().strip("'") for part in FONT.split(","))],
+    font_mono=[*(part.strip().strip("'") for part in MONO.split(","))],
+    radius_size="sm",
+    spacing_size="sm",
+).set(
+    body_background_fill=LIGHT.paper,
+    body_background_fill_dark=DARK.paper,
+    body_text_color=LIGHT.text,
+    body_text_color_dark=DARK.text,
+    body_text_color_subdued=LIGHT.muted,
+    body_text_color_subdued_dark=DARK.muted,
+    background_fill_primary=LIGHT.paper,
+    background_fill_primary_dark=DARK.paper,
+    background_fill_secondary=LIGHT.panel,
+    background_fill_secondary_dark=DARK.panel,
+    block_background_fill=LIGHT.paper,
+    block_background_fill_dark=DARK.paper,
+    block_label_text_color=LIGHT.muted,
+    block_label_text_color_dark=DARK.muted,
+    block_info_text_color=LIGHT.muted,
+    block_info_text_color_dark=DARK.muted,
+    border_color_primary=LIGHT.rule,
+    border_color_primary_dark=DARK.rule,
+    block_border_color=LIGHT.rule,
+    block_border_color_dark=DARK.rule,
+    input_background_fill=LIGHT.panel,
+    input_background_fill_dark=DARK.panel,
+    input_border_color=LIGHT.muted,
+    input_border_color_dark=DARK.muted,
+    button_primary_background_fill=LIGHT.tuned,
+    button_primary_background_fill_dark=DARK.tuned,
+    button_primary_background_fill_hover=LIGHT.tuned,
+    button_primary_background_fill_hover_dark=DARK.tuned,
+    button_primary_text_color="#FFFFFF",
+    button_primary_text_color_dark=DARK.paper,
+    button_secondary_background_fill=LIGHT.panel,
+    button_secondary_background_fill_dark=DARK.panel,
+    button_secondary_text_color=LIGHT.text,
+    button_secondary_text_color_dark=DARK.text,
+    color_accent=LIGHT.link,
+    slider_color=LIGHT.tuned,
+    slider_color_dark=DARK.tuned,
+)
+
+CSS = f"""
+.gradio-container, .gradio-container main {{ padding: 2px !important; max-width: none !important; }}
+html.embedded {{ min-height: 0 !important; }}
+.embedded .gradio-container > .app {{ padding: 0 !important; }}
+.embedded #notice {{ display: none !important; }}
+.muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
+.dark .muted, .dark .card details {{ color: {DARK.muted}; }}
+.html-container {{ padding: 0 !important; }}
+.card details {{ padding: 2px 10px 8px; }}
+#question textarea {{ font-size: 1.15rem; }}
+#actions {{ align-items: center; }}
+#status {{ min-width: 200px !important; }}
+.card {{ gap: 0 !important; justify-content: flex-start; }}
+.card > * {{ flex: 0 0 auto !important; }}
+.who {{ border-top: 3px solid {LIGHT.rule}; padding: 6px 2px 4px; font-weight: 600; }}
+.dark .who {{ border-top-color: {DARK.rule}; }}
+.who.base {{ border-top: 3px dashed {LIGHT.base}; color: {LIGHT.base}; }}
+.dark .who.base {{ border-top-color: {DARK.base}; color: {DARK.base}; }}
+.who.fine_tuned {{ border-top-color: {LIGHT.tuned}; color: {LIGHT.tuned}; }}
+.dark .who.fine_tuned {{ border-top-color: {DARK.tuned}; color: {DARK.tuned}; }}
+.who.grounded {{ border-top: 3px dotted {LIGHT.grounded}; color: {LIGHT.grounded}; }}
+.dark .who.grounded {{ border-top-color: {DARK.grounded}; color: {DARK.grounded}; }}
+.spans {{ white-space: pre-wrap; color: {LIGHT.text}; margin: 4px 0; }}
+.dark .spans {{ color: {DARK.text}; }}
+mark {{ color: inherit; background: none; padding-bottom: 1px; }}
+mark.copied {{ border-bottom: 2px solid {LIGHT.worse}; }}
+mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
+.dark mark.copied, .dark mark.near {{ border-bottom-color: {DARK.worse}; }}
+.sources {{ padding: 6px 10px; font-size: .9rem; }}
+.sources ol {{ list-style: decimal; padding-left: 1.4em; margin: 4px 0; }}
+.sources a {{ color: {LIGHT.link}; text-decoration: underline; }}
+.dark .sources a {{ color: {DARK.link}; }}
+.card textarea {{ line-height: 1.55; }}
+.bad {{ color: {LIGHT.worse}; }}
+.dark .bad {{ color: {DARK.worse}; }}
+.referral {{ border-left: 4px solid {LIGHT.worse}; padding: 8px 12px; margin: 4px 0; }}
+.referral strong {{ font-size: 1.15rem; }}
+.referral p {{ margin: 8px 0 0; }}
+.dark .referral {{ border-left-color: {DARK.worse}; }}
+code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: anywhere; }}
+:focus-visible {{ outline: 2px solid {LIGHT.link} !important; outline-offset: 2px; }}
+.dark :focus-visible {{ outline-color: {DARK.link} !important; }}
+footer img, footer .divider {{ display: none !important; }}
+@media (prefers-reduced-motion: reduce) {{ * {{ animation: none !important; transition: none !important; }} }}
+"""
+
+FRAME = """
+(() => {
+  const root = document.documentElement, frame = window.frameElement;
+  if (frame === null || !new URLSearchParams(location.search).has("embedded")) return;
+  root.classList.add("embedded");
+  const fit = () => {
+    if (document.getElementById("question")) frame.style.height = Math.ceil(root.getBoundingClientRect().height) + "px";
+  };
+  new ResizeObserver(fit).observe(root);
+})();
+"""
+"""On the Ask page (`embedded` in the address, in a frame of this app) the note is the page's, and the frame is as high
+as what is in it. Opened by itself the widget shows its note whatever the address says."""
+
+HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}</script>'
+
+LOOK: dict[str, Any] = {"theme": THEME, "css": CSS, "head": HEAD}
+"""What Gradio takes where it mounts or launches."""

@@ -1,0 +1,70 @@
+"""The comparison in Streamlit's own parts, where the widget cannot be reached. Imports torch, so only when needed."""
+
+from html import escape
+
+import streamlit as st
+
+from medqa_core.answering.admission import visitor_address
+from medqa_core.answering.compare import Answer
+from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings
+from medqa_core.answering.service import Answers, Desk, paced
+from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
+from medqa_core.foundation.settings import Settings
+from pages.ask.text import meta, referred
+from pages.shared.markup import html
+
+REFRESH_SECONDS = 0.2
+CARDS = {"base": ("base", "○ Base model"), "fine_tuned": ("tuned", "● Fine-tuned model")}
+
+
+@st.cache_resource(show_spinner=False)
+def desk(settings: Settings) -> Desk:
+    """One for all visitors: one set of models in memory."""
+    return Desk(settings)
+
+
+def comparison(run_id: str) -> None:
+    """A question, and both answers as they grow; a press on Stop, or leaving the page, ends them."""
+    asking = desk(Settings.from_environment())
+    most = asking.limits.max_new_tokens
+    with st.form("native-ask", border=False):
+        question = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
+        greedy, length = st.columns(2)
+        temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 takes the likeliest word")
+        tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
+        asked = st.form_submit_button("Ask both models", type="primary")
+    line, cards = st.empty(), st.empty()
+    if not asked:
+        return
+    st.button("Stop")  # any press runs the page anew, which ends the loop below
+    try:
+        with line.container():
+            html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
+        chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
+        found = asking.answers(question, run_id, chosen, visitor=_visitor())
+        for answers in paced(found, REFRESH_SECONDS):
+            line.empty()
+            _draw(cards, answers)
+    except EmergencyDescribed:
+        with line.container():
+            html(referred())
+    except MedQAError as error:
+        with line.container():
+            html(f'<p role="alert" class="mq-worse">{escape(str(error))}</p>')
+
+
+def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
+    with place.container():
+        html('<div class="mq-cards">' + "".join(_card(side, answers[side]) for side in CARDS) + "</div>")  # type: ignore[index]
+
+
+def _card(side: str, answer: Answer) -> str:
+    kind, title = CARDS[side]
+    return (
+        f'<section class="mq-card {kind}"><h2>{title}</h2><div class="mq-text" tabindex="0" role="region" '
+        f'aria-label="{title[2:]}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
+    )
+
+
+def _visitor() -> str:
+    return visitor_address(st.context.ip_address, st.context.headers.get("X-Forwarded-For"))

@@ -1,0 +1,162 @@
+"""The Gradio widget at /qa/: one question, both models side by side. Built on the first request to it.
+
+It runs alone too: `python -m pages.ask.widget`, with `--share` for Gradio's public link.
+"""
+
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from medqa_core.answering.admission import WAITING
+from medqa_core.answering.emergency.quality import measured
+from medqa_core.answering.question import MAX_CHARACTERS
+from medqa_core.answering.service import Desk
+from medqa_core.foundation.settings import Settings
+from pages.ask.blind import CHOICES
+from pages.ask.events import Events, Parts
+from pages.ask.look import LOOK
+from pages.ask.text import NOTICE, about, status, who
+from pages.web.host_guard import Guard
+from pages.web.widget_guard import AskGuard
+
+EXAMPLES = (
+    "What are the symptoms of gout?",
+    "How is iron deficiency anemia treated?",
+    "What causes glaucoma?",
+    "How can the spread of influenza be prevented?",
+)
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
+SESSIONS = 200
+"""Visitors whose last answers are remembered, for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
+PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
+
+
+def build() -> FastAPI:
+    """The widget as an application of its own, for the app to mount."""
+    child = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, middleware=[Middleware(AskGuard)])
+    gr.mount_gradio_app(
+        child,
+        blocks(Settings.from_environment()),
+        path="/",
+        footer_links=["api"],
+        run_history=False,
+        allowed_paths=[],
+        show_error=False,
+        enable_monitoring=False,
+        **LOOK,
+    )
+    return child
+
+
+def blocks(settings: Settings) -> gr.Blocks:
+    """The widget's layout and what its parts do."""
+    desk = Desk(settings)
+    with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(NOTICE, elem_id="notice")
+        question = gr.Textbox(
+            label="Your question",
+            placeholder=EXAMPLES[0],
+            lines=2,
+            max_lines=4,
+            max_length=MAX_CHARACTERS,
+            elem_id="question",
+            autofocus=False,
+        )
+        with gr.Row(elem_id="actions"):
+            start = gr.Button("Ask both models", variant="primary", scale=0, min_width=180)
+            stop = gr.Button("Stop", scale=0, min_width=80)
+            blind = gr.Checkbox(False, label="Blind", info="hides whose answer is whose until you vote", min_width=150)
+            sourced = gr.Checkbox(False, label="With sources", info="a third answer, from passages", min_width=150)
+        line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
+        referral = gr.HTML("", elem_id="referral")
+        with gr.Row(equal_height=True):
+            left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("grounded", "third")
+        with gr.Row(visible=False, elem_id="vote") as ballot:
+            choices = {value: gr.Button(text, min_width=120) for value, text in CHOICES.items()}
+        gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
+        draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
+        with gr.Accordion("Settings", open=False):
+            run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked")
+            precision = gr.Radio(PRECISIONS, value="float32", label="Weights")
+            cost = gr.HTML("", elem_id="int8-cost")
+            with gr.Row():
+                temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 takes the likeliest word")
+                tokens = gr.Slider(16, desk.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens")
+                seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
+        with gr.Accordion("Who says what: a self-test", open=False):
+            prove = gr.Button("Compare the base column with a freshly loaded base", size="sm", elem_id="prove")
+            proof = gr.HTML("", elem_id="proof")
+        with gr.Accordion("About this demo", open=False):
+            gr.HTML(about(measured().sentence))
+        comparison = gr.State(None)
+        events = Events(desk, Parts(left, right, third, line, ballot, comparison))
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        triggers = [start.click, question.submit]
+        gr.on(triggers, events.screen, question, referral, queue=False, trigger_mode="once", **quiet)
+        asking = gr.on(
+            triggers,
+            events.ask,
+            [run, question, temperature, tokens, seed, precision, blind, sourced],
+            events.parts.all,
+            trigger_mode="once",
+            api_visibility="private",
+            show_progress="minimal",  # the place in the queue
+            show_progress_on=line,
+            **ONE_AT_A_TIME,
+        )
+        stop.click(lambda: status("Stopped."), None, line, cancels=[asking], queue=False, **quiet)
+        for value, button in choices.items():
+            button.click(events.voter(value), comparison, events.parts.all, queue=False, **quiet)
+        draw.click(events.test_question, run, [question, line], queue=False, **quiet)
+        prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
+        page.load(events.choices, None, run, queue=False, **quiet)
+        gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **quiet)
+        gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
+    # Not open: else a question sent to another of Gradio's addresses would pass by the queue.
+    page.state_session_capacity = SESSIONS
+    return page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+
+
+def _card(column: str, place: str) -> tuple[gr.Column, gr.HTML, gr.Textbox, gr.HTML]:
+    """A card: who answers, the answer, and the lines under it."""
+    with gr.Column(min_width=280, elem_classes="card", visible=place != "third") as card:
+        head = gr.HTML(who(column), elem_id=f"{place}-who")
+        answer = gr.Textbox(
+            label=f"{place.title()} answer",
+            show_label=False,
+            lines=8,
+            max_lines=24,
+            interactive=False,
+            buttons=["copy"],
+            elem_id=f"{place}-answer",
+        )
+        under = gr.HTML("", elem_id=f"{place}-meta")
+    return card, head, answer, under
+
+
+def main() -> None:
+    """Serve the widget alone."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m pages.ask.widget", description="The question widget by itself.")
+    parser.add_argument("--share", action="store_true", help="a public link through Gradio's servers, for 72 hours")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+    chosen = parser.parse_args()
+    hosts = ("*",) if chosen.share else None  # Gradio's servers choose the name of a public link
+    blocks(Settings.from_environment()).launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        share=chosen.share,
+        footer_links=["api"],
+        allowed_paths=[],
+        state_session_capacity=SESSIONS,
+        app_kwargs={"middleware": [Middleware(Guard, hosts=hosts), Middleware(AskGuard)]},
+        **LOOK,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Compare runs: what differs, and what came of it?"""

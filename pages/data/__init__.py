@@ -1,0 +1,1 @@
+"""Data: what is the model trained on, and does it leak?"""

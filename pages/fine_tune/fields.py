@@ -1,0 +1,156 @@
+"""The form's fields: which there are, how each is typed and what is wrong with it. All of it comes from TrainConfig."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from medqa_core.data.sources import SOURCES
+from medqa_core.foundation.errors import DataUnavailable, MedQAError
+from medqa_core.foundation.format import capital
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.checks import split_sizes
+from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.runs.schema.presets import CUSTOM, PRESETS, as_text, from_preset
+from medqa_core.runs.schema.record import SplitSizes
+from pages.shared.markup import escape_markdown, html, rich
+
+PRESET = "fine-tune preset"
+"""The session's key of the preset that was picked."""
+
+MAIN = (
+    ("title", "dataset", "base_model", "method"),
+    ("train_size", "epochs", "max_tokens", "learning_rate"),
+    ("batch_size", "accumulation", "seed", "primary_metric"),
+)
+"""The rows of fields that are always in sight."""
+THEMES: dict[str, tuple[str, ...]] = {
+    "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
+    "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
+    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "pass_tokens"),
+    "Validation, checkpoints and evaluation": (
+        "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens", "objective",
+    ),
+}  # fmt: skip
+"""The other fields, by what they are about."""
+
+SUGGESTED: dict[str, tuple[str, ...]] = {
+    "dataset": SOURCES,
+    "base_model": tuple(dict.fromkeys(from_preset(name).base_model for name in (CUSTOM, *PRESETS))),
+}
+"""Fields that take any text but mostly one of a few."""
+NONE = "none"
+"""How None is typed, as on the command line."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the form: the configuration or what keeps it from being one, by field."""
+
+    config: TrainConfig | None
+    problems: dict[str, str]
+    sizes: SplitSizes | None = None
+    """Examples of each part, where the data could be read at once."""
+
+
+def key(name: str) -> str:
+    """The session's key of a field."""
+    return f"fine-tune {name}"
+
+
+def fill(config: TrainConfig) -> None:
+    """Put a configuration into the form; for a button's callback."""
+    st.session_state[PRESET] = config.preset if config.preset in PRESETS else CUSTOM
+    for name in TrainConfig.model_fields:
+        if name != "preset":
+            st.session_state[key(name)] = typed(name, getattr(config, name))
+
+
+def preset_picked() -> None:
+    """Put the picked preset's values into the form."""
+    fill(from_preset(st.session_state[PRESET]))
+
+
+def read(settings: Settings) -> Form:
+    """The form as it stands; a first visit finds the preset `starter`."""
+    if any(key(name) not in st.session_state for name in TrainConfig.model_fields if name != "preset"):
+        fill(from_preset("starter"))
+    values = {n: value_of(n, st.session_state[key(n)]) for n in TrainConfig.model_fields if n != "preset"}
+    problems = {}
+    for name, value in values.items():
+        try:
+            validated({name: value})
+        except MedQAError as error:
+            problems[name] = capital(str(error).removeprefix(f"{name}: "))
+    if problems:
+        return Form(None, problems)
+    try:
+        config = validated({**values, "preset": st.session_state[PRESET]})
+        return Form(config, {}, split_sizes(config, settings))
+    except MedQAError as error:  # fields that are right alone and wrong together, or with the data
+        name, colon, _ = str(error).partition(": ")
+        name = name if colon and name in values else "dataset" if isinstance(error, DataUnavailable) else ""
+        return Form(None, {name: capital(str(error).removeprefix(f"{name}: "))})
+
+
+def startable(settings: Settings) -> TrainConfig | None:
+    """The form's configuration for a button to act on; None where it is wrong, or nothing may be started."""
+    return None if settings.public else read(settings).config
+
+
+def typed(name: str, value: Any) -> Any:
+    """A field's value as its input holds it."""
+    if kind(name) in ("choice", "whole"):
+        return value
+    return as_text(value)
+
+
+def value_of(name: str, text: Any) -> Any:
+    """What an input holds as a value to validate; the configuration converts text itself."""
+    if not isinstance(text, str):
+        return text
+    nothing = text.strip().lower() in (NONE, "null", "") and _info(name).annotation not in (str, dict[str, str])
+    return None if nothing else text.strip()
+
+
+def kind(name: str) -> Literal["choice", "suggested", "whole", "text"]:
+    """How a field is put in."""
+    annotation = _info(name).annotation
+    if get_origin(annotation) is Literal:
+        return "choice"
+    if name in SUGGESTED:
+        return "suggested"
+    return "whole" if annotation is int else "text"
+
+
+def draw(name: str, problem: str | None) -> None:
+    """One field with its label, its meaning as help, and what is wrong with it."""
+    info = _info(name)
+    meaning = escape_markdown(capital(info.description or ""))
+    label = label_of(name)
+    common: dict[str, Any] = {"key": key(name), "help": meaning, "persist_state": "session"}
+    widgets: dict[str, Callable[[], object]] = {
+        "choice": lambda: st.selectbox(label, get_args(info.annotation), **common),
+        "suggested": lambda: st.selectbox(label, SUGGESTED[name], accept_new_options=True, **common),
+        "whole": lambda: st.number_input(label, *_bounds(info), step=1, **common),
+        "text": lambda: st.text_input(label, live=True, **common),
+    }
+    widgets[kind(name)]()
+    if problem:
+        html(f'<p class="mq-note mq-worse" role="alert">{rich(problem)}</p>')
+
+
+def label_of(name: str) -> str:
+    """A field's name as people read it."""
+    return capital(name.replace("_", " "))
+
+
+def _info(name: str) -> FieldInfo:
+    return TrainConfig.model_fields[name]
+
+
+def _bounds(info: FieldInfo) -> tuple[int, int]:
+    found = {bound: getattr(m, bound) for m in info.metadata for bound in ("ge", "le") if hasattr(m, bound)}
+    return int(found["ge"]), int(found["le"])

@@ -1,0 +1,117 @@
+"""Before: the form, what it comes to, what it will cost, and the button that starts it."""
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import count, listing, plural
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
+from medqa_core.jobs.queue import submit
+from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
+from medqa_core.runs.schema.record import SplitSizes
+from pages.fine_tune import cost, fields
+from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
+from pages.fine_tune.flash import say
+from pages.shared import run_picker
+from pages.shared.markup import html, note, rich
+
+
+def draw(settings: Settings) -> None:
+    """The whole form: what most people change, what it comes to and the buttons, then the rest."""
+    html("<h2>New fine-tune</h2>")
+    form = fields.read(settings)
+    _preset()
+    for row in MAIN:
+        for place, name in zip(st.columns(len(row), gap="small"), row, strict=True):
+            with place:
+                fields.draw(name, form.problems.get(name))
+    _plan(form, settings)
+    html("<h2>More settings</h2>")
+    for theme, names in THEMES.items():
+        _theme(theme, names, form)
+
+
+def _preset() -> None:
+    picked = st.selectbox(
+        "Start from",
+        [*PRESETS, CUSTOM],
+        key=PRESET,
+        on_change=fields.preset_picked,
+        help="Fills the form. Every field can be changed afterwards.",
+        persist_state="session",
+    )
+    objective = PRESETS.get(picked, {}).get("objective", "Every field at its default.")
+    note(objective)
+
+
+def _theme(theme: str, names: tuple[str, ...], form: Form) -> None:
+    wrong = sum(name in form.problems for name in names)
+    label = f"{theme} ({plural(wrong, 'field')} to correct)" if wrong else theme
+    with st.expander(label, key=f"theme {theme}", expanded=False):
+        for start in range(0, len(names), 4):
+            for place, name in zip(st.columns(4, gap="small"), names[start : start + 4], strict=False):
+                with place:
+                    fields.draw(name, form.problems.get(name))
+
+
+def _plan(form: Form, settings: Settings) -> None:
+    """What the form comes to, and the buttons."""
+    config = form.config
+    if config is not None:
+        given = config.train_size if isinstance(config.train_size, int) else None
+        examples = form.sizes.train if form.sizes else given
+        measured = cost.found(config, settings)
+        steps = measured.steps if measured else config.steps(examples) if examples else None
+        cost.figures(config, examples, steps, measured)
+        if form.sizes is not None:
+            note(_sizes(form.sizes))
+    else:
+        _what_is_wrong(form.problems)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button("Start fine-tune", key="start", type="primary", disabled=config is None, on_click=_start)
+        cost.button(config, settings)
+        st.checkbox(
+            "Evaluate when done",
+            True,
+            key="evaluate",
+            help="Measures base and fine-tuned model on the test questions and writes the run up.",
+            persist_state="session",
+        )
+    cost.progress()
+    if config is not None:
+        note("The same from the command line; with `--background` it goes into this queue:")
+        st.code(command_line(config), language=None, wrap_lines=True)
+
+
+def _sizes(sizes: SplitSizes) -> str:
+    return (
+        f"The split gives {count(sizes.train)} training, {count(sizes.validation)} validation and "
+        f"{count(sizes.test)} test examples."
+    )
+
+
+def _what_is_wrong(problems: dict[str, str]) -> None:
+    named = [fields.label_of(name) for name in problems if name]
+    sentence = f"To correct before it can start: {listing(named)}." if named else problems[""]
+    html(f'<p class="mq-worse" role="alert">{rich(sentence)}</p>')
+
+
+def _start() -> None:
+    """The button: one run, however often and from however many tabs it is pressed."""
+    settings = Settings.from_environment()
+    config = fields.startable(settings)
+    if config is None:
+        return
+    try:
+        made = submit(
+            config,
+            settings,
+            evaluate=bool(st.session_state.get("evaluate", True)),
+            estimate=cost.found(config, settings),
+        )
+        run_picker.choose(made.run.id)
+        if not made.new:
+            say(f"{made.run.id} has this very configuration and is {made.run.state}: no second run was made.")
+        launch.advance(settings)
+    except MedQAError as error:
+        say(f"It was not started. {error}", bad=True)

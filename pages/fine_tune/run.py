@@ -1,0 +1,147 @@
+"""One run as the Fine-tune page shows it while it is worked on."""
+
+from html import escape
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import count, duration, general, number
+from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.visible import visible
+from medqa_core.jobs.stop import stop
+from medqa_core.jobs.watch import Current
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import PRESETS, differences
+from medqa_core.runs.schema.status import Status
+from pages.fine_tune import fields
+from pages.fine_tune.cost import GIB, strip
+from pages.fine_tune.flash import say
+from pages.shared import charts, loss_charts, notices, run_picker, tables
+from pages.shared.loss_charts import RunCurve, View
+from pages.shared.loss_section import in_words
+from pages.shared.markup import html
+from pages.shared.store import store
+
+LOG_LINES = 60
+"""Lines of the log that are shown."""
+UNKNOWN = "not known yet"
+
+
+def during(current: Current, *, public: bool) -> None:
+    """A run that is worked on: how far it is, its curve, its settings, its log."""
+    run = current.run
+    heading(run)
+    notices.progress(current)
+    trained = current.activity in ("training", "stalled", "stopping")
+    if trained:
+        _figures(current.status)
+    if not public:
+        _stop_buttons(current)
+    if trained:
+        _curve(run)
+    settings_of(run)
+    if not public:
+        log_of(run)
+
+
+def heading(run: Run) -> None:
+    """Which run it is."""
+    html(f"<h2>{escape(' · '.join([*run_picker.title_line(run), run.id]))}</h2>")
+
+
+def settings_of(run: Run) -> None:
+    """The run's own saved configuration, never the form's."""
+    config = run.record.config
+    if config is None:
+        return
+    changed = differences(config)
+    start = config.preset if config.preset in PRESETS else "the defaults"
+    rows = [
+        [
+            fields.label_of(name),
+            str(fields.typed(name, value)),
+            "changed" if name in changed else "",
+        ]
+        for name, value in config
+        if name != "preset"
+    ]
+    with st.expander("Settings of this run", key=f"settings {run.id}"):
+        columns = [tables.Column("setting", "fit"), tables.Column("value"), tables.Column(f"against {start}", "fit")]
+        tables.table(columns, rows, caption=f"As saved in {run.id}/run.json; started from {start}.")
+
+
+def log_of(run: Run) -> None:
+    """The end of train.log; it may hold paths of this machine, which are not for a demo's visitors."""
+    with st.expander("Log", key=f"log {run.id}"):
+        lines = visible(run.log_tail()).splitlines()[-LOG_LINES:]
+        st.code("\n".join(lines) or "Nothing has been written to train.log.", language=None, wrap_lines=True)
+
+
+def _stop_buttons(current: Current) -> None:
+    run_id, ending = current.run.id, current.activity == "stopping"
+    word = "Stop the evaluation" if current.activity == "evaluating" else "Stop and save"
+    with st.container(horizontal=True, gap="small"):
+        st.button(word, key=f"stop {run_id}", disabled=ending, on_click=_stop, args=(run_id,))
+        if ending or current.activity == "stalled":  # it should take seconds; if it hangs, this does not ask
+            st.button("End it at once", key=f"kill {run_id}", on_click=_stop, args=(run_id, True))
+
+
+def _figures(status: Status) -> None:
+    memory, best = status.memory, status.best
+    left = duration(status.remaining_seconds) if status.remaining_seconds is not None else UNKNOWN
+    speed = count(round(status.tokens_per_second)) if status.tokens_per_second else UNKNOWN
+    strip(
+        [
+            ("Time left", "training alone", left, ""),
+            (
+                "Speed",
+                "tokens a second",
+                speed,
+                f"{count(status.tokens)} so far",
+            ),
+            (
+                "Memory",
+                f"of {memory.total / GIB:.1f} GiB" if memory else "",
+                f"{memory.used / GIB:.1f} GiB" if memory else UNKNOWN,
+                f"at most {memory.peak / GIB:.1f} GiB" if memory else "",
+            ),
+            (
+                "Lowest validation loss",
+                "nats per token",
+                number(best.validation_loss) if best else "not measured yet",
+                f"step {count(best.step)}" if best else "",
+            ),
+        ]
+    )
+
+
+def _curve(run: Run) -> None:
+    curve = RunCurve.of(run)
+    if not curve.series.empty:
+        chart = loss_charts.loss([curve], View(height=270))
+        charts.show(chart, key=f"curve {run.id}", alt=in_words(curve), caption=in_words(curve))
+
+
+def _stop(run_id: str, force: bool = False) -> None:
+    settings = Settings.from_environment()
+    if settings.public:
+        return
+    try:
+        say(stop(store().open(run_id), settings, force=force))
+        run_picker.choose(run_id)  # what becomes of it is shown when it has ended
+    except MedQAError as error:
+        say(str(error), bad=True)
+
+
+def remove_button(run: Run) -> None:
+    """Take a waiting run out of the queue."""
+    st.button("Remove", key=f"remove {run.id}", help=f"Take {run.id} out of the queue.", on_click=_stop, args=(run.id,))
+
+
+def setting_line(run: Run) -> str:
+    """A run's configuration in a line."""
+    config = run.record.config
+    if config is None:
+        return ""
+    epochs = f"{general(config.epochs)} {'epoch' if config.epochs == 1 else 'epochs'}"
+    return f"{config.base_model} on {config.dataset}, {config.method}, {epochs}"

@@ -1,0 +1,1 @@
+"""Loss curves: how did training go?"""

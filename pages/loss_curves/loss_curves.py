@@ -1,0 +1,60 @@
+"""Loss curves: how did training go?"""
+
+import streamlit as st
+
+from medqa_core.runs.store.search import offered
+from pages.shared import charts, loss_charts, notices, run_picker
+from pages.shared.loss_charts import RunCurve, View
+from pages.shared.loss_section import in_words, no_curve, other_curves
+from pages.shared.markup import answer
+from pages.shared.store import other_runs
+
+run = run_picker.head("How did training go?")
+
+
+def curves() -> None:
+    """The sentence, the loss, and below it the controls and the other two curves."""
+    curve = RunCurve.of(run)
+    if curve.series.empty:
+        no_curve(run)
+        return
+    answer(in_words(curve))
+    figure = st.container()
+    view, others = controls()
+    shown = [curve, *others]
+    with figure:
+        caption = (
+            "Training loss: each logged value faint, smoothed on top. Validation loss: the line with points. "
+            "In the sentence, training loss is the mean of the first and of the last tenth of the logged values."
+            if len(shown) == 1
+            else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."
+        )
+        charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
+    other_curves(curve, view.axis)
+    charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
+    notices.problems([*run.problems, *curve.series.problems])
+
+
+def controls() -> tuple[View, list[RunCurve]]:
+    """How to look at it; every choice is in the address."""
+    others = other_runs(run)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        axis = st.segmented_control(
+            "Over", ["step", "epoch"], default="step", required=True, key="over", bind="query-params", width="content"
+        )
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.6, 0.05, key="smooth", bind="query-params", width=220)
+        log = st.toggle("Log scale", key="log", bind="query-params")
+        with_runs = st.multiselect(
+            "Overlay runs",
+            offered(others, keep=run_picker.chosen("with", others)),
+            max_selections=5,
+            key="with",
+            bind="query-params",
+            placeholder="none",
+            select_all=False,
+        )
+    view = View("epoch" if axis == "epoch" else "step", smoothing, log)
+    return view, [RunCurve.of(other) for other in run_picker.open_all(with_runs)]
+
+
+notices.watch(run, curves)

@@ -1,0 +1,1 @@
+"""Metrics: how large is the difference, metric by metric?"""

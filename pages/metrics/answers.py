@@ -1,0 +1,95 @@
+"""The metrics page's look at single answers: questions won and lost, answers copied from training."""
+
+from html import escape
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from medqa_core.foundation.format import signed
+from medqa_core.report import answer_rows
+from medqa_core.report.copies import KINDS, MEANING, copies
+from medqa_core.report.facts import Facts
+from medqa_core.report.rules.answers import flips
+from medqa_core.report.rules.copying import copied as copied_rule
+from medqa_core.runs.artifacts.predictions import SIDES
+from pages.shared import charts, metric_charts, notices, share_charts, tables
+from pages.shared.markup import note
+from pages.shared.tables import Column, Raw
+
+FEW = 5
+SCORE = "rougeL"
+
+
+def won_and_lost(facts: Facts) -> None:
+    """On how many questions ROUGE-L rose and fell, a bar a question, and the questions at both ends."""
+    found = list(flips(facts))
+    if facts.predictions is None or not found:
+        return
+    st.header("Questions won and lost", anchor=False)
+    rows = facts.predictions.assign(gain=answer_rows.gain(facts.predictions, SCORE)).dropna(subset=["gain"])
+    caption = "Each bar is a test question: ROUGE-L, fine-tuned − base; up is better."
+    note(f"{found[0].sentence} {found[0].effect}.")
+    charts.show(metric_charts.gains(rows["gain"], "ROUGE-L gain"), key="gains", alt=found[0].sentence, caption=caption)
+    ordered = rows.sort_values("gain", ascending=False, kind="stable")
+    ends = [("Most won", ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append(("Most lost", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    for place, (title, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
+        with place:
+            _few(facts, title, few)
+    columns = ["question_id", "group_id", "question_type", "source", f"base_{SCORE}", f"fine_tuned_{SCORE}", "gain"]
+    charts.download(
+        "Download every question as CSV", lambda: ordered[columns], f"{facts.run.id}-gains.csv", key="gains-csv"
+    )
+
+
+def copied(facts: Facts) -> None:
+    """Copied, near-copied and novel answers of both models; nothing where copying was not measured."""
+    found = list(copied_rule(facts))
+    if not found:
+        return
+    st.header("Copied from training?", anchor=False)
+    sides = {side: counted for side in SIDES if (counted := copies(facts.predictions, side)) is not None}
+    shares = {side: [n / counted.n for n in counted.counts] for side, counted in sides.items()}
+    note(found[0].sentence)
+    charts.show(
+        share_charts.shares(KINDS, shares, y="share of answers"),
+        key="copies",
+        alt=found[0].sentence,
+        caption=MEANING,
+    )
+    charts.download(
+        "Download as CSV",
+        lambda: pd.DataFrame({"kind": KINDS, **{side: counted.counts for side, counted in sides.items()}}),
+        f"{facts.run.id}-copies.csv",
+        key="copies-csv",
+    )
+
+
+def nothing_by_question(facts: Facts) -> None:
+    """Why the parts about single answers are not there; nothing where they are, or come later."""
+    if facts.predictions is None and facts.metrics and not facts.imported and not notices.in_work(facts.run):
+        notices.notice(
+            "There are no data by question.",
+            "Questions won and lost and copied answers are counted from predictions.parquet, which this run lacks:",
+            command=f"python -m medqa_core evaluate {facts.run.id}",
+        )
+
+
+def _few(facts: Facts, title: str, few: pd.DataFrame) -> None:
+    if few.empty:
+        note(f"{title}: none.")
+        return
+    rows: list[list[str | Raw]] = []
+    for row in few.to_dict("records"):
+        kind = row["question_type"] if isinstance(row["question_type"], str) else "·"
+        rows.append([Raw(_link(facts, str(row["question_id"]))), kind, signed(float(row["gain"]), 4)])
+    columns = (Column("question"), Column("type"), Column("gain", "number"))
+    tables.table(columns, rows, caption=f"{title}; each opens on the Answers page.")
+
+
+def _link(facts: Facts, question_id: str) -> str:
+    """The question on the Answers page; its id is data and goes through both kinds of escaping."""
+    address = f"answers?{urlencode({'run': facts.run.id, 'q': question_id})}"
+    shown = f"<code>{escape(question_id[:40])}</code>"
+    return f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{shown}</a>'

@@ -1,0 +1,27 @@
+"""Metrics: how large is the difference, metric by metric?"""
+
+from medqa_core.report.facts import Facts
+from pages.metrics import answers, mmlu, overall, slices, votes, with_sources
+from pages.shared import notices, run_picker
+from pages.shared.verdict_line import verdict_line
+
+run = run_picker.head("How large is the difference?")
+
+
+def metrics() -> None:
+    """The sentence, the table, the intervals; below: single questions, copies, slices, MMLU, passages, votes."""
+    facts = Facts.of(run)
+    verdict_line(facts)
+    overall.overall(facts)
+    slices.slices(facts)
+    answers.won_and_lost(facts)
+    answers.copied(facts)
+    answers.nothing_by_question(facts)
+    mmlu.mmlu(facts)
+    with_sources.grounded(facts)
+    votes.votes(facts)
+    overall.how_measured(facts)
+    notices.problems(facts.problems)
+
+
+notices.watch(run, metrics)

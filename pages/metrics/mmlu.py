@@ -1,0 +1,87 @@
+"""The metrics page's part about MMLU: accuracy by subset against guessing, and the letters that were chosen."""
+
+import pandas as pd
+import streamlit as st
+
+from medqa_core.foundation.format import percent
+from medqa_core.report import answer_tables
+from medqa_core.report.choices import SIDES, Choices, choices
+from medqa_core.report.facts import Facts
+from medqa_core.report.rules.letters import letter_bias
+from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
+from pages.shared import charts, metric_charts, notices, share_charts, tables
+from pages.shared.markup import note
+from pages.shared.tables import Column
+
+
+def mmlu(facts: Facts) -> None:
+    """MMLU by subset against guessing, or what is missing; then the letters."""
+    st.header("Medical knowledge: MMLU by subset", anchor=False)
+    results = facts.mmlu
+    if results is None:
+        notices.notice(
+            "MMLU has not been measured for this run."
+            if not facts.imported
+            else "The source does not say how the model does on MMLU.",
+            f"Guessing among four letters is right {percent(CHANCE, 0)} of the time.",
+            command=None if facts.imported else f"python -m medqa_core mmlu {facts.run.id}",
+        )
+        return
+    sides = (("fine-tuned", results.fine_tuned), ("base", results.base or []))
+    pooled = [f"{name} {percent(share)}" for name, scores in sides if (share := results.pooled(scores)) is not None]
+    caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
+    charts.show(
+        metric_charts.mmlu(results),
+        key="mmlu",
+        alt=f"Accuracy by MMLU subset for each model against chance. {caption}",
+        caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
+    )
+    charts.download(
+        "Download as CSV", lambda: metric_charts.mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv"
+    )
+    letters(facts)
+
+
+def letters(facts: Facts) -> None:
+    """How often each letter was chosen by each model and is right; nothing where the answers were not kept."""
+    found = {side: made for side in SIDES if (made := choices(facts.mmlu_answers, side)) is not None}
+    if not found:
+        return
+    st.subheader("Which letters are chosen", anchor=False)
+    any_side = next(iter(found.values()))
+    said = [one.sentence for one in letter_bias(facts)]
+    note(" ".join(said) or "Neither model leans towards one letter more than chance allows.")
+    key = [n / any_side.n for n in any_side.right]
+    charts.show(
+        share_charts.shares(
+            LETTERS,
+            {side: [n / made.n for n in made.picked] for side, made in found.items()},
+            y="share of questions",
+            level=(CHANCE, "equal shares"),
+            key=(key, "right answers"),
+        ),
+        key="letters",
+        alt=f"{' '.join(said)} {_in_words(found)}",
+        caption=f"How often each letter is chosen on {any_side.n:,} questions; in grey, how often it is the right one.",
+    )
+    table = answer_tables.letters(facts)
+    if table is not None:
+        columns = [Column("letter"), *(Column(title.lower(), "number") for title in table.header[1:])]
+        caption = "Letters chosen, right answers, and what both have to beat: one letter every time, and guessing."
+        tables.table(columns, table.rows, caption=caption)
+    charts.download(
+        "Download the letters as CSV", lambda: _frame(found), f"{facts.run.id}-letters.csv", key="letters-csv"
+    )
+
+
+def _in_words(found: dict[str, Choices]) -> str:
+    parts = []
+    for side, made in found.items():
+        counts = ", ".join(f"{letter} {percent(n / made.n)}" for letter, n in zip(LETTERS, made.picked, strict=True))
+        parts.append(f"{SIDES[side]}: {counts}.")
+    return " ".join(parts)
+
+
+def _frame(found: dict[str, Choices]) -> pd.DataFrame:
+    columns = {side: made.picked for side, made in found.items()}
+    return pd.DataFrame({"letter": LETTERS, **columns, "right": next(iter(found.values())).right})

@@ -1,0 +1,66 @@
+"""The metrics page's part about blind votes: which answers people prefer, and how far that can be trusted."""
+
+from html import escape
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from medqa_core.foundation.format import count
+from medqa_core.report.facts import Facts
+from medqa_core.report.proportion import Proportion
+from medqa_core.report.votes import Tally, current_sha256, tally
+from medqa_core.runs.artifacts.votes import read_votes
+from pages.shared import tables
+from pages.shared.markup import html, note, rich
+from pages.shared.tables import UNKNOWN, Column
+
+HEAD = (Column("blind votes"), Column("votes", "number"), Column("share [interval]", "number"))
+
+
+def votes(facts: Facts) -> None:
+    """What people preferred, the counts behind it and its limits; where nobody has voted, a line that says where.
+
+    Nothing for a run that cannot be asked. Counts only: no single vote and no question is shown.
+    """
+    run = facts.run
+    if facts.imported or (run.adapter is None and run.model is None):
+        return
+    found = tally(read_votes(run.folder, run.problems), current_sha256(run))
+    if not found.votes:
+        _none_yet(facts, found)
+        return
+    st.header("Which answer do people prefer?", anchor=False)
+    note(found.sentence)
+    caption = "Blind votes on this run’s weights, from the Ask page; 95% intervals."
+    tables.table(HEAD, _rows(found), caption=caption)
+    note(" ".join(found.notes))
+
+
+def _none_yet(facts: Facts, found: Tally) -> None:
+    """One line, with the way to the page where votes are cast."""
+    address = f"ask?{urlencode({'run': facts.run.id})}"
+    link = f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">Ask</a>'
+    said = rich(" ".join([found.sentence, *found.notes]))
+    html(f'<p class="mq-note">{said.replace("cast on Ask,", f"cast on {link},", 1)}</p>')
+
+
+def _rows(found: Tally) -> list[list[str]]:
+    counts = {
+        "fine-tuned answer preferred": found.fine_tuned,
+        "base answer preferred": found.base,
+        "tie": found.tie,
+        "both bad": found.both_bad,
+    }
+    rows = [[name, count(n), UNKNOWN] for name, n in counts.items()]
+    return [
+        *rows,
+        _share("decided: fine-tuned answer won", found.wins),
+        _share("decided: higher ROUGE-L won", found.agreement),
+        _share("decided: left answer won", found.left),
+    ]
+
+
+def _share(name: str, found: Proportion) -> list[str]:
+    if not found.n:
+        return [name, "0", UNKNOWN]
+    return [name, f"{count(found.hits)} of {count(found.n)}", found.text]

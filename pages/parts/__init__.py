@@ -1,1 +1,0 @@
-"""What the pages share: colours, charts, tables, the run picker and the designed states."""

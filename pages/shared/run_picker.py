@@ -1,0 +1,133 @@
+"""The run picker: in the sidebar on every page, and in the address, so that a link opens the same view."""
+
+import contextlib
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import count, date
+from medqa_core.runs.run import Run
+from medqa_core.runs.store.index import RunEntry
+from medqa_core.runs.store.run_store import RunStore
+from medqa_core.runs.store.search import MOST_OFFERED, matching, offered
+from pages.shared import notices
+from pages.shared.markup import bullets, eyebrow, html, note, rich
+from pages.shared.store import store, usable
+
+KEY = "run"
+"""The name in the address (`?run=run-2`), of the widget, and of the session's value."""
+SHOWN = "run shown"
+"""The session's key for the run that the pages show."""
+
+
+def draw() -> None:
+    """The picker, above whatever page is shown. What the address asks for is offered even where it is not there."""
+    entries = store().list()
+    there = usable(entries)
+    fallback = default(entries)
+    if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
+        st.query_params[KEY] = st.session_state[KEY] = fallback
+    asked = st.session_state.get(KEY) or st.query_params.get(KEY)
+    with st.sidebar:
+        options = offered(_found(there), keep=[asked] if asked else [])
+        chosen = None
+        if options:
+            chosen = st.selectbox(
+                "Run",
+                options,
+                index=None,
+                required=True,
+                key=KEY,
+                bind="query-params",
+                filter_mode="contains",
+                placeholder=fallback,  # what is shown after going back to an address without a run
+            )
+        st.session_state[SHOWN] = chosen or fallback
+        _about(entries, st.session_state[SHOWN])
+
+
+def _found(there: list[RunEntry]) -> list[RunEntry]:
+    """The runs to choose from: all, or those that the words match where there are too many to offer at once."""
+    if len(there) <= MOST_OFFERED:
+        return there
+    label = f"Find one of {count(len(there))} runs"
+    found = matching(there, st.text_input(label, key="find", placeholder="id, title, state or model"))
+    if len(found) > MOST_OFFERED:
+        note(f"Below: the newest {MOST_OFFERED} of {count(len(found))}.")
+    elif not found:
+        note("No run matches.")
+    return found
+
+
+def default(entries: list[RunEntry]) -> str | None:
+    """The newest completed fine-tune, else the newest run that opens."""
+    there = usable(entries)
+    done = [entry for entry in there if entry.kind == "finetune" and entry.state == "completed"]
+    return next((entry.id for entry in [*done, *there]), None)
+
+
+def head(question: str, *, one_run: bool = True) -> Run:
+    """The top of a page: which run it is about, and the page's question as its title.
+
+    Where there is no run to show, the page says why and ends here.
+    """
+    runs = store()
+    asked = st.session_state.get(SHOWN)
+    run = None
+    with contextlib.suppress(MedQAError):
+        run = runs.open(asked) if asked is not None else None
+    if run is not None and one_run:
+        eyebrow(title_line(run))
+    st.title(question, anchor=False)
+    if run is None:
+        _say_why(asked, runs)
+        st.stop()
+    return run
+
+
+def choose(run_id: str) -> None:
+    """Pick this run; for a button's callback."""
+    st.session_state[KEY] = run_id
+
+
+def chosen(key: str, there: list[RunEntry]) -> list[str]:
+    """What a list of runs holds before it is drawn, as far as it is there: the visitor's choice, or the address's."""
+    ids = {entry.id for entry in there}
+    return [one for one in st.session_state.get(key) or st.query_params.get_all(key) if one in ids]
+
+
+def open_all(ids: list[str]) -> list[Run]:
+    """These runs, without those that cannot be opened (any more)."""
+    found = []
+    for run_id in ids:
+        with contextlib.suppress(MedQAError):
+            found.append(store().open(run_id))
+    return found
+
+
+def title_line(run: Run) -> list[str]:
+    """Which run this is, for the line above a page's title."""
+    record = run.record
+    number = [f"Run #{record.number}"] if record.number is not None else []
+    kind = ["imported"] if record.kind == "imported" else []
+    return [*number, record.title, *kind, date(record.created_at)]
+
+
+def _say_why(asked: str | None, runs: RunStore) -> None:
+    entries = runs.list()
+    if asked is not None:
+        notices.unknown_run(asked, entries)
+    elif entries:
+        notices.notice("No run can be opened.", *(f"{e.id}: {e.problem}" for e in entries[:20]), bad=True)
+    else:
+        notices.no_runs(runs.folder.name)
+
+
+def _about(entries: list[RunEntry], chosen: str | None) -> None:
+    entry = next((e for e in usable(entries) if e.id == chosen), None)
+    if entry is not None:
+        html(f'<p class="mq-note">{rich(entry.title)}<br>{rich(entry.state)}, {date(entry.created_at)}</p>')
+    broken = [e for e in entries if e.state == "unreadable"]
+    if broken:
+        listed = bullets(f"{e.id}: {e.problem}" for e in broken[:50])
+        html(f"<details><summary>{len(broken)} cannot be opened</summary>{listed}</details>")

@@ -1,0 +1,41 @@
+"""Where the pages get runs and texts from: one run store a folder, shared by all visitors."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from medqa_core.data.lookup import texts
+from medqa_core.data.pairs import Pair
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.run import Run
+from medqa_core.runs.store.index import RunEntry
+from medqa_core.runs.store.run_store import RunStore
+
+
+def store() -> RunStore:
+    """The run store that the environment names."""
+    return _store(Settings.from_environment().reports)
+
+
+def usable(entries: list[RunEntry]) -> list[RunEntry]:
+    """Those that can be opened."""
+    return [entry for entry in entries if entry.state != "unreadable"]
+
+
+def other_runs(run: Run) -> list[RunEntry]:
+    """All other runs that can be opened, newest first."""
+    return [entry for entry in usable(store().list()) if entry.id != run.id]
+
+
+def question_texts(run: Run) -> tuple[dict[str, Pair] | None, str]:
+    """The texts behind the run's question ids, or None and why they cannot be shown.
+
+    The core reads a data set once a process; the spinner only shows while it does.
+    """
+    with st.spinner("Looking the question texts up."):
+        return texts(run.record, Settings.from_environment())
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _store(folder: Path) -> RunStore:
+    return RunStore(folder)

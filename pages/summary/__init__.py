@@ -1,0 +1,1 @@
+"""Summary: did fine-tuning help?"""

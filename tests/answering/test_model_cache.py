@@ -1,0 +1,159 @@
+"""One run's models at a time, to one caller at a time, and never yesterday's adapter."""
+
+import os
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medqa_core.answering.model_cache import PairPool
+from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
+from medqa_core.foundation.settings import Settings
+from medqa_core.models import ctranslate
+from medqa_core.runs.run import Run
+
+pytestmark = pytest.mark.usefixtures("no_network")
+
+
+@pytest.fixture
+def store(smoke: Run, lab: Settings, tmp_path: Path) -> Settings:
+    """A store with two copies of the smoke run."""
+    for name in ("one", "two"):
+        shutil.copytree(smoke.folder, tmp_path / "reports" / name)
+    return replace(lab, reports=tmp_path / "reports")
+
+
+def test_a_run_is_loaded_once(store: Settings) -> None:
+    pool, said = PairPool(store), []
+    with pool.lend("one") as first:
+        assert first.pair.run_id == "one"
+    with pool.lend("one", said.append) as again:
+        assert again == first
+        assert again.pair is first.pair and again.streams is first.streams
+    assert said == []
+
+
+def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
+    said: list[str] = []
+    with PairPool(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
+        pass
+    assert said == [
+        "loading the adapter",
+        "converting the base model for fast answers, once",
+        "converting the fine-tuned model for fast answers, once",
+    ]
+
+
+def test_another_precision_needs_other_streams_and_no_other_pair(store: Settings) -> None:
+    pool = PairPool(store)
+    with pool.lend("one") as exact:
+        assert exact.streams.precision == "float32"
+    with pool.lend("one", precision="int8") as fast:
+        assert fast.streams.precision == "int8"
+        assert fast.streams.name.endswith(", int8")
+        assert fast.pair is exact.pair
+    with pool.lend("one") as again:
+        assert again.streams.precision == "float32"
+        assert again.pair is exact.pair
+
+
+def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answered(
+    store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
+    pool = PairPool(store)
+    for _ in range(2):
+        with pytest.raises(InputError, match="has no int8 mode: ask in float32"), pool.lend("one", precision="int8"):
+            pass
+    with pool.lend("one") as models:
+        assert models.streams.name.startswith("transformers ")
+
+
+def test_another_run_takes_its_place(store: Settings) -> None:
+    pool = PairPool(store)
+    with pool.lend("one") as first, pytest.raises(RunNotFound), pool.lend("three"):
+        pass
+    with pool.lend("two") as other:
+        assert other.pair.run_id == "two"
+        assert other.streams is not first.streams
+    with pool.lend("one") as again:
+        assert again.pair is not first.pair
+        assert again.pair.run_id == "one"
+
+
+def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
+    pool = PairPool(store)
+    with pool.lend("one") as first:
+        pass
+    os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
+    with pool.lend("one") as second:
+        assert second.pair is not first.pair
+        assert second.streams is not first.streams
+
+
+def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> None:
+    pool = PairPool(store)
+    with pool.lend("one"):
+        pass
+    shutil.rmtree(store.reports / "one" / "adapter")
+    with pytest.raises(ModelUnavailable, match="one holds no model"), pool.lend("one"):
+        pass
+    with pool.lend("two") as other:
+        assert other.pair.run_id == "two"
+
+
+def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: Settings) -> None:
+    pool = PairPool(store)
+    path = store.reports / "one" / "adapter" / "adapter_model.safetensors"
+    good = path.read_bytes()
+    path.write_bytes(b"broken")
+    for _ in range(2):
+        with pytest.raises(ModelError, match="one: its adapter cannot be loaded"), pool.lend("one"):
+            pass
+    path.write_bytes(good)
+    with pool.lend("one") as models:
+        assert models.pair.run_id == "one"
+
+
+def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medqa_core.answering import model_cache as module
+
+    load_pair, path = module.load_pair, store.reports / "one" / "adapter" / "adapter_model.safetensors"
+
+    def slow(*arguments: object) -> object:
+        pair = load_pair(*arguments)  # type: ignore[arg-type]
+        os.utime(path, ns=(1, 1))
+        return pair
+
+    pool = PairPool(store)
+    monkeypatch.setattr(module, "load_pair", slow)
+    with pool.lend("one") as first:
+        pass
+    with pool.lend("one") as second:
+        assert second.pair is not first.pair
+
+
+@pytest.mark.parametrize("run_id", ["../smoke", "", "a/b", "x" * 65, ".hidden"])
+def test_no_run_id(store: Settings, run_id: str) -> None:
+    with pytest.raises(InputError), PairPool(store).lend(run_id):
+        pass
+
+
+def test_others_wait_their_turn_and_an_error_gives_it_back(store: Settings) -> None:
+    pool = PairPool(store)
+    order: list[str] = []
+
+    def second() -> None:
+        with pool.lend("one"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with pytest.raises(ZeroDivisionError), pool.lend("one"):
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+        raise ZeroDivisionError
+    thread.join(10)
+    assert order == ["first", "second"]

@@ -1,0 +1,79 @@
+"""A trial halts at each validation, and ends with a checkpoint and a reason where it is told to."""
+
+from pathlib import Path
+
+import pytest
+
+import medqa_core
+from medqa_core.cluster.grid import trials
+from medqa_core.cluster.job import Job, Share
+from medqa_core.cluster.nodes.trial_runner import Course
+from medqa_core.cluster.storage import Storage, sweep_name
+from medqa_core.foundation.errors import InputError
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore
+from medqa_core.training import checkpoint
+
+pytestmark = pytest.mark.usefixtures("smoke", "in_lab")  # the toy is made
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage.at(f"file://{tmp_path}/far")
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "far")
+
+
+def course(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> Course:
+    first = trials(from_preset("smoke"), {"learning_rate": ["5e-3", "1e-3"]}, "s")[0]
+    record = far.draft(first.config, first.run_id).model_copy(update={"sweep": first.sweep})
+    job = Job("s", storage.address, Share(), version)
+    return Course({"job": job.plain(), "record": record.model_dump(mode="json")})
+
+
+def test_to_the_end(storage: Storage, far: RunStore) -> None:
+    one = course(storage, far)
+    losses = [one.next(), one.next(), one.next()]
+    assert None not in losses and one.next() is None
+    one.end()
+    run = far.open("s-t01")
+    assert run.state == "completed"
+    assert run.series().validation["loss"].tolist()[1:] == losses
+    assert run.record.sweep is not None and run.record.sweep.parameters == {"learning_rate": 5e-3}
+    assert run.record.base_model is not None
+
+
+def test_ended_early_it_is_saved_and_says_why(storage: Storage, far: RunStore) -> None:
+    one = course(storage, far)
+    one.next()
+    one.end()
+    run = far.open("s-t01")
+    status = run.status()
+    assert status is not None and (status.state, status.step) == ("stopped", 4)
+    assert "at step 4 its validation loss was above the median" in (status.error or "")
+    found = checkpoint.newest(run.folder)
+    assert found is not None and found.counters.step == 4
+
+
+def test_at_the_last_step_there_is_nothing_to_end(storage: Storage, far: RunStore) -> None:
+    one = course(storage, far)
+    for _ in range(3):
+        one.next()
+    one.end()
+    assert far.open("s-t01").state == "completed"
+
+
+def test_a_sweep_that_was_stopped_starts_no_further_trial(storage: Storage, far: RunStore) -> None:
+    storage.ask(sweep_name("s"))
+    one = course(storage, far)
+    assert one.next() is None
+    one.end()
+    assert not storage.holds("s-t01")
+
+
+def test_what_is_no_fault_of_the_run_is_raised(storage: Storage, far: RunStore) -> None:
+    with pytest.raises(InputError, match="install the same everywhere"):
+        course(storage, far, version="another").next()

@@ -1,0 +1,73 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from medqa_core.foundation import format as f
+from medqa_core.runs.schema.evaluation import Metric
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (2.0423, 4, "2.0423"),
+        (None, 4, "not stated"),
+        (float("nan"), 4, "not a number"),
+        (-0.5, 2, "−0.50"),
+        (-0.00001, 2, "0.00"),
+        (3500, 4, "3,500"),
+        (12345.6, 1, "12,345.6"),
+        (1e30, 2, "1e+30"),
+    ],
+)
+def test_number(value, digits, text):
+    assert f.number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0543, "+0.054"), (-0.0543, "−0.054"), (0.0, "0.000"), (-1e-9, "0.000"), (None, "not stated")]
+)
+def test_signed(value, text):
+    assert f.signed(value) == text
+
+
+def test_interval_has_signs_inside_when_negative():
+    assert f.interval(Metric(difference=0.054, ci=(0.023, 0.086))) == "+0.054 [0.023, 0.086]"
+    assert f.interval(Metric(difference=-0.054, ci=(-0.086, -0.023))) == "−0.054 [−0.086, −0.023]"
+    assert f.interval(Metric(difference=0.05)) == "+0.050"
+    assert f.interval(Metric()) == "not stated"
+
+
+def test_interval_never_writes_a_bound_as_zero_that_is_not():
+    assert f.interval(Metric(difference=0.01, ci=(0.0002, 0.02))) == "+0.0100 [0.0002, 0.0200]"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4907, "1 h 22 min"),
+        (43, "43 s"),
+        (0, "0 s"),
+        (0.4, "under 1 s"),
+        (3600, "1 h"),
+        (90_000, "1 d 1 h"),
+        (None, "not stated"),
+    ],
+)
+def test_duration(seconds, text):
+    assert f.duration(seconds) == text
+
+
+def test_timestamp_is_utc_with_its_zone():
+    assert f.timestamp(datetime(2026, 11, 22, 23, 10, 59, tzinfo=UTC)) == "2026-11-22 23:10 UTC"
+    assert f.timestamp(datetime(2026, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))) == "2025-12-31 23:00 UTC"
+
+
+def test_other_forms():
+    assert f.percent(0.1234) == "12.3%"
+    assert f.general(1e-05) == "1e-05"
+    assert f.general(8.0) == "8"
+    assert f.p_value(0.00001) == "p < 0.001"
+    assert f.listing(["a", "b", "c"]) == "a, b and c"
+    assert f.verdict_mark("better") == "▲ better"
+    assert f.verdict_mark("anything") == "? cannot tell"
+    assert f.without_emoji("✅ ⚠️ • Loss fell → 2.0 °C") == "Loss fell → 2.0 °C"

@@ -1,0 +1,176 @@
+"""The widget over its real API: a server process on a free port of this machine, asked over plain HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.run import Run
+
+ROOT = Path(__file__).parents[2]
+SERVE = "import sys, uvicorn; from pages.ask.widget import build; uvicorn.run(build(), port=int(sys.argv[1]))"
+
+Ask = Callable[..., list[tuple[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def server(lab: Settings, smoke: Run) -> Iterator[str]:
+    """The widget's address. A process of its own: gradio leaves sockets open that would fail other tests."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "MEDQA_REPORTS": str(lab.reports), "MEDQA_CACHE": str(lab.cache)}
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(port)], cwd=ROOT, env=environment) as process:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 180
+        while not _answers(url) and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.1)
+        yield url
+        process.terminate()
+
+
+@pytest.fixture
+def ask(server: str) -> Ask:
+    """Ask the API: the events that come back, each with its name and value."""
+
+    def go(question: str, run: str = "", temperature: float = 0.3, tokens: int = 8, seed: int = 42,
+           precision: str = "float32", sources: bool = False) -> Any:  # fmt: skip
+        values = {"data": [question, run, temperature, tokens, seed, precision, sources]}
+        with httpx.Client(base_url=f"{server}/gradio_api/call", timeout=60) as http:
+            number = http.post("/compare", json=values).json()["event_id"]
+            text = http.get(f"/compare/{number}").text
+        blocks = [block.split("\n", 1) for block in text.strip().split("\n\n")]
+        return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+    return go
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_embedded(server):
+    from pages.ask.look import CSS
+    from pages.ask.text import NOTICE
+
+    page = httpx.get(server, timeout=30).text
+    assert "Not medical advice" in NOTICE and "Not medical advice" in page
+    assert "window.frameElement" in page and ".embedded #notice { display: none" in CSS
+
+
+def test_only_compare_is_public(server):
+    endpoints = httpx.get(f"{server}/gradio_api/info", timeout=30).json()["named_endpoints"]
+    assert list(endpoints) == ["/compare"]
+
+
+def test_both_answers_stream_and_say_what_made_them(ask, smoke):
+    events = ask("What are the symptoms of gout?", smoke.id, 0.0, 12, 7)
+    assert [name for name, _ in events].count("generating") > 1, "nothing was streamed"
+    name, (answers,) = events[-1]
+    base, tuned = answers["base"], answers["fine_tuned"]
+    assert name == "complete"
+    assert base["provenance"]["adapter_sha256"] is None
+    assert len(tuned["provenance"]["adapter_sha256"]) == 64
+    assert base["provenance"]["base_sha256"] == tuned["provenance"]["base_sha256"] == smoke.record.base_model.sha256
+    assert (base["provenance"]["seed"], tuned["provenance"]["max_new_tokens"]) == (7, 12)
+    assert 0 < base["tokens"] <= 12
+
+
+def test_a_run_with_a_model_is_asked_by_default(ask, smoke):
+    answers = ask("What is gout?", tokens=2)[-1][1][0]
+    assert answers["base"]["provenance"]["run_id"]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("", "is empty"), ("x" * 100_000, "100,000 characters"), ("???", "no letter"), ("\u202e\u0000", "is empty")],
+)
+def test_a_bad_question_is_refused_by_the_core(ask, question, said):
+    ((name, error),) = [event for event in ask(question) if event[0] != "heartbeat"]
+    assert name == "error" and said in str(error)
+
+
+def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask):
+    name, (answers,) = ask("My father collapsed and is not breathing")[-1]
+    assert name == "complete" and list(answers) == ["referral"]
+    assert "112" in answers["referral"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"run": "../../etc"}, "not valid"),
+        ({"run": "nobody"}, "no run"),
+        ({"tokens": 100_000}, "max_new_tokens"),
+        ({"temperature": -1}, "temperature"),
+    ],
+)
+def test_bad_settings_are_refused_by_the_core(ask, settings, said):
+    name, error = ask("What is gout?", **settings)[-1]
+    assert name == "error" and said in str(error)
+
+
+def test_a_third_answer_comes_with_the_passages_that_it_read(ask, smoke):
+    name, (answers,) = ask("What are the symptoms of gout?", smoke.id, 0.0, 4, 1, precision="float32", sources=True)[-1]
+    assert name == "complete" and answers["grounded"]["provenance"]["side"] == "grounded"
+    assert 1 <= len(answers["passages"]) <= 3
+    assert {"text", "question", "source", "url"} <= set(answers["passages"][0])
+    hashes = {answers[column]["provenance"]["prompt_sha256"] for column in ("base", "fine_tuned", "grounded")}
+    assert len(hashes) == 2, "the third prompt holds the passages, the others are one"
+
+
+def test_int8_is_answered_and_said(ask, smoke):
+    answers = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int8", sources=False)[-1][1][0]
+    assert answers["base"]["provenance"]["precision"] == "int8" and "int8" in answers["base"]["provenance"]["engine"]
+    name, error = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int1", sources=False)[-1]
+    assert name == "error" and "precision" in str(error)
+
+
+def test_what_is_said_of_the_demo_and_in_an_emergency():
+    from medqa_core.answering.emergency.quality import measured
+    from pages.ask.text import about, referred
+
+    assert 'role="alert"' in referred() and "112 in Europe" in referred()
+    assert measured().sentence in about(measured().sentence)
+    assert "<img" not in about("<img>")
+
+
+def test_the_line_under_an_answer_is_escaped():
+    from medqa_core.answering.compare import Answer, Provenance
+    from pages.ask.text import meta, status
+
+    hostile = "<img src=x onerror=alert(1)>"
+    made = Provenance(
+        run_id=hostile,
+        side="base",
+        model=hostile,
+        revision=None,
+        base_sha256="0" * 64,
+        adapter_sha256=None,
+        engine=hostile,
+        prompt="chat",
+        prompt_sha256="0" * 64,
+        temperature=0.3,
+        max_new_tokens=128,
+        seed=42,
+        precision="float32",
+    )
+    line = meta(Answer("text", 3, 1.5, "ended", made))
+    assert "<img" not in line and "&lt;img" in line and "no adapter" in line
+    assert "adapter 11111111" in meta(
+        Answer("text", 3, 1.5, "cut", replace(made, side="fine_tuned", adapter_sha256="1" * 64))
+    )
+    assert "<img" not in status(hostile, bad=True)

@@ -1,0 +1,172 @@
+"""The data page: the picked run's data, another set from the address, and what it says where there is nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.data import starter
+from medqa_core.data.split import grouped_split
+from medqa_core.models import toy
+from medqa_core.models.token_lengths import TokenLengths
+from pages.data import charts
+from tests.pages.conftest import HOSTILE, Builder
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No model in the cache, unless a test puts one there."""
+    monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "cache"
+
+
+def shown(app: AppTest) -> str:
+    assert not app.exception, [e.message for e in app.exception]
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def change(folder: Path, *, data: dict[str, object] | None = None, **config: object) -> None:
+    """Change the run's configuration and what it recorded of its data."""
+    record = json.loads((folder / "run.json").read_text())
+    record["config"] |= config
+    record["data"] |= {"split_hash": None} if data is None else data
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+def test_the_runs_data_are_split_as_the_run_was(build: Builder, open_page: Open) -> None:
+    folder = build.finished()
+    split = grouped_split(starter.load().pairs, (300, 40, 60), 7)
+    sizes = {"train_size": 300, "validation_size": 40, "test_size": 60, "split_seed": 7}
+    change(folder, data={"split_hash": split.hash}, **sizes)
+    app = open_page("data/data.py")
+    text = shown(app)
+    assert app.title[0].value == "What is the model trained on?"
+    assert "The starter set: 578 usable pairs; 300 are for training, 40 for validation and 60 for the test." in text
+    assert "No test question shares its document, topic, question or answer" in text
+    assert split.hash in text
+    assert "These are not the data" not in text
+    assert "duplicates" in text and "By question type" in [h.value for h in app.header]
+    assert [b.label for b in app.get("download_button")] == ["Download as CSV", "Download the counts as CSV"]
+
+
+def test_another_split_than_the_recorded_one_is_said(build: Builder, open_page: Open) -> None:
+    build.finished()  # its record has a hash of zeros
+    text = shown(open_page("data/data.py"))
+    assert "These are not the data that this run was trained on." in text
+    assert "000000000000" in text
+
+
+def test_a_random_split_leaks_in_red_and_in_words(build: Builder, open_page: Open) -> None:
+    change(build.finished(), split_method="random")
+    text = shown(open_page("data/data.py"))
+    assert '<p class="mq-worse" role="status">▼ The test set leaks: of ' in text
+    assert '<span class="mq-worse">▼ ' in text
+    assert text.index("random split") < text.index("grouped split")
+
+
+def test_another_data_set_is_in_the_address(build: Builder, open_page: Open) -> None:
+    change(build.finished(), train_size=100, validation_size=40, test_size=60)
+    assert "; 100 are for training" in shown(open_page("data/data.py"))
+    app = open_page("data/data.py", data="starter")
+    assert "; 449 are for training" in shown(app)
+    app = open_page("data/data.py", data="nonsense")
+    assert "; 100 are for training" in shown(app)
+
+
+def test_an_imported_run_says_so_and_offers_the_data_sets(build: Builder, open_page: Open) -> None:
+    build.imported()
+    app = open_page("data/data.py")
+    text = shown(app)
+    assert "This run was imported" in text and "3,500 training, 750 validation, 750 test" in text
+    assert "The starter set: 578 usable pairs" in shown(open_page("data/data.py", data="starter"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ("some/one", ["The data are not in reach.", "data describe --source some/one"]),
+        ("gone.csv", ["The data cannot be read", "does not exist"]),
+        ("<b>x</b>", ["&lt;b&gt;x"]),
+    ],
+)
+def test_data_out_of_reach(dataset: str, words: list[str], build: Builder, open_page: Open) -> None:
+    change(build.finished(), dataset=dataset)
+    text = shown(open_page("data/data.py"))
+    assert [word for word in [*words, "What the run recorded:"] if word not in text] == []
+    assert "<b>x" not in text
+
+
+def test_too_many_asked_for(build: Builder, open_page: Open) -> None:
+    change(build.finished(), test_size=5000)
+    assert "test_size: 5,000 is more than" in shown(open_page("data/data.py"))
+
+
+def own_file(build: Builder, tmp_path: Path) -> Path:
+    texts = [f"{HOSTILE} {n}" for n in range(60)]
+    rows = [{"question": f"{text}?", "answer": f"{text}.", "topic": f"<b>{n}"} for n, text in enumerate(texts)]
+    path = tmp_path / "my <i>file.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    change(build.finished(), dataset=str(path), test_size=0.3)
+    return path
+
+
+def test_an_own_file_is_shown_letter_for_letter(build: Builder, open_page: Open, tmp_path: Path) -> None:
+    path = own_file(build, tmp_path)
+    text = shown(open_page("data/data.py", part="test"))
+    assert "60 usable pairs" in text and "18 for the test" in text
+    assert "<img" not in text and "&lt;img src=x" in text and "<i>file" not in text
+    path.write_text(path.read_text().splitlines()[0] + "\n{")
+    assert "row 2, column 2: torn, or not valid JSON" in shown(open_page("data/data.py"))
+
+
+def test_an_own_file_stays_private_on_a_public_demo(
+    build: Builder, open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_file(build, tmp_path)
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    text = shown(open_page("data/data.py"))
+    assert "This is a public demo: data sets that are files of its machine are not shown." in text
+    assert "usable pairs" not in text
+
+
+def test_lengths_with_and_without_a_tokenizer(build: Builder, open_page: Open, cache: Path) -> None:
+    change(build.finished(), base_model="toy", max_tokens=64)
+    app = open_page("data/data.py")
+    assert "How long the examples are is not known here." in shown(app)
+    assert app.code[0].value == "python -m medqa_core data fetch"
+    toy.ensure(cache)
+    app = open_page("data/data.py")
+    assert "All 578 usable pairs in tokens of toy: mean " in shown(app)
+    chart = app.get("plotly_chart")[0].proto.spec
+    assert "cut at 64: " in chart
+    assert "Download the histogram as CSV" in [b.label for b in app.get("download_button")]
+    tokenizer = cache / "models" / "toy" / "tokenizer.json"
+    tokenizer.write_text("{" + " " * (tokenizer.stat().st_size - 1))  # of the right size, but torn
+    st.cache_resource.clear()
+    text = shown(open_page("data/data.py"))
+    assert "The tokens cannot be counted." in text and "578 usable pairs" in text
+
+
+@pytest.mark.parametrize("limit", [16, 100, 384, 8192])
+@pytest.mark.parametrize("longest", [1, 90, 5000])
+def test_no_bar_is_half_cut_off(limit: int, longest: int) -> None:
+    prompt = np.arange(longest, dtype=np.int64) % 40 + 1
+    lengths = TokenLengths(prompt, np.arange(longest, dtype=np.int64))
+    bars = charts.histogram(lengths, limit)
+    assert bars["examples"].sum() == longest
+    assert len(bars) <= 120
+    whole = lengths.whole
+    assert bars[bars["from"] > limit]["examples"].sum() == (whole > limit).sum()
+    assert charts.token_lengths(lengths, limit).data
+
+
+def test_no_examples_are_no_error() -> None:
+    none = np.array([], dtype=np.int64)
+    assert charts.histogram(TokenLengths(none, none), 384)["examples"].sum() == 0

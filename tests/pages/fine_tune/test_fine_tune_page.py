@@ -1,0 +1,280 @@
+"""The Fine-tune page: the form before, the live part during, the look back after."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.foundation.files import write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch, measure
+from medqa_core.jobs.device import hold
+from medqa_core.jobs.job import new_job, read_job, write_job
+from medqa_core.jobs.queue import Entry, submit
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.presets import command_line, from_preset
+from pages.fine_tune import fields
+from pages.fine_tune.fields import MAIN, THEMES
+from tests.pages.conftest import Builder
+
+Open = Callable[..., AppTest]
+ESTIMATE = Estimate(
+    device="cpu", steps=12, tokens=9000, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,
+    train_seconds=Range(low=60, middle=90, high=120), memory=2**30, memory_total=2**34,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs for which a worker would have been started."""
+    found: list[str] = []
+    monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MEDQA_PUBLIC", raising=False)
+
+    def start(entry: Entry, settings: Settings) -> None:
+        found.append(entry.run.id)
+
+    monkeypatch.setattr(launch, "_start", start)
+    return found
+
+
+def shown(app: AppTest) -> str:
+    assert not app.exception, [e.message for e in app.exception]
+    html = [element.value for element in app.get("html") if not element.value.startswith("<style>")]
+    return "\n".join([*html, *(e.value for e in app.markdown)])
+
+
+def button(app: AppTest, label: str) -> "object":
+    return next((b for b in app.button if b.label == label), None)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    found = next(b for b in app.button if b.label == label)
+    assert not found.disabled
+    return found.click().run()
+
+
+def field(app: AppTest, name: str) -> "object":
+    widgets = [*app.main.text_input, *app.main.number_input, *app.main.selectbox]
+    return next(w for w in widgets if w.label == fields.label_of(name))
+
+
+def pick(app: AppTest, preset: str) -> AppTest:
+    return next(s for s in app.main.selectbox if s.label == "Start from").select(preset).run()
+
+
+def test_every_field_is_in_the_form_once_and_explained(open_page: Open) -> None:
+    names = [n for row in MAIN for n in row] + [n for theme in THEMES.values() for n in theme]
+    assert sorted(names) == sorted(set(TrainConfig.model_fields) - {"preset"})
+    app = open_page("fine_tune/fine_tune.py")
+    assert "the device is free" in shown(app)
+    for name in names:
+        assert field(app, name).help  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("preset", ["smoke", "starter", "medquad-cpu", "run-2", "custom"])
+def test_a_preset_is_the_form_and_the_command(preset: str, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), preset)
+    shown(app)
+    assert app.code[-1].value == command_line(from_preset(preset))
+    assert f"--preset {preset}" in app.code[-1].value
+
+
+def test_ranges_come_from_the_configuration(open_page: Open) -> None:
+    batch = field(open_page("fine_tune/fine_tune.py"), "batch_size")
+    assert (batch.min, batch.max) == (1, 1024)  # type: ignore[attr-defined]
+
+
+def test_what_the_form_comes_to(open_page: Open) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, "accumulation").set_value(2).run()  # type: ignore[attr-defined]
+    text = shown(app)
+    assert "8 × 2" in text and ">16</dd>" in text and ">6</dd>" in text  # 3 steps a pass, 2 passes
+    assert "48 training, 12 validation and 12 test examples" in text
+    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set accumulation=2"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("learning_rate", "fast", "a valid number"),
+        ("learning_rate", "2", "less than or equal to 1"),
+        ("train_size", "-5", "give a number of pairs such as 3500"),
+        ("train_size", "9999", "9,999 is more than"),
+        ("epochs", "", "a valid number"),
+        ("title", "", "at least 1 character"),
+        ("patience", "0", "greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_said_at_its_field_and_nothing_starts(
+    name: str, typed: str, said: str, open_page: Open, started: list[str]
+) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, name).set_value(typed).run()  # type: ignore[attr-defined]
+    text = shown(app)
+    assert said in text
+    assert f"To correct before it can start: {fields.label_of(name)}." in text
+    assert button(app, "Start fine-tune").disabled  # type: ignore[attr-defined]
+    assert started == []
+
+
+def test_none_is_typed_as_on_the_command_line(open_page: Open) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, "train_size").set_value("none").run()  # type: ignore[attr-defined]
+    assert app.code[-1].value.endswith("--set train_size=none")
+    field(app, "train_size").set_value("0.5").run()  # type: ignore[attr-defined]
+    assert app.code[-1].value.endswith("--set train_size=0.5")
+
+
+def test_start_makes_a_run_and_keeps_the_form(build: Builder, open_page: Open, started: list[str]) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, "seed").set_value(7).run()  # type: ignore[attr-defined]
+    press(app, "Start fine-tune")
+    assert started[0] == "smoke"
+    run = build.store.open("smoke")
+    assert (run.state, run.record.config) == ("queued", from_preset("smoke", {"seed": 7}))
+    assert field(app, "seed").value == 7  # type: ignore[attr-defined]
+    assert "1 run waits in the queue" in shown(app)
+    press(app, "Start fine-tune")
+    assert len(build.store.list()) == 1
+    assert "smoke has this very configuration and is queued: no second run was made." in shown(app)
+
+
+def test_two_tabs_make_one_run(build: Builder, open_page: Open) -> None:
+    tabs = [pick(open_page("fine_tune/fine_tune.py"), "smoke") for _ in range(2)]
+    for tab in tabs:
+        press(tab, "Start fine-tune")
+    assert [entry.id for entry in build.store.list()] == ["smoke"]
+
+
+def test_without_evaluation(build: Builder, open_page: Open) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    app.checkbox[0].uncheck().run()
+    press(app, "Start fine-tune")
+    job = read_job(build.store.open("smoke"))
+    assert job is not None and not job.evaluate
+
+
+def test_three_measured_steps_are_kept_for_the_run(
+    build: Builder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = [sys.executable, "-c", f"print({ESTIMATE.model_dump_json()!r})"]
+    monkeypatch.setattr(measure, "command", lambda _: answer)
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    press(app, "Measure three steps")
+    app.session_state["fine-tune measurement"].wait(20)
+    text = shown(app.run())
+    assert "1 min 30 s" in text and "1 min to 2 min" in text and "25.0% of the training examples are longer" in text
+    field(app, "seed").set_value(7).run()  # type: ignore[attr-defined]
+    assert "not measured" in shown(app)
+    field(app, "seed").set_value(42).run()  # type: ignore[attr-defined]
+    press(app, "Start fine-tune")
+    job = read_job(build.store.open("smoke"))
+    assert job is not None and job.estimate == ESTIMATE
+
+
+def test_a_failed_measurement_says_why(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "command", lambda _: [sys.executable, "-c", "import sys; sys.exit('error: <b>No.')"])
+    app = press(pick(open_page("fine_tune/fine_tune.py"), "smoke"), "Measure three steps")
+    app.session_state["fine-tune measurement"].wait(20)
+    text = shown(app.run())
+    assert "could not be measured" in text and "&lt;b&gt;No." in text
+
+
+def test_no_measurement_while_the_device_is_busy(open_page: Open) -> None:
+    with hold(Settings.from_environment(), "theirs"):
+        app = open_page("fine_tune/fine_tune.py")
+        assert button(app, "Measure three steps").disabled  # type: ignore[attr-defined]
+        assert "the device is busy with something else" in shown(app)
+
+
+def test_a_live_run_shows_its_own_settings(build: Builder, open_page: Open) -> None:
+    build.running()
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    text = shown(app)
+    assert "Still going: step 12 of 60, 20%" in text
+    assert "<td>8</td>" in text and "As saved in running/run.json" in text
+    assert button(app, "Stop and save") is not None
+    assert [chart.proto.id for chart in app.get("plotly_chart") if "curve running" in chart.proto.id]
+
+
+def test_stopping_offers_to_end_it_at_once(build: Builder, open_page: Open) -> None:
+    build.running(state="stopping")
+    app = open_page("fine_tune/fine_tune.py")
+    assert button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
+
+
+def test_a_silent_worker_is_stalled_and_can_be_ended(build: Builder, open_page: Open) -> None:
+    folder = build.running()
+    status = json.loads((folder / "status.json").read_text())
+    write_json(folder / "status.json", {**status, "next_heartbeat": status["heartbeat"]})
+    app = open_page("fine_tune/fine_tune.py")
+    text = shown(app)
+    assert "Still going is stalled at step 12." in text
+    assert "has not been heard of since" in text and "its process is there" in text
+    assert not button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
+
+
+def test_the_queue_with_positions_and_a_way_out(build: Builder, open_page: Open) -> None:
+    build.running()
+    settings = Settings.from_environment()
+    for seed in (1, 2):
+        submit(from_preset("smoke", {"seed": seed}), settings, run_id=f"w{seed}")
+    app = open_page("fine_tune/fine_tune.py")
+    text = shown(app)
+    assert "2 runs wait behind it." in text
+    assert text.index("1\\. **w1**") < text.index("2\\. **w2**")
+    press(app, "Remove")
+    assert build.store.open("w1").state == "stopped"
+    assert "1 run waits behind it." in shown(app)
+
+
+@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was cut off.")])
+def test_after_a_bad_end_why_and_resume(
+    kind: str, title: str, build: Builder, open_page: Open, started: list[str]
+) -> None:
+    getattr(build, kind)()
+    app = open_page("fine_tune/fine_tune.py", run=kind)
+    assert title in shown(app)
+    assert app.code[0].value == f"python -m medqa_core train --resume {kind}"
+    press(app, "Resume")
+    assert build.store.open(kind).state == "queued"
+    assert kind in started
+
+
+def test_settings_that_failed_are_mended_in_the_form(build: Builder, open_page: Open) -> None:
+    folder = build.failed()
+    build._status(folder, state="failed", step=7, error="The training loss was nan at step 7.", cause="nan")
+    app = open_page("fine_tune/fine_tune.py", run="failed")
+    assert button(app, "Resume") is None
+    press(app, "Put mended settings into the form")
+    assert field(app, "learning_rate").value == "0.00033"  # type: ignore[attr-defined]
+    assert "The form below has these settings now." in shown(app)
+    press(app, "Copy its settings to the form")
+    assert field(app, "learning_rate").value == "0.001"  # type: ignore[attr-defined]
+
+
+def test_predicted_against_actual(build: Builder, open_page: Open) -> None:
+    folder = build.finished()
+    assert "It is complete" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
+    write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
+    text = shown(open_page("fine_tune/fine_tune.py", run="finished"))
+    assert "training took 1 h 22 min; predicted was 1 min to 2 min." in text
+    assert "<td>300 tokens/s</td>" in text
+
+
+def test_a_demo_shows_and_starts_nothing(
+    build: Builder, open_page: Open, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.running()
+    submit(from_preset("smoke"), Settings.from_environment())
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    app = open_page("fine_tune/fine_tune.py", run="running")
+    text = shown(app)
+    assert "This is a read-only demo." in text and "Still going: step 12 of 60" in text
+    assert [b.label for b in app.button] == [] and list(app.main.text_input) == []
+    assert started == []

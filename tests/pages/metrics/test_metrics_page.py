@@ -1,0 +1,142 @@
+"""The metrics page on a run that holds everything, on one with little, and the ZIP on the summary."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.foundation.files import write_json
+from medqa_core.report.archive import archive
+from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
+from medqa_core.runs.artifacts.predictions import write_predictions
+from medqa_core.runs.store.run_store import RunStore
+from tests.pages.conftest import Builder, evaluation, predictions
+
+Open = Callable[..., AppTest]
+
+
+def shown(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def headings(app: AppTest) -> list[str]:
+    return [element.value for element in [*app.header, *app.subheader]]
+
+
+@pytest.fixture
+def full(build: Builder) -> Path:
+    """A run with sources, a clean part, copies and MMLU letters."""
+    folder = build.finished("full")
+    made = evaluation(24)
+    part = {name: metric.model_copy(update={"n": 9}) for name, metric in made.metrics.items() if name != "mmlu"}
+    sources = {"GARD": {"loss": made.metrics["loss"]}, "CDC": {"loss": made.metrics["loss"]}}
+    write_json(
+        folder / "evaluation.json",
+        made.model_copy(update={"clean": part, "by_source": sources}).model_dump(mode="json"),
+    )
+    random = np.random.default_rng(1)
+    rows = predictions(24).assign(
+        base_copied_share=0.1,
+        fine_tuned_copied_share=[0.95, 0.6, 0.1] * 8,
+        fine_tuned_nearest="q003",
+    )
+    write_predictions(folder, rows)
+    answers = pd.DataFrame(
+        {
+            **dict.fromkeys(ANSWER_SCHEMA.names, -1.0),
+            "subset": [SUBSETS[n % 6] for n in range(300)],
+            "question": range(300),
+            "target": random.integers(0, 4, 300),
+            "base_choice": random.integers(0, 4, 300),
+            "fine_tuned_choice": [2] * 300,
+        }
+    )
+    write_answers(folder, answers)
+    return folder
+
+
+def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="full")
+    assert not app.exception
+    assert headings(app) == [
+        "By question type and source",
+        "Questions won and lost",
+        "Copied from training?",
+        "Medical knowledge: MMLU by subset",
+        "Does reading passages help?",
+        "Which letters are chosen",
+    ]
+    text = shown(app)
+    assert "Yes: after fine-tuning the model predicts the reference answers better (loss)" in text
+    assert "The gain on loss holds on the 9 questions" in text
+    assert "8 (33.3%) are copies of a training answer, 8 (33.3%) near-copies" in text
+    assert "picks the letter C for 100.0% of 300 questions" in text and "Always " in text
+    charts = [chart.proto for chart in app.get("plotly_chart")]
+    assert len(charts) == 5
+    assert all(chart.alt for chart in charts)
+    assert len(app.get("download_button")) == 6
+
+
+def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="full")
+    assert "on the same test questions" in shown(app) and "25.9%" in shown(app)
+    part = next(group for group in app.get("button_group") if group.key == "part")
+    part.set_value("clean part").run()
+    assert not app.exception
+    assert "share no text with training" in shown(app)
+
+
+def test_slices_by_source(full: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="full")
+    assert "Loss by question type, most questions first" in shown(app) and "GARD" not in shown(app)
+    next(group for group in app.get("button_group") if group.key == "slices").set_value("source").run()
+    assert not app.exception
+    assert "Loss by source, most questions first" in shown(app) and "GARD" in shown(app)
+
+
+def test_the_ends_link_to_the_answers(full: Path, open_page: Open) -> None:
+    text = shown(open_page("metrics/metrics.py", run="full"))
+    assert text.count('href="answers?run=full&amp;q=q0') >= 5
+
+
+def test_an_older_run_has_the_parts_that_it_can(build: Builder, open_page: Open) -> None:
+    build.finished()
+    app = open_page("metrics/metrics.py")
+    assert not app.exception
+    assert headings(app) == [
+        "By question type",
+        "Questions won and lost",
+        "Medical knowledge: MMLU by subset",
+        "Does reading passages help?",
+    ]
+    assert not [group for group in app.get("button_group") if group.key in ("part", "slices")]
+
+
+def test_without_rows_by_question_the_page_says_so(build: Builder, open_page: Open) -> None:
+    (build.finished("bare") / "predictions.parquet").unlink()
+    app = open_page("metrics/metrics.py", run="bare")
+    assert "There are no data by question." in shown(app)
+    assert "python -m medqa_core evaluate bare" in [code.value for code in app.code]
+
+
+def test_answers_say_what_was_copied(full: Path, open_page: Open) -> None:
+    text = shown(open_page("answers/answers.py", run="full", order="as in the test set"))
+    assert "copied: 95% of its words from the training answer to q003" in text
+    assert "near-copy: 60% of its words" in text and "novel" in text
+
+
+def test_the_zip_is_offered_and_says_what_it_leaves_out(build: Builder, reports: Path, open_page: Open) -> None:
+    folder = build.finished("a")
+    app = open_page("summary/summary.py", run="a")
+    assert "Everything, one ZIP" in [button.label for button in app.get("download_button")]
+    assert "leaves the weights out" not in shown(app)
+    with open(folder / "adapter" / "adapter_model.safetensors", "wb") as file:
+        file.truncate(60_000_000)
+    assert "leaves the weights out, 60 MB" in shown(open_page("summary/summary.py", run="a"))
+    packed = zipfile.ZipFile(io.BytesIO(archive(RunStore(reports).open("a"), weights=False)))
+    assert "a/evaluation.json" in packed.namelist()

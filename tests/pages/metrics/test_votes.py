@@ -1,0 +1,123 @@
+"""The metrics page's votes: what people preferred, in counts only; one line where nobody has voted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.foundation.files import sha256
+from medqa_core.report.votes import DEPENDENCE
+from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
+from tests.pages.conftest import HOSTILE, WHEN, Builder
+
+Open = Callable[..., AppTest]
+HEADING = "Which answer do people prefer?"
+NONE_YET = "No one has voted on this run’s answers yet"
+
+
+def shown(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.get("html"))
+
+
+def headings(app: AppTest) -> list[str]:
+    return [element.value for element in app.header]
+
+
+def cast(folder: Path, n: int, left: str, choice: str, weights: str | None = None) -> None:
+    for i in range(n):
+        ours = sha256(folder / "adapter" / "adapter_model.safetensors")
+        vote = Vote(
+            id=uuid4().hex,
+            time=WHEN,
+            left=left,
+            choice=choice,
+            question_id=f"q{i:03d}",
+            question=f"{HOSTILE} my own question",
+            base_rougeL=0.1,
+            fine_tuned_rougeL=0.2,
+            base_sha256="a" * 64,
+            fine_tuned_sha256=weights or ours,
+            temperature=0.3,
+            precision="int8",
+        )
+        cast_vote(folder, vote)
+
+
+@pytest.fixture
+def voted(build: Builder) -> Path:
+    """A run whose fine-tuned answers were preferred 18 to 2."""
+    folder = build.finished("voted")
+    cast(folder, 9, "base", "right")
+    cast(folder, 9, "fine_tuned", "left")
+    cast(folder, 2, "base", "left")
+    cast(folder, 3, "base", "tie")
+    cast(folder, 1, "base", "both bad")
+    return folder
+
+
+def test_what_people_preferred(voted: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="voted")
+    assert not app.exception
+    assert HEADING in headings(app)
+    text = shown(app)
+    assert "People preferred the fine-tuned model: the fine-tuned model’s answer won 18 of 20 decided votes" in text
+    assert "besides, 3 ties and 1 “both bad”" in text
+    table = text.split('<table aria-label="Blind votes')[1].split("</table>")[0]
+    for name, cell in (
+        ("fine-tuned answer preferred", "18"),
+        ("base answer preferred", "2"),
+        ("tie", "3"),
+        ("both bad", "1"),
+        ("decided: fine-tuned answer won", "18 of 20"),
+        ("decided: higher ROUGE-L won", "18 of 20"),
+        ("decided: left answer won", "11 of 20"),
+    ):
+        assert f'<th scope="row">{name}</th><td class="num">{cell}</td>' in table
+    assert "People preferred the answer with the higher ROUGE-L more often than not." in text
+    assert DEPENDENCE in text
+    assert NONE_YET not in text
+
+
+def test_no_single_vote_and_no_question_is_shown(voted: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="voted")
+    assert "my own question" in (voted / VOTES).read_text()
+    everything = "\n".join([shown(app), *(element.value for element in app.markdown)])
+    assert "my own question" not in everything
+    assert not [button for button in app.get("download_button") if "vote" in button.label.lower()]
+
+
+def test_where_nobody_has_voted_one_line_leads_to_ask(build: Builder, open_page: Open) -> None:
+    build.finished("quiet")
+    app = open_page("metrics/metrics.py", run="quiet")
+    assert not app.exception
+    assert HEADING not in headings(app)
+    assert shown(app).count(NONE_YET) == 1
+    assert 'votes are cast on <a href="ask?run=quiet"' in shown(app)
+
+
+def test_votes_on_other_weights_do_not_count(build: Builder, open_page: Open) -> None:
+    folder = build.finished("changed")
+    cast(folder, 12, "base", "right", weights="c" * 64)
+    app = open_page("metrics/metrics.py", run="changed")
+    assert HEADING not in headings(app)
+    assert NONE_YET in shown(app)
+    assert "12 more votes are on other weights than this run has now and do not count." in shown(app)
+
+
+@pytest.mark.parametrize("kind", ["imported", "failed"])
+def test_a_run_without_models_says_nothing_of_votes(kind: str, build: Builder, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run=getattr(build, kind)().name)
+    assert not app.exception
+    assert NONE_YET not in shown(app) and HEADING not in headings(app)
+
+
+def test_foreign_lines_are_said_and_the_votes_still_shown(voted: Path, open_page: Open) -> None:
+    with open(voted / VOTES, "ab") as file:
+        file.write(b'\xff\xfe\n{"id": "<script>"}\n{"id": "torn')
+    app = open_page("metrics/metrics.py", run="voted")
+    assert not app.exception
+    assert HEADING in headings(app)
+    assert "votes.jsonl: 3 lines could not be read and were left out." in shown(app)
+    assert "<script>" not in shown(app)

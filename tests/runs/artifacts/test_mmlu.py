@@ -1,0 +1,249 @@
+"""The harness's results are read by subset, the answers as written; a damaged file is refused in one line."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medqa_core.foundation.errors import OutsideStore, UnreadableFile
+from medqa_core.runs.artifacts.mmlu import (
+    ANSWER_SCHEMA,
+    ANSWERS,
+    ROW_LIMIT,
+    SUBSETS,
+    accuracy,
+    always_one_letter,
+    letters,
+    parse_results,
+    read_answers,
+    write_answers,
+)
+from medqa_core.runs.run import Run
+from tests.runs.samples import lm_eval
+
+
+def test_one_model():
+    results = parse_results(lm_eval())
+    assert results.base is None
+    [score] = results.fine_tuned
+    assert (score.subset, score.accuracy, score.n) == ("medical_genetics", 0.26, 100)
+    assert score.stderr == pytest.approx(0.0440844)
+
+
+def test_two_models():
+    results = parse_results({"base": lm_eval(0.25), "fine_tuned": lm_eval(0.5)})
+    assert results.base is not None
+    assert results.base[0].accuracy == 0.25
+    assert results.fine_tuned[0].accuracy == 0.5
+
+
+def test_pooled_accuracy_weighs_by_questions():
+    value = {
+        "results": {"mmlu_anatomy": {"acc,none": 0.2}, "mmlu_college_medicine": {"acc,none": 0.5}},
+        "n-samples": {"mmlu_anatomy": {"effective": 100}, "mmlu_college_medicine": {"effective": 50}},
+    }
+    results = parse_results(value)
+    assert results.pooled(results.fine_tuned) == pytest.approx(0.3)
+    del value["n-samples"]
+    results = parse_results(value)
+    assert results.pooled(results.fine_tuned) is None
+
+
+def test_an_older_harness_s_names():
+    value = {"results": {f"hendrycksTest-{s}": {"acc": 0.3, "acc_stderr": 0.01} for s in SUBSETS}}
+    assert [score.subset for score in parse_results(value).fine_tuned] == sorted(SUBSETS)
+
+
+def test_cloze_tasks():
+    value = {"results": {f"mmlu_{s}_continuation": {"acc,none": 0.3} for s in SUBSETS}}
+    assert [score.subset for score in parse_results(value).fine_tuned] == sorted(SUBSETS)
+
+
+def test_a_subset_counts_once():
+    value = {"results": {"mmlu_anatomy": {"acc,none": 0.2}, "mmlu_flan_anatomy": {"acc,none": 0.9}}}
+    assert [score.accuracy for score in parse_results(value).fine_tuned] == [0.2]
+
+
+@pytest.mark.parametrize("accuracy", [None, "N/A", True, math.nan, math.inf, -0.1, 1.1, 10**400, [0.5]])
+def test_an_accuracy_that_is_none_is_left_out(accuracy: Any):
+    value = lm_eval()
+    value["results"]["mmlu_anatomy"] = {"acc,none": accuracy}
+    assert [score.subset for score in parse_results(value).fine_tuned] == ["medical_genetics"]
+
+
+@pytest.mark.parametrize("n", [None, 0, -5, 1.5, "many", 10**400])
+def test_a_size_that_is_none_is_not_known(n: Any):
+    value = lm_eval()
+    value["n-samples"]["mmlu_medical_genetics"]["effective"] = n
+    results = parse_results(value)
+    assert results.fine_tuned[0].n is None
+    assert results.pooled(results.fine_tuned) is None
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], "x", {}, {"results": []}, {"results": {}}, {"results": {"hellaswag": {"acc": 1}}}]
+)
+def test_no_medical_subset_is_refused(value: Any):
+    with pytest.raises(ValueError, match=r"results\.json"):
+        parse_results(value)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["results", "base", "fine_tuned", "n-samples", "effective", "mmlu_anatomy", "acc,none", "acc"]
+            ),
+            inner,
+        )
+    ),
+)
+
+
+@given(anything)
+def test_no_value_raises_anything_else(value: Any):
+    try:
+        results = parse_results(value)
+    except ValueError:
+        return
+    assert results.fine_tuned
+    results.pooled(results.fine_tuned)
+    json.dumps([score.accuracy for score in results.fine_tuned], allow_nan=False)
+
+
+def answers(n: int = 6) -> pd.DataFrame:
+    """Rows of answers.parquet: the base answers A always, the fine-tuned model B except for one D."""
+    rows = pd.DataFrame({"subset": ["anatomy"] * n, "question": range(n), "target": [0, 1, 1, 2, 3, 1][:n]})
+    for side, choices in (("base", [0] * n), ("fine_tuned", [1, 1, 1, 1, 1, 3][:n])):
+        rows[f"{side}_choice"] = choices
+        for place, letter in enumerate("abcd"):
+            rows[f"{side}_logprob_{letter}"] = -1.5 - place
+    return rows
+
+
+def _write(folder: Path, table: pa.Table) -> None:
+    (folder / ANSWERS).parent.mkdir(exist_ok=True)
+    pq.write_table(table, folder / ANSWERS)
+
+
+def test_answers_come_back(tmp_path: Path):
+    rows = answers()
+    rows.loc[2, "base_logprob_c"] = np.nan
+    write_answers(tmp_path, rows[sorted(rows.columns)])
+    read = read_answers(tmp_path)
+    assert list(read.columns) == ANSWER_SCHEMA.names
+    pd.testing.assert_frame_equal(read, rows[ANSWER_SCHEMA.names], check_dtype=False)
+    table = pq.read_table(tmp_path / ANSWERS)
+    assert sum(column.null_count for column in table.columns) == 0  # a NaN stays one
+
+
+def test_what_answers_tell():
+    rows = answers()
+    assert letters(rows, "base") == (6, 0, 0, 0)
+    assert letters(rows, "fine_tuned") == (0, 5, 0, 1)
+    assert always_one_letter(rows) == 0.5
+    assert accuracy(rows, "base") == pytest.approx(1 / 6)
+    assert accuracy(rows, "fine_tuned") == pytest.approx(2 / 6)
+
+
+def test_no_answers_tell_nothing(tmp_path: Path):
+    write_answers(tmp_path, answers(0))
+    read = read_answers(tmp_path)
+    assert letters(read, "base") == (0, 0, 0, 0)
+    assert (always_one_letter(read), accuracy(read, "base")) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base_choice": [4] * 6},
+        {"target": [-1] * 6},
+        {"fine_tuned_choice": [0.5] * 6},
+        {"subset": [None] * 6},
+        {"question": ["first"] * 6},
+        {"base_logprob_a": ["x"] * 6},
+        {"base_logprob_a": [[1.0]] * 6},
+    ],
+)
+def test_answers_that_are_none_are_refused(tmp_path: Path, changes: dict[str, Any]):
+    _write(tmp_path, pa.table({name: changes.get(name, answers()[name].tolist()) for name in ANSWER_SCHEMA.names}))
+    with pytest.raises(UnreadableFile, match=r"answers\.parquet"):
+        read_answers(tmp_path)
+
+
+def test_a_choice_that_was_not_made_counts_for_no_letter(tmp_path: Path):
+    write_answers(tmp_path, answers().assign(fine_tuned_choice=[0.0, float("nan"), 1.0, 1.0, float("nan"), 3.0]))
+    read = read_answers(tmp_path)
+    assert read["fine_tuned_choice"].isna().sum() == 2
+    assert letters(read, "fine_tuned") == (1, 2, 0, 1)
+
+
+def test_a_missing_column_is_refused(tmp_path: Path):
+    _write(tmp_path, pa.table({"subset": ["anatomy"], "question": [0]}))
+    with pytest.raises(UnreadableFile, match="has no column"):
+        read_answers(tmp_path)
+
+
+def test_damage_anywhere_raises_nothing_else(tmp_path: Path):
+    write_answers(tmp_path, answers())
+    path = tmp_path / ANSWERS
+    whole = path.read_bytes()
+    for n in range(0, len(whole), max(1, len(whole) // 60)):
+        for damaged in (whole[:n], whole[:n] + bytes([whole[n] ^ 0x55]) + whole[n + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                read = read_answers(tmp_path)
+            except UnreadableFile as error:
+                assert "\n" not in str(error)
+            else:
+                letters(read, "base")
+                always_one_letter(read)
+
+
+def test_too_many_rows_and_too_large(tmp_path: Path):
+    repeated = pa.array(["a"] * (ROW_LIMIT + 1)).dictionary_encode()
+    _write(tmp_path, pa.table({"subset": repeated}))
+    with pytest.raises(UnreadableFile, match="more than 20000 rows"):
+        read_answers(tmp_path)
+    with open(tmp_path / ANSWERS, "wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(UnreadableFile, match="larger than 16 MiB"):
+        read_answers(tmp_path)
+
+
+def test_missing_or_no_file(tmp_path: Path):
+    with pytest.raises(UnreadableFile, match="is missing"):
+        read_answers(tmp_path)
+    (tmp_path / ANSWERS).parent.mkdir()
+    os.mkfifo(tmp_path / ANSWERS)
+    with pytest.raises(UnreadableFile):
+        read_answers(tmp_path)
+
+
+def test_a_link_out_of_the_run_is_refused(tmp_path: Path):
+    write_answers(tmp_path / "other", answers())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mmlu_results").symlink_to(tmp_path / "other" / "mmlu_results")
+    with pytest.raises(OutsideStore):
+        read_answers(tmp_path / "run")
+
+
+def test_a_run_s_answers(run: Run):
+    assert run.mmlu_answers() is None
+    assert run.problems == []
+    write_answers(run.folder, answers())
+    assert run.mmlu_answers() is not None
+    (run.folder / ANSWERS).write_bytes(b"no")
+    assert run.mmlu_answers() is None
+    assert run.problems == ["answers.parquet is damaged or has columns of another kind."]

@@ -1,0 +1,80 @@
+"""A configuration is valid as a whole or refused in one line that names the field."""
+
+import pytest
+
+from medqa_core.foundation.errors import InputError, UnknownName
+from medqa_core.runs.schema.config import TrainConfig, parse_assignments, validated
+
+
+def test_the_defaults_are_valid():
+    config = validated({})
+    assert config.effective_batch == config.batch_size * config.accumulation
+
+
+def test_text_becomes_the_field_s_type():
+    config = validated({"epochs": "2.5", "train_size": "300", "learning_rate": "3e-4"})
+    assert (config.epochs, config.train_size, config.learning_rate) == (2.5, 300, 3e-4)
+
+
+def test_a_misspelt_field_gets_its_neighbour():
+    with pytest.raises(UnknownName, match="Did you mean 'learning_rate'"):
+        validated({"learning_rte": 1})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", float("nan")),
+        ("epochs", float("inf")),
+        ("epochs", "many"),
+        ("batch_size", 0),
+        ("batch_size", 2.5),
+        ("learning_rate", -1e-3),
+        ("learning_rate", 1.5),
+        ("max_tokens", 10**30),
+        ("lora_dropout", 1.0),
+        ("method", "qlora"),
+        ("title", ""),
+        ("title", "x" * 121),
+        ("seed", 2**32),
+        ("train_size", 0),
+        ("dataset", None),
+        ("epochs", ["a\nb"] * 100),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(field: str, value: object):
+    with pytest.raises(InputError) as caught:
+        validated({field: value})
+    message = str(caught.value)
+    assert message.startswith(f"{field}: ")
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+def test_every_field_says_what_it_is():
+    assert all(field.description for field in TrainConfig.model_fields.values())
+
+
+def test_a_configuration_survives_json():
+    config = validated({"epochs": 3, "train_size": None})
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        validated({}).epochs = 5  # type: ignore[misc]
+
+
+def test_assignments():
+    assert parse_assignments(["epochs=3", "train_size=none", "objective=a=b", " seed = 1 "]) == {
+        "epochs": "3",
+        "train_size": None,
+        "objective": "a=b",
+        "seed": "1",
+    }
+
+
+def test_an_assignment_without_an_equals_sign():
+    with pytest.raises(InputError, match="'epochs' is not FIELD=VALUE"):
+        parse_assignments(["epochs"])

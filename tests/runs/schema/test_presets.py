@@ -1,0 +1,34 @@
+"""Every preset is a valid configuration, and overrides take the place of its values."""
+
+import pytest
+
+from medqa_core.foundation.errors import InputError, UnknownName
+from medqa_core.runs.schema.presets import PRESETS, from_preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_preset_is_valid_and_says_what_it_is_for(name: str):
+    config = from_preset(name)
+    assert config.preset == name
+    assert config.objective.endswith(".")
+
+
+def test_overrides_win():
+    config = from_preset("smoke", {"epochs": 9, "title": "Mine"})
+    assert (config.epochs, config.title, config.base_model) == (9.0, "Mine", "toy")
+
+
+def test_the_reference_run_s_recipe():
+    config = from_preset("run-2")
+    assert (config.learning_rate, config.effective_batch, config.epochs, config.max_tokens) == (1e-5, 24, 8.0, 384)
+    assert (config.weight_decay, config.warmup_steps, config.train_size) == (0.01, 200, 3500)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(UnknownName, match="Did you mean 'smoke'"):
+        from_preset("smok")
+
+
+def test_a_bad_override():
+    with pytest.raises(InputError, match="epochs"):
+        from_preset("smoke", {"epochs": -1})
