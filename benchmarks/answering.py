@@ -25,7 +25,7 @@ from medqa_core.answering.streams import Prompt, Streams, streams_for
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
 KEYS = {"float32": "exact", "int8": "quantised"}
@@ -41,17 +41,17 @@ def main() -> None:
     arguments = parser.parse_args()
     count, new_tokens = (2, 16) if arguments.quick else (arguments.questions, arguments.new_tokens)
     settings = Settings.from_environment()
-    pair = load_pair(RunStore(settings.reports).open(arguments.run), settings)
-    ways = {precision: streams_for(pair, settings, precision) for precision in KEYS}  # type: ignore[arg-type]
+    variants = load_variants(RunStore(settings.reports).open(arguments.run), settings)
+    ways = {precision: streams_for(variants, settings, precision) for precision in KEYS}  # type: ignore[arg-type]
     pairs = starter.load().pairs
     asked = [one.question for one in pairs[:: len(pairs) // (count + 1)][: count + 1]]
-    print(f"{arguments.run} ({pair.base.name}), {count} questions, answers of at most {new_tokens} tokens, "
+    print(f"{arguments.run} ({variants.base.name}), {count} questions, answers of at most {new_tokens} tokens, "
           f"{torch.get_num_threads()} threads; tokens/s of both answers together")  # fmt: skip
     print(f"{'question':<44}{'naive':>8}{'exact':>8}{'ratio':>7}{'int8':>8}{'ratio':>7}")
     rows: list[dict[str, float]] = []
     for number, question in enumerate(asked):
-        prompt = encode_prompt(pair.tokenizer, question, pair.prompt)
-        row = measure(pair, ways, prompt, new_tokens)
+        prompt = encode_prompt(variants.tokenizer, question, variants.prompt)
+        row = measure(variants, ways, prompt, new_tokens)
         if number == 0:
             continue  # the first call of each warms it up
         rows.append(row)
@@ -69,32 +69,32 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def measure(pair: ModelPair, ways: dict[str, Streams], prompt: list[int], count: int) -> dict[str, float]:
+def measure(variants: ModelVariants, ways: dict[str, Streams], prompt: list[int], count: int) -> dict[str, float]:
     """One question all three ways: tokens a second, seconds to the first token, and the share of the same answers."""
     start = time.perf_counter()
-    expected = [generate(pair, side, prompt, count) for side in SIDES]
+    expected = [generate(variants, variant, prompt, count) for variant in VARIANTS]
     row = {"naive": sum(map(len, expected)) / (time.perf_counter() - start)}
     for precision, streams in ways.items():
         key, first = KEYS[precision], None
-        answers: list[list[int]] = [[] for _ in SIDES]
+        answers: list[list[int]] = [[] for _ in VARIANTS]
         start = time.perf_counter()
-        for step in streams.decode([Prompt(side, prompt, count) for side in SIDES], GenerationSettings()):
+        for step in streams.decode([Prompt(variant, prompt, count) for variant in VARIANTS], GenerationSettings()):
             if step is not None:
                 first = first or time.perf_counter() - start
                 answers[step.column] += [] if step.token is None else [step.token]
         row[key] = sum(map(len, answers)) / (time.perf_counter() - start)
         row[f"first_{key}"] = first or 0.0
-        row[f"same_{key}"] = sum(one == other for one, other in zip(expected, answers, strict=True)) / len(SIDES)
+        row[f"same_{key}"] = sum(one == other for one, other in zip(expected, answers, strict=True)) / len(VARIANTS)
     return row
 
 
-def generate(pair: ModelPair, side: Any, prompt: list[int], count: int) -> list[int]:
+def generate(variants: ModelVariants, variant: Any, prompt: list[int], count: int) -> list[int]:
     """transformers' own greedy answer, without the end token."""
-    ids, end = torch.tensor([prompt]), pair.tokenizer.eos_token_id
-    with torch.inference_mode(), pair.side(side) as model:
+    ids, end = torch.tensor([prompt]), variants.tokenizer.eos_token_id
+    with torch.inference_mode(), variants.using(variant) as model:
         out = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=count, do_sample=False,
-            pad_token_id=pair.tokenizer.pad_token_id, eos_token_id=end,
+            pad_token_id=variants.tokenizer.pad_token_id, eos_token_id=end,
         )  # fmt: skip
     answer: list[int] = out[0, len(prompt) :].tolist()
     return answer[: answer.index(end)] if end in answer else answer

@@ -55,7 +55,7 @@ def in_process(command: list[str], environment: dict[str, str]) -> tuple[float, 
 
 
 def served(python: str, folder: Path, last_step: int) -> float:
-    """Seconds from the start of TensorBoard's server until it gives the series to its end."""
+    """Seconds from the start of TensorBoard's server until it gives the curve to its end."""
     port = free_port()
     server = [python, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port), "--host=127.0.0.1"]
     server.append(f"--samples_per_plugin=scalars={ASKED}")
@@ -65,13 +65,13 @@ def served(python: str, folder: Path, last_step: int) -> float:
         try:
             while time.perf_counter() - start < PATIENCE:
                 with suppress(URLError, OSError, ValueError), urlopen(address, timeout=60) as answer:
-                    series = json.load(answer)
-                    if series and series[-1][1] >= last_step:
+                    metrics_log = json.load(answer)
+                    if metrics_log and metrics_log[-1][1] >= last_step:
                         return time.perf_counter() - start
                 time.sleep(0.02)
         finally:
             process.terminate()
-    raise SystemExit("TensorBoard did not serve the series.")
+    raise SystemExit("TensorBoard did not serve the curve.")
 
 
 def to_first_page() -> float | None:
@@ -111,7 +111,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def rivals(python: str, series: Path, root: Path, last_step: int) -> dict[str, Callable[[], float]]:
+def rivals(python: str, metrics_log: Path, root: Path, last_step: int) -> dict[str, Callable[[], float]]:
     """How to measure each rival that is there; what it reads is written by now."""
     found: dict[str, Callable[[], float]] = {}
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -119,7 +119,8 @@ def rivals(python: str, series: Path, root: Path, last_step: int) -> dict[str, C
         folder = root / name
         folder.mkdir()
         has, write, read = (
-            [python, str(RIVALS), verb, name, str(series), str(folder), str(ASKED)] for verb in ("has", "write", "read")
+            [python, str(RIVALS), verb, name, str(metrics_log), str(folder), str(ASKED)]
+            for verb in ("has", "write", "read")
         )
         try:
             if not in_process(has, environment)[1]:
@@ -153,11 +154,11 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
     say("list_warm_seconds", median(one["again"] for one in lists))
     for name, seconds in ours("pages", "store")[1].items():
         say(f"page_{name}_seconds", seconds)
-    np.savez(root / "series.npz", **build_curve(root / "curve", arguments.points))
-    theirs = rivals(arguments.python, root / "series.npz", root, arguments.points)
+    np.savez(root / "metrics_log.npz", **build_curve(root / "curve", arguments.points))
+    theirs = rivals(arguments.python, root / "metrics_log.npz", root, arguments.points)
     for _ in range(arguments.rounds):
         for part in ("points", "chart"):
-            shutil.rmtree(root / "cache" / "series", ignore_errors=True)
+            shutil.rmtree(root / "cache" / "metrics_log", ignore_errors=True)
             for state in ("first", "cold"):
                 seconds, found = ours(part, "curve")
                 times[f"to_{part}_{state}"].append(seconds)

@@ -72,17 +72,17 @@ def list_runs(folder: Path) -> dict[str, float]:
 
 def points(folder: Path) -> dict[str, float]:
     """The points that a chart of a run's loss shows, as JSON: what the rivals' readers give."""
-    from medqa_core.runs.metrics_log.log import read_series
+    from medqa_core.runs.metrics_log.log import read_metrics_log
     from pages.shared.curves import line, thin
 
-    shown = thin(line(read_series(folder).train, "loss"))
+    shown = thin(line(read_metrics_log(folder).train, "loss"))
     print(len(json.dumps([shown.step.tolist(), shown.y.tolist()])), flush=True)
     return {"points": float(len(shown))}
 
 
 def chart(folder: Path) -> dict[str, float]:
     """The finished figure of a run's loss as JSON, then again after each new row, as a live page does it."""
-    from medqa_core.runs.metrics_log.log import SeriesWriter, read_series
+    from medqa_core.runs.metrics_log.log import MetricsLogWriter, read_metrics_log
     from pages.shared import loss_charts
     from pages.shared.loss_charts import RunCurve, View
 
@@ -90,11 +90,11 @@ def chart(folder: Path) -> dict[str, float]:
 
     def draw() -> None:
         nonlocal shown
-        shown = loss_charts.loss([RunCurve("run", read_series(folder))], View()).to_json()
+        shown = loss_charts.loss([RunCurve("run", read_metrics_log(folder))], View()).to_json()
 
-    read, first = timed(lambda: read_series(folder)), timed(draw)
+    read, first = timed(lambda: read_metrics_log(folder)), timed(draw)
     print(len(shown), flush=True)
-    last, live, writer = int(read_series(folder).train["step"][-1]), [], SeriesWriter(folder / "metrics.jsonl")
+    last, live, writer = int(read_metrics_log(folder).train["step"][-1]), [], MetricsLogWriter(folder / "metrics.jsonl")
     for step in range(last + 1, last + 1 + LIVE):
         writer.append("train", step=step, epoch=step / 1000, loss=1.7)
         live.append(timed(draw))

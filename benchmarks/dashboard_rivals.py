@@ -2,7 +2,7 @@
 
     python benchmarks/dashboard_rivals.py has | write | read  tensorboard | trackio  SERIES.npz FOLDER POINTS
 
-The series is an array a logged value. `read` prints one JSON line as soon as it has the loss.
+The metrics_log is an array a logged value. `read` prints one JSON line as soon as it has the loss.
 """
 
 import importlib.util
@@ -71,14 +71,14 @@ READ = {"tensorboard": read_tensorboard, "trackio": read_trackio}
 
 def main() -> None:
     """One side, one deed."""
-    verb, name, series, folder, points = sys.argv[1:6]
+    verb, name, metrics_log, folder, points = sys.argv[1:6]
     os.environ["TRACKIO_DIR"] = folder
     if verb == "has":
         print(json.dumps(importlib.util.find_spec(name) is not None))
     elif verb == "write":
         import numpy as np
 
-        columns = {column: values.tolist() for column, values in np.load(series).items()}
+        columns = {column: values.tolist() for column, values in np.load(metrics_log).items()}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         WRITE[name](rows, Path(folder))
     else:

@@ -2,7 +2,7 @@
 
 Three stages of the base model: the loss of reference answers (naive: batches of 8 in the order given, padded to their
 longest, logits of every place), greedy answers (naive: `generate`, one question after the other) and multiple choice
-(naive: a forward for each of the four letters). Both sides do each stage in turn; the first call of each warms up.
+(naive: a forward for each of the four letters). Both variants do each stage in turn; the first call of each warms up.
 `same_tokens` is the share of questions to which CTranslate2 gave the tokens of `generate`, in float32 and with 8-bit
 weights.
 
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medqa_core.answering.generate import Converted
 from medqa_core.data import sources
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.evaluation.measure import Questions
@@ -36,7 +36,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, kind_for
-from medqa_core.models.variants import ModelPair
+from medqa_core.models.variants import ModelVariants
 
 MAX_TOKENS = 384
 
@@ -52,7 +52,7 @@ def main() -> None:
     settings = Settings.from_environment()
     torch.manual_seed(0)
     base = load("toy" if arguments.quick else "smollm2-135m-instruct", settings=settings, device="cpu")
-    pair = ModelPair("benchmark", base, base.model, base.sha256, kind_for(base.tokenizer))
+    pair = ModelVariants("benchmark", base, base.model, base.sha256, kind_for(base.tokenizer))
     pairs, name = _pairs(settings, count, starter=arguments.quick)
     questions = Questions.of(pair, pairs, pair.prompt, MAX_TOKENS)
     print(f"{base.name}, {count} questions of {name}, answers of at most {new_tokens} tokens, "
@@ -158,7 +158,7 @@ def one_forward(base: LoadedModel, contexts: Sequence[str]) -> list[float]:
     return [score for score, _ in model.loglikelihood(requests)]
 
 
-def _contexts(settings: Settings, count: int, otherwise: Sequence[Pair]) -> list[str]:
+def _contexts(settings: Settings, count: int, otherwise: Sequence[QAPair]) -> list[str]:
     """The harness's own 0-shot prompts where MMLU is in reach, else bare questions."""
     try:
         built = tasks(mmlu_data.load(settings, 0), "letter", 0) if settings.mmlu else {}
@@ -168,7 +168,7 @@ def _contexts(settings: Settings, count: int, otherwise: Sequence[Pair]) -> list
     return (texts or [f"{pair.question}\nAnswer:" for pair in otherwise])[:count]
 
 
-def _pairs(settings: Settings, count: int, *, starter: bool) -> tuple[list[Pair], str]:
+def _pairs(settings: Settings, count: int, *, starter: bool) -> tuple[list[QAPair], str]:
     """Questions spread over the data set, MedQuAD where it is in reach."""
     try:
         data = sources.load("starter" if starter else "medquad", settings)

@@ -3,7 +3,7 @@
 Every recipe trains the embedded model on the same MedQuAD examples in the same order and is measured on the same
 validation questions of the leak-free split. One seed each: differences of a hundredth say nothing.
 
-    python benchmarks/recipes.py [--quick] [--csv reports/RUN/tried.csv]
+    python benchmarks/recipes.py [--quick] [--csv reports/RUN/trials.csv]
 """
 
 import argparse
@@ -25,7 +25,7 @@ from medqa_core.training.trainer_state import Fit, accelerator_for
 
 RECIPES: list[dict[str, Any]] = [
     *({"method": "lora", "learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),
-    {"method": "lora", "learning_rate": 2e-3, "accumulation": 4},
+    {"method": "lora", "learning_rate": 2e-3, "gradient_accumulation_steps": 4},
     *({"method": "last_k", "last_k": 6, "learning_rate": rate} for rate in (3e-4, 1e-3)),
     *({"method": "full", "learning_rate": rate} for rate in (1e-4, 3e-4)),
 ]

@@ -46,7 +46,7 @@ class Size:
 
     examples: int
     batch: int
-    accumulation: int
+    gradient_accumulation_steps: int
     rounds: int
 
 
@@ -77,7 +77,7 @@ class Plain:
         """One optimizer step; real tokens and seconds."""
         start, tokens = time.perf_counter(), 0
         batch = self.size.batch
-        count = batch * self.size.accumulation
+        count = batch * self.size.gradient_accumulation_steps
         chosen = [self.examples[(number * count + place) % len(self.examples)] for place in range(count)]
         for first in range(0, count, batch):
             members = chosen[first : first + batch]
@@ -91,7 +91,7 @@ class Plain:
                 tokens += length
             loss = (
                 self.model(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
-                / self.size.accumulation
+                / self.size.gradient_accumulation_steps
             )
             loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -146,7 +146,12 @@ def examples_for(base: LoadedModel, settings: Settings, count: int) -> tuple[lis
 
 def ours(name: str, base: LoadedModel, examples: Sequence[Example], size: Size) -> Step:
     """Our step for one method."""
-    common = {"base_model": base.name, "batch_size": size.batch, "accumulation": size.accumulation, "epochs": 1000.0}
+    common = {
+        "base_model": base.name,
+        "batch_size": size.batch,
+        "gradient_accumulation_steps": size.gradient_accumulation_steps,
+        "epochs": 1000.0,
+    }
     config: TrainConfig = validated({**common, "last_k": last_layers(base), **OURS[name]})
     fit = Fit(config, base, examples, accelerator_for(base.device))
     if name == "frozen_cached":

@@ -160,7 +160,7 @@ def tried(world: World, name: str, trials: int, power_trials: int) -> dict[str, 
         "covered": sum(within) / len(within),
     }
     if name not in UNPLANTABLE:
-        detectable = float(np.median([metric.smallest_detectable or 0 for metric in null]))
+        detectable = float(np.median([metric.min_detectable_effect or 0 for metric in null]))
         result["detectable"] = round(detectable, 4)
         for multiple in MULTIPLES:
             found = verdicts(world, range(10**6, 10**6 + power_trials), multiple * detectable)

@@ -14,9 +14,9 @@ from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
-from medqa_core.models.variants import ModelPair, Side
+from medqa_core.models.variants import ModelVariants, Variant
 
-Column = Literal["base", "fine_tuned", "grounded"]
+Column = Literal["base", "fine_tuned", "with_sources"]
 State = Literal["running", "ended", "cut", "stopped"]
 """`ended`: the model ended it; `cut`: the token limit did; `stopped`: the time limit or the reader did."""
 
@@ -25,7 +25,7 @@ State = Literal["running", "ended", "cut", "stopped"]
 class Grounding:
     """What the third column reads before it answers."""
 
-    side: Side
+    variant: Variant
     """Whose weights answer."""
     passages: tuple[Passage, ...]
     """The best first; those that do not fit the model's context are left out."""
@@ -36,7 +36,7 @@ class Provenance:
     """What produced an answer: with these and the same versions, the same answer comes out again."""
 
     run_id: str
-    side: Column
+    variant: Column
     model: str
     revision: str | None
     base_sha256: str
@@ -117,10 +117,10 @@ def compare(
     asked = checked_question(question)
     prompts, columns = {}, {}
     most = min(settings.max_new_tokens, limits.max_new_tokens)
-    for name, side, text in _columns(models.pair, asked, grounding, most):
-        ids = encode_prompt(models.pair.tokenizer, text, models.pair.prompt)
-        prompts[name] = Prompt(side, ids, min(most, _room(models.pair, ids)))
-        columns[name] = _Column(models.pair.tokenizer, _provenance(models, name, side, text, settings), [])
+    for name, variant, text in _columns(models.variants, asked, grounding, most):
+        ids = encode_prompt(models.variants.tokenizer, text, models.variants.prompt)
+        prompts[name] = Prompt(variant, ids, min(most, _room(models.variants, ids)))
+        columns[name] = _Column(models.variants.tokenizer, _provenance(models, name, variant, text, settings), [])
     start = time.monotonic()
     names = list(columns)
     # Closed at once when this generator is: the models must not go on for a reader who has left.
@@ -145,39 +145,39 @@ def compare(
 
 
 def _columns(
-    pair: ModelPair, question: str, grounding: Grounding | None, max_new_tokens: int
-) -> list[tuple[Column, Side, str]]:
+    variants: ModelVariants, question: str, grounding: Grounding | None, max_new_tokens: int
+) -> list[tuple[Column, Variant, str]]:
     """Each column's name, whose weights answer, and what they are asked."""
-    both: list[tuple[Column, Side, str]] = [("base", "base", question), ("fine_tuned", "fine_tuned", question)]
+    both: list[tuple[Column, Variant, str]] = [("base", "base", question), ("fine_tuned", "fine_tuned", question)]
     if grounding is None:
         return both
-    _, passages = fitting(pair, question, grounding.passages, max_new_tokens)
-    return [*both, ("grounded", grounding.side, with_passages(question, [one.text for one in passages]))]
+    _, passages = fitting(variants, question, grounding.passages, max_new_tokens)
+    return [*both, ("with_sources", grounding.variant, with_passages(question, [one.text for one in passages]))]
 
 
-def _provenance(models: Models, name: Column, side: Side, text: str, settings: GenerationSettings) -> Provenance:
-    pair = models.pair
+def _provenance(models: Models, name: Column, variant: Variant, text: str, settings: GenerationSettings) -> Provenance:
+    variants = models.variants
     return Provenance(
-        run_id=pair.run_id,
-        side=name,
-        model=pair.base.name,
-        revision=pair.base.revision,
-        base_sha256=pair.base.sha256,
-        adapter_sha256=pair.adapter_sha256 if side == "fine_tuned" else None,
+        run_id=variants.run_id,
+        variant=name,
+        model=variants.base.name,
+        revision=variants.base.revision,
+        base_sha256=variants.base.sha256,
+        adapter_sha256=variants.adapter_sha256 if variant == "fine_tuned" else None,
         engine=models.streams.name,
-        prompt=pair.prompt,
-        prompt_sha256=sha256_text(prompt_text(pair.tokenizer, text, pair.prompt)),
+        prompt=variants.prompt,
+        prompt_sha256=sha256_text(prompt_text(variants.tokenizer, text, variants.prompt)),
         **settings.model_dump(),
     )
 
 
-def _room(pair: ModelPair, prompt: list[int]) -> int:
+def _room(variants: ModelVariants, prompt: list[int]) -> int:
     """Tokens that fit behind the prompt; rare characters cost several each, and some models end at 1,024."""
-    context = pair.base.context
+    context = variants.base.context
     if context is None:
         return 2**31 - 1
     if len(prompt) >= context:
         raise QuestionRefused(
-            f"The question takes {len(prompt):,} tokens and {pair.base.name} reads {context:,} at most: shorten it."
+            f"The question takes {len(prompt):,} tokens and {variants.base.name} reads {context:,} at most: shorten it."
         )
     return context - len(prompt)

@@ -20,7 +20,7 @@ from medqa_core.answering.question import Precision
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.build_cache import Progress, silent
-from medqa_core.models.variants import ModelPair, Side
+from medqa_core.models.variants import ModelVariants, Variant
 
 log = logging.getLogger("medqa.answering")
 
@@ -41,41 +41,45 @@ class Engine(Protocol):
         """
 
 
-def engine_name(pair: ModelPair, settings: Settings, precision: Precision = "float32") -> str:
-    """What decodes this pair here, for the protocol.
+def engine_name(variants: ModelVariants, settings: Settings, precision: Precision = "float32") -> str:
+    """What decodes this variants here, for the protocol.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    if converted(pair, "base", settings, silent):
+    if converted(variants, "base", settings, silent):
         return f"CTranslate2 {ctranslate2.__version__}, {precision}"
     return f"transformers {transformers.__version__}, float32"
 
 
 def engine_for(
-    pair: ModelPair, side: Side, settings: Settings, precision: Precision = "float32", progress: Progress = silent
+    variants: ModelVariants,
+    variant: Variant,
+    settings: Settings,
+    precision: Precision = "float32",
+    progress: Progress = silent,
 ) -> Engine:
-    """The fastest engine for one side of a pair; CTranslate2's copy of the weights is made first if need be.
+    """The fastest engine for one of the two models; CTranslate2's copy of the weights is made first if need be.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    folder = converted(pair, side, settings, progress)
+    folder = converted(variants, variant, settings, progress)
     if folder is None:
-        return Plain(partial(pair.side, side), pair.tokenizer)
-    return Converted(folder, pair.tokenizer, precision)
+        return Plain(partial(variants.using, variant), variants.tokenizer)
+    return Converted(folder, variants.tokenizer, precision)
 
 
-def converted(pair: ModelPair, side: Side, settings: Settings, progress: Progress) -> Path | None:
-    """CTranslate2's copy of a side, made first if need be; None where there can be none.
+def converted(variants: ModelVariants, variant: Variant, settings: Settings, progress: Progress) -> Path | None:
+    """CTranslate2's copy of a variant, made first if need be; None where there can be none.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    if not ctranslate.can_convert(pair):
+    if not ctranslate.can_convert(variants):
         return None
     try:
-        return ctranslate.ensure(pair, side, settings.cache, progress)
+        return ctranslate.ensure(variants, variant, settings.cache, progress)
     except ctranslate.NotConvertible as error:
         log.warning("%s; transformers answers instead, more slowly", error)
         return None
@@ -112,7 +116,7 @@ class Plain:
     BATCH = 16
 
     def __init__(self, hold: Callable[[], AbstractContextManager[Any]], tokenizer: Any) -> None:
-        """`hold` gives the model for as long as a batch takes: nobody holds a pair's side between two of them."""
+        """`hold` gives the model for as long as a batch takes: nobody holds a model between two of them."""
         self._hold = hold
         self._tokenizer = tokenizer
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from medqa_core.answering.question import Precision
 from medqa_core.answering.streams import Streams, streams_for
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import ModelPair, load_pair
+from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
 
@@ -16,18 +16,18 @@ from medqa_core.runs.store.run_store import RunStore
 class Models:
     """A run's models, ready to answer."""
 
-    pair: ModelPair
+    variants: ModelVariants
     streams: Streams
 
 
-class PairPool:
+class ModelCache:
     """Lends out the models of a run; another run's are loaded in their place when they are asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = RunStore(settings.reports)
         self._lock = threading.Lock()
-        self._pair: ModelPair | None = None
+        self._pair: ModelVariants | None = None
         self._streams: Streams | None = None
         self._stamp: tuple[int, int] | None = None
 
@@ -45,7 +45,7 @@ class PairPool:
             if self._pair is None or self._pair.run_id != run.id or self._stamp != self._stamp_of(run_id):
                 self._pair = self._streams = None  # free the old weights before the new ones are read
                 stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
-                self._pair = load_pair(run, self._settings, progress)
+                self._pair = load_variants(run, self._settings, progress)
                 self._stamp = stamp
             if self._streams is None or self._streams.precision != precision:
                 self._streams = None

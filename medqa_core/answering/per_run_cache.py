@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from medqa_core.data.lookup import split_of
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
@@ -17,7 +17,7 @@ RUNS = 2
 """Of so many runs it is kept in memory."""
 
 
-def once_a_run(make: Callable[[Sequence[Pair], Settings], T]) -> Callable[[Run, Settings], T]:
+def per_run_cache(make: Callable[[Sequence[QAPair], Settings], T]) -> Callable[[Run, Settings], T]:
     """`make` of a run's training pairs, kept while the run's data are the same.
 
     What it returns raises MedQAError where the data are not in reach, or are not those that the run was trained on.

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 from medqa_core.answering.admission import Admission, Limits
 from medqa_core.answering.compare import Answer, Column, Grounding, compare
-from medqa_core.answering.model_cache import Models, PairPool
+from medqa_core.answering.model_cache import ModelCache, Models
 from medqa_core.answering.question import GenerationSettings, Precision, checked_question
 from medqa_core.foundation.errors import ModelUnavailable
 from medqa_core.foundation.settings import Settings
@@ -15,14 +15,14 @@ from medqa_core.runs.store.run_store import RunStore, answerable
 Answers = dict[Column, Answer]
 
 
-class Desk:
+class AnswerService:
     """Answers questions about the runs of one store with one run's models in memory, one question at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = RunStore(settings.reports)
         self.limits = Limits.of(settings)
-        self._pool = PairPool(settings)
+        self._pool = ModelCache(settings)
         self._admission = Admission(settings)
 
     def run(self, asked: str = "") -> str:

@@ -1,6 +1,6 @@
 """Several answers decoded side by side, token by token: CTranslate2 on a CPU, transformers elsewhere.
 
-Each column is a prompt for one side of a pair. Two models of their own with a thread each are faster on a CPU than
+Each column is a prompt for one of the two models. Two models of their own with a thread each are faster on a CPU than
 both on all threads in turn; `benchmarks/answering.py` says by how much, and that greedy tokens are `generate`'s.
 """
 
@@ -21,7 +21,7 @@ from medqa_core.answering.question import GenerationSettings, Precision
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.build_cache import Progress, silent
-from medqa_core.models.variants import SIDES, ModelPair, Side
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 
 GREEDY_BELOW = 1e-3
 """A temperature this near to zero is greedy: the likeliest token has all the probability that a float holds."""
@@ -33,7 +33,7 @@ BEAT_SECONDS = 0.25
 class Prompt:
     """What one column is asked."""
 
-    side: Side
+    variant: Variant
     """Whose weights answer."""
     ids: list[int]
     limit: int
@@ -60,31 +60,33 @@ class Streams(Protocol):
 
 
 def streams_for(
-    pair: ModelPair, settings: Settings, precision: Precision = "float32", progress: Progress = silent
+    variants: ModelVariants, settings: Settings, precision: Precision = "float32", progress: Progress = silent
 ) -> Streams:
-    """The fastest way to answer with this pair here; CTranslate2's copies are made first if need be.
+    """The fastest way to answer with this variants here; CTranslate2's copies are made first if need be.
 
     Raises:
         InputError: `int8` where CTranslate2 does not run the model.
         ModelError: the cache folder cannot be written.
     """
-    folders = {side: converted(pair, side, settings, progress) for side in SIDES}
+    folders = {variant: converted(variants, variant, settings, progress) for variant in VARIANTS}
     if all(folders.values()):
-        return ConvertedStreams({side: str(folder) for side, folder in folders.items()}, pair.tokenizer, precision)
+        return ConvertedStreams(
+            {variant: str(folder) for variant, folder in folders.items()}, variants.tokenizer, precision
+        )
     if precision != "float32":
-        raise InputError(f"{pair.base.name} on {pair.base.device} has no int8 mode: ask in float32.")
-    return PlainStreams(pair)
+        raise InputError(f"{variants.base.name} on {variants.base.device} has no int8 mode: ask in float32.")
+    return PlainStreams(variants)
 
 
 class ConvertedStreams:
-    """CTranslate2: each side a model with one thread, all columns at once."""
+    """CTranslate2: each variant a model with one thread, all columns at once."""
 
-    def __init__(self, folders: dict[Side, str], tokenizer: Any, precision: Precision) -> None:
+    def __init__(self, folders: dict[Variant, str], tokenizer: Any, precision: Precision) -> None:
         self.name = f"CTranslate2 {ctranslate2.__version__}, {precision}"
         self.precision = precision
         self._folders = folders
         self._tokenizer = tokenizer
-        self._generators: dict[Side, Any] = {side: self._load(side) for side in folders}
+        self._generators: dict[Variant, Any] = {variant: self._load(variant) for variant in folders}
 
     def decode(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> Generator[Step | None, None, None]:
         """See Streams."""
@@ -93,9 +95,9 @@ class ConvertedStreams:
         if sampled:
             # CTranslate2 reads the seed when a thread draws its first number: new threads, or the seed does nothing.
             ctranslate2.set_random_seed(settings.seed)
-            for side in {prompt.side for prompt in prompts}:
-                self._generators.pop(side, None)  # before its successor is read: memory stays that of one
-                self._generators[side] = self._load(side)
+            for variant in {prompt.variant for prompt in prompts}:
+                self._generators.pop(variant, None)  # before its successor is read: memory stays that of one
+                self._generators[variant] = self._load(variant)
         steps: queue.SimpleQueue[Step] = queue.SimpleQueue()
         closed = False
         begun = threading.Event()
@@ -113,7 +115,7 @@ class ConvertedStreams:
         running = []
         try:
             for column, prompt in enumerate(prompts):
-                (result,) = self._generators[prompt.side].generate_batch(
+                (result,) = self._generators[prompt.variant].generate_batch(
                     [texts[column]],
                     asynchronous=True,
                     beam_size=1,
@@ -149,11 +151,11 @@ class ConvertedStreams:
                     if not result.done():
                         result.result()  # the models are free when this returns, a token later at most
 
-    def _load(self, side: Side) -> Any:
-        # Two workers share one set of weights: the grounded column may use the same model as its neighbour.
+    def _load(self, variant: Variant) -> Any:
+        # Two workers share one set of weights: the with_sources column may use the same model as its neighbour.
         threads = torch.get_num_threads()
         generator = ctranslate2.Generator(
-            self._folders[side], device="cpu", compute_type=self.precision, inter_threads=2, intra_threads=1
+            self._folders[variant], device="cpu", compute_type=self.precision, inter_threads=2, intra_threads=1
         )
         torch.set_num_threads(threads)  # CTranslate2 has set OpenMP's number, which is torch's too, to its own
         return generator
@@ -162,10 +164,10 @@ class ConvertedStreams:
 class PlainStreams:
     """transformers: a token of each column in turn, for devices and models that CTranslate2 does not run."""
 
-    def __init__(self, pair: ModelPair) -> None:
+    def __init__(self, variants: ModelVariants) -> None:
         self.name = f"transformers {transformers.__version__}, float32"
         self.precision: Precision = "float32"
-        self._pair = pair
+        self._pair = variants
 
     def decode(self, prompts: Sequence[Prompt], settings: GenerationSettings) -> Generator[Step | None, None, None]:
         """See Streams."""
@@ -182,19 +184,19 @@ class PlainStreams:
 class _Column:
     """One column's decoding with transformers."""
 
-    def __init__(self, pair: ModelPair, prompt: Prompt, settings: GenerationSettings) -> None:
-        self._pair = pair
-        self._side = prompt.side
+    def __init__(self, variants: ModelVariants, prompt: Prompt, settings: GenerationSettings) -> None:
+        self._pair = variants
+        self._side = prompt.variant
         self._left = prompt.limit
         self._temperature = settings.temperature
-        self._next = torch.tensor([prompt.ids], device=pair.base.device)
+        self._next = torch.tensor([prompt.ids], device=variants.base.device)
         self._cache: Any = None
         self._random = torch.Generator(device="cpu").manual_seed(settings.seed)
 
     @torch.inference_mode()
     def step(self) -> tuple[int | None, bool]:
         """The next token, None for the end token, and whether it is the last one."""
-        with self._pair.side(self._side) as model:
+        with self._pair.using(self._side) as model:
             out = model(input_ids=self._next, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         self._cache = out.past_key_values
         token = self._choose(out.logits[0, -1].float().cpu())

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from medqa_core.answering.per_run_cache import once_a_run
+from medqa_core.answering.per_run_cache import per_run_cache
 from medqa_core.data.overlap import CopyIndex, Span
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
@@ -30,6 +30,6 @@ def training_set(run: Run, settings: Settings) -> TrainingSet:
     return _indexed(run, settings)
 
 
-_indexed = once_a_run(
+_indexed = per_run_cache(
     lambda train, _: TrainingSet(CopyIndex((p.id, p.answer) for p in train), {p.id: p.question for p in train})
 )

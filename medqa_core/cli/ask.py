@@ -10,7 +10,7 @@ from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
 from medqa_core.foundation.errors import EmergencyDescribed
 from medqa_core.foundation.settings import Settings
 
-NAMES = {"base": "Base model", "fine_tuned": "Fine-tuned model", "grounded": "With sources"}
+NAMES = {"base": "Base model", "fine_tuned": "Fine-tuned model", "with_sources": "With sources"}
 NOTICE = "A research demo, not medical advice."
 
 
@@ -32,7 +32,7 @@ def ask(
     """
     from medqa_core.answering.question import GenerationSettings, checked_question
     from medqa_core.answering.retrieval.passages import Passage
-    from medqa_core.answering.service import Desk
+    from medqa_core.answering.service import AnswerService
     from medqa_core.answering.sources import reading
 
     try:
@@ -46,11 +46,11 @@ def ask(
     settings = GenerationSettings.checked(
         temperature=temperature, max_new_tokens=max_tokens, seed=seed, precision="int8" if int8 else "float32"
     )
-    desk = Desk(Settings.from_environment())
+    service = AnswerService(Settings.from_environment())
     passages: list[Passage] = []
     answers = {}
-    ground = reading(desk, checked, passages) if sources else None
-    for answers in desk.answers(checked, run, settings, grounding=ground, progress=note):
+    ground = reading(service, checked, passages) if sources else None
+    for answers in service.answers(checked, run, settings, grounding=ground, progress=note):
         if sys.stderr.isatty():
             typer.echo(f"\r{sum(a.tokens for a in answers.values())} tokens", nl=False, err=True)
     if sys.stderr.isatty():
@@ -59,9 +59,9 @@ def ask(
         found = {"question": checked, "answers": {s: a.as_dict() for s, a in answers.items()}, "notice": NOTICE}
         print_json({**found, "passages": [asdict(one) for one in passages]} if sources else found)
         return
-    for side, answer in answers.items():
+    for variant, answer in answers.items():
         adapter = answer.provenance.adapter_sha256
-        say(f"{NAMES[side]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
+        say(f"{NAMES[variant]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
         say(f"  {answer.text or '(no answer)'}")
         speed = f"{answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} a second)"
         say(f"  {speed}, {answer.state}\n")

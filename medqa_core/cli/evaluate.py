@@ -9,7 +9,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import int8 as cost_of_int8
 from medqa_core.report import verdict, writer
-from medqa_core.report import with_sources as verdict_of_grounded
+from medqa_core.report import with_sources as verdict_of_with_sources
 from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation
@@ -24,16 +24,18 @@ def evaluate(
     int8_cost: Annotated[
         bool, typer.Option("--int8-cost", help="Only measure what 8-bit weights cost in quality; Ask shows it.")
     ] = False,
-    grounded: Annotated[
+    with_sources: Annotated[
         bool,
         typer.Option(
-            "--grounded",
+            "--with-sources",
             help="Also answer after reading passages of the training documents; evaluates first if needed.",
         ),
     ] = False,
     questions: Annotated[
         int | None,
-        typer.Option(min=1, help="With --grounded: ask so many of the test questions, drawn by lot, in place of all."),
+        typer.Option(
+            min=1, help="With --with-sources: ask so many of the test questions, drawn by lot, in place of all."
+        ),
     ] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -41,24 +43,24 @@ def evaluate(
 
     Interrupt it as you like: the next call goes on where this one was.
     """
-    if questions is not None and not grounded:
-        raise InputError("--questions goes with --grounded: base and fine-tuned model answer every test question.")
+    if questions is not None and not with_sources:
+        raise InputError("--questions goes with --with-sources: base and fine-tuned model answer every test question.")
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     if int8_cost:
         cost = measure_cost(opened, settings)
         print_json(cost.model_dump(mode="json")) if json else say(cost_of_int8.sentence(cost))
         return
-    if not grounded or opened.evaluation() is None or opened.predictions() is None:
+    if not with_sources or opened.evaluation() is None or opened.predictions() is None:
         evaluation = measure(opened, settings, int8=int8)
-    if grounded:
-        evaluation = measure_grounded(opened, settings, questions)
+    if with_sources:
+        evaluation = measure_with_sources(opened, settings, questions)
     if json:
         print_json(evaluation.model_dump(mode="json"))
     else:
         say(verdict.sentence(opened))
-        if grounded and evaluation.grounded is not None:
-            say(verdict_of_grounded.sentence(evaluation.grounded))
+        if with_sources and evaluation.with_sources is not None:
+            say(verdict_of_with_sources.sentence(evaluation.with_sources))
 
 
 def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
@@ -71,12 +73,12 @@ def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
     return evaluation
 
 
-def measure_grounded(run: Run, settings: Settings, questions: int | None = None) -> Evaluation:
+def measure_with_sources(run: Run, settings: Settings, questions: int | None = None) -> Evaluation:
     """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
-    from medqa_core.evaluation.with_sources import evaluate_grounded
+    from medqa_core.evaluation.with_sources import evaluate_with_sources
 
     with Bars() as progress:
-        evaluation = evaluate_grounded(run, settings, progress, questions=questions)
+        evaluation = evaluate_with_sources(run, settings, progress, questions=questions)
     writer.write(run)
     return evaluation
 

@@ -12,7 +12,7 @@ from medqa_core.report import writer
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
 from medqa_core.runs.store.run_store import RunStore
 
-SIDES = {"base": "base", "fine_tuned": "fine-tuned"}
+VARIANTS = {"base": "base", "fine_tuned": "fine-tuned"}
 
 
 def mmlu(
@@ -56,14 +56,14 @@ def _summary(answers: pd.DataFrame) -> dict[str, Any]:
         "by_subset": {
             str(subset): {"n": len(rows), "accuracy": _accuracies(rows)} for subset, rows in answers.groupby("subset")
         },
-        "letters": {side: dict(zip(LETTERS, letters(answers, side), strict=True)) for side in SIDES},
+        "letters": {variant: dict(zip(LETTERS, letters(answers, variant), strict=True)) for variant in VARIANTS},
         "always_one_letter": always_one_letter(answers),
         "chance": CHANCE,
     }
 
 
 def _accuracies(answers: pd.DataFrame) -> dict[str, float]:
-    return {side: accuracy(answers, side) for side in SIDES}
+    return {variant: accuracy(answers, variant) for variant in VARIANTS}
 
 
 def _table(summary: dict[str, Any]) -> list[str]:
@@ -71,18 +71,18 @@ def _table(summary: dict[str, Any]) -> list[str]:
         return f"{name:<24}{n:>7}" + "".join(f"{share:>12}" for share in shares)
 
     def measured(name: str, n: int, shares: dict[str, float]) -> str:
-        return line(name, count(n), *(percent(shares[side]) for side in SIDES))
+        return line(name, count(n), *(percent(shares[variant]) for variant in VARIANTS))
 
     same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
     return [
         f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
-        line("subset", "n", *SIDES.values()),
+        line("subset", "n", *VARIANTS.values()),
         *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
         measured("all", summary["n"], summary["accuracy"]),
         line("always one letter", "", same, same),
         line("chance", "", chance, chance),
         *(
-            line(f"answered {letter}", "", *(count(summary["letters"][side][letter]) for side in SIDES))
+            line(f"answered {letter}", "", *(count(summary["letters"][variant][letter]) for variant in VARIANTS))
             for letter in LETTERS
         ),
     ]

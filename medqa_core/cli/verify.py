@@ -13,7 +13,7 @@ class NotVerified(MedQAError):
 
 
 def verify(run: RunArgument, json: JsonFlag = False) -> None:
-    """Check a run: files against their checksums, figures against the rows they come from, sides against the models.
+    """Check a run: files against their checksums, figures against the rows they come from, variants against the models.
 
     Exits with 1 if a check fails; one that cannot be made here says why and does not count.
     """

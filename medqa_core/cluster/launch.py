@@ -27,7 +27,7 @@ Watch = Callable[[list[Run]], object]
 
 
 def store_for(storage: Storage, settings: Settings) -> RunStore:
-    """The store that holds the runs on this side: the storage itself where it is a folder, else the copies here."""
+    """The store that holds the runs on this machine: the storage itself where it is a folder, else the copies here."""
     return RunStore(storage.folder or settings.reports)
 
 

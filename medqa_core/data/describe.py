@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medqa_core.data import leakage
-from medqa_core.data.pairs import Pair, PairSet, normalise
+from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sizes import PARTS
 from medqa_core.data.split import METHODS, Split, split_pairs
 from medqa_core.runs.schema.config import TrainConfig
@@ -74,7 +74,7 @@ def describe(data: PairSet, config: TrainConfig) -> Description:
     return Description(data, config, split, leakage.measure(split))
 
 
-def topics(pairs: Sequence[Pair]) -> int:
+def topics(pairs: Sequence[QAPair]) -> int:
     """How many topics there are, as the split tells them apart."""
     return len({normalise(pair.topic) for pair in pairs} - {""})
 

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from medqa_core.data.pairs import Pair, normalise
+from medqa_core.data.pairs import QAPair, normalise
 
 RELATIONS = ("document", "focus", "question", "answer")
 
 
-def keys(pair: Pair) -> Iterator[tuple[str, str]]:
+def keys(pair: QAPair) -> Iterator[tuple[str, str]]:
     """The relation's name and the key under which `pair` shares it with others; what is empty is shared with none."""
     values = (pair.document, normalise(pair.topic), normalise(pair.question), normalise(pair.answer))
     return ((relation, value) for relation, value in zip(RELATIONS, values, strict=True) if value)
 
 
-def components(pairs: Sequence[Pair]) -> list[int]:
+def components(pairs: Sequence[QAPair]) -> list[int]:
     """The component number of each pair, in their order."""
     # Here and not above: it takes half a second to import, and a page needs the modules that need this one.
     from scipy.sparse import coo_array

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from medqa_core.data.groups import RELATIONS, keys
 from medqa_core.data.overlap import NgramIndex
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split
 from medqa_core.runs.schema.record import OverlapRecord
 
@@ -27,7 +27,7 @@ def _shared(relation: str, split: Split) -> int:
     return sum(bool(_values(relation, [pair]) & trained) for pair in split.test)
 
 
-def _values(relation: str, pairs: Sequence[Pair]) -> set[str]:
+def _values(relation: str, pairs: Sequence[QAPair]) -> set[str]:
     return {value for pair in pairs for name, value in keys(pair) if name == relation}
 
 

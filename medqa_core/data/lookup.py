@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from medqa_core.data import hub, sources
-from medqa_core.data.pairs import Pair, PairSet
+from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -24,8 +24,8 @@ def data_of(config: TrainConfig, settings: Settings) -> PairSet:
     return sources.load(name, settings, config.columns, fetch=False)
 
 
-def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, Pair] | None, str]:
-    """Pair by question id, and "" — or None and why the texts cannot be shown."""
+def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | None, str]:
+    """QAPair by question id, and "" — or None and why the texts cannot be shown."""
     if record.config is None:
         return None, "This run does not say which questions it was tested on."
     try:

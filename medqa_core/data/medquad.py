@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes
-from medqa_core.data.pairs import Pair, PairSet, tidy, with_unique_ids, without_duplicates
+from medqa_core.data.pairs import PairSet, QAPair, tidy, with_unique_ids, without_duplicates
 from medqa_core.foundation.errors import DataUnavailable
 
 FILE_LIMIT = 4 * 2**20
@@ -76,7 +76,7 @@ def _is_document(name: str) -> bool:
     return name.endswith(".xml") and not name.rpartition("/")[2].startswith(".")
 
 
-def _pairs(root: ElementTree.Element) -> Iterator[Pair]:
+def _pairs(root: ElementTree.Element) -> Iterator[QAPair]:
     source = root.get("source", "unknown")
     document = f"{source}:{root.get('id', '')}"
     topic = tidy(root.findtext("Focus") or "")
@@ -84,7 +84,7 @@ def _pairs(root: ElementTree.Element) -> Iterator[Pair]:
         question = element.find("Question")
         if question is None or not (question.text or "").strip():
             continue
-        yield Pair(
+        yield QAPair(
             id=f"{source}:{question.get('qid', '')}",
             document=document,
             topic=topic,

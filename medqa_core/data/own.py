@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from medqa_core.data import columns as names
 from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes, topic_of
-from medqa_core.data.pairs import Pair, PairSet, tidy, with_unique_ids, without_duplicates
+from medqa_core.data.pairs import PairSet, QAPair, tidy, with_unique_ids, without_duplicates
 from medqa_core.data.tables import Table
 from medqa_core.foundation.errors import InputError, shorten
 
@@ -56,7 +56,7 @@ def pairs(tables: Sequence[Table], name: str, columns: Mapping[str, str], licenc
     )
 
 
-def _pairs(table: Table, mapping: Mapping[str, str], source: str, *, medquad: bool) -> Iterator[Pair]:
+def _pairs(table: Table, mapping: Mapping[str, str], source: str, *, medquad: bool) -> Iterator[QAPair]:
     for row in table.rows:
         cells = {name: _clean(names.text(row, name, column)) for name, column in mapping.items()}
         question = clean_question(cells["question"]) if medquad else cells["question"]
@@ -68,7 +68,7 @@ def _pairs(table: Table, mapping: Mapping[str, str], source: str, *, medquad: bo
         # MedQuAD's ids count within a source, as in the original XML; an id made here depends on the texts alone.
         prefix = f"{where}:" if medquad else ""
         document = cells.get("document", "")
-        yield Pair(
+        yield QAPair(
             id=prefix + (cells.get("id") or _made_id(question, cells["answer"])),
             document=prefix + document if document else "",
             topic=cells.get("topic", ""),

@@ -11,7 +11,7 @@ WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class QAPair:
     """One question with its reference answer."""
 
     id: str
@@ -34,7 +34,7 @@ class PairSet:
     name: str
     title: str
     licence: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[QAPair, ...]
     pairs_parsed: int
     """Questions found, with or without an answer."""
     pairs_answered: int
@@ -61,7 +61,7 @@ def tidy(text: str) -> str:
     return _GAP.sub(" ", text).strip()
 
 
-def references_of(questions: Iterable[Pair], pairs: Iterable[Pair]) -> list[tuple[str, ...]]:
+def references_of(questions: Iterable[QAPair], pairs: Iterable[QAPair]) -> list[tuple[str, ...]]:
     """For each question its own answer first, then the other answers that `pairs` give to the same question."""
     known: dict[str, dict[str, str]] = {}
     for pair in sorted(pairs, key=lambda pair: pair.id):
@@ -73,7 +73,7 @@ def references_of(questions: Iterable[Pair], pairs: Iterable[Pair]) -> list[tupl
     return found
 
 
-def with_unique_ids(pairs: Iterable[Pair]) -> list[Pair]:
+def with_unique_ids(pairs: Iterable[QAPair]) -> list[QAPair]:
     """`pairs` in their order; where an id stands a second time, that one gets `~2`."""
     seen: Counter[str] = Counter()
     unique = []
@@ -83,9 +83,9 @@ def with_unique_ids(pairs: Iterable[Pair]) -> list[Pair]:
     return unique
 
 
-def without_duplicates(pairs: list[Pair]) -> tuple[Pair, ...]:
+def without_duplicates(pairs: list[QAPair]) -> tuple[QAPair, ...]:
     """`pairs` without those whose question and answer both repeat an earlier one's, after normalisation."""
-    seen: dict[tuple[str, str], Pair] = {}
+    seen: dict[tuple[str, str], QAPair] = {}
     for pair in pairs:
         seen.setdefault((normalise(pair.question), normalise(pair.answer)), pair)
     return tuple(seen.values())

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medqa_core.data.groups import components
-from medqa_core.data.pairs import Pair, normalise
+from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.config import TrainConfig
@@ -32,11 +32,11 @@ GIANT = 0.05
 class Split:
     """Three disjoint parts, and each pair's group (the component it belongs to)."""
 
-    train: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
-    test: tuple[Pair, ...]
+    train: tuple[QAPair, ...]
+    validation: tuple[QAPair, ...]
+    test: tuple[QAPair, ...]
     groups: dict[str, str]
-    """Pair id to group id, for every pair of the split."""
+    """QAPair id to group id, for every pair of the split."""
 
     @property
     def sizes(self) -> SplitSizes:
@@ -53,7 +53,7 @@ class Split:
         return digest.hexdigest()
 
 
-def split_pairs(pairs: Sequence[Pair], config: TrainConfig) -> Split:
+def split_pairs(pairs: Sequence[QAPair], config: TrainConfig) -> Split:
     """The split that `config` asks for: its method, sizes and seed.
 
     Raises:
@@ -64,7 +64,9 @@ def split_pairs(pairs: Sequence[Pair], config: TrainConfig) -> Split:
     return method(pairs, sizes, config.split_seed)
 
 
-def grouped_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES) -> Split:
+def grouped_split(
+    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES
+) -> Split:
     """Split `pairs` into train, validation and test without a document, topic, question or answer on two sides.
 
     Args:
@@ -81,7 +83,7 @@ def grouped_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[
     quota = quotas(len(ordered), sizes, shares)
     named = _named_groups(ordered)
 
-    pools: list[list[Pair]] = [[], [], []]
+    pools: list[list[QAPair]] = [[], [], []]
     for members in _dealing_order(named, seed):
         # Training holds few giants: where there are only a handful of topics, each is one, and all parts need some.
         giant = len(members) > max(GIANT * len(ordered), 1) and len(pools[0]) + len(members) <= quota[0]
@@ -100,7 +102,9 @@ def grouped_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[
     return _split(parts, named)
 
 
-def random_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES) -> Split:
+def random_split(
+    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES
+) -> Split:
     """Split `pairs` one by one, whatever they share: the usual split, whose test set leaks.
 
     Args:
@@ -121,15 +125,15 @@ def random_split(pairs: Sequence[Pair], sizes: Sizes, seed: int, shares: tuple[f
     return _split(parts, _named_groups(sorted(pairs, key=lambda pair: pair.id)))
 
 
-def _named_groups(ordered: Sequence[Pair]) -> dict[str, list[Pair]]:
+def _named_groups(ordered: Sequence[QAPair]) -> dict[str, list[QAPair]]:
     """The connected components, each under the smallest of its pairs' ids."""
-    by_component: dict[int, list[Pair]] = defaultdict(list)
+    by_component: dict[int, list[QAPair]] = defaultdict(list)
     for pair, component in zip(ordered, components(ordered), strict=True):
         by_component[component].append(pair)
     return {min(pair.id for pair in members): members for members in by_component.values()}
 
 
-def _split(parts: Sequence[Sequence[Pair]], named: dict[str, list[Pair]]) -> Split:
+def _split(parts: Sequence[Sequence[QAPair]], named: dict[str, list[QAPair]]) -> Split:
     group_of = {pair.id: name for name, members in named.items() for pair in members}
     chosen = {pair.id: group_of[pair.id] for part in parts for pair in part}
     return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), chosen)
@@ -139,14 +143,14 @@ def _rank(seed: int, key: str) -> str:
     return hashlib.sha256(f"{seed}\t{key}".encode()).hexdigest()
 
 
-def _dealing_order(named: dict[str, list[Pair]], seed: int) -> Iterable[list[Pair]]:
+def _dealing_order(named: dict[str, list[QAPair]], seed: int) -> Iterable[list[QAPair]]:
     """The largest components first (they are the hardest to place), equals in the seed's order."""
     return (named[key] for key in sorted(named, key=lambda key: (-len(named[key]), _rank(seed, key))))
 
 
-def _draw(pool: Sequence[Pair], size: int, seed: int, population: Counter[Stratum]) -> list[Pair]:
+def _draw(pool: Sequence[QAPair], size: int, seed: int, population: Counter[Stratum]) -> list[QAPair]:
     """`size` pairs of `pool`, each stratum as near to its share of the whole data set as the pool allows."""
-    strata: dict[Stratum, list[Pair]] = defaultdict(list)
+    strata: dict[Stratum, list[QAPair]] = defaultdict(list)
     for pair in sorted(pool, key=lambda pair: _rank(seed, pair.id)):
         strata[_stratum(pair)].append(pair)
     total = sum(population[key] for key in strata)
@@ -160,5 +164,5 @@ def _draw(pool: Sequence[Pair], size: int, seed: int, population: Counter[Stratu
     return sorted(drawn, key=lambda pair: _rank(seed, pair.id))
 
 
-def _stratum(pair: Pair) -> Stratum:
+def _stratum(pair: QAPair) -> Stratum:
     return pair.source, pair.question_type

@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from medqa_core.data.pairs import Pair, PairSet, without_duplicates
+from medqa_core.data.pairs import PairSet, QAPair, without_duplicates
 from medqa_core.foundation.files import loads
 
 QUESTION_TYPES = frozenset(
@@ -27,7 +27,7 @@ def load() -> PairSet:
     """Every pair of the starter set; a topic is a document."""
     text = resources.files("medqa_core.data").joinpath("starter.jsonl").read_text("utf-8")
     pairs = [
-        Pair(
+        QAPair(
             id=f"starter:{row['id']}",
             document=row["topic"],
             topic=row["topic"],

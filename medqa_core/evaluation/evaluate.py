@@ -7,7 +7,7 @@ import pandas as pd
 from medqa_core.answering.generate import engine_name
 from medqa_core.answering.question import Precision
 from medqa_core.data import lookup, sources
-from medqa_core.data.pairs import Pair, references_of
+from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.evaluation.measure import Progress, Questions, measure
@@ -20,12 +20,12 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import PromptKind
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.run import Run, read_model
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.evaluation import HOLM, Evaluation, Grounded
+from medqa_core.runs.schema.evaluation import HOLM, Evaluation, WithSources
 from medqa_core.runs.schema.status import LIVE
 
 PARTIAL = ".evaluation.jsonl"
@@ -55,34 +55,41 @@ def evaluate(
     """
     config = checked(run)
     pairs, parts = same_split(run, settings)
-    pair = load_pair(run, settings)
-    protocol = _protocol(config, pair, engine_name(pair, settings, precision))
-    questions = Questions.of(pair, parts.test, pair.prompt, config.max_tokens)
+    variants = load_variants(run, settings)
+    protocol = _protocol(config, variants, engine_name(variants, settings, precision))
+    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens)
     with Partial(run.folder / PARTIAL, {**protocol, "split": parts.hash}) as partial:
-        by_prompt = _base_by_prompt(pair, parts.validation, config, partial)
+        by_prompt = _base_by_prompt(variants, parts.validation, config, partial)
         measured = {
-            side: measure(
-                pair, side, questions, config.max_new_tokens, settings, partial, precision=precision, progress=progress
+            variant: measure(
+                variants,
+                variant,
+                questions,
+                config.max_new_tokens,
+                settings,
+                partial,
+                precision=precision,
+                progress=progress,
             )
-            for side in SIDES
+            for variant in VARIANTS
         }
     progress("scores and copies", 0, 1)
-    rows = prediction_rows(pair, parts, questions, measured, references_of(parts.test, pairs))
+    rows = prediction_rows(variants, parts, questions, measured, references_of(parts.test, pairs))
     evaluation = _with_verdicts(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
-            base_generation=generation(rows, "base", parts.test, measured["base"].answer_seconds, pair.prompt),
+            base_generation=generation(rows, "base", parts.test, measured["base"].answer_seconds, variants.prompt),
             fine_tuned_generation=generation(
-                rows, "fine_tuned", parts.test, measured["fine_tuned"].answer_seconds, pair.prompt
+                rows, "fine_tuned", parts.test, measured["fine_tuned"].answer_seconds, variants.prompt
             ),
             protocol={**protocol, "base_loss_by_prompt": by_prompt},
-            grounded=_grounded(run, protocol),
+            with_sources=_with_sources(run, protocol),
             seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
         ),
         rows,
-        _same_weights(run, pair.adapter_sha256),
-        run.grounded(),
+        _same_weights(run, variants.adapter_sha256),
+        run.with_sources(),
     )
     discard_manifest(run.folder)
     write_predictions(run.folder, rows)
@@ -109,7 +116,7 @@ def judge_again(run: Run) -> Evaluation:
     rows, mmlu = run.predictions(), _same_weights(run, before.protocol.get("fine_tuned_sha256"))
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
-    evaluation = _with_verdicts(before, rows, mmlu, run.grounded())
+    evaluation = _with_verdicts(before, rows, mmlu, run.with_sources())
     discard_manifest(run.folder)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     return evaluation
@@ -123,12 +130,12 @@ def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame
     return answers, results.protocol
 
 
-def _grounded(run: Run, protocol: dict[str, str]) -> Grounded | None:
-    """What an earlier evaluation says of grounded answers, if it was of the same weights and decoded alike."""
+def _with_sources(run: Run, protocol: dict[str, str]) -> WithSources | None:
+    """What an earlier evaluation says of answers with sources, if it was of the same weights and decoded alike."""
     before = run.evaluation()
-    if before is None or before.grounded is None or not comparable(before.grounded.protocol, protocol):
+    if before is None or before.with_sources is None or not comparable(before.with_sources.protocol, protocol):
         return None
-    return before.grounded
+    return before.with_sources
 
 
 def checked(run: Run) -> TrainConfig:
@@ -145,7 +152,7 @@ def checked(run: Run) -> TrainConfig:
     return config
 
 
-def same_split(run: Run, settings: Settings) -> tuple[Sequence[Pair], Split]:
+def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:
     """All pairs of the run's data set, and its split of them.
 
     Raises:
@@ -162,7 +169,7 @@ def _with_verdicts(
     evaluation: Evaluation,
     rows: pd.DataFrame | None,
     mmlu: tuple[pd.DataFrame, str] | None,
-    grounded: pd.DataFrame | None,
+    with_sources: pd.DataFrame | None,
 ) -> Evaluation:
     answers, asked = mmlu or (None, "")
     found = judged(rows, evaluation.primary_metric, answers)
@@ -179,36 +186,38 @@ def _with_verdicts(
             "by_question_type_correction": HOLM,
             "by_source": found.by_source,
             "clean": found.clean,
-            "grounded": judged_again(evaluation.grounded, rows, grounded),
+            "with_sources": judged_again(evaluation.with_sources, rows, with_sources),
         }
     )
 
 
-def _base_by_prompt(pair: ModelPair, validation: Sequence[Pair], config: TrainConfig, partial: Partial) -> str:
+def _base_by_prompt(
+    variants: ModelVariants, validation: Sequence[QAPair], config: TrainConfig, partial: Partial
+) -> str:
     """The base's validation loss under each prompt, so that nobody need wonder whether it got a bad one."""
     kept = [row["by_prompt"] for row in partial.rows if "by_prompt" in row]
     if kept:
         return str(kept[0])
-    kinds: tuple[PromptKind, ...] = ("chat", "plain") if pair.prompt == "chat" else ("plain",)
+    kinds: tuple[PromptKind, ...] = ("chat", "plain") if variants.prompt == "chat" else ("plain",)
     sample = validation[:PROMPT_SAMPLE]
     said = []
-    with pair.side("base") as model:
+    with variants.using("base") as model:
         for kind in kinds:
-            losses = answer_losses(model, Questions.of(pair, sample, kind, config.max_tokens).examples)
+            losses = answer_losses(model, Questions.of(variants, sample, kind, config.max_tokens).examples)
             said.append(f"{kind} {mean_loss(losses):.4f}")
     text = f"{', '.join(said)} ({len(sample)} validation questions)"
     partial.add([{"by_prompt": text}])
     return text
 
 
-def _protocol(config: TrainConfig, pair: ModelPair, engine: str) -> dict[str, str]:
+def _protocol(config: TrainConfig, variants: ModelVariants, engine: str) -> dict[str, str]:
     return {
-        "prompt": f"{pair.prompt}, for both models",
+        "prompt": f"{variants.prompt}, for both models",
         "loss": f"nats a token of the reference answer, its first {config.max_tokens} tokens with the prompt",
         "decoding": f"greedy, at most {config.max_new_tokens} new tokens, {engine}",
         "rouge": "rouge_score F-measure with stemming, the best of a question's references, each of them whole",
         "token_f1": "words in lower case, the best of a question's references",
         "copies": "share of an answer's words in runs of 8 that one training answer holds too",
-        "base_sha256": pair.base.sha256,
-        "fine_tuned_sha256": pair.adapter_sha256,
+        "base_sha256": variants.base.sha256,
+        "fine_tuned_sha256": variants.adapter_sha256,
     }

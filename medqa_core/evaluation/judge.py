@@ -60,7 +60,7 @@ class Paired:
         finite = np.isfinite(columns[:2])
         kept = counts & finite.all(axis=0)
         numbers = np.unique(np.asarray(groups, dtype=str)[kept], return_inverse=True)[1]
-        lacking = [int((counts & ~side).sum()) for side in finite]
+        lacking = [int((counts & ~variant).sum()) for variant in finite]
         left = columns[:, kept]
         group = numbers.astype(np.int64)
         return cls(left[0], left[1], left[2], group, int(counts.sum()), (lacking[0], lacking[1]))
@@ -153,8 +153,8 @@ def _sums(item: Item) -> _Sums | Metric:
 
 
 def _unfinished(data: Paired) -> str:
-    sides = zip(data.unfinished, ("the base model", "the fine-tuned model"), strict=True)
-    whose = " and ".join(f"{count} of {side}" for count, side in sides if count)
+    variants = zip(data.unfinished, ("the base model", "the fine-tuned model"), strict=True)
+    whose = " and ".join(f"{count} of {variant}" for count, variant in variants if count)
     return (
         f"Results that are missing or not finite, {whose}: the figures are of the other {len(data.weight)} of "
         f"{data.asked} questions and prove nothing."
@@ -162,7 +162,7 @@ def _unfinished(data: Paired) -> str:
 
 
 def _judged(sums: _Sums, totals: Array, swapped: Array) -> Metric:
-    """The verdict from resampled sums: `totals` (resamples × 3) and the gap that changes sides (resamples)."""
+    """The verdict from resampled sums: `totals` (resamples × 3) and the gap that changes variants (resamples)."""
     name, _, transform = sums.item
     difference = sums.figures["difference"]
     base, tuned, weight = sums.columns.sum(axis=1)
@@ -183,7 +183,7 @@ def _judged(sums: _Sums, totals: Array, swapped: Array) -> Metric:
         ci=(low, high),
         level=LEVEL,
         p=(extreme + 1) / (len(null) + 1),
-        smallest_detectable=float(detected * drawn.std(ddof=1)),
+        min_detectable_effect=float(detected * drawn.std(ddof=1)),
     )
     return decided(name, metric)
 

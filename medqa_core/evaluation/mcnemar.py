@@ -41,11 +41,11 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
     n = len(whole)
     if n == 0:
         return decided(name, Metric(n=0, groups=0), reason="No question has an answer of both models.")
-    base, tuned = (whole[f"{side}_choice"] == whole["target"] for side in ("base", "fine_tuned"))
+    base, tuned = (whole[f"{variant}_choice"] == whole["target"] for variant in ("base", "fine_tuned"))
     lost, won = int((base & ~tuned).sum()), int((~base & tuned).sum())
     figures = {"base": float(base.mean()), "fine_tuned": float(tuned.mean()), "difference": (won - lost) / n}
     if n < len(asked):
-        missing = {side: int(asked[f"{side}_choice"].isna().sum()) for side in ("base", "fine_tuned")}
+        missing = {variant: int(asked[f"{variant}_choice"].isna().sum()) for variant in ("base", "fine_tuned")}
         said = f"{missing['base']} of the base model and {missing['fine_tuned']} of the fine-tuned model"
         reason = f"Choices are missing, {said}: the figures are of the other {n} of {len(asked)} questions."
         return decided(name, Metric(**figures, n=n, groups=n), reason=reason)
@@ -59,7 +59,7 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
         n=n,
         groups=n,
         # From the interval: where the models never differed, the plain standard error would be 0.
-        smallest_detectable=(z + power) * (high - low) / (2 * z),
+        min_detectable_effect=(z + power) * (high - low) / (2 * z),
     )
     return decided(name, metric)
 

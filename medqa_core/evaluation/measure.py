@@ -8,17 +8,17 @@ from typing import Any
 
 from medqa_core.answering.generate import engine_for
 from medqa_core.answering.question import Precision
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt
-from medqa_core.models.variants import ModelPair, Side
+from medqa_core.models.variants import ModelVariants, Variant
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how many of its questions are done, and how many it has."""
 
-SIDE_NAMES: dict[Side, str] = {"base": "base", "fine_tuned": "fine-tuned"}
+VARIANT_NAMES: dict[Variant, str] = {"base": "base", "fine_tuned": "fine-tuned"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Questions:
     """The question alone, for the answer."""
 
     @classmethod
-    def of(cls, pair: ModelPair, questions: Sequence[Pair], kind: PromptKind, max_tokens: int) -> "Questions":
-        """`questions` encoded for a pair's tokenizer, question and reference cut to `max_tokens` together."""
-        tokenizer = pair.tokenizer
+    def of(cls, variants: ModelVariants, questions: Sequence[QAPair], kind: PromptKind, max_tokens: int) -> "Questions":
+        """`questions` encoded for the models' tokenizer, question and reference cut to `max_tokens` together."""
+        tokenizer = variants.tokenizer
         return cls(
             [encode_example(tokenizer, q.question, q.answer, kind, max_tokens, end=False) for q in questions],
             [encode_prompt(tokenizer, q.question, kind) for q in questions],
@@ -56,8 +56,8 @@ class Measured:
 
 
 def measure(
-    pair: ModelPair,
-    side: Side,
+    variants: ModelVariants,
+    variant: Variant,
     questions: Questions,
     max_new_tokens: int,
     settings: Settings,
@@ -74,10 +74,10 @@ def measure(
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    name = SIDE_NAMES[side]
+    name = VARIANT_NAMES[variant]
 
     def losses(done: Collection[int]) -> Iterator[dict[int, Any]]:
-        with pair.side(side) as model:
+        with variants.using(variant) as model:
             for batch in losses_by_batch(model, questions.examples, done):
                 # JSON has no infinity: a loss that is no number is kept as null, and counts as not finite.
                 yield {i: [one.total if math.isfinite(one.total) else None, one.tokens] for i, one in batch.items()}
@@ -85,7 +85,7 @@ def measure(
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         total = len(questions.prompts)
         if len(done) < total:
-            engine = engine_for(pair, side, settings, precision, lambda stage: progress(stage, len(done), total))
+            engine = engine_for(variants, variant, settings, precision, lambda stage: progress(stage, len(done), total))
             yield from engine.answers(questions.prompts, max_new_tokens, done)
 
     totals, loss_seconds = each(f"{name}: loss", losses, len(questions.examples), partial, progress)

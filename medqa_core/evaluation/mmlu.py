@@ -13,7 +13,7 @@ import transformers
 
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.evaluate import checked, judge_again
-from medqa_core.evaluation.measure import SIDE_NAMES, Progress
+from medqa_core.evaluation.measure import VARIANT_NAMES, Progress
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_forward import Answer
 from medqa_core.evaluation.mmlu_model import HarnessModel
@@ -22,7 +22,7 @@ from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import SIDES, ModelPair, Side, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, read_answers, write_answers
 from medqa_core.runs.importers.source import without_paths
@@ -58,24 +58,24 @@ def measure_mmlu(
     if run.adapter is None and run.model is None:
         raise InputError(f"{run.id} holds no model: there is nothing to ask.")
     data = mmlu_data.load(settings, shots)
-    pair = load_pair(run, settings)
+    variants = load_variants(run, settings)
     built = tasks(data, how, shots)
-    partial = Partial(run.folder / FOLDER / PARTIAL, _fingerprint(pair, data, how, shots))
+    partial = Partial(run.folder / FOLDER / PARTIAL, _fingerprint(variants, data, how, shots))
     results: dict[str, Any] = {}
-    logged: dict[Side, dict[str, list[dict[str, Any]]]] = {}
+    logged: dict[Variant, dict[str, list[dict[str, Any]]]] = {}
     with partial:
-        for side in SIDES:
-            with pair.side(side) as model:
+        for variant in VARIANTS:
+            with variants.using(variant) as model:
                 asked = HarnessModel(
                     model,
-                    pair.tokenizer,
-                    pair.base.context or MAX_LENGTH,
-                    known=_known(partial, side),
-                    keep=_keeper(partial, side),
-                    progress=_by_question(progress, f"{SIDE_NAMES[side]}: MMLU"),
+                    variants.tokenizer,
+                    variants.base.context or MAX_LENGTH,
+                    known=_known(partial, variant),
+                    keep=_keeper(partial, variant),
+                    progress=_by_question(progress, f"{VARIANT_NAMES[variant]}: MMLU"),
                 )
-                found, logged[side] = run_harness(asked, built)
-            results[side] = found | _about(run, pair, side, data, how)
+                found, logged[variant] = run_harness(asked, built)
+            results[variant] = found | _about(run, variants, variant, data, how)
     discard_manifest(run.folder)
     write_answers(run.folder, _answers(logged, how))
     write_json(run.folder / RESULTS, results)
@@ -84,10 +84,10 @@ def measure_mmlu(
     return read_answers(run.folder)
 
 
-def _fingerprint(pair: ModelPair, data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
+def _fingerprint(variants: ModelVariants, data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
     return {
-        "base_sha256": pair.base.sha256,
-        "adapter_sha256": pair.adapter_sha256,
+        "base_sha256": variants.base.sha256,
+        "adapter_sha256": variants.adapter_sha256,
         "scoring": scoring,
         "shots": shots,
         "data_sha256": data.sha256,
@@ -95,20 +95,20 @@ def _fingerprint(pair: ModelPair, data: MMLUData, scoring: Scoring, shots: int) 
     }
 
 
-def _known(partial: Partial, side: Side) -> dict[str, Answer]:
+def _known(partial: Partial, variant: Variant) -> dict[str, Answer]:
     known: dict[str, Answer] = {}
     for row in partial.rows:
-        if row.get("side") == side:
+        if row.get("variant") == variant:
             with suppress(KeyError, TypeError, ValueError):  # a row that is none is asked again
                 nats = row["logprob"]
                 known[str(row["request"])] = (math.nan if nats is None else float(nats), bool(row["greedy"]))
     return known
 
 
-def _keeper(partial: Partial, side: Side) -> Callable[[dict[str, Answer]], None]:
+def _keeper(partial: Partial, variant: Variant) -> Callable[[dict[str, Answer]], None]:
     def keep(answers: dict[str, Answer]) -> None:
         partial.add(
-            {"side": side, "request": key, "logprob": nats if math.isfinite(nats) else None, "greedy": greedy}
+            {"variant": variant, "request": key, "logprob": nats if math.isfinite(nats) else None, "greedy": greedy}
             for key, (nats, greedy) in answers.items()
         )
 
@@ -120,19 +120,19 @@ def _by_question(progress: Progress, stage: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(stage, done // len(LETTERS), total // len(LETTERS))
 
 
-def _about(run: Run, pair: ModelPair, side: Side, data: MMLUData, scoring: Scoring) -> dict[str, Any]:
+def _about(run: Run, variants: ModelVariants, variant: Variant, data: MMLUData, scoring: Scoring) -> dict[str, Any]:
     """What the harness itself says of a model that it loads, without what differs between equal measurements."""
     record = run.record.base_model
-    assert record is not None, "load_pair has refused a run without a base model"
+    assert record is not None, "load_variants has refused a run without a base model"
     name = without_paths(record.id)
-    adapted = {"fine_tuned": run.id, "fine_tuned_sha256": pair.adapter_sha256} if side == "fine_tuned" else {}
+    adapted = {"fine_tuned": run.id, "fine_tuned_sha256": variants.adapter_sha256} if variant == "fine_tuned" else {}
     return {
         "model_name": Path(name).name if Path(name).is_absolute() else name,
         "config": {
             "model": "HarnessModel",
-            "model_args": {"pretrained": name, "revision": record.revision, "sha256": pair.base.sha256, **adapted},
-            "model_num_parameters": pair.base.parameters,
-            "model_dtype": str(pair.base.model.dtype),
+            "model_args": {"pretrained": name, "revision": record.revision, "sha256": variants.base.sha256, **adapted},
+            "model_num_parameters": variants.base.parameters,
+            "model_dtype": str(variants.base.model.dtype),
             "scoring": scoring,
             "apply_chat_template": False,
             "prompt": "the harness's own, for both models; no chat template",
@@ -144,19 +144,19 @@ def _about(run: Run, pair: ModelPair, side: Side, data: MMLUData, scoring: Scori
     }
 
 
-def _answers(logged: Mapping[Side, dict[str, list[dict[str, Any]]]], scoring: Scoring) -> pd.DataFrame:
+def _answers(logged: Mapping[Variant, dict[str, list[dict[str, Any]]]], scoring: Scoring) -> pd.DataFrame:
     frames = []
     for subset in SUBSETS:
         name = task_name(subset, scoring)
         columns: dict[str, Any] = {}
-        for side in SIDES:
-            samples = sorted(logged[side][name], key=lambda sample: int(sample["doc_id"]))
+        for variant in VARIANTS:
+            samples = sorted(logged[variant][name], key=lambda sample: int(sample["doc_id"]))
             nats = np.array([[answer[0] for answer in sample["filtered_resps"]] for sample in samples], np.float64)
             columns["subset"] = subset
             columns["question"] = [int(sample["doc_id"]) for sample in samples]
             columns["target"] = [int(sample["doc"]["answer"]) for sample in samples]
             # A model without four finite likelihoods has chosen nothing, and not A.
-            columns[f"{side}_choice"] = np.where(np.isfinite(nats).all(axis=1), nats.argmax(axis=1), np.nan)
-            columns |= {f"{side}_logprob_{letter.lower()}": nats[:, i] for i, letter in enumerate(LETTERS)}
+            columns[f"{variant}_choice"] = np.where(np.isfinite(nats).all(axis=1), nats.argmax(axis=1), np.nan)
+            columns |= {f"{variant}_logprob_{letter.lower()}": nats[:, i] for i, letter in enumerate(LETTERS)}
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)

@@ -10,7 +10,7 @@ from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import SIDES, ModelPair
+from medqa_core.models.variants import VARIANTS, ModelVariants
 
 QUESTIONS = (
     "What are the symptoms of gout?",
@@ -24,27 +24,27 @@ NEAR = 1e-3
 """Logits no further apart are a tie, which two engines may round either way."""
 
 
-def base_problem(pair: ModelPair, settings: Settings) -> str | None:
-    """What is wrong with the pair's sides, or None where they are what they say.
+def base_problem(variants: ModelVariants, settings: Settings) -> str | None:
+    """What is wrong with the two models, or None where they are what they say.
 
-    The base side's logits must equal, bit for bit, those of the same base loaded afresh without any adapter, and the
-    fine-tuned side's must differ from them.
+    The base variant's logits must equal, bit for bit, those of the same base loaded afresh without any adapter, and the
+    fine-tuned variant's must differ from them.
 
     Raises:
         ModelError: the base cannot be loaded again.
     """
-    prompts = [encode_prompt(pair.tokenizer, question, pair.prompt) for question in QUESTIONS]
-    with pair.side("base") as model:
+    prompts = [encode_prompt(variants.tokenizer, question, variants.prompt) for question in QUESTIONS]
+    with variants.using("base") as model:
         ours = [_logits(model, ids) for ids in prompts]
-    with pair.side("fine_tuned") as model:
+    with variants.using("fine_tuned") as model:
         tuned = [_logits(model, ids) for ids in prompts]
-    base = load(pair.base.name, pair.base.revision, settings=settings, device=pair.base.device)
+    base = load(variants.base.name, variants.base.revision, settings=settings, device=variants.base.device)
     alone = [_logits(base.model, ids) for ids in prompts]
     for question, one, other in zip(QUESTIONS, ours, alone, strict=True):
         if not torch.equal(one, other):
-            return f"the base side does not compute what the base alone does ({question})"
+            return f"the base variant does not compute what the base alone does ({question})"
     if all(torch.equal(one, other) for one, other in zip(tuned, alone, strict=True)):
-        return "the fine-tuned side computes exactly what the base does: its weights change nothing"
+        return "the fine-tuned variant computes exactly what the base does: its weights change nothing"
     return None
 
 
@@ -52,36 +52,36 @@ def self_test(models: Models, settings: Settings) -> tuple[bool, str]:
     """Whether each column is who it says, and a sentence that says what was compared.
 
     `base_problem`, and then what answers here, which may be a converted copy: in float32 its greedy tokens must be
-    those that the proven sides compute.
+    those that the proven variants compute.
 
     Raises:
         ModelError: the base cannot be loaded again.
     """
-    problem = base_problem(models.pair, settings)
+    problem = base_problem(models.variants, settings)
     if problem:
         return False, f"Failed: {problem}."
     proven = (
-        f"On {len(QUESTIONS)} questions the base column's logits equal, bit for bit, those of {models.pair.base.name} "
-        "loaded afresh without any adapter; the fine-tuned column's do not."
+        f"On {len(QUESTIONS)} questions the base column's logits equal, bit for bit, those of "
+        f"{models.variants.base.name} loaded afresh without any adapter; the fine-tuned column's do not."
     )
     if models.streams.precision != "float32":
         return True, f"{proven} What answers now is their int8 copy, whose tokens may differ."
     differ = False
     for question in QUESTIONS:
-        ids = encode_prompt(models.pair.tokenizer, question, models.pair.prompt)
+        ids = encode_prompt(models.variants.tokenizer, question, models.variants.prompt)
         said: list[list[int | None]] = [[], []]
-        prompts = [Prompt(side, ids, TOKENS) for side in SIDES]
+        prompts = [Prompt(variant, ids, TOKENS) for variant in VARIANTS]
         for step in models.streams.decode(prompts, GenerationSettings(temperature=0)):
             if step is not None:
                 said[step.column].append(step.token)
         differ |= said[0] != said[1]
-        for side, tokens in zip(SIDES, said, strict=True):
-            answer = [models.pair.tokenizer.eos_token_id if token is None else token for token in tokens]
-            with models.pair.side(side) as model:
+        for variant, tokens in zip(VARIANTS, said, strict=True):
+            answer = [models.variants.tokenizer.eos_token_id if token is None else token for token in tokens]
+            with models.variants.using(variant) as model:
                 logits = _logits(model, ids + answer)[0, len(ids) - 1 : -1]
             chosen = logits[range(len(answer)), answer]
             if not torch.all(logits.max(-1).values - chosen <= NEAR):
-                return False, f"Failed: {models.streams.name} does not say what the {side} weights do ({question})."
+                return False, f"Failed: {models.streams.name} does not say what the {variant} weights do ({question})."
     same = f"{models.streams.name}, which answers here, says the same first {TOKENS} tokens as they do"
     alike = "" if differ else "; these are the same in both columns, so that they cannot tell one from the other"
     return True, f"{proven} {same}{alike}."

@@ -9,24 +9,24 @@ import pandas as pd
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
-from medqa_core.evaluation.with_sources_rows import judge_grounded
+from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.runs.artifacts.mmlu import MMLUResults, SubsetScore
-from medqa_core.runs.artifacts.predictions import SIDES
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Evaluation, Metric
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
-JUDGED = {"ci", "level", "p", "verdict", "margin", "smallest_detectable", "questions_to_settle"}
+JUDGED = {"ci", "level", "p", "verdict", "margin", "min_detectable_effect", "required_n"}
 """Fields of a metric that the rule's version decides."""
 SECTIONS = ("by_question_type", "by_source")
-Side = Literal["base", "fine_tuned"]
+Variant = Literal["base", "fine_tuned"]
 
 
 def evaluation_problem(
     evaluation: Evaluation,
     rows: pd.DataFrame | None,
     mmlu: pd.DataFrame | None,
-    grounded: pd.DataFrame | None = None,
+    with_sources: pd.DataFrame | None = None,
 ) -> tuple[int, str | None]:
     """How many figures of `evaluation` were recomputed, and the first that differs, with both values.
 
@@ -45,10 +45,10 @@ def evaluation_problem(
         compared += _metrics("clean", evaluation.clean, found.clean, same_rule)
     if rows is not None:
         compared += _generation(evaluation, rows)
-    if evaluation.grounded is not None and rows is not None and grounded is not None:
-        for side, metrics in judge_grounded(rows, grounded).items():
-            stated = getattr(evaluation.grounded, f"against_{side}")
-            compared += _metrics(f"grounded.against_{side}", stated, metrics, same_rule)
+    if evaluation.with_sources is not None and rows is not None and with_sources is not None:
+        for variant, metrics in judge_with_sources(rows, with_sources).items():
+            stated = getattr(evaluation.with_sources, f"against_{variant}")
+            compared += _metrics(f"with_sources.against_{variant}", stated, metrics, same_rule)
     for name, stated, recomputed in compared:
         if not same(stated, recomputed):
             return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
@@ -58,7 +58,7 @@ def evaluation_problem(
 def _metrics(
     section: str, stated: Mapping[Any, Metric], recomputed: Mapping[Any, Metric], same_rule: bool
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Field by field; a metric that one side lacks is compared with one without figures."""
+    """Field by field; a metric that one variant lacks is compared with one without figures."""
     for name in sorted({*stated, *recomputed}):
         if name not in stated and not recomputed[name].n:
             continue  # older than this metric, of which the rows hold nothing either
@@ -71,16 +71,16 @@ def _metrics(
 
 
 def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
-    for side in SIDES:
-        stated = getattr(evaluation, f"{side}_generation")
-        answers, tokens = rows[f"{side}_answer"], rows[f"{side}_answer_tokens"]
+    for variant in VARIANTS:
+        stated = getattr(evaluation, f"{variant}_generation")
+        answers, tokens = rows[f"{variant}_answer"], rows[f"{variant}_answer_tokens"]
         if stated is None or not len(rows) or answers.isna().any() or tokens.isna().any():
             continue
-        yield f"{side}_generation.mean_tokens", stated.mean_tokens, float(tokens.mean())
-        yield f"{side}_generation.empty_share", stated.empty_share, empty_share(answers.tolist())
-        repeated = rows[f"{side}_repetition"]
+        yield f"{variant}_generation.mean_tokens", stated.mean_tokens, float(tokens.mean())
+        yield f"{variant}_generation.empty_share", stated.empty_share, empty_share(answers.tolist())
+        repeated = rows[f"{variant}_repetition"]
         if stated.repetition is not None and not repeated.isna().any():
-            yield f"{side}_generation.repetition", stated.repetition, round(float(repeated.mean()), 4)
+            yield f"{variant}_generation.repetition", stated.repetition, round(float(repeated.mean()), 4)
 
 
 def same(stated: Any, recomputed: Any) -> bool:
@@ -102,15 +102,15 @@ def _text(value: Any) -> str:
 
 def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str | None]:
     """How many accuracies of results.json were recomputed from the answers, and the first that differs."""
-    stated: dict[Side, list[SubsetScore]] = {"base": results.base or [], "fine_tuned": results.fine_tuned}
+    stated: dict[Variant, list[SubsetScore]] = {"base": results.base or [], "fine_tuned": results.fine_tuned}
     count = 0
-    for side, scores in stated.items():
+    for variant, scores in stated.items():
         # The harness takes the first letter where no likelihood is a number; the answers say that none was chosen.
-        right = answers[f"{side}_choice"].fillna(0) == answers["target"]
+        right = answers[f"{variant}_choice"].fillna(0) == answers["target"]
         for score in scores:
             count += 1
             chosen = right[answers["subset"] == score.subset]
-            where = f"{side} {score.subset}"
+            where = f"{variant} {score.subset}"
             if not len(chosen):
                 return count, f"{where}: stated {_text(score.accuracy)}, but no answer to it is stored"
             if not same(score.accuracy, float(chosen.mean())):
@@ -121,40 +121,40 @@ def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str 
 
 
 def scores_problem(
-    rows: pd.DataFrame, references: list[tuple[str, ...]], sides: Sequence[str] = SIDES
+    rows: pd.DataFrame, references: list[tuple[str, ...]], variants: Sequence[str] = VARIANTS
 ) -> tuple[int, str | None]:
     """How many scores of stored answers were recomputed, and the first that differs.
 
     Args:
         rows: the run's predictions, in the order of `references`.
         references: each question's reference answers.
-        sides: before an underscore, what the columns of the answers and their scores begin with.
+        variants: before an underscore, what the columns of the answers and their scores begin with.
     """
     count = 0
-    for side in sides:
-        stored = rows[f"{side}_answer"].notna().to_numpy()
+    for variant in variants:
+        stored = rows[f"{variant}_answer"].notna().to_numpy()
         some = rows[stored]
         known = [texts for texts, there in zip(references, stored, strict=True) if there]
         for scores, (_, row) in zip(
-            answer_scores(some[f"{side}_answer"].tolist(), known), some.iterrows(), strict=True
+            answer_scores(some[f"{variant}_answer"].tolist(), known), some.iterrows(), strict=True
         ):
             for name in NAMES:
-                stated = row[f"{side}_{name}"]
+                stated = row[f"{variant}_{name}"]
                 if pd.isna(stated):
                     continue
                 count += 1
                 if not same(float(stated), scores[name]):
-                    what = f"{side} answer to {row['question_id']}, {name}"
+                    what = f"{variant} answer to {row['question_id']}, {name}"
                     return count, f"{what}: stated {_text(float(stated))}, recomputed {_text(scores[name])}"
     return count, None
 
 
-def grounded_scores_problem(
-    grounded: pd.DataFrame, references: Mapping[str, tuple[str, ...]]
+def with_sources_scores_problem(
+    with_sources: pd.DataFrame, references: Mapping[str, tuple[str, ...]]
 ) -> tuple[int, str | None]:
-    """The same for grounded answers, whose columns have no prefix; `references` by question id."""
-    strange = [id_ for id_ in grounded["question_id"] if id_ not in references]
+    """The same for answers with sources, whose columns have no prefix; `references` by question id."""
+    strange = [id_ for id_ in with_sources["question_id"] if id_ not in references]
     if strange:
-        return 0, f"{len(strange)} grounded answers are to other questions than the run's, {strange[0]} first"
-    rows = grounded.add_prefix("grounded_").assign(question_id=grounded["question_id"])
-    return scores_problem(rows, [references[id_] for id_ in grounded["question_id"]], ["grounded"])
+        return 0, f"{len(strange)} answers with sources are to other questions than the run's, {strange[0]} first"
+    rows = with_sources.add_prefix("with_sources_").assign(question_id=with_sources["question_id"])
+    return scores_problem(rows, [references[id_] for id_ in with_sources["question_id"]], ["with_sources"])

@@ -7,20 +7,20 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.data.overlap import CopyIndex, NgramIndex
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split
 from medqa_core.evaluation.measure import Measured, Questions
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share, length_ratio, repetition
 from medqa_core.models.prompt import PromptKind
-from medqa_core.models.variants import ModelPair, Side
+from medqa_core.models.variants import ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Generation
 
 
 def prediction_rows(
-    pair: ModelPair,
+    variants: ModelVariants,
     parts: Split,
     questions: Questions,
-    measured: dict[Side, Measured],
+    measured: dict[Variant, Measured],
     references: list[tuple[str, ...]],
 ) -> pd.DataFrame:
     """One row a test question, in the columns of `runs.predictions.SCHEMA`."""
@@ -36,12 +36,12 @@ def prediction_rows(
         "reference_bytes": [example.answer_bytes for example in questions.examples],
         "train_overlap": [known.share(q.answer) for q in parts.test],
     }
-    for side, results in measured.items():
-        found = answer_columns(results.texts(pair.tokenizer), references, copies)
+    for variant, results in measured.items():
+        found = answer_columns(results.texts(variants.tokenizer), references, copies)
         columns |= {
-            f"{side}_loss": [loss.mean for loss in results.losses],
-            f"{side}_answer_tokens": [len(ids) for ids in results.answers],
-            **{f"{side}_{name}": values for name, values in found.items()},
+            f"{variant}_loss": [loss.mean for loss in results.losses],
+            f"{variant}_answer_tokens": [len(ids) for ids in results.answers],
+            **{f"{variant}_{name}": values for name, values in found.items()},
         }
     return pd.DataFrame(columns)
 
@@ -62,15 +62,15 @@ def answer_columns(
 
 
 def generation(
-    rows: pd.DataFrame, side: str, questions: Sequence[Pair], seconds: float, prompt: PromptKind
+    rows: pd.DataFrame, variant: str, questions: Sequence[QAPair], seconds: float, prompt: PromptKind
 ) -> Generation:
-    """How one column of answers came out, from its rows; `side` and an underscore begin the names of its columns."""
-    texts = rows[f"{side}_answer"].tolist()
+    """How one column of answers came out, from its rows; `variant` and an underscore begin the names of its columns."""
+    texts = rows[f"{variant}_answer"].tolist()
     return Generation(
         empty_share=empty_share(texts),
-        mean_tokens=float(np.mean(rows[f"{side}_answer_tokens"])),
+        mean_tokens=float(np.mean(rows[f"{variant}_answer_tokens"])),
         length_ratio=round(length_ratio(texts, [q.answer for q in questions]), 4),
-        repetition=round(float(np.mean(rows[f"{side}_repetition"])), 4),
+        repetition=round(float(np.mean(rows[f"{variant}_repetition"])), 4),
         seconds=round(seconds, 1),
         prompt=prompt,
     )

@@ -49,7 +49,7 @@ def decided(name: str, metric: Metric, *, reason: str | None = None) -> Metric:
     margin = MARGINS.get(name)
     verdict: Verdict = "cannot tell" if reason is not None else _verdict(name, metric, margin or 0.0)
     settled = None if reason is not None or verdict != "cannot tell" else _questions_to_settle(metric, margin)
-    update = {"margin": margin, "verdict": verdict, "questions_to_settle": settled, "reason": reason}
+    update = {"margin": margin, "verdict": verdict, "required_n": settled, "reason": reason}
     return metric.model_copy(update=update)
 
 
@@ -62,11 +62,11 @@ def with_p(name: str, metric: Metric, p: float, tests: float = 1) -> Metric:
     """
     if metric.ci is None or metric.difference is None or metric.reason is not None:
         return metric
-    detectable = metric.smallest_detectable
+    detectable = metric.min_detectable_effect
     if detectable is not None:
         half = (1 - LEVEL) / 2
         detectable *= float((ndtri(1 - half / tests) + ndtri(POWER)) / (ndtri(1 - half) + ndtri(POWER)))
-    return decided(name, metric.model_copy(update={"p": p, "smallest_detectable": detectable}))
+    return decided(name, metric.model_copy(update={"p": p, "min_detectable_effect": detectable}))
 
 
 def _verdict(name: str, metric: Metric, margin: float) -> Verdict:
@@ -87,9 +87,9 @@ def _questions_to_settle(metric: Metric, margin: float | None) -> int | None:
     at the same rate. None where that is no more than there are: then the difference itself lies near the margin, which
     no number of questions is sure to settle.
     """
-    if not metric.n or not metric.smallest_detectable or not margin:
+    if not metric.n or not metric.min_detectable_effect or not margin:
         return None
-    ratio = metric.smallest_detectable / margin
+    ratio = metric.min_detectable_effect / margin
     needed = metric.n * ratio * ratio
     if not metric.n < needed <= MOST_QUESTIONS:
         return None

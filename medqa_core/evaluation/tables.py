@@ -64,7 +64,7 @@ def judged(rows: pd.DataFrame | None, primary: MetricName, mmlu: pd.DataFrame | 
 def _judged(rows: pd.DataFrame) -> Metrics:
     tokens, size = _numbers(rows, "reference_tokens"), _numbers(rows, "reference_bytes")
     with np.errstate(invalid="ignore"):  # an infinite loss over no token
-        nats = {side: _numbers(rows, f"{side}_loss") * tokens for side in ("base", "fine_tuned")}
+        nats = {variant: _numbers(rows, f"{variant}_loss") * tokens for variant in ("base", "fine_tuned")}
     # Questions without a group, as of a file that lacks the column, count as one topic: nothing is known of them.
     groups = rows["group_id"].astype(str).tolist() if "group_id" in rows else [""] * len(rows)
 

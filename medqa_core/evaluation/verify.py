@@ -8,10 +8,15 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from medqa_core.data import sources
-from medqa_core.data.pairs import Pair, references_of
+from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.proof import base_problem
-from medqa_core.evaluation.recompute import evaluation_problem, grounded_scores_problem, mmlu_problem, scores_problem
+from medqa_core.evaluation.recompute import (
+    evaluation_problem,
+    mmlu_problem,
+    scores_problem,
+    with_sources_scores_problem,
+)
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
@@ -19,11 +24,11 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import plain
 from medqa_core.models import folders
 from medqa_core.models.locate import locate
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
-from medqa_core.runs.artifacts.with_sources import GROUNDED
+from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation
 from medqa_core.runs.schema.record import Check
@@ -105,9 +110,9 @@ class _Data:
 
     def __init__(self, run: Run, settings: Settings) -> None:
         self._run, self._settings = run, settings
-        self._found: tuple[Sequence[Pair], Split] | None = None
+        self._found: tuple[Sequence[QAPair], Split] | None = None
 
-    def parts(self) -> tuple[Sequence[Pair], Split]:
+    def parts(self) -> tuple[Sequence[QAPair], Split]:
         """All pairs and the run's split of them.
 
         Raises:
@@ -152,10 +157,12 @@ def _evaluation(
         if frame is None:
             problem = _unread(run, name)
             return (False, problem) if problem else (None, f"{name} is missing: the figures were computed from it.")
-    grounded = run.grounded() if evaluation.grounded else None
-    if evaluation.grounded and grounded is None:
-        return False, _unread(run, GROUNDED) or f"{GROUNDED} is missing: figures were computed from it."
-    count, problem = evaluation_problem(evaluation, rows, answers if "mmlu" in evaluation.metrics else None, grounded)
+    with_sources = run.with_sources() if evaluation.with_sources else None
+    if evaluation.with_sources and with_sources is None:
+        return False, _unread(run, WITH_SOURCES) or f"{WITH_SOURCES} is missing: figures were computed from it."
+    count, problem = evaluation_problem(
+        evaluation, rows, answers if "mmlu" in evaluation.metrics else None, with_sources
+    )
     older = "" if evaluation.rule == VERSION else "; intervals and verdicts are of another version, not compared"
     return problem is None, problem or f"{count} figures recomputed{older}"
 
@@ -186,8 +193,10 @@ def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     own: list[tuple[str, ...]] = [(one.answer,) for one in questions]
     references = references_of(questions, pairs) if several else own
     count, problem = scores_problem(rows, references)
-    if problem is None and (grounded := run.grounded()) is not None:
-        more, problem = grounded_scores_problem(grounded, dict(zip(rows["question_id"], references, strict=True)))
+    if problem is None and (with_sources := run.with_sources()) is not None:
+        more, problem = with_sources_scores_problem(
+            with_sources, dict(zip(rows["question_id"], references, strict=True))
+        )
         count += more
     return problem is None, problem or f"{count} scores of {len(rows)} questions recomputed from the answers"
 
@@ -244,5 +253,8 @@ def _equal(sums: dict[str, str]) -> Outcome:
 
 
 def _base_answers(run: Run, settings: Settings) -> Outcome:
-    problem = base_problem(load_pair(run, settings), settings)
-    return problem is None, problem or "the base side is bit for bit the base loaded alone, the fine-tuned side is not"
+    problem = base_problem(load_variants(run, settings), settings)
+    return (
+        problem is None,
+        problem or "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not",
+    )

@@ -5,35 +5,35 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from medqa_core.answering.generate import engine_for, engine_name
-from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
+from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.answering.question import Precision
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.evaluate import checked, same_split
-from medqa_core.evaluation.measure import SIDE_NAMES, Progress, each
+from medqa_core.evaluation.measure import VARIANT_NAMES, Progress, each
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.rows import generation
-from medqa_core.evaluation.with_sources_rows import WEIGHTS, comparable, grounded_rows, judged_again
+from medqa_core.evaluation.with_sources_rows import WEIGHTS, comparable, judged_again, with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
-from medqa_core.runs.artifacts.with_sources import write_grounded
+from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.run import Run, read_model
-from medqa_core.runs.schema.evaluation import Evaluation, Grounded
+from medqa_core.runs.schema.evaluation import Evaluation, WithSources
 
-PARTIAL = ".grounded.jsonl"
+PARTIAL = ".with_sources.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
-STAGE = "grounded: answers"
+STAGE = "with_sources: answers"
 _PROTOCOL = {
-    "weights": f"those of the {SIDE_NAMES[GROUNDED_SIDE]} model",
+    "weights": f"those of the {VARIANT_NAMES[WITH_SOURCES_VARIANT]} model",
     "correction": "Holm's, over the comparisons with both models",
 }
 
 
-def evaluate_grounded(
+def evaluate_with_sources(
     run: Run,
     settings: Settings,
     progress: Progress = lambda *_: None,
@@ -41,7 +41,7 @@ def evaluate_grounded(
     questions: int | None = None,
     retriever: Retriever | None = None,
 ) -> Evaluation:
-    """Answer and judge; writes grounded.parquet, then evaluation.json with its part `grounded`.
+    """Answer and judge; writes with_sources.parquet, then evaluation.json with its part `with_sources`.
 
     Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call goes on
     where it was.
@@ -62,17 +62,17 @@ def evaluate_grounded(
         raise InputError(f"{run.id} has not been evaluated: there are no answers to compare with.")
     before = read_model(run.folder, "evaluation.json", Evaluation)
     pairs, parts = same_split(run, settings)
-    pair = load_pair(run, settings)
-    now = {"base_sha256": pair.base.sha256, "fine_tuned_sha256": pair.adapter_sha256}
+    variants = load_variants(run, settings)
+    now = {"base_sha256": variants.base.sha256, "fine_tuned_sha256": variants.adapter_sha256}
     if not comparable(before.protocol, now, WEIGHTS):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
     retriever = retriever or retriever_for(run, settings)
     asked = _drawn(parts.test, questions)
     found = _found(retriever, asked, progress)
-    fitted = [fitting(pair, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
+    fitted = [fitting(variants, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
     prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
     precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
-    decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(pair, settings, precision)}"
+    decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(variants, settings, precision)}"
     passages = f"at most {PASSAGES} a question, no two of one answer, found by {retriever.name} in the training answers"
     if config.split_method == "grouped":
         passages += ", which hold no document of a test question"
@@ -82,32 +82,34 @@ def evaluate_grounded(
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):
-            engine = engine_for(pair, GROUNDED_SIDE, settings, precision)
+            engine = engine_for(variants, WITH_SOURCES_VARIANT, settings, precision)
             yield from engine.answers(prompts, config.max_new_tokens, done)
 
     with Partial(run.folder / PARTIAL, {**protocol, "prompts_sha256": sha256_text(dumps(prompts))}) as partial:
         ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
-    texts = [pair.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
+    texts = [variants.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
     sources = [[passage.question_id for passage in few] for few in read]
-    grounded = grounded_rows(parts, asked, pairs, texts, [len(one) for one in ids], sources)
-    columns = grounded.rename(columns={"tokens": "answer_tokens"}).add_prefix("grounded_")
-    made = generation(columns, "grounded", asked, seconds, pair.prompt)
-    part = judged_again(Grounded(weights=GROUNDED_SIDE, generation=made, protocol=protocol), rows, grounded)
-    evaluation = before.model_copy(update={"grounded": part})
+    with_sources = with_sources_rows(parts, asked, pairs, texts, [len(one) for one in ids], sources)
+    columns = with_sources.rename(columns={"tokens": "answer_tokens"}).add_prefix("with_sources_")
+    made = generation(columns, "with_sources", asked, seconds, variants.prompt)
+    part = judged_again(
+        WithSources(weights=WITH_SOURCES_VARIANT, generation=made, protocol=protocol), rows, with_sources
+    )
+    evaluation = before.model_copy(update={"with_sources": part})
     discard_manifest(run.folder)
-    write_grounded(run.folder, grounded)
+    write_with_sources(run.folder, with_sources)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     partial.discard()
     return evaluation
 
 
-def _drawn(questions: Sequence[Pair], most: int | None) -> Sequence[Pair]:
+def _drawn(questions: Sequence[QAPair], most: int | None) -> Sequence[QAPair]:
     if most is None or most >= len(questions):
         return questions
     return [questions[place] for place in sorted(random.Random(0).sample(range(len(questions)), most))]
 
 
-def _found(retriever: Retriever, questions: Sequence[Pair], progress: Progress) -> list[list[Passage]]:
+def _found(retriever: Retriever, questions: Sequence[QAPair], progress: Progress) -> list[list[Passage]]:
     found = []
     for number, question in enumerate(questions, 1):
         found.append(retriever.search(question.question, PASSAGES))

@@ -1,4 +1,4 @@
-"""Grounded answers as rows, and what they are judged against: the base's and the fine-tuned model's on the same page.
+"""Answers with sources as rows, judged against the base's and the fine-tuned model's on the same questions.
 
 Eight comparisons are made, four metrics with two models. They are a family of their own: their p-values are corrected
 together (Holm), whatever the fine-tuning's primary metric showed.
@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.data.overlap import CopyIndex
-from medqa_core.data.pairs import Pair, references_of
+from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split
 from medqa_core.evaluation.judge import Item, Paired, judge_all
 from medqa_core.evaluation.rows import answer_columns
 from medqa_core.evaluation.rule import with_p
 from medqa_core.evaluation.tables import SCORES, Metrics
-from medqa_core.runs.artifacts.predictions import SIDES
-from medqa_core.runs.schema.evaluation import Grounded, holm
+from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import WithSources, holm
 
 WEIGHTS = ("base_sha256", "fine_tuned_sha256")
 SAME = (*WEIGHTS, "decoding")
 """What two protocols must say alike for their answers to be compared."""
 
 
-def grounded_rows(
+def with_sources_rows(
     parts: Split,
-    asked: Sequence[Pair],
-    pairs: Sequence[Pair],
+    asked: Sequence[QAPair],
+    pairs: Sequence[QAPair],
     answers: Sequence[str],
     tokens: Sequence[int],
     passages: Sequence[Sequence[str]],
 ) -> pd.DataFrame:
-    """One row a question, in the columns of `runs.grounded.SCHEMA`.
+    """One row a question, in the columns of `runs.with_sources.SCHEMA`.
 
     Args:
         parts: the run's split.
@@ -59,42 +59,44 @@ def comparable(protocol: Mapping[str, str], other: Mapping[str, str], names: Col
     return all(protocol.get(name) == other.get(name) for name in names)
 
 
-def judged_again(before: Grounded | None, rows: pd.DataFrame | None, grounded: pd.DataFrame | None) -> Grounded | None:
+def judged_again(
+    before: WithSources | None, rows: pd.DataFrame | None, with_sources: pd.DataFrame | None
+) -> WithSources | None:
     """`before` with the verdicts that its rows give; as it is where either model's rows cannot be read."""
-    if before is None or rows is None or grounded is None:
+    if before is None or rows is None or with_sources is None:
         return before
-    found = judge_grounded(rows, grounded)
-    return before.model_copy(update={f"against_{side}": metrics for side, metrics in found.items()})
+    found = judge_with_sources(rows, with_sources)
+    return before.model_copy(update={f"against_{variant}": metrics for variant, metrics in found.items()})
 
 
-def judge_grounded(rows: pd.DataFrame, grounded: pd.DataFrame) -> dict[str, Metrics]:
-    """The grounded answers against those of each side, on the same questions; whole topics are resampled.
+def judge_with_sources(rows: pd.DataFrame, with_sources: pd.DataFrame) -> dict[str, Metrics]:
+    """The answers with sources against those of each variant, on the same questions; whole topics are resampled.
 
     Args:
         rows: the columns of `runs.predictions.SCHEMA`. A score that is null throughout, as in older runs, is not
             compared.
-        grounded: those of `runs.grounded.SCHEMA`.
+        with_sources: those of `runs.with_sources.SCHEMA`.
 
     Returns:
-        By side and metric; `fine_tuned` of a metric is the grounded answers' value, `base` that of the side.
+        By variant and metric; `fine_tuned` of a metric is the answers with sources' value, `base` that of the variant.
     """
-    both = grounded.merge(rows, on="question_id", suffixes=("", "_of_side"), validate="one_to_one")
+    both = with_sources.merge(rows, on="question_id", suffixes=("", "_of_side"), validate="one_to_one")
     groups = both["group_id"].astype(str).tolist()
     places, items = [], []
-    for side in SIDES:
+    for variant in VARIANTS:
         for name in SCORES:
             theirs, ours = (
                 pd.to_numeric(both[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-                for column in (f"{side}_{name}", name)
+                for column in (f"{variant}_{name}", name)
             )
             if np.isfinite(theirs).any() and np.isfinite(ours).any():
-                places.append((side, name))
+                places.append((variant, name))
                 items.append(Item(name, Paired.of(theirs, ours, np.ones(len(both)), groups)))  # type: ignore[arg-type]
     judged = dict(zip(places, judge_all(items), strict=True))
-    tests = {f"{side} {name}": metric.p for (side, name), metric in judged.items() if metric.p is not None}
+    tests = {f"{variant} {name}": metric.p for (variant, name), metric in judged.items() if metric.p is not None}
     adjusted = holm(tests)
-    found: dict[str, Metrics] = {side: {} for side in SIDES}
-    for (side, name), metric in judged.items():
-        p = adjusted.get(f"{side} {name}")
-        found[side][name] = metric if p is None else with_p(name, metric, p, len(tests))
+    found: dict[str, Metrics] = {variant: {} for variant in VARIANTS}
+    for (variant, name), metric in judged.items():
+        p = adjusted.get(f"{variant} {name}")
+        found[variant][name] = metric if p is None else with_p(name, metric, p, len(tests))
     return found

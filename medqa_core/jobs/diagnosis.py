@@ -117,10 +117,10 @@ def _remedy(run: Run, cause: Cause, *, told: bool) -> tuple[str, str | None, Tra
             config.model_copy(update=calmer),
         )
     if config is not None and cause == "memory":
-        fewer = {"pass_tokens": max(16, (config.pass_tokens or DEFAULT_PASS) // 2)}
+        fewer = {"max_tokens_per_forward": max(16, (config.max_tokens_per_forward or DEFAULT_PASS) // 2)}
         remedy = (
-            "Close other programs and resume it. If it ends the same way, start anew with fewer `pass_tokens`, which "
-            "change memory and speed and not the result:"
+            "Close other programs and resume it. If it ends the same way, start a new run with a lower "
+            "`max_tokens_per_forward`, which changes memory and speed and not the result:"
         )
         return remedy, resume, config.model_copy(update=fewer)
     if config is not None and cause == "input":

@@ -17,7 +17,7 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.presets import command_line, from_preset
 
-NAMES = ("title", "objective")
+NAMES = ("title", "description")
 """Fields that change nothing about a run but what it is called."""
 
 
@@ -103,7 +103,7 @@ def command(config: TrainConfig) -> list[str]:
 
 
 def nameless(config: TrainConfig) -> TrainConfig:
-    """`config` under its preset's own title and objective: two of these are equal if they train the same."""
+    """`config` under its preset's own title and description: two of these are equal if they train the same."""
     with suppress(MedQAError):
         preset = from_preset(config.preset)
         return config.model_copy(update={name: getattr(preset, name) for name in NAMES})

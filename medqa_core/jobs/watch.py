@@ -32,7 +32,7 @@ class Current:
 
 
 @dataclass(frozen=True)
-class Floor:
+class QueueSnapshot:
     """Everything that goes on in a store."""
 
     current: list[Current]
@@ -47,7 +47,7 @@ class Floor:
         return not self.current and not self.waiting
 
 
-def look(settings: Settings) -> Floor:
+def look(settings: Settings) -> QueueSnapshot:
     """What goes on now. Reads files only; `launch.advance` is what starts something."""
     current = [_current(run) for run in live(settings)]
     queued = entries(settings)
@@ -56,7 +56,7 @@ def look(settings: Settings) -> Floor:
     if measured is not None and all(found.run.id != measured.run.id for found in current):
         current.append(measured)
     waiting = [entry for entry in queued if not entry.starting]
-    return Floor(current, waiting, foreign=not current and device.is_taken(settings))
+    return QueueSnapshot(current, waiting, foreign=not current and device.is_taken(settings))
 
 
 def evaluating(settings: Settings) -> Current | None:

@@ -42,7 +42,9 @@ def is_complete(folder: Path, recipe: str) -> bool:
         return False
 
 
-def make_once(folder: Path, recipe: str, fill: Callable[[Path], dict[str, Any]], progress: Progress = silent) -> Path:
+def get_or_build(
+    folder: Path, recipe: str, fill: Callable[[Path], dict[str, Any]], progress: Progress = silent
+) -> Path:
     """`folder`, made by `fill` if it is not there yet; `fill` returns facts for `source.json`.
 
     Two processes that ask at once do the work once. What an interrupted attempt left is removed.

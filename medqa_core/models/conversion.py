@@ -10,7 +10,7 @@ from gguf import GGUFReader
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, modeling_gguf_pytorch_utils
 
-from medqa_core.models.silence import quiet
+from medqa_core.models.silence import silenced
 
 
 def convert_gguf(gguf: Path, folder: Path) -> None:
@@ -18,7 +18,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
 
     Deterministic: the same file gives the same bytes.
     """
-    with quiet(), _no_gguf_bar(), torch.random.fork_rng(devices=[]):
+    with silenced(), _no_gguf_bar(), torch.random.fork_rng(devices=[]):
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
         source = AutoModelForCausalLM.from_pretrained(
             str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, local_files_only=True

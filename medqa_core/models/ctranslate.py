@@ -1,7 +1,7 @@
-"""One side of a pair as a CTranslate2 model: the same weights in a layout that a CPU decodes many times faster.
+"""One of the two models as a CTranslate2 model: the same weights in a layout that a CPU decodes many times faster.
 
-Converted once for each pair of base and adapter, kept in the cache. An adapter is merged into a copy of its base first,
-so that a side is one set of weights; the pair itself stays as it is.
+Converted once for each base and adapter, kept in the cache. An adapter is merged into a copy of its base first,
+so that a variant is one set of weights; the models themselves stay as they are.
 """
 
 import copy
@@ -15,9 +15,9 @@ from ctranslate2.converters.transformers import _MODEL_LOADERS
 
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import read_json, sha256_text, write_json
-from medqa_core.models.build_cache import Progress, make_once, silent
-from medqa_core.models.silence import quiet
-from medqa_core.models.variants import ModelPair, Side
+from medqa_core.models.build_cache import Progress, get_or_build, silent
+from medqa_core.models.silence import silenced
+from medqa_core.models.variants import ModelVariants, Variant
 
 RECIPE = "ctranslate2/2"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""
@@ -27,34 +27,34 @@ class NotConvertible(ModelError):
     """A model of a kind that CTranslate2 knows, with something in it that it does not."""
 
 
-def can_convert(pair: ModelPair) -> bool:
+def can_convert(variants: ModelVariants) -> bool:
     """Whether CTranslate2 knows this kind of model, and the device is the one that it is for here: a CPU."""
-    return pair.base.device == "cpu" and type(pair.base.model.config).__name__ in _MODEL_LOADERS
+    return variants.base.device == "cpu" and type(variants.base.model.config).__name__ in _MODEL_LOADERS
 
 
-def ensure(pair: ModelPair, side: Side, cache: Path, progress: Progress = silent) -> Path:
-    """The folder with the converted model of one side, made first if it is not in the cache.
+def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Progress = silent) -> Path:
+    """The folder with the converted model of one variant, made first if it is not in the cache.
 
     Raises:
         NotConvertible: the model has something that CTranslate2 cannot do.
         ModelError: the cache folder cannot be written.
     """
-    weights = pair.base.sha256 if side == "base" else f"{pair.base.sha256}+{pair.adapter_sha256}"
+    weights = variants.base.sha256 if variant == "base" else f"{variants.base.sha256}+{variants.adapter_sha256}"
     recipe = f"{RECIPE} ctranslate2 {ctranslate2.__version__} {weights}"
     folder = cache / "ctranslate2" / sha256_text(recipe)[:32]
 
     def fill(temporary: Path) -> dict[str, Any]:
-        progress(f"converting the {side.replace('_', '-')} model for fast answers, once")
-        with quiet(), tempfile.TemporaryDirectory(dir=temporary.parent) as whole:
-            converter = TransformersConverter(_whole_model(pair, side, Path(whole)))
+        progress(f"converting the {variant.replace('_', '-')} model for fast answers, once")
+        with silenced(), tempfile.TemporaryDirectory(dir=temporary.parent) as whole:
+            converter = TransformersConverter(_whole_model(variants, variant, Path(whole)))
             try:
                 converter.convert(str(temporary), force=True)
             except (ValueError, NotImplementedError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-                raise NotConvertible(f"{pair.base.name} cannot be converted: {error}") from error
+                raise NotConvertible(f"{variants.base.name} cannot be converted: {error}") from error
         _name_every_token(temporary / "config.json")
         return {"weights": weights}
 
-    return make_once(folder, recipe, fill, progress)
+    return get_or_build(folder, recipe, fill, progress)
 
 
 def _name_every_token(path: Path) -> None:
@@ -66,11 +66,11 @@ def _name_every_token(path: Path) -> None:
     write_json(path, config)
 
 
-def _whole_model(pair: ModelPair, side: Side, scratch: Path) -> str:
-    """A folder of the side's whole weights as transformers reads them."""
-    if side == "base":
-        return str(pair.base.folder)
-    model = copy.deepcopy(pair.adapted).merge_and_unload() if pair.shares_weights else pair.adapted
+def _whole_model(variants: ModelVariants, variant: Variant, scratch: Path) -> str:
+    """A folder of the variant's whole weights as transformers reads them."""
+    if variant == "base":
+        return str(variants.base.folder)
+    model = copy.deepcopy(variants.adapted).merge_and_unload() if variants.shares_weights else variants.adapted
     model.save_pretrained(str(scratch))
-    pair.tokenizer.save_pretrained(str(scratch))
+    variants.tokenizer.save_pretrained(str(scratch))
     return str(scratch)

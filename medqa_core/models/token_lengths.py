@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import InputError, ModelError, UnreadableFile
 from medqa_core.models import embedded, toy
@@ -72,7 +72,7 @@ def nearest_tokenizer(base_model: str, cache: Path) -> tuple[str, Path] | None:
     return None
 
 
-def token_lengths(pairs: Sequence[Pair], folder: Path) -> TokenLengths:
+def token_lengths(pairs: Sequence[QAPair], folder: Path) -> TokenLengths:
     """Count the tokens of `pairs` with the tokenizer in `folder`.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
-from medqa_core.models.build_cache import Progress, is_complete, make_once, silent
+from medqa_core.models.build_cache import Progress, get_or_build, is_complete, silent
 from medqa_core.models.references import TOY
 
 RECIPE = "toy/1"
@@ -62,7 +62,7 @@ def ensure(cache: Path, progress: Progress = silent) -> Path:
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    return make_once(folder_in(cache), RECIPE, make, progress)
+    return get_or_build(folder_in(cache), RECIPE, make, progress)
 
 
 def make(folder: Path, text: str = TEXT) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def make(folder: Path, text: str = TEXT) -> dict[str, Any]:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from medqa_core.models.silence import quiet
+    from medqa_core.models.silence import silenced
 
     plain = Tokenizer(models.BPE())
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -97,7 +97,7 @@ def make(folder: Path, text: str = TEXT) -> dict[str, Any]:
         eos_token_id=SPECIAL.index("<|end|>"),
         pad_token_id=SPECIAL.index("<|pad|>"),
     )
-    with quiet(), torch.random.fork_rng(devices=[]):
+    with silenced(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         model = LlamaForCausalLM(config)
         tokenizer = PreTrainedTokenizerFast(

@@ -16,15 +16,15 @@ from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import LoadedModel, load, locate, pick_device
 from medqa_core.models.memory import require_memory
 from medqa_core.models.prompt import PromptKind, kind_for
-from medqa_core.models.silence import quiet
+from medqa_core.models.silence import silenced
 from medqa_core.runs.run import Run
 
-Side = Literal["base", "fine_tuned"]
-SIDES: tuple[Side, Side] = ("base", "fine_tuned")
+Variant = Literal["base", "fine_tuned"]
+VARIANTS: tuple[Variant, Variant] = ("base", "fine_tuned")
 
 
 @dataclass
-class ModelPair:
+class ModelVariants:
     """Both models of a run, ready to compute. Not thread-safe: one caller at a time holds it."""
 
     run_id: str
@@ -41,13 +41,13 @@ class ModelPair:
 
     @property
     def shares_weights(self) -> bool:
-        """Whether one set of base weights serves both sides."""
+        """Whether one set of base weights serves both variants."""
         return isinstance(self.adapted, PeftModel)
 
     @contextmanager
-    def side(self, side: Side) -> Iterator[Any]:
-        """The model of one side; its adapter is off inside the block when it is the base."""
-        if side == "fine_tuned":
+    def using(self, variant: Variant) -> Iterator[Any]:
+        """The model of one variant; its adapter is off inside the block when it is the base."""
+        if variant == "fine_tuned":
             yield self.adapted
         elif self.shares_weights:
             with self.adapted.disable_adapter():
@@ -56,7 +56,7 @@ class ModelPair:
             yield self.base.model
 
 
-def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> ModelPair:
+def load_variants(run: Run, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> ModelVariants:
     """The models of `run`.
 
     Raises:
@@ -89,14 +89,14 @@ def load_pair(run: Run, settings: Settings, progress: Callable[[str], None] = la
         weights = run.model / "model.safetensors"
         adapted = load(str(run.model), settings=settings, device=base.device, progress=progress).model
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
-    return ModelPair(run.id, base, adapted, sha256(weights), prompt)
+    return ModelVariants(run.id, base, adapted, sha256(weights), prompt)
 
 
 def _with_adapter(model: Any, run: Run) -> Any:
     assert run.adapter is not None
     check_adapter(run.adapter, f"{run.id}: its adapter")
     try:
-        with quiet():
+        with silenced():
             # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
             warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
             adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.format import count
 
 SCORES = {"rougeL": "ROUGE-L", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "token_f1": "token F1", "loss": "loss"}
@@ -32,7 +32,7 @@ def gain(rows: pd.DataFrame, score: str) -> pd.Series:
     return sign * (rows[f"fine_tuned_{score}"].astype(float) - rows[f"base_{score}"].astype(float))
 
 
-def choose(rows: pd.DataFrame, filters: Filters, texts: dict[str, Pair] | None) -> pd.DataFrame:
+def choose(rows: pd.DataFrame, filters: Filters, texts: dict[str, QAPair] | None) -> pd.DataFrame:
     """The rows that pass the filters, in the order asked for, with their gain as a column."""
     kept = rows.assign(gain=gain(rows, filters.score))
     if filters.types:
@@ -73,14 +73,14 @@ def values(rows: pd.DataFrame, column: str) -> list[str]:
     return sorted(str(value) for value in rows[column].dropna().unique())
 
 
-def download(rows: pd.DataFrame, texts: dict[str, Pair] | None) -> pd.DataFrame:
+def download(rows: pd.DataFrame, texts: dict[str, QAPair] | None) -> pd.DataFrame:
     """The rows with question and reference beside them where they are in reach."""
     pairs = [texts.get(str(i)) if texts else None for i in rows["question_id"]]
     front = {"question": [p.question if p else "" for p in pairs], "reference": [p.answer if p else "" for p in pairs]}
     return pd.concat([pd.DataFrame(front, index=rows.index), rows], axis=1)
 
 
-def _contains(rows: pd.DataFrame, search: str, texts: dict[str, Pair] | None) -> pd.Series:
+def _contains(rows: pd.DataFrame, search: str, texts: dict[str, QAPair] | None) -> pd.Series:
     needle = search.casefold()
 
     def found(question_id: object, *answers: object) -> bool:

@@ -14,21 +14,21 @@ def generations(facts: Facts) -> Table | None:
     e = facts.evaluation
     if e is None or (e.base_generation is None and e.fine_tuned_generation is None):
         return None
-    sides = (e.base_generation, e.fine_tuned_generation)
+    variants = (e.base_generation, e.fine_tuned_generation)
     rows = (
-        ("Empty answers", *(_of(g, "empty_share") for g in sides)),
-        ("Mean tokens an answer", *(_of(g, "mean_tokens") for g in sides)),
-        ("Length over the reference's", *(_of(g, "length_ratio") for g in sides)),
-        ("Runs of four words that repeat an earlier one", *(_of(g, "repetition") for g in sides)),
-        ("Time to answer all", *(_of(g, "seconds") for g in sides)),
-        ("Prompt", *(words(g.prompt, 60) if g else NOT_STATED for g in sides)),
+        ("Empty answers", *(_of(g, "empty_share") for g in variants)),
+        ("Mean tokens an answer", *(_of(g, "mean_tokens") for g in variants)),
+        ("Length over the reference's", *(_of(g, "length_ratio") for g in variants)),
+        ("Runs of four words that repeat an earlier one", *(_of(g, "repetition") for g in variants)),
+        ("Time to answer all", *(_of(g, "seconds") for g in variants)),
+        ("Prompt", *(words(g.prompt, 60) if g else NOT_STATED for g in variants)),
     )
     return Table(("Answers", "Base", "Fine-tuned"), rows)
 
 
 def copied(facts: Facts) -> Table | None:
     """How many answers are copied from a training answer, near-copies and novel; None where it was not measured."""
-    base, tuned = (copies(facts.predictions, side) for side in ("base", "fine_tuned"))
+    base, tuned = (copies(facts.predictions, variant) for variant in ("base", "fine_tuned"))
     if base is None and tuned is None:
         return None
     rows = tuple((kind.capitalize(), _share_of(base, i), _share_of(tuned, i)) for i, kind in enumerate(KINDS))
@@ -49,7 +49,7 @@ def mmlu(facts: Facts) -> Table | None:
 
 def letters(facts: Facts) -> Table | None:
     """How often each letter was chosen and is right, with the two baselines; None where there are no answers."""
-    found = [choices(facts.mmlu_answers, side) for side in ("base", "fine_tuned")]
+    found = [choices(facts.mmlu_answers, variant) for variant in ("base", "fine_tuned")]
     known = next((c for c in reversed(found) if c is not None), None)
     if known is None:
         return None

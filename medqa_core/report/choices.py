@@ -6,7 +6,7 @@ import pandas as pd
 
 from medqa_core.runs.artifacts.mmlu import accuracy, always_one_letter, letters
 
-SIDES = {"base": "base", "fine_tuned": "fine-tuned"}
+VARIANTS = {"base": "base", "fine_tuned": "fine-tuned"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Choices:
         return max(range(len(self.right)), key=lambda i: self.right[i])
 
 
-def choices(answers: pd.DataFrame | None, side: str) -> Choices | None:
-    """One side's letters; None where there are no answers."""
+def choices(answers: pd.DataFrame | None, variant: str) -> Choices | None:
+    """One variant's letters; None where there are no answers."""
     if answers is None or answers.empty:
         return None
-    key = letters(answers.rename(columns={f"{side}_choice": "picked", "target": f"{side}_choice"}), side)
-    return Choices(letters(answers, side), key, accuracy(answers, side), always_one_letter(answers))
+    key = letters(answers.rename(columns={f"{variant}_choice": "picked", "target": f"{variant}_choice"}), variant)
+    return Choices(letters(answers, variant), key, accuracy(answers, variant), always_one_letter(answers))

@@ -44,15 +44,15 @@ def kind(share: object) -> str | None:
     return "copied" if value >= COPIED else "near-copy" if value >= NEAR else "novel"
 
 
-def copy_kinds(frame: pd.DataFrame, side: str) -> pd.Series:
-    """The kind of each answer of `side` (`base` or `fine_tuned`), None where it was not measured."""
-    return frame[f"{side}_copied_share"].map(kind, na_action=None).astype(object)
+def copy_kinds(frame: pd.DataFrame, variant: str) -> pd.Series:
+    """The kind of each answer of `variant` (`base` or `fine_tuned`), None where it was not measured."""
+    return frame[f"{variant}_copied_share"].map(kind, na_action=None).astype(object)
 
 
-def copies(frame: pd.DataFrame | None, side: str) -> Copies | None:
-    """The counts of one side; None where nothing was measured."""
+def copies(frame: pd.DataFrame | None, variant: str) -> Copies | None:
+    """The counts of one variant; None where nothing was measured."""
     if frame is None:
         return None
-    kinds = copy_kinds(frame, side)
+    kinds = copy_kinds(frame, variant)
     found = [int((kinds == name).sum()) for name in KINDS]
     return Copies(*found) if sum(found) else None

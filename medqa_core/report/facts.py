@@ -8,7 +8,7 @@ import pandas as pd
 from medqa_core.foundation.format import words
 from medqa_core.runs.artifacts.mmlu import MMLUResults
 from medqa_core.runs.artifacts.trials import Trials
-from medqa_core.runs.metrics_log.log import Curve, Series
+from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
 from medqa_core.runs.schema.record import RunRecord
@@ -22,12 +22,12 @@ class Facts:
     run: Run
     status: Status | None
     evaluation: Evaluation | None
-    series: Series
+    metrics_log: MetricsLog
     predictions: pd.DataFrame | None
     mmlu: MMLUResults | None
     mmlu_answers: pd.DataFrame | None = None
     """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
-    tried: Trials = field(default_factory=list)
+    trials: Trials = field(default_factory=list)
     """The trials that led to this run, header first; empty where none are written down."""
 
     @classmethod
@@ -42,11 +42,11 @@ class Facts:
             fresh,
             fresh.status(),
             fresh.evaluation(),
-            fresh.series(),
+            fresh.metrics_log(),
             frame if frame is not None and len(frame) else None,
             mmlu,
             letters if letters is not None and len(letters) else None,
-            fresh.tried(),
+            fresh.trials(),
         )
         run.problems += [problem for problem in fresh.problems if problem not in run.problems]
         return facts
@@ -64,7 +64,7 @@ class Facts:
     @property
     def problems(self) -> list[str]:
         """What could not be read, one line each; a curve that is merely absent is no problem."""
-        curve = [p for p in self.series.problems if not p.startswith("metrics.jsonl is missing")]
+        curve = [p for p in self.metrics_log.problems if not p.startswith("metrics.jsonl is missing")]
         return [words(problem) for problem in dict.fromkeys([*self.run.problems, *curve])]
 
     def metric(self, name: str) -> Metric | None:

@@ -82,7 +82,7 @@ SETTINGS: dict[str, str] = {
     "lora_dropout": "Adapter dropout",
     "epochs": "Epochs",
     "batch_size": "Batch size",
-    "accumulation": "Accumulation",
+    "gradient_accumulation_steps": "Accumulation",
     "effective_batch": "Effective batch size",
     "effective_batch_size": "Effective batch size",
     "max_tokens": "Longest example, tokens",
@@ -172,7 +172,7 @@ def _reported(facts: Facts) -> dict[str, Value]:
 def _from_files(facts: Facts) -> dict[str, Value]:
     """What evaluation.json, metrics.jsonl and the MMLU results say, for either kind of run."""
     values: dict[str, Value] = {}
-    train, validation = Points.of(facts.series.train), Points.of(facts.series.validation)
+    train, validation = Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)
     values["final_train_loss"] = training_loss(train)
     if len(validation):
         values["best_validation_loss"] = float(validation.losses[validation.best])

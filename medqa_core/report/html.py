@@ -75,7 +75,7 @@ def _curve(facts: Facts) -> str:
     drawn = loss_curve(facts)
     if not drawn:
         return '<p class="muted">This run has no loss curve.</p>'
-    caption = describe(Points.of(facts.series.train), Points.of(facts.series.validation))
+    caption = describe(Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation))
     return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

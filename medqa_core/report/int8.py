@@ -7,11 +7,11 @@ from medqa_core.runs.artifacts.int8 import Int8Cost
 def sentence(cost: Int8Cost) -> str:
     """What 8-bit weights change for both models, with the interval of what can be seen of it in the wording."""
     said = []
-    for name, side in (("base", cost.base), ("fine-tuned", cost.fine_tuned)):
-        rouge = side.rougeL
+    for name, variant in (("base", cost.base), ("fine-tuned", cost.fine_tuned)):
+        rouge = variant.rougeL
         interval = f" [{signed(rouge.ci[0])}, {signed(rouge.ci[1])}]" if rouge.ci else ""
         said.append(
-            f"{name}: {percent(side.same, 0)} of the answers the same, ROUGE-L {signed(rouge.difference)}{interval}, "
-            f"loss {signed(side.loss.difference, 4)}"
+            f"{name}: {percent(variant.same, 0)} of the answers the same, "
+            f"ROUGE-L {signed(rouge.difference)}{interval}, loss {signed(variant.loss.difference, 4)}"
         )
     return f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."

@@ -15,7 +15,7 @@ def size_text(name: str, size: float) -> str:
 
 def smallest(name: str, metric: Metric) -> str:
     """The smallest difference that the test would have found; empty where that is not known."""
-    size = metric.smallest_detectable
+    size = metric.min_detectable_effect
     if size is None or size <= 0:
         return ""
     asked = f" on {plural(metric.n, 'question')}" if metric.n else ""
@@ -24,9 +24,9 @@ def smallest(name: str, metric: Metric) -> str:
 
 def settles(name: str, metric: Metric) -> str:
     """How many questions would settle a difference that matters; empty where that is not known."""
-    if metric.questions_to_settle is None or not metric.margin:
+    if metric.required_n is None or not metric.margin:
         return ""
-    asked = plural(metric.questions_to_settle, "question")
+    asked = plural(metric.required_n, "question")
     return f"about {asked} would show a difference of {size_text(name, metric.margin)}, the smallest that matters here"
 
 

@@ -58,7 +58,7 @@ def _whole(lines: list[str]) -> list[str]:
 
 
 def _validation(facts: Facts) -> str:
-    points = Points.of(facts.series.validation)
+    points = Points.of(facts.metrics_log.validation)
     if not len(points):
         return "Cannot be checked: the source gives no validation curve."
     found = list(validation_trend(facts))
@@ -68,7 +68,7 @@ def _validation(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> str:
-    points = Points.of(facts.series.train)
+    points = Points.of(facts.metrics_log.train)
     if not len(points):
         return "Cannot be checked: the source gives no loss curve."
     found = list(training_fell(facts))

@@ -18,7 +18,7 @@ PIECES = 40
 
 def loss_curve(facts: Facts) -> str:
     """The figure, or an empty string where there is no loss to draw."""
-    train, validation = Points.of(facts.series.train), Points.of(facts.series.validation)
+    train, validation = Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)
     if len(train) + len(validation) < 2:
         return ""
     scale = _Scale(np.concatenate([train.steps, validation.steps]), np.concatenate([train.losses, validation.losses]))

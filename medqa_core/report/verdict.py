@@ -36,8 +36,8 @@ def sentence(run: Run | Facts) -> str:
     compared = [(name, metric) for name, metric in facts.metrics if is_compared(metric)]
     if not compared:
         who = "The source reports" if facts.imported else "The evaluation holds"
-        side = "base" if all(metric.base is None for _, metric in facts.metrics) else "paired"
-        return f"{who} no {side} figures, so this run cannot say whether fine-tuning helped."
+        variant = "base" if all(metric.base is None for _, metric in facts.metrics) else "paired"
+        return f"{who} no {variant} figures, so this run cannot say whether fine-tuning helped."
     chosen = _chosen(dict(compared), evaluation.primary_metric)
     answer = _answer(chosen)
     answer = f"As the source reports it, {answer}" if facts.imported else capital(answer)

@@ -39,7 +39,7 @@ def sections(run: Run | Facts) -> list[Section]:
     facts = Facts.of(run)
     parts = [
         Section("Run information", (_pairs(_information(facts)),)),
-        Section("Objective", (words(facts.record.objective, 500) or "The run states no objective.",)),
+        Section("Objective", (words(facts.record.description, 500) or "The run states no description.",)),
         Section("Model and data", _model_and_data(facts)),
         Section("Hyper-parameters", (_pairs(settings(facts)) if settings(facts) else "The run states none.",)),
         *_tried(facts),
@@ -142,10 +142,10 @@ def _model_and_data(facts: Facts) -> tuple[Block, ...]:
 
 def _tried(facts: Facts) -> list[Section]:
     """The trials that led to the run; no section where none are written down."""
-    if not facts.tried:
+    if not facts.trials:
         return []
-    header, *rows = [tuple(words(cell, 120) for cell in row) for row in facts.tried]
-    note = "Trials before this run, as they were written down (tried.csv); no file of this run bears them out."
+    header, *rows = [tuple(words(cell, 120) for cell in row) for row in facts.trials]
+    note = "Trials before this run, as they were written down (trials.csv); no file of this run bears them out."
     return [Section("What was tried", (note, Table(header, tuple(rows))))]
 
 
@@ -153,7 +153,7 @@ def _training(facts: Facts) -> tuple[Block, ...]:
     blocks: list[Block] = [tables.training(facts)]
     if facts.imported:
         blocks.insert(0, "The source reports these figures; none was measured here.")
-    elif len(facts.series.train):
+    elif len(facts.metrics_log.train):
         blocks.append("The final training loss is the mean over the last tenth of the logged steps.")
     return tuple(blocks)
 

@@ -14,9 +14,9 @@ from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.visible import plain
 from medqa_core.runs.artifacts.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
 from medqa_core.runs.artifacts.predictions import PREDICTIONS, read_predictions
-from medqa_core.runs.artifacts.trials import TRIED, Trials, read_tried
-from medqa_core.runs.artifacts.with_sources import GROUNDED, read_grounded
-from medqa_core.runs.metrics_log.log import Series, read_series
+from medqa_core.runs.artifacts.trials import TRIALS, Trials, read_trials
+from medqa_core.runs.artifacts.with_sources import WITH_SOURCES, read_with_sources
+from medqa_core.runs.metrics_log.log import MetricsLog, read_metrics_log
 from medqa_core.runs.schema.evaluation import Evaluation
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import Status, derived_state
@@ -63,9 +63,9 @@ class Run:
         """The comparison of base and fine-tuned, or None where there is none to read."""
         return self._optional("evaluation.json", Evaluation)
 
-    def series(self) -> Series:
+    def metrics_log(self) -> MetricsLog:
         """The loss curve; empty where there is none."""
-        return read_series(self.folder)
+        return read_metrics_log(self.folder)
 
     def predictions(self) -> pd.DataFrame | None:
         """One row a test question, or None where there are none to read."""
@@ -75,12 +75,12 @@ class Run:
             self._note(error, PREDICTIONS)
             return None
 
-    def grounded(self) -> pd.DataFrame | None:
+    def with_sources(self) -> pd.DataFrame | None:
         """One row a test question that was answered after reading passages, or None where there are none to read."""
         try:
-            return read_grounded(self.folder)
+            return read_with_sources(self.folder)
         except (UnreadableFile, OutsideStore) as error:
-            self._note(error, GROUNDED)
+            self._note(error, WITH_SOURCES)
             return None
 
     def mmlu(self) -> MMLUResults | None:
@@ -100,12 +100,12 @@ class Run:
             self._note(error, ANSWERS)
             return None
 
-    def tried(self) -> Trials:
+    def trials(self) -> Trials:
         """The trials that led to this run, header first; empty where none are written down."""
         try:
-            return read_tried(self.folder)
+            return read_trials(self.folder)
         except (UnreadableFile, OutsideStore) as error:
-            self._note(error, TRIED)
+            self._note(error, TRIALS)
             return []
 
     def write_up(self, name: str) -> str | None:
@@ -168,8 +168,10 @@ def read_model(folder: Path, name: str, model: type[M]) -> M:
         OutsideStore: a link that leaves the folder.
     """
     value = read_json(resolve_inside(folder, name))
-    if isinstance(value, dict) and isinstance(value.get("schema_version"), int) and value["schema_version"] > 1:
-        version = shorten(str(value["schema_version"]), 20)
+    known = model.model_fields["schema_version"].default if "schema_version" in model.model_fields else 1
+    found = value.get("schema_version") if isinstance(value, dict) else None
+    if isinstance(found, int) and found > known:
+        version = shorten(str(found), 20)
         raise UnreadableFile(f"{name} was written by a newer MedQA Lab (schema {version}).")
     try:
         return model.model_validate(value)

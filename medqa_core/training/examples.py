@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.models.prompt import Example, PromptKind, encode_example
 
 
@@ -16,7 +16,7 @@ class Encoded:
     truncated_share: float
 
 
-def encode(pairs: Sequence[Pair], tokenizer: Any, kind: PromptKind, max_tokens: int) -> Encoded:
+def encode(pairs: Sequence[QAPair], tokenizer: Any, kind: PromptKind, max_tokens: int) -> Encoded:
     """`pairs` as examples whose loss counts the answer and its end token, and not the prompt."""
     examples = tuple(encode_example(tokenizer, p.question, p.answer, kind, max_tokens, end=True) for p in pairs)
     return Encoded(examples, sum(example.truncated for example in examples) / len(examples))

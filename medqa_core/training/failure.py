@@ -18,7 +18,7 @@ def in_words(error: BaseException) -> tuple[Cause, str]:
     if isinstance(error, InputError):
         return "input", str(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
-        return "memory", "Out of memory. Lower pass_tokens or max_tokens, or train with method lora."
+        return "memory", "Out of memory. Lower max_tokens_per_forward or max_tokens, or train with method lora."
     if trouble(error) == "full" or "No space left" in text:  # some libraries say so in an exception of their own
         return "disk", "The disk is full. Free some space, then resume the run: what was saved before is whole."
     if trouble(error) == "broken":

@@ -16,7 +16,7 @@ OnStep = Callable[[int, int, float], None]
 """Called with the step, the steps there will be, and the step's loss; or, after a validation, the validation loss."""
 
 
-def unheard(step: int, total: int, loss: float) -> None:
+def noop(step: int, total: int, loss: float) -> None:
     """Nobody listens."""
 
 
@@ -29,8 +29,8 @@ class Loop:
         prepared: Prepared,
         counters: Counters,
         recorder: Recorder | None,
-        on_step: OnStep = unheard,
-        on_validation: OnStep = unheard,
+        on_step: OnStep = noop,
+        on_validation: OnStep = noop,
     ) -> None:
         """`recorder` is None in processes that write nothing, and there nobody is called either."""
         self._fit = fit

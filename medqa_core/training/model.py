@@ -8,7 +8,7 @@ from peft import LoraConfig, get_peft_model
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.references import upstream_name
-from medqa_core.models.silence import quiet
+from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
 from medqa_core.training.frozen import freeze_all_but_last
@@ -34,7 +34,7 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    with quiet():
+    with silenced():
         model = get_peft_model(base.model, lora)
     if base.device == "cpu":  # elsewhere mixed precision wants peft's own layers
         fuse(model)
@@ -50,7 +50,7 @@ def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: s
     folder = run_folder / ("adapter" if method == "lora" else "model")
 
     def fill(temporary: Path) -> None:
-        with quiet():
+        with silenced():
             if method == "lora":
                 # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
                 model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)

@@ -11,7 +11,7 @@ import torch
 
 import medqa_core
 from medqa_core.data import leakage, sources, split
-from medqa_core.data.pairs import Pair, PairSet
+from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
@@ -59,7 +59,7 @@ def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], N
     return Prepared(config, base, data, parts, training, validation)
 
 
-def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[Pair], kind: PromptKind) -> None:
+def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[QAPair], kind: PromptKind) -> None:
     """Refuse lengths that the model cannot read, now and not at the evaluation after hours of training."""
     context = base.context
     if context is None:

@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.metrics_log.log import MetricsLogWriter
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Memory
 from medqa_core.runs.status_writer import StatusWriter
@@ -35,7 +35,7 @@ class Recorder:
         self._fit = fit
         self._status = status
         self._keep = keep
-        self._writer = SeriesWriter(run.folder / "metrics.jsonl")
+        self._writer = MetricsLogWriter(run.folder / "metrics.jsonl")
         self._recent: deque[tuple[int, float]] = deque()
         self._validation_seconds: list[float] = []
         self._start = time.monotonic() - counters.seconds

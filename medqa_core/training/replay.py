@@ -46,7 +46,7 @@ def replay(
         raise InputError(f"{run.id} was trained on other base weights than those here: its steps cannot be replayed.")
     if differs == "split":
         raise InputError(f"{run.id} was trained on another split than the data here give: it cannot be replayed.")
-    logged = run.series().train
+    logged = run.metrics_log().train
     known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))
     with as_worker(run.record.environment.threads):
         base = prepared.base

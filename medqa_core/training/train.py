@@ -18,7 +18,7 @@ from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 from medqa_core.training.failure import in_words
 from medqa_core.training.frozen import HiddenStates
-from medqa_core.training.loop import Loop, OnStep, unheard
+from medqa_core.training.loop import Loop, OnStep, noop
 from medqa_core.training.model import save
 from medqa_core.training.prepare import Prepared, completed, difference, prepare
 from medqa_core.training.process import as_worker, logged
@@ -29,11 +29,11 @@ from medqa_core.training.trainer_state import Fit, accelerator_for
 log = logging.getLogger("medqa.train")
 
 
-class Heard(NamedTuple):
+class Callbacks(NamedTuple):
     """Who is told of each step and of each validation."""
 
-    on_step: OnStep = unheard
-    on_validation: OnStep = unheard
+    on_step: OnStep = noop
+    on_validation: OnStep = noop
 
 
 def train(
@@ -42,7 +42,7 @@ def train(
     *,
     run_id: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
-    on_step: OnStep = unheard,
+    on_step: OnStep = noop,
     stop: StopFlag | None = None,
 ) -> Run:
     """Run the whole fine-tune and return its run, completed or stopped.
@@ -65,7 +65,7 @@ def train(
         return _help(Run(store.path(record.id), record), prepared, stop)
     run = store.create(record)
     progress(f"run {run.id}")
-    return _work(run, lambda _: prepared, settings, Heard(on_step), stop, None)
+    return _work(run, lambda _: prepared, settings, Callbacks(on_step), stop, None)
 
 
 def resume(
@@ -73,8 +73,8 @@ def resume(
     settings: Settings,
     *,
     progress: Callable[[str], None] = lambda _: None,
-    on_step: OnStep = unheard,
-    on_validation: OnStep = unheard,
+    on_step: OnStep = noop,
+    on_validation: OnStep = noop,
     stop: StopFlag | None = None,
 ) -> Run:
     """Start a queued run, or go on with one that was stopped, was cut off or failed.
@@ -108,14 +108,14 @@ def resume(
             RunStore(settings.reports).complete(run, completed(run.record, prepared))
         return prepared
 
-    return _work(run, ready, settings, Heard(on_step, on_validation), stop, status)
+    return _work(run, ready, settings, Callbacks(on_step, on_validation), stop, status)
 
 
 def _work(
     run: Run,
     ready: Callable[[StatusWriter], Prepared],
     settings: Settings,
-    heard: Heard,
+    heard: Callbacks,
     stop: StopFlag,
     before: Status | None,
 ) -> Run:
@@ -152,7 +152,9 @@ def _help(run: Run, prepared: Prepared, stop: StopFlag) -> Run:
     return run
 
 
-def _fit(run: Run, prepared: Prepared, settings: Settings, status: StatusWriter, heard: Heard, stop: StopFlag) -> str:
+def _fit(
+    run: Run, prepared: Prepared, settings: Settings, status: StatusWriter, heard: Callbacks, stop: StopFlag
+) -> str:
     """Train to the end. Returns why it ended, in words.
 
     Raises:

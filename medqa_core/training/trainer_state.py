@@ -79,7 +79,7 @@ class Fit:
         self.stop = stop or StopFlag()
         self.device = base.device
         self.layout = layout_for(base.device)
-        self.budget = config.pass_tokens or (CPU_TOKENS if base.device == "cpu" else ACCELERATOR_TOKENS)
+        self.budget = config.max_tokens_per_forward or (CPU_TOKENS if base.device == "cpu" else ACCELERATOR_TOKENS)
         self.plan = Plan.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
         self.hidden: HiddenStates | None = None

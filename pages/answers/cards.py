@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, number, percent, signed
 from medqa_core.report import copies
@@ -19,15 +19,15 @@ HIGHLIGHTS = {
     "none": "",
 }
 """What can be underlined in the answers, and what that means."""
-SIDES = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
+VARIANTS = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
 
 
-def cards(rows: list[dict[str, Any]], texts: dict[str, Pair] | None, *, score: str, highlight: str) -> None:
+def cards(rows: list[dict[str, Any]], texts: dict[str, QAPair] | None, *, score: str, highlight: str) -> None:
     """The questions of one page."""
     html("".join(_card(row, texts or {}, score, highlight) for row in rows))
 
 
-def _card(row: dict[str, Any], texts: dict[str, Pair], score: str, highlight: str) -> str:
+def _card(row: dict[str, Any], texts: dict[str, QAPair], score: str, highlight: str) -> str:
     """The question with its three texts."""
     pair = texts.get(str(row["question_id"]))
     question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
@@ -40,9 +40,9 @@ def _card(row: dict[str, Any], texts: dict[str, Pair], score: str, highlight: st
     if change is not None:
         about.append(f"{SCORES[score]} gain {signed(change, 4)}")
     reference = pair.answer if pair else ""
-    sides = "".join(_side(row, side, reference, highlight, texts) for side in SIDES)
+    variants = "".join(_side(row, variant, reference, highlight, texts) for variant in VARIANTS)
     body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
-    body += f'<div class="mq-cards">{sides}'
+    body += f'<div class="mq-cards">{variants}'
     if pair:
         tokens = _float(row.get("reference_tokens"))
         length = f", {count(int(tokens))} tokens" if tokens else ""
@@ -50,9 +50,9 @@ def _card(row: dict[str, Any], texts: dict[str, Pair], score: str, highlight: st
     return body + "</div></article>"
 
 
-def _side(row: dict[str, Any], side: str, reference: str, highlight: str, texts: dict[str, Pair]) -> str:
-    kind, title, sign = SIDES[side]
-    text, other = row.get(f"{side}_answer"), row.get(f"{'fine_tuned' if side == 'base' else 'base'}_answer")
+def _side(row: dict[str, Any], variant: str, reference: str, highlight: str, texts: dict[str, QAPair]) -> str:
+    kind, title, sign = VARIANTS[variant]
+    text, other = row.get(f"{variant}_answer"), row.get(f"{'fine_tuned' if variant == 'base' else 'base'}_answer")
     if not isinstance(text, str):
         shown = '<span class="mq-muted">no answer on record</span>'
     elif not text.strip():
@@ -63,21 +63,21 @@ def _side(row: dict[str, Any], side: str, reference: str, highlight: str, texts:
         shown = marked(text, reference, shared=True)
     else:
         shown = escape(text)
-    scores = [(label, _float(row.get(f"{side}_{name}"))) for name, label in SCORES.items()]
+    scores = [(label, _float(row.get(f"{variant}_{name}"))) for name, label in SCORES.items()]
     numbers = [f"{label} {number(value)}" for label, value in scores if value is not None]
-    tokens = _float(row.get(f"{side}_answer_tokens"))
+    tokens = _float(row.get(f"{variant}_answer_tokens"))
     numbers += [f"{count(int(tokens))} tokens"] if tokens is not None else []
-    numbers += [said] if (said := _copied(row, side, texts)) else []
+    numbers += [said] if (said := _copied(row, variant, texts)) else []
     return _block(kind, f"{sign} {title}", shown, title, " · ".join(numbers))
 
 
-def _copied(row: dict[str, Any], side: str, texts: dict[str, Pair]) -> str:
+def _copied(row: dict[str, Any], variant: str, texts: dict[str, QAPair]) -> str:
     """Whether the answer stands in a training answer, and in which one; empty where that was not measured."""
-    share = _float(row.get(f"{side}_copied_share"))
+    share = _float(row.get(f"{variant}_copied_share"))
     found = copies.kind(share)
     if found is None or found == "novel":
         return found or ""
-    nearest = row.get(f"{side}_nearest")
+    nearest = row.get(f"{variant}_nearest")
     pair = texts.get(nearest) if isinstance(nearest, str) else None
     whose = f"“{shorten(pair.question, 120)}”" if pair else str(nearest)
     source = f" from the training answer to {whose}" if isinstance(nearest, str) else ""

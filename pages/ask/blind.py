@@ -1,4 +1,4 @@
-"""The blind comparison: sides drawn by lot, kept on the server until the vote is cast."""
+"""The blind comparison: variants drawn by lot, kept on the server until the vote is cast."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import get_args
 from medqa_core.answering.compare import Answer
 from medqa_core.answering.service import Answers
 from medqa_core.data.lookup import split_of
-from medqa_core.data.pairs import Pair, normalise, references_of
+from medqa_core.data.pairs import QAPair, normalise, references_of
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import SIDES, Side
+from medqa_core.models.variants import VARIANTS, Variant
 from medqa_core.runs.artifacts.votes import Choice, Vote, cast_vote
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import now
@@ -27,19 +27,19 @@ CHOICES: dict[Choice, str] = {
 
 @dataclass(frozen=True)
 class Blind:
-    """One comparison whose sides the reader does not know yet; it never leaves the server."""
+    """One comparison whose variants the reader does not know yet; it never leaves the server."""
 
     run: str
     question: str
     id: str = field(default_factory=lambda: secrets.token_hex(16))
-    left: Side = field(default_factory=lambda: secrets.choice(SIDES))
+    left: Variant = field(default_factory=lambda: secrets.choice(VARIANTS))
     answers: Answers | None = None
     """Both answers once they are whole; before that there is nothing to vote on."""
     base_sha256: str = ""
     fine_tuned_sha256: str = ""
 
-    def sides(self) -> tuple[Side, Side]:
-        """Which side stands left and which right."""
+    def variants(self) -> tuple[Variant, Variant]:
+        """Which variant stands left and which right."""
         return self.left, "fine_tuned" if self.left == "base" else "base"
 
     def with_answers(self, answers: Answers) -> "Blind":
@@ -48,10 +48,10 @@ class Blind:
         assert tuned.adapter_sha256 is not None
         return replace(self, answers=answers, base_sha256=base.base_sha256, fine_tuned_sha256=tuned.adapter_sha256)
 
-    def revealed(self) -> list[tuple[Side, Answer]]:
+    def revealed(self) -> list[tuple[Variant, Answer]]:
         """Left and right, with their answers."""
         assert self.answers is not None
-        return [(side, self.answers[side]) for side in self.sides()]
+        return [(variant, self.answers[variant]) for variant in self.variants()]
 
 
 def vote(blind: Blind, choice: str, run: Run, settings: Settings) -> str:
@@ -66,7 +66,9 @@ def vote(blind: Blind, choice: str, run: Run, settings: Settings) -> str:
     if blind.answers is None or any(answer.state == "stopped" for answer in blind.answers.values()):
         raise InputError("There are no two whole answers to vote on: ask first.")
     test = matching_test_question(run, blind.question, settings)
-    scores = [] if test is None else answer_scores([blind.answers[side].text for side in SIDES], [test[1], test[1]])
+    scores = (
+        [] if test is None else answer_scores([blind.answers[variant].text for variant in VARIANTS], [test[1], test[1]])
+    )
     made = blind.answers["base"].provenance
     cast_vote(
         run.folder,
@@ -85,7 +87,7 @@ def vote(blind: Blind, choice: str, run: Run, settings: Settings) -> str:
             precision=made.precision,
         ),
     )
-    left, right = ("the base model" if side == "base" else "the fine-tuned model" for side in blind.sides())
+    left, right = ("the base model" if variant == "base" else "the fine-tuned model" for variant in blind.variants())
     beside = ""
     if scores:
         base, tuned = (score["rougeL"] for score in scores)
@@ -93,7 +95,7 @@ def vote(blind: Blind, choice: str, run: Run, settings: Settings) -> str:
     return f"Thank you: the vote is kept. Left was {left}, right {right}.{beside}"
 
 
-def matching_test_question(run: Run, question: str, settings: Settings) -> tuple[Pair, Sequence[str]] | None:
+def matching_test_question(run: Run, question: str, settings: Settings) -> tuple[QAPair, Sequence[str]] | None:
     """The run's test question with this text and its reference answers; None where it is none, or the data are away."""
     try:
         data, parts = split_of(run.record, settings)

@@ -9,12 +9,12 @@ import gradio as gr
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.question import GenerationSettings, checked_question
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.service import Answers, Desk, paced
+from medqa_core.answering.service import Answers, AnswerService, paced
 from medqa_core.answering.sources import reading
 from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
-from medqa_core.models.variants import SIDES
+from medqa_core.models.variants import VARIANTS
 from medqa_core.report import int8
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.store.run_store import answerable
@@ -49,11 +49,11 @@ class Parts:
 
 
 class Events:
-    """The widget's listeners, over one desk."""
+    """The widget's listeners, over one service."""
 
-    def __init__(self, desk: Desk, parts: Parts) -> None:
+    def __init__(self, service: AnswerService, parts: Parts) -> None:
         self.parts = parts
-        self._desk = desk
+        self._desk = service
 
     def ask(
         self,
@@ -72,8 +72,8 @@ class Events:
         parts = self.parts
         run = run or self._desk.run(_asked(request))  # a click can be faster than the list of runs
         comparison = Blind(run, question) if blind else None
-        left, right = comparison.sides() if comparison else SIDES
-        cards = {left: parts.left, right: parts.right, "grounded": parts.third}
+        left, right = comparison.variants() if comparison else VARIANTS
+        cards = {left: parts.left, right: parts.right, "with_sources": parts.third}
         passages: list[Passage] = []
         yield self._cleared(blind, sourced and not blind)
         try:
@@ -86,14 +86,14 @@ class Events:
             read = passages if sourced and not blind else None
             for answers in self._answers(question, run, chosen, request, read, lambda text: progress(None, desc=text)):
                 running = any(answer.state == "running" for answer in answers.values())
-                update: Update = {cards[side][2]: answer.text for side, answer in answers.items()}
+                update: Update = {cards[variant][2]: answer.text for variant, answer in answers.items()}
                 if comparison is None:
-                    update |= {cards[side][3]: meta(answer) for side, answer in answers.items()}
+                    update |= {cards[variant][3]: meta(answer) for variant, answer in answers.items()}
                 if passages:
-                    update[parts.third[3]] = sources(passages) + meta(answers["grounded"])
+                    update[parts.third[3]] = sources(passages) + meta(answers["with_sources"])
                 yield {**update, parts.line: status("The models are answering." if running else "Done.")}
             if comparison is None:
-                yield {cards[side][3]: html for side, html in self._finished(run, answers, passages).items()}
+                yield {cards[variant][3]: html for variant, html in self._finished(run, answers, passages).items()}
             else:
                 final = comparison.with_answers(answers)
                 voting = status("Which answer is better? Your vote reveals whose is whose.")
@@ -117,8 +117,8 @@ class Events:
                 return {parts.line: status(str(error), bad=True)}
             finished = self._finished(comparison.run, comparison.answers or {}, [])
             update: Update = {parts.line: said, parts.ballot: gr.update(visible=False), parts.comparison: None}
-            for card, side in zip((parts.left, parts.right), comparison.sides(), strict=True):
-                update |= {card[1]: who(side), card[3]: finished[side]}
+            for card, variant in zip((parts.left, parts.right), comparison.variants(), strict=True):
+                update |= {card[1]: who(variant), card[3]: finished[variant]}
             return update
 
         return cast
@@ -146,8 +146,8 @@ class Events:
     ) -> Iterator[dict[str, Any]]:
         """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it.
 
-        `with_sources` adds a third answer, `grounded`, and the passages that it was given. A question that describes
-        an emergency gets a `referral` in place of the answers.
+        `with_sources` adds a third answer of that name and the passages that it was given. A question that describes an
+        emergency gets a `referral` in place of the answers.
         """
         passages: list[Passage] = []
         try:
@@ -224,14 +224,16 @@ class Events:
             found = {c: meta(answer, train.spans(answer.text), train.questions) for c, answer in answers.items()}
         except MedQAError:
             found = {column: meta(answer) for column, answer in answers.items()}
-        return {column: (sources(passages) if column == "grounded" else "") + html for column, html in found.items()}
+        return {
+            column: (sources(passages) if column == "with_sources" else "") + html for column, html in found.items()
+        }
 
     def _cleared(self, blind: bool, third: bool) -> Update:
         """Empty cards, named unless the comparison is blind."""
         parts = self.parts
-        names = ("left", "right") if blind else SIDES
+        names = ("left", "right") if blind else VARIANTS
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
-        for card, name in zip((parts.left, parts.right, parts.third), (*names, "grounded"), strict=True):
+        for card, name in zip((parts.left, parts.right, parts.third), (*names, "with_sources"), strict=True):
             update |= {card[1]: who(name), card[2]: "", card[3]: ""}
         return {**update, parts.third[0]: gr.update(visible=third)}
 

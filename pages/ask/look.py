@@ -71,8 +71,8 @@ html.embedded {{ min-height: 0 !important; }}
 .dark .who.base {{ border-top-color: {DARK.base}; color: {DARK.base}; }}
 .who.fine_tuned {{ border-top-color: {LIGHT.tuned}; color: {LIGHT.tuned}; }}
 .dark .who.fine_tuned {{ border-top-color: {DARK.tuned}; color: {DARK.tuned}; }}
-.who.grounded {{ border-top: 3px dotted {LIGHT.grounded}; color: {LIGHT.grounded}; }}
-.dark .who.grounded {{ border-top-color: {DARK.grounded}; color: {DARK.grounded}; }}
+.who.with_sources {{ border-top: 3px dotted {LIGHT.with_sources}; color: {LIGHT.with_sources}; }}
+.dark .who.with_sources {{ border-top-color: {DARK.with_sources}; color: {DARK.with_sources}; }}
 .spans {{ white-space: pre-wrap; color: {LIGHT.text}; margin: 4px 0; }}
 .dark .spans {{ color: {DARK.text}; }}
 mark {{ color: inherit; background: none; padding-bottom: 1px; }}

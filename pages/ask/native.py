@@ -7,7 +7,7 @@ import streamlit as st
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import Answer
 from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings
-from medqa_core.answering.service import Answers, Desk, paced
+from medqa_core.answering.service import Answers, AnswerService, paced
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
 from pages.ask.text import meta, referred
@@ -18,14 +18,14 @@ CARDS = {"base": ("base", "○ Base model"), "fine_tuned": ("tuned", "● Fine-t
 
 
 @st.cache_resource(show_spinner=False)
-def desk(settings: Settings) -> Desk:
+def service(settings: Settings) -> AnswerService:
     """One for all visitors: one set of models in memory."""
-    return Desk(settings)
+    return AnswerService(settings)
 
 
 def comparison(run_id: str) -> None:
     """A question, and both answers as they grow; a press on Stop, or leaving the page, ends them."""
-    asking = desk(Settings.from_environment())
+    asking = service(Settings.from_environment())
     most = asking.limits.max_new_tokens
     with st.form("native-ask", border=False):
         question = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
@@ -55,11 +55,11 @@ def comparison(run_id: str) -> None:
 
 def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
     with place.container():
-        html('<div class="mq-cards">' + "".join(_card(side, answers[side]) for side in CARDS) + "</div>")  # type: ignore[index]
+        html('<div class="mq-cards">' + "".join(_card(variant, answers[variant]) for variant in CARDS) + "</div>")  # type: ignore[index]
 
 
-def _card(side: str, answer: Answer) -> str:
-    kind, title = CARDS[side]
+def _card(variant: str, answer: Answer) -> str:
+    kind, title = CARDS[variant]
     return (
         f'<section class="mq-card {kind}"><h2>{title}</h2><div class="mq-text" tabindex="0" role="region" '
         f'aria-label="{title[2:]}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'

@@ -18,7 +18,7 @@ STATES = {
 WHO = {
     "base": "Base model",
     "fine_tuned": "Fine-tuned model",
-    "grounded": "With sources",
+    "with_sources": "With sources",
     "left": "Left answer",
     "right": "Right answer",
 }

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from medqa_core.answering.admission import WAITING
 from medqa_core.answering.emergency.quality import measured
 from medqa_core.answering.question import MAX_CHARACTERS
-from medqa_core.answering.service import Desk
+from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
 from pages.ask.blind import CHOICES
 from pages.ask.events import Events, Parts
@@ -52,7 +52,7 @@ def build() -> FastAPI:
 
 def blocks(settings: Settings) -> gr.Blocks:
     """The widget's layout and what its parts do."""
-    desk = Desk(settings)
+    service = AnswerService(settings)
     with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(NOTICE, elem_id="notice")
         question = gr.Textbox(
@@ -72,7 +72,7 @@ def blocks(settings: Settings) -> gr.Blocks:
         line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
         referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
-            left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("grounded", "third")
+            left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("with_sources", "third")
         with gr.Row(visible=False, elem_id="vote") as ballot:
             choices = {value: gr.Button(text, min_width=120) for value, text in CHOICES.items()}
         gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
@@ -83,7 +83,9 @@ def blocks(settings: Settings) -> gr.Blocks:
             cost = gr.HTML("", elem_id="int8-cost")
             with gr.Row():
                 temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 takes the likeliest word")
-                tokens = gr.Slider(16, desk.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens")
+                tokens = gr.Slider(
+                    16, service.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens"
+                )
                 seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
         with gr.Accordion("Who says what: a self-test", open=False):
             prove = gr.Button("Compare the base column with a freshly loaded base", size="sm", elem_id="prove")
@@ -91,7 +93,7 @@ def blocks(settings: Settings) -> gr.Blocks:
         with gr.Accordion("About this demo", open=False):
             gr.HTML(about(measured().sentence))
         comparison = gr.State(None)
-        events = Events(desk, Parts(left, right, third, line, ballot, comparison))
+        events = Events(service, Parts(left, right, third, line, ballot, comparison))
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         triggers = [start.click, question.submit]
         gr.on(triggers, events.screen, question, referral, queue=False, trigger_mode="once", **quiet)

@@ -78,12 +78,12 @@ def compare(runs: list[Run]) -> None:
         html(f'<details class="mq-part"><summary>{title}</summary>{listed}</details>')
     st.header("Loss curves", anchor=False)
     curves = [RunCurve.of(one) for one in facts]
-    drawn = [curve for curve in curves if not curve.series.empty]
+    drawn = [curve for curve in curves if not curve.metrics_log.empty]
     if not drawn:
         note("None of these runs has a loss curve.")
         return
     names = ", ".join(curve.label for curve in drawn)
-    without = [curve.label for curve in curves if curve.series.empty]
+    without = [curve.label for curve in curves if curve.metrics_log.empty]
     caption = "Thin: training, smoothed. Thick: validation."
     caption += f" No curve: {', '.join(without)}." if without else ""
     charts.show(loss_charts.loss(drawn, View()), key="curves", alt=f"Loss curves of {names}.", caption=caption)

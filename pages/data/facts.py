@@ -9,7 +9,7 @@ import streamlit as st
 
 from medqa_core.data.describe import Description, describe, with_default_sizes
 from medqa_core.data.lookup import data_of
-from medqa_core.data.pairs import Pair, PairSet
+from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.token_lengths import TokenLengths, nearest_tokenizer, token_lengths
@@ -62,7 +62,7 @@ def counted(found: Description) -> Counted | None:
         return _counted(found.data, id(found.data), *tokenizer)
 
 
-def parts(found: Description) -> dict[str, Sequence[Pair]]:
+def parts(found: Description) -> dict[str, Sequence[QAPair]]:
     """The split's parts by their names."""
     return {"training": found.split.train, "validation": found.split.validation, "test": found.split.test}
 

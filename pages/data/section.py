@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.data.describe import SHARED, Description, leakage_sentence, leaks, topics
-from medqa_core.data.pairs import Pair, PairSet, normalise
+from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.split import METHODS
 from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
@@ -165,7 +165,7 @@ def _title(data: PairSet) -> str:
     return capital(data.title) if data.title.startswith("the ") else data.title
 
 
-def _question(pair: Pair) -> Raw:
+def _question(pair: QAPair) -> Raw:
     topic = "" if normalise(pair.topic) == normalise(pair.question) else pair.topic
     about = " · ".join(shorten(text, 80) for text in (topic, pair.question_type, pair.source) if text)
     return Raw(f'{escape(shorten(pair.question, LONGEST))}<br><span class="mq-note">{escape(about)}</span>')

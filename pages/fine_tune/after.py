@@ -95,7 +95,7 @@ def _predicted_and_actual(found: watch.Outcome) -> None:
 
 def _next(run: Run) -> None:
     """The pages that answer what people ask next."""
-    if run.series().empty and run.evaluation() is None:
+    if run.metrics_log().empty and run.evaluation() is None:
         return
     pages = {"summary": "Did it help?", "loss_curves": "How did training go?", "ask": "What does it answer?"}
     with st.container(horizontal=True, gap="medium"):

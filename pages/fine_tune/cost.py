@@ -29,7 +29,7 @@ def found(config: TrainConfig, settings: Settings) -> Estimate | None:
 
 def figures(config: TrainConfig, examples: int | None, steps: int | None, measured: Estimate | None) -> None:
     """The plan in four figures."""
-    batch = f"{count(config.batch_size)} × {count(config.accumulation)}"
+    batch = f"{count(config.batch_size)} × {count(config.gradient_accumulation_steps)}"
     of = f"of {count(examples)} training examples" if examples else "as many examples as the split leaves"
     cells = [
         ("Effective batch", "examples a step", count(config.effective_batch), batch),

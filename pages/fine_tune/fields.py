@@ -23,15 +23,16 @@ PRESET = "fine-tune preset"
 MAIN = (
     ("title", "dataset", "base_model", "method"),
     ("train_size", "epochs", "max_tokens", "learning_rate"),
-    ("batch_size", "accumulation", "seed", "primary_metric"),
+    ("batch_size", "gradient_accumulation_steps", "seed", "primary_metric"),
 )
 """The rows of fields that are always in sight."""
 THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
     "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
-    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "pass_tokens"),
+    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "max_tokens_per_forward"),
     "Validation, checkpoints and evaluation": (
-        "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens", "objective",
+        "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens",
+        "description",
     ),
 }  # fmt: skip
 """The other fields, by what they are about."""

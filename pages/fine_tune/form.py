@@ -40,8 +40,8 @@ def _preset() -> None:
         help="Fills the form. Every field can be changed afterwards.",
         persist_state="session",
     )
-    objective = PRESETS.get(picked, {}).get("objective", "Every field at its default.")
-    note(objective)
+    description = PRESETS.get(picked, {}).get("description", "Every field at its default.")
+    note(description)
 
 
 def _theme(theme: str, names: tuple[str, ...], form: Form) -> None:

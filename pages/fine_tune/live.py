@@ -6,14 +6,14 @@ from medqa_core.foundation.format import count, duration, percent, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import watch
 from medqa_core.jobs.queue import Entry
-from medqa_core.jobs.watch import Current, Floor
+from medqa_core.jobs.watch import Current, QueueSnapshot
 from pages.fine_tune import run
 from pages.fine_tune.flash import show, taken
 from pages.shared import notices
 from pages.shared.markup import answer, escape_markdown, html
 
 
-def draw(settings: Settings) -> Floor:
+def draw(settings: Settings) -> QueueSnapshot:
     """Everything that goes on, with the page's answer above it. Returns what was there when it was drawn."""
     floor, said = look(settings), taken()
     if floor.idle:
@@ -38,18 +38,18 @@ def draw(settings: Settings) -> Floor:
     return floor
 
 
-def look(settings: Settings) -> Floor:
+def look(settings: Settings) -> QueueSnapshot:
     """What goes on, after the queue had its chance to move on."""
     notices.move_queue_on(settings)
     return watch.look(settings)
 
 
-def shape(floor: Floor) -> tuple[object, ...]:
+def shape(floor: QueueSnapshot) -> tuple[object, ...]:
     """What, if it changes, changes more of the page than the live part."""
     return tuple((c.run.id, c.activity) for c in floor.current), tuple(e.run.id for e in floor.waiting)
 
 
-def in_words(floor: Floor) -> str:
+def in_words(floor: QueueSnapshot) -> str:
     """The page's answer."""
     waiting = f" {plural(len(floor.waiting), 'run waits', 'runs wait')} behind it." if floor.waiting else ""
     if floor.current:

@@ -117,7 +117,7 @@ def _figures(status: Status) -> None:
 
 def _curve(run: Run) -> None:
     curve = RunCurve.of(run)
-    if not curve.series.empty:
+    if not curve.metrics_log.empty:
         chart = loss_charts.loss([curve], View(height=270))
         charts.show(chart, key=f"curve {run.id}", alt=in_words(curve), caption=in_words(curve))
 

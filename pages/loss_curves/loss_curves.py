@@ -15,7 +15,7 @@ run = run_picker.head("How did training go?")
 def curves() -> None:
     """The sentence, the loss, and below it the controls and the other two curves."""
     curve = RunCurve.of(run)
-    if curve.series.empty:
+    if curve.metrics_log.empty:
         no_curve(run)
         return
     answer(in_words(curve))
@@ -32,7 +32,7 @@ def curves() -> None:
         charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
     other_curves(curve, view.axis)
     charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
-    notices.problems([*run.problems, *curve.series.problems])
+    notices.problems([*run.problems, *curve.metrics_log.problems])
 
 
 def controls() -> tuple[View, list[RunCurve]]:

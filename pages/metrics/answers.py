@@ -12,7 +12,7 @@ from medqa_core.report.copies import KINDS, MEANING, copies
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
-from medqa_core.runs.artifacts.predictions import SIDES
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from pages.shared import charts, metric_charts, notices, share_charts, tables
 from pages.shared.markup import note
 from pages.shared.tables import Column, Raw
@@ -49,8 +49,8 @@ def copied(facts: Facts) -> None:
     if not found:
         return
     st.header("Copied from training?", anchor=False)
-    sides = {side: counted for side in SIDES if (counted := copies(facts.predictions, side)) is not None}
-    shares = {side: [n / counted.n for n in counted.counts] for side, counted in sides.items()}
+    variants = {variant: counted for variant in VARIANTS if (counted := copies(facts.predictions, variant)) is not None}
+    shares = {variant: [n / counted.n for n in counted.counts] for variant, counted in variants.items()}
     note(found[0].sentence)
     charts.show(
         share_charts.shares(KINDS, shares, y="share of answers"),
@@ -60,7 +60,7 @@ def copied(facts: Facts) -> None:
     )
     charts.download(
         "Download as CSV",
-        lambda: pd.DataFrame({"kind": KINDS, **{side: counted.counts for side, counted in sides.items()}}),
+        lambda: pd.DataFrame({"kind": KINDS, **{variant: counted.counts for variant, counted in variants.items()}}),
         f"{facts.run.id}-copies.csv",
         key="copies-csv",
     )

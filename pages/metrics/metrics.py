@@ -18,7 +18,7 @@ def metrics() -> None:
     answers.copied(facts)
     answers.nothing_by_question(facts)
     mmlu.mmlu(facts)
-    with_sources.grounded(facts)
+    with_sources.with_sources(facts)
     votes.votes(facts)
     overall.how_measured(facts)
     notices.problems(facts.problems)

@@ -5,7 +5,7 @@ import streamlit as st
 
 from medqa_core.foundation.format import percent
 from medqa_core.report import answer_tables
-from medqa_core.report.choices import SIDES, Choices, choices
+from medqa_core.report.choices import VARIANTS, Choices, choices
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.letters import letter_bias
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
@@ -27,8 +27,8 @@ def mmlu(facts: Facts) -> None:
             command=None if facts.imported else f"python -m medqa_core mmlu {facts.run.id}",
         )
         return
-    sides = (("fine-tuned", results.fine_tuned), ("base", results.base or []))
-    pooled = [f"{name} {percent(share)}" for name, scores in sides if (share := results.pooled(scores)) is not None]
+    variants = (("fine-tuned", results.fine_tuned), ("base", results.base or []))
+    pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]
     caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
     charts.show(
         metric_charts.mmlu(results),
@@ -44,7 +44,7 @@ def mmlu(facts: Facts) -> None:
 
 def letters(facts: Facts) -> None:
     """How often each letter was chosen by each model and is right; nothing where the answers were not kept."""
-    found = {side: made for side in SIDES if (made := choices(facts.mmlu_answers, side)) is not None}
+    found = {variant: made for variant in VARIANTS if (made := choices(facts.mmlu_answers, variant)) is not None}
     if not found:
         return
     st.subheader("Which letters are chosen", anchor=False)
@@ -55,7 +55,7 @@ def letters(facts: Facts) -> None:
     charts.show(
         share_charts.shares(
             LETTERS,
-            {side: [n / made.n for n in made.picked] for side, made in found.items()},
+            {variant: [n / made.n for n in made.picked] for variant, made in found.items()},
             y="share of questions",
             level=(CHANCE, "equal shares"),
             key=(key, "right answers"),
@@ -76,12 +76,12 @@ def letters(facts: Facts) -> None:
 
 def _in_words(found: dict[str, Choices]) -> str:
     parts = []
-    for side, made in found.items():
+    for variant, made in found.items():
         counts = ", ".join(f"{letter} {percent(n / made.n)}" for letter, n in zip(LETTERS, made.picked, strict=True))
-        parts.append(f"{SIDES[side]}: {counts}.")
+        parts.append(f"{VARIANTS[variant]}: {counts}.")
     return " ".join(parts)
 
 
 def _frame(found: dict[str, Choices]) -> pd.DataFrame:
-    columns = {side: made.picked for side, made in found.items()}
+    columns = {variant: made.picked for variant, made in found.items()}
     return pd.DataFrame({"letter": LETTERS, **columns, "right": next(iter(found.values())).right})

@@ -96,7 +96,7 @@ def how_measured(facts: Facts) -> None:
             ["empty answers", percent(base.empty_share), percent(tuned.empty_share)],
             ["mean answer, tokens", number(base.mean_tokens, 1), number(tuned.mean_tokens, 1)],
             ["answer length / reference length", number(base.length_ratio, 2), number(tuned.length_ratio, 2)],
-            ["runs of four words that repeat", *(_share(side.repetition) for side in (base, tuned))],
+            ["runs of four words that repeat", *(_share(variant.repetition) for variant in (base, tuned))],
             ["prompt", base.prompt, tuned.prompt],
         ]
         columns = (Column("answers"), Column("base", "number"), Column("fine-tuned", "number"))
@@ -154,9 +154,9 @@ def _how_fine(name: str, metric: Metric) -> list[str]:
         return [f"within ±{size(metric.margin)}"]
     if told != "cannot tell":
         return []
-    lines = [f"sees {size(metric.smallest_detectable)} or more"] if metric.smallest_detectable else []
-    if metric.questions_to_settle and metric.margin:
-        lines.append(f"{count(metric.questions_to_settle)} questions settle it")
+    lines = [f"sees {size(metric.min_detectable_effect)} or more"] if metric.min_detectable_effect else []
+    if metric.required_n and metric.margin:
+        lines.append(f"{count(metric.required_n)} questions settle it")
     return lines
 
 

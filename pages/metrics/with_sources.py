@@ -11,9 +11,9 @@ from medqa_core.foundation.format import count, number, percent, share
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, WORDING, verdict_mark
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
-from medqa_core.report.with_sources import SIDES, against, sentence
+from medqa_core.report.with_sources import VARIANTS, against, sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
-from medqa_core.runs.schema.evaluation import Grounded, Metric
+from medqa_core.runs.schema.evaluation import Metric, WithSources
 from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import bullets, html, note, verdict
 from pages.shared.tables import UNKNOWN, Column, Raw
@@ -36,20 +36,20 @@ RETRIEVAL_HEAD = (
 )
 
 
-def grounded(facts: Facts) -> None:
+def with_sources(facts: Facts) -> None:
     """Answers with passages against both models', then how well passages are found; a line where neither is measured.
 
     Nothing for imported runs, for runs in work, and for those without an evaluation to compare with.
     """
     if facts.imported or facts.evaluation is None or notices.in_work(facts.run):
         return
-    found, retrieval = facts.evaluation.grounded, read_retrieval(facts.run.folder, facts.run.problems)
+    found, retrieval = facts.evaluation.with_sources, read_retrieval(facts.run.folder, facts.run.problems)
     st.header("Does reading passages help?", anchor=False)
     if found is None:
         notices.notice(
             "Answers with passages have not been measured for this run.",
             "A model answers the test questions once more, with passages of training documents before it:",
-            command=f"python -m medqa_core evaluate {facts.run.id} --grounded",
+            command=f"python -m medqa_core evaluate {facts.run.id} --with-sources",
         )
     else:
         _answers(facts, found)
@@ -57,23 +57,27 @@ def grounded(facts: Facts) -> None:
         _passages(facts, retrieval)
 
 
-def _answers(facts: Facts, found: Grounded) -> None:
+def _answers(facts: Facts, found: WithSources) -> None:
     said = sentence(found)
     if said:
         note(said)
-    sides = against(found)
-    names = [name for name in METRICS if any(name in metrics for metrics in sides.values())]
-    n = max((m.n or 0 for metrics in sides.values() for m in metrics.values()), default=0)
-    caption = f"The same {count(n)} test questions; grounded − base and grounded − fine-tuned, with 95% intervals."
-    tables.table(HEAD, [_row(name, sides) for name in names], caption=caption)
+    variants = against(found)
+    names = [name for name in METRICS if any(name in metrics for metrics in variants.values())]
+    n = max((m.n or 0 for metrics in variants.values() for m in metrics.values()), default=0)
+    caption = (
+        f"The same {count(n)} test questions; with sources − base and with sources − fine-tuned, with 95% intervals."
+    )
+    tables.table(HEAD, [_row(name, variants) for name in names], caption=caption)
     drawn = [name for name in WORDING if name in names]
     if drawn:
-        charts.show(_chart(drawn, sides), key="grounded", alt=said or caption, caption="Mean over the test questions.")
+        charts.show(
+            _chart(drawn, variants), key="with_sources", alt=said or caption, caption="Mean over the test questions."
+        )
     charts.download(
         "Download as CSV",
         lambda: _frame(found),
-        f"{facts.run.id}-grounded.csv",
-        key="grounded-csv",
+        f"{facts.run.id}-with_sources.csv",
+        key="with_sources-csv",
     )
     lines = [f"{key.replace('_', ' ')}: {text}" for key, text in found.protocol.items()]
     if found.generation is not None:
@@ -85,8 +89,8 @@ def _answers(facts: Facts, found: Grounded) -> None:
     html(f'<details class="mq-part"><summary>How it was measured</summary>{bullets(lines)}</details>')
 
 
-def _row(name: str, sides: Mapping[str, Mapping[str, Metric]]) -> list[str | Raw]:
-    base, tuned = (metrics.get(name, Metric()) for metrics in sides.values())
+def _row(name: str, variants: Mapping[str, Mapping[str, Metric]]) -> list[str | Raw]:
+    base, tuned = (metrics.get(name, Metric()) for metrics in variants.values())
     read = base.fine_tuned if base.fine_tuned is not None else tuned.fine_tuned
     cells: list[str | Raw] = [METRICS[name].label, *(_value(name, one) for one in (base.base, tuned.base, read))]
     for metric in (base, tuned):
@@ -97,25 +101,31 @@ def _row(name: str, sides: Mapping[str, Mapping[str, Metric]]) -> list[str | Raw
     return cells
 
 
-def _frame(found: Grounded) -> pd.DataFrame:
-    sides = against(found).items()
-    return pd.DataFrame([{"against": s, "metric": name, **m.model_dump()} for s, ms in sides for name, m in ms.items()])
+def _frame(found: WithSources) -> pd.DataFrame:
+    variants = against(found).items()
+    return pd.DataFrame(
+        [{"against": s, "metric": name, **m.model_dump()} for s, ms in variants for name, m in ms.items()]
+    )
 
 
 def _value(name: str, value: float | None) -> str:
     return UNKNOWN if value is None else value_text(name, value)
 
 
-def _chart(names: list[str], sides: Mapping[str, Mapping[str, Metric]]) -> go.Figure:
+def _chart(names: list[str], variants: Mapping[str, Mapping[str, Metric]]) -> go.Figure:
     """Each metric's three values on one line: hollow circle, filled circle, diamond."""
     p = theme.palette()
     chart = charts.figure(118 + 38 * len(names), x="score, 0 to 1; right is better", y="")
-    looks = [("base", p.base, "circle-open"), ("fine_tuned", p.tuned, "circle"), ("grounded", p.grounded, "diamond")]
+    looks = [
+        ("base", p.base, "circle-open"),
+        ("fine_tuned", p.tuned, "circle"),
+        ("with_sources", p.with_sources, "diamond"),
+    ]
     labels = [charts.plain(METRICS[name].label) for name in names]
-    for side, colour, symbol in looks:
-        title = SIDES.get(side, "with passages")
-        some = [sides["base" if side == "grounded" else side].get(name, Metric()) for name in names]
-        values = [metric.fine_tuned if side == "grounded" else metric.base for metric in some]
+    for variant, colour, symbol in looks:
+        title = VARIANTS.get(variant, "with passages")
+        some = [variants["base" if variant == "with_sources" else variant].get(name, Metric()) for name in names]
+        values = [metric.fine_tuned if variant == "with_sources" else metric.base for metric in some]
         chart.add_scatter(
             x=np.array(values, dtype=float),
             y=labels,

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from medqa_core.report.facts import Facts
-from medqa_core.runs.metrics_log.log import Curve, Series
+from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
 from medqa_core.runs.run import Run
 from pages.shared import charts, theme
@@ -23,17 +23,17 @@ class RunCurve:
     """One run's curve with the checkpoint that was kept."""
 
     label: str
-    series: Series
+    metrics_log: MetricsLog
     best_step: int | None = None
 
     @classmethod
     def of(cls, run: Run | Facts) -> "RunCurve":
         """The curve of a run as its file is now, or as it was when its facts were read."""
         if isinstance(run, Facts):
-            run_id, series, status = run.run.id, run.series, run.status
+            run_id, metrics_log, status = run.run.id, run.metrics_log, run.status
         else:
-            run_id, series, status = run.id, run.series(), run.status()
-        return cls(run_id, series, status.best.step if status and status.best else None)
+            run_id, metrics_log, status = run.id, run.metrics_log(), run.status()
+        return cls(run_id, metrics_log, status.best.step if status and status.best else None)
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
     for place, run in enumerate(runs):
         colour = p.tuned if len(runs) == 1 else p.runs[place % len(p.runs)]
         dash = theme.DASHES[(place + place // len(p.runs)) % len(theme.DASHES)]  # another pairing in each round
-        train, validation = (line(c, "loss", view.axis) for c in (run.series.train, run.series.validation))
+        train, validation = (line(c, "loss", view.axis) for c in (run.metrics_log.train, run.metrics_log.validation))
         name = run.label if len(runs) > 1 else ""
         smoothed = Line(train.x, smooth(train.y, view.smoothing), train.step)
-        bad, bad_validation = run.series.train.non_finite_steps, run.series.validation.non_finite_steps
+        bad, bad_validation = run.metrics_log.train.non_finite_steps, run.metrics_log.validation.non_finite_steps
         if view.smoothing > 0 and not name and len(train):
             _raw(chart, _packed(broken(thin(train, most), bad)), colour)
         if len(train):
@@ -68,7 +68,7 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
             _validation(chart, shown, p.text if len(runs) == 1 else colour, dash, name)
             _mark_best(chart, validation, run.best_step, p, word=not name)
         if view.axis == "step":
-            _mark_non_finite(chart, run.series.train, p)
+            _mark_non_finite(chart, run.metrics_log.train, p)
         if len(runs) > 1 and (len(validation) or len(train)):
             ends.append((name, validation if len(validation) else train, colour))
         elif len(runs) == 1:
@@ -82,7 +82,7 @@ def loss(runs: list[RunCurve], view: View) -> go.Figure:
 def other(run: RunCurve, column: str, title: str, axis: Axis) -> go.Figure:
     """Learning rate or gradient norm over the run."""
     chart = charts.figure(230, x=TITLES[axis], y=title)
-    points = _packed(thin(line(run.series.train, column, axis)))
+    points = _packed(thin(line(run.metrics_log.train, column, axis)))
     chart.add_scatter(
         x=points.x,
         y=points.y,
@@ -100,7 +100,7 @@ def frame(runs: list[RunCurve]) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"run": run.label, "split": split, **curve.columns})
         for run in runs
-        for split, curve in (("train", run.series.train), ("validation", run.series.validation))
+        for split, curve in (("train", run.metrics_log.train), ("validation", run.metrics_log.validation))
     ]
     return pd.concat(parts) if parts else pd.DataFrame(columns=["run", "split", *NUMBERS])
 
@@ -108,7 +108,7 @@ def frame(runs: list[RunCurve]) -> pd.DataFrame:
 def _share(runs: list[RunCurve]) -> int:
     """Points of each line; a line with gaps may need as many again for them."""
     lines = 3 if len(runs) == 1 else 2 * len(runs)
-    gaps = any(c.non_finite_steps for run in runs for c in (run.series.train, run.series.validation))
+    gaps = any(c.non_finite_steps for run in runs for c in (run.metrics_log.train, run.metrics_log.validation))
     return share(2 * lines if gaps else lines)
 
 

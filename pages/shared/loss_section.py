@@ -14,7 +14,7 @@ from pages.shared.loss_charts import RunCurve, View
 def small_curve(facts: Facts) -> None:
     """The summary's curve; where there is none, why not."""
     curve = RunCurve.of(facts)
-    if curve.series.empty:
+    if curve.metrics_log.empty:
         no_curve(facts.run)
         return
     chart = loss_charts.loss([curve], View(height=270))
@@ -38,7 +38,7 @@ def no_curve(run: Run) -> None:
 
 def in_words(curve: RunCurve) -> str:
     """One computed sentence: from where to where, over how many steps, with the lowest validation loss."""
-    train, validation = (line(c, "loss") for c in (curve.series.train, curve.series.validation))
+    train, validation = (line(c, "loss") for c in (curve.metrics_log.train, curve.metrics_log.validation))
     parts = []
     if len(train):
         tenth = max(1, len(train) // 10)
@@ -56,7 +56,7 @@ def in_words(curve: RunCurve) -> str:
         else:
             text += f", and ended at {number(float(validation.y[-1]))}"
         parts.append(text if parts else capital(text))
-    bad = len(curve.series.train.non_finite_steps) + len(curve.series.validation.non_finite_steps)
+    bad = len(curve.metrics_log.train.non_finite_steps) + len(curve.metrics_log.validation.non_finite_steps)
     text = "; ".join(parts) + "." if parts else "No finite loss was logged."
     return text + (f" At {plural(bad, 'logged step')} the loss was not a number." if bad else "")
 
@@ -64,11 +64,11 @@ def in_words(curve: RunCurve) -> str:
 def other_curves(curve: RunCurve, axis: loss_charts.Axis) -> None:
     """Learning rate and gradient norm side by side, as far as the run logged them."""
     wanted = (("learning_rate", "learning rate"), ("grad_norm", "gradient norm"))
-    there = [(c, t) for c, t in wanted if len(line(curve.series.train, c))]
+    there = [(c, t) for c, t in wanted if len(line(curve.metrics_log.train, c))]
     if not there:
         return
     for place, (column, title) in zip(st.columns(len(there), gap="medium"), there, strict=True):
-        values = line(curve.series.train, column).y
+        values = line(curve.metrics_log.train, column).y
         caption = (
             f"{title.capitalize()}: from {values[0]:.3g} over at most {values.max():.3g} to {values[-1]:.3g}."
             if column == "learning_rate"

@@ -61,11 +61,11 @@ def mmlu(results: MMLUResults) -> go.Figure:
     chart.add_annotation(
         x=CHANCE, y=1, yref="paper", text="chance 25%", showarrow=False, yanchor="bottom", font={"color": p.text}
     )
-    sides: list[tuple[str, list[SubsetScore] | None, str, str, float]] = [
+    variants: list[tuple[str, list[SubsetScore] | None, str, str, float]] = [
         ("base", results.base, p.base, "circle-open", 0.14),
         ("fine-tuned", results.fine_tuned, p.tuned, "circle", -0.14),
     ]
-    for label, scores, colour, symbol, lift in sides:
+    for label, scores, colour, symbol, lift in variants:
         if not scores:
             continue
         places = [names.index(_title(s.subset)) for s in scores if _title(s.subset) in names]
@@ -113,10 +113,10 @@ def gains(differences: pd.Series, unit: str) -> go.Figure:
 
 def mmlu_frame(results: MMLUResults) -> pd.DataFrame:
     """The rows behind the MMLU figure."""
-    sides = (("base", results.base or []), ("fine-tuned", results.fine_tuned))
+    variants = (("base", results.base or []), ("fine-tuned", results.fine_tuned))
     rows = [
-        {"model": side, "subset": s.subset, "accuracy": s.accuracy, "stderr": s.stderr, "n": s.n}
-        for side, scores in sides
+        {"model": variant, "subset": s.subset, "accuracy": s.accuracy, "stderr": s.stderr, "n": s.n}
+        for variant, scores in variants
         for s in scores
     ]
     return pd.DataFrame(rows)

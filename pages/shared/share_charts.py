@@ -13,7 +13,7 @@ NAMES = {"base": "base", "fine_tuned": "fine-tuned"}
 
 def shares(
     kinds: Sequence[str],
-    sides: Mapping[str, Sequence[float]],
+    variants: Mapping[str, Sequence[float]],
     *,
     y: str,
     level: tuple[float, str] | None = None,
@@ -23,21 +23,21 @@ def shares(
 
     Args:
         kinds: what the bars are of, from left to right.
-        sides: shares by side (`base`, `fine_tuned`).
+        variants: shares by variant (`base`, `fine_tuned`).
         y: the axis title.
         level: a dotted line across, with its name.
-        key: one more share a kind, what the sides are measured against, with its name.
+        key: one more share a kind, what the variants are measured against, with its name.
     """
     p = theme.palette()
     chart = charts.figure(280, x="", y=y)
     labels = [charts.plain(capital(kind)) for kind in kinds]
     looks = {"base": (p.base, "rgba(0,0,0,0)"), "fine_tuned": (p.tuned, p.tuned)}
-    for side, values in sides.items():
-        colour, fill = looks[side]
+    for variant, values in variants.items():
+        colour, fill = looks[variant]
         chart.add_bar(
             x=labels,
             y=np.array(values),
-            name=NAMES[side],
+            name=NAMES[variant],
             marker={"color": fill, "line": {"color": colour, "width": 2}},
             text=[percent(value) for value in values] if key is None else None,
             textposition="outside",
@@ -45,7 +45,7 @@ def shares(
             textangle=0,
             constraintext="none",
             cliponaxis=False,
-            hovertemplate=f"{NAMES[side]}, %{{x}}: %{{y:.2%}}<extra></extra>",
+            hovertemplate=f"{NAMES[variant]}, %{{x}}: %{{y:.2%}}<extra></extra>",
         )
     if key is not None:
         chart.add_bar(
@@ -55,7 +55,7 @@ def shares(
             marker={"color": theme.faint(p.muted, 0.45), "line": {"width": 0}},
             hovertemplate=f"{key[1]}, %{{x}}: %{{y:.2%}}<extra></extra>",
         )
-    highest = max([*(v for values in sides.values() for v in values), *(key[0] if key else ())], default=1.0)
+    highest = max([*(v for values in variants.values() for v in values), *(key[0] if key else ())], default=1.0)
     if level is not None:
         chart.add_hline(y=level[0], line={"color": p.muted, "width": 1, "dash": "dot"})
         chart.add_annotation(

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from medqa_core.data.lookup import texts
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
@@ -27,7 +27,7 @@ def other_runs(run: Run) -> list[RunEntry]:
     return [entry for entry in usable(store().list()) if entry.id != run.id]
 
 
-def question_texts(run: Run) -> tuple[dict[str, Pair] | None, str]:
+def question_texts(run: Run) -> tuple[dict[str, QAPair] | None, str]:
     """The texts behind the run's question ids, or None and why they cannot be shown.
 
     The core reads a data set once a process; the spinner only shows while it does.

@@ -26,7 +26,7 @@ class Palette:
     muted: str
     base: str
     tuned: str
-    grounded: str
+    with_sources: str
     better: str
     worse: str
     link: str
@@ -42,7 +42,7 @@ LIGHT = Palette(
     muted="#5B6675",
     base="#64748B",
     tuned="#0B7A75",
-    grounded="#8A5A00",
+    with_sources="#8A5A00",
     better="#1D7A3C",
     worse="#B42318",
     link="#0B6B9E",
@@ -56,7 +56,7 @@ DARK = Palette(
     muted="#9AA7B5",
     base="#9AA9BC",
     tuned="#3CC5BC",
-    grounded="#E0A93B",
+    with_sources="#E0A93B",
     better="#4FC27A",
     worse="#FF8577",
     link="#5CB8EC",
@@ -76,7 +76,7 @@ def palette() -> Palette:
 
 
 def faint(colour: str, alpha: float = 0.28) -> str:
-    """`colour` (#RRGGBB) made see-through, for a raw series behind its smoothed line."""
+    """`colour` (#RRGGBB) made see-through, for raw values behind its smoothed line."""
     red, green, blue = rgb(colour)
     return f"rgba({red},{green},{blue},{alpha})"
 
@@ -121,7 +121,7 @@ def template(p: Palette) -> go.layout.Template:
 
 def style() -> None:
     """Put the style sheet on the page. It follows the theme by itself through CSS `light-dark()`."""
-    roles = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "grounded", "better", "worse", "link")
+    roles = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
     pairs = {r: (getattr(LIGHT, r), getattr(DARK, r)) for r in roles}
     variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
     charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])

@@ -9,10 +9,10 @@ from medqa_core.answering.model_cache import Models
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Streams, streams_for
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import ModelPair, load_pair
+from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.run import Run
 
-StreamsOf = Callable[[ModelPair], Streams]
+StreamsOf = Callable[[ModelVariants], Streams]
 
 
 def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
@@ -26,16 +26,16 @@ def passages(*texts: str) -> tuple[Passage, ...]:
 
 
 @pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
+def variants(smoke: Run, lab: Settings) -> ModelVariants:
+    return load_variants(smoke, lab)
 
 
 @pytest.fixture(scope="module", params=["CTranslate2", "transformers"])
 def streams_of(request: pytest.FixtureRequest, lab: Settings) -> StreamsOf:
-    """What answers with a pair: each test runs with either engine."""
+    """What answers with a variants: each test runs with either engine."""
 
-    def converted(pair: ModelPair) -> Streams:
-        found = streams_for(pair, lab)
+    def converted(variants: ModelVariants) -> Streams:
+        found = streams_for(variants, lab)
         assert isinstance(found, ConvertedStreams)
         return found
 
@@ -43,5 +43,5 @@ def streams_of(request: pytest.FixtureRequest, lab: Settings) -> StreamsOf:
 
 
 @pytest.fixture(scope="module")
-def models(pair: ModelPair, streams_of: StreamsOf) -> Models:
-    return Models(pair, streams_of(pair))
+def models(variants: ModelVariants, streams_of: StreamsOf) -> Models:
+    return Models(variants, streams_of(variants))

@@ -20,7 +20,7 @@ from medqa_core.foundation.files import sha256, sha256_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
-from medqa_core.models.variants import SIDES, ModelPair, Side
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.run import Run
 from tests.answering.conftest import StreamsOf, last, passages
 from tests.answering.ending import Ending
@@ -33,58 +33,58 @@ WARM = GenerationSettings(temperature=1.0, max_new_tokens=24, seed=1)
 
 
 @pytest.fixture
-def as_ids(pair: ModelPair, monkeypatch: pytest.MonkeyPatch) -> None:
+def as_ids(variants: ModelVariants, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers as token numbers: the toy's own words are mostly control tokens, which a text does not show."""
-    monkeypatch.setattr(pair.tokenizer, "decode", lambda ids, **_: " ".join(map(str, ids)))
+    monkeypatch.setattr(variants.tokenizer, "decode", lambda ids, **_: " ".join(map(str, ids)))
 
 
-def generated(model: Any, pair: ModelPair, count: int, question: str = QUESTION) -> list[int]:
+def generated(model: Any, variants: ModelVariants, count: int, question: str = QUESTION) -> list[int]:
     """What transformers' own greedy decoding says."""
-    prompt = torch.tensor([encode_prompt(pair.tokenizer, question, "chat")])
+    prompt = torch.tensor([encode_prompt(variants.tokenizer, question, "chat")])
     out = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
         max_new_tokens=count,
         do_sample=False,
-        pad_token_id=pair.tokenizer.pad_token_id,
+        pad_token_id=variants.tokenizer.pad_token_id,
     )
     return list(map(int, out[0, prompt.shape[1] :]))
 
 
 @pytest.mark.usefixtures("as_ids")
 def test_greedy_is_generate_token_by_token_on_both_sides(models: Models, lab: Settings) -> None:
-    expected: dict[Side, list[int]] = {
-        "base": generated(load("toy", settings=lab).model, models.pair, 24),
-        "fine_tuned": generated(load_pair_alone(models.pair, lab), models.pair, 24),
+    expected: dict[Variant, list[int]] = {
+        "base": generated(load("toy", settings=lab).model, models.variants, 24),
+        "fine_tuned": generated(load_pair_alone(models.variants, lab), models.variants, 24),
     }
     assert expected["base"] != expected["fine_tuned"]
-    shown: dict[Side, list[int]] = {side: [] for side in SIDES}
+    shown: dict[Variant, list[int]] = {variant: [] for variant in VARIANTS}
     for answers in compare(models, QUESTION, GREEDY):
-        assert list(answers) == list(SIDES)
-        for side in SIDES:
-            answer = answers[side]
-            assert answer.text == " ".join(map(str, expected[side][: answer.tokens]))
+        assert list(answers) == list(VARIANTS)
+        for variant in VARIANTS:
+            answer = answers[variant]
+            assert answer.text == " ".join(map(str, expected[variant][: answer.tokens]))
             assert answer.state == ("cut" if answer.tokens == 24 else "running")
-            shown[side].append(answer.tokens)
+            shown[variant].append(answer.tokens)
     for counts in shown.values():  # never two at a time, and none taken back
         assert {after - before for before, after in itertools.pairwise([0, *counts])} == {0, 1}
         assert counts[-1] == 24
 
 
-def load_pair_alone(pair: ModelPair, lab: Settings) -> Any:
+def load_pair_alone(variants: ModelVariants, lab: Settings) -> Any:
     """The adapter on a base of its own, through peft and nothing of ours."""
     from peft import PeftModel
 
-    from medqa_core.models.silence import quiet
+    from medqa_core.models.silence import silenced
 
-    with quiet():
-        folder = lab.reports / pair.run_id / "adapter"
+    with silenced():
+        folder = lab.reports / variants.run_id / "adapter"
         return PeftModel.from_pretrained(load("toy", settings=lab).model, str(folder)).eval()
 
 
 def test_what_is_asked_by_default_is_greedy(models: Models) -> None:
     answers = last(compare(models, QUESTION, limits=Limits(max_new_tokens=1)))
-    assert {answers[side].provenance.temperature for side in SIDES} == {0}
+    assert {answers[variant].provenance.temperature for variant in VARIANTS} == {0}
 
 
 @pytest.mark.usefixtures("as_ids")
@@ -92,8 +92,8 @@ def test_a_seed_gives_the_same_answers_again_and_another_one_others(models: Mode
     first, again = last(compare(models, QUESTION, WARM)), last(compare(models, QUESTION, WARM))
     torch.rand(3)  # the process's own random numbers have no part in it
     other = last(compare(models, QUESTION, WARM.model_copy(update={"seed": 2})))
-    for side in SIDES:
-        assert first[side].text == again[side].text != other[side].text
+    for variant in VARIANTS:
+        assert first[variant].text == again[variant].text != other[variant].text
 
 
 @pytest.mark.usefixtures("as_ids")
@@ -109,7 +109,9 @@ def test_a_temperature_next_to_zero_is_greedy(models: Models) -> None:
     greedy = last(compare(models, QUESTION, short))
     for temperature in (1e-6, 1e-308, 5e-324):
         cold = last(compare(models, QUESTION, short.model_copy(update={"temperature": temperature})))
-        assert {side: cold[side].text for side in SIDES} == {side: greedy[side].text for side in SIDES}
+        assert {variant: cold[variant].text for variant in VARIANTS} == {
+            variant: greedy[variant].text for variant in VARIANTS
+        }
 
 
 def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Settings) -> None:
@@ -119,10 +121,10 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
     version = f"CTranslate2 {ctranslate2.__version__}" if converted else f"transformers {transformers.__version__}"
     assert tuple(answers) == get_args(Column)
     for column, answer in answers.items():
-        asked = with_passages(QUESTION, PASSAGES) if column == "grounded" else QUESTION
+        asked = with_passages(QUESTION, PASSAGES) if column == "with_sources" else QUESTION
         assert answer.as_dict()["provenance"] == {
             "run_id": "smoke",
-            "side": column,
+            "variant": column,
             "model": "toy",
             "revision": None,
             "base_sha256": weights,
@@ -131,7 +133,7 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
             else None,
             "engine": f"{version}, float32",
             "prompt": "chat",
-            "prompt_sha256": sha256_text(prompt_text(models.pair.tokenizer, asked, "chat")),
+            "prompt_sha256": sha256_text(prompt_text(models.variants.tokenizer, asked, "chat")),
             "temperature": 1.0,
             "max_new_tokens": 24,
             "seed": 1,
@@ -142,36 +144,36 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
 
 
 @pytest.mark.usefixtures("as_ids")
-@pytest.mark.parametrize("side", SIDES)
-def test_the_grounded_column_is_a_side_that_reads_passages(models: Models, side: Side) -> None:
-    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(side, passages(*PASSAGES))))
-    with models.pair.side(side) as model:
-        expected = generated(model, models.pair, 24, with_passages(QUESTION, PASSAGES))
-    assert answers["grounded"].text == " ".join(map(str, expected))
-    assert (answers["grounded"].provenance.adapter_sha256 is None) == (side == "base")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_with_sources_column_is_a_side_that_reads_passages(models: Models, variant: Variant) -> None:
+    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(variant, passages(*PASSAGES))))
+    with models.variants.using(variant) as model:
+        expected = generated(model, models.variants, 24, with_passages(QUESTION, PASSAGES))
+    assert answers["with_sources"].text == " ".join(map(str, expected))
+    assert (answers["with_sources"].provenance.adapter_sha256 is None) == (variant == "base")
     alone = last(compare(models, QUESTION, GREEDY))  # the third column changes nothing in the two others
-    assert {name: answers[name].text for name in SIDES} == {name: alone[name].text for name in SIDES}
+    assert {name: answers[name].text for name in VARIANTS} == {name: alone[name].text for name in VARIANTS}
 
 
 def test_passages_that_do_not_fit_are_left_out_and_the_question_is_answered(models: Models) -> None:
     """The toy reads 1,024 tokens."""
-    context = models.pair.base.context
+    context = models.variants.base.context
     long = "0 1 2 3 4 5 6 7 8 9 " * 20
     assert context is not None and 3 * len(long) > context > 2 * len(long)
     for given, kept in (([long] * 4, 2), ([long * 4, long], 0), ([], 0)):
         answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding("base", passages(*given))))
-        read = prompt_text(models.pair.tokenizer, with_passages(QUESTION, given[:kept]), "chat")
-        assert answers["grounded"].provenance.prompt_sha256 == sha256_text(read)
-        assert answers["grounded"].tokens == 24
+        read = prompt_text(models.variants.tokenizer, with_passages(QUESTION, given[:kept]), "chat")
+        assert answers["with_sources"].provenance.prompt_sha256 == sha256_text(read)
+        assert answers["with_sources"].tokens == 24
 
 
 @pytest.mark.usefixtures("as_ids")
 def test_the_end_token_ends_one_side_and_the_other_goes_on(models: Models, streams_of: StreamsOf) -> None:
-    pair = models.pair
+    variants = models.variants
     first = last(compare(models, QUESTION, GREEDY))
     token = int(first["fine_tuned"].text.split()[0])
     assert str(token) not in first["base"].text.split()
-    ending = replace(pair, base=replace(pair.base, tokenizer=Ending(pair.tokenizer, token)))
+    ending = replace(variants, base=replace(variants.base, tokenizer=Ending(variants.tokenizer, token)))
     answers = last(compare(Models(ending, streams_of(ending)), QUESTION, GREEDY))
     assert (answers["fine_tuned"].state, answers["fine_tuned"].tokens, answers["fine_tuned"].text) == ("ended", 0, "")
     assert (answers["base"].state, answers["base"].text) == ("cut", first["base"].text)
@@ -179,8 +181,8 @@ def test_the_end_token_ends_one_side_and_the_other_goes_on(models: Models, strea
 
 def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None:
     provenance = last(compare(models, QUESTION, GREEDY))["base"].provenance
-    heart = models.pair.tokenizer("a🫀", add_special_tokens=False)["input_ids"]
-    column = module._Column(models.pair.tokenizer, provenance, [])
+    heart = models.variants.tokenizer("a🫀", add_special_tokens=False)["input_ids"]
+    column = module._Column(models.variants.tokenizer, provenance, [])
     shown = []
     for count in range(1, len(heart) + 1):
         column.ids = heart[:count]
@@ -201,7 +203,7 @@ def test_a_refused_question_computes_nothing(models: Models, question: Any) -> N
 
     expected = EmergencyDescribed if question == "I took 40 paracetamol tablets" else QuestionRefused
     with pytest.raises(expected):
-        next(compare(Models(models.pair, Untouched()), question, GREEDY))  # type: ignore[arg-type]
+        next(compare(Models(models.variants, Untouched()), question, GREEDY))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("as_ids")
@@ -210,8 +212,8 @@ def test_a_whole_fine_tuned_model_answers_too(models: Models, streams_of: Stream
     other = load("toy", settings=lab).model
     with torch.no_grad():
         other.model.norm.weight.neg_()
-    base = replace(load("toy", settings=lab), tokenizer=models.pair.tokenizer)
-    full = replace(models.pair, base=base, adapted=other, adapter_sha256="a whole model")
+    base = replace(load("toy", settings=lab), tokenizer=models.variants.tokenizer)
+    full = replace(models.variants, base=base, adapted=other, adapter_sha256="a whole model")
     assert not full.shares_weights
     answers = last(compare(Models(full, streams_of(full)), QUESTION, GREEDY))
     assert answers["base"].text == last(compare(models, QUESTION, GREEDY))["base"].text

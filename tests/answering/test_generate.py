@@ -14,7 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate, embedded, toy
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.run import Run
 from tests.answering.ending import Ending
 
@@ -34,7 +34,7 @@ def base(lab: Settings) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def prompts(base: LoadedModel) -> list[list[int]]:
-    questions = [pair.question * (1 + n % 4) for n, pair in enumerate(starter.load().pairs[::25])]
+    questions = [variants.question * (1 + n % 4) for n, variants in enumerate(starter.load().pairs[::25])]
     return [encode_prompt(base.tokenizer, question, "chat") for question in questions]
 
 
@@ -99,40 +99,40 @@ def test_no_prompts(base: LoadedModel) -> None:
     assert answers(plain(base), []) == []
 
 
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_ctranslate2_gives_the_tokens_of_generate(
-    smoke: Run, lab: Settings, prompts: list[list[int]], side: Any
+    smoke: Run, lab: Settings, prompts: list[list[int]], variant: Any
 ) -> None:
-    pair = load_pair(smoke, lab)
-    engine = engine_for(pair, side, lab)
+    variants = load_variants(smoke, lab)
+    engine = engine_for(variants, variant, lab)
     assert isinstance(engine, Converted)
-    assert "CTranslate2" in engine_name(pair, lab)
+    assert "CTranslate2" in engine_name(variants, lab)
     found = answers(engine, prompts, 12)
-    assert found == answers(Plain(lambda: pair.side(side), pair.tokenizer), prompts, 12)
+    assert found == answers(Plain(lambda: variants.using(variant), variants.tokenizer), prompts, 12)
     assert any(len(answer) > 3 for answer in found)
 
 
 def test_a_side_is_converted_once_and_the_pair_stays_as_it_is(
     smoke: Run, lab: Settings, tmp_path: Path, prompts: list[list[int]]
 ) -> None:
-    pair = load_pair(smoke, lab)
-    before = {name: tensor.clone() for name, tensor in pair.adapted.state_dict().items()}
+    variants = load_variants(smoke, lab)
+    before = {name: tensor.clone() for name, tensor in variants.adapted.state_dict().items()}
     said: list[str] = []
-    folders = [ctranslate.ensure(pair, side, tmp_path, said.append) for side in (*SIDES, *SIDES)]
+    folders = [ctranslate.ensure(variants, variant, tmp_path, said.append) for variant in (*VARIANTS, *VARIANTS)]
     assert folders[:2] == folders[2:]
     assert folders[0] != folders[1]
     assert len(said) == 2
-    assert all(torch.equal(tensor, before[name]) for name, tensor in pair.adapted.state_dict().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in variants.adapted.state_dict().items())
     assert {path.name for path in (tmp_path / "ctranslate2").iterdir() if path.is_dir()} == {f.name for f in folders}
 
 
 def test_a_kind_that_ctranslate2_does_not_know_is_decoded_by_transformers(
     smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = load_pair(smoke, lab)
+    variants = load_variants(smoke, lab)
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
-    assert isinstance(engine_for(pair, "base", lab), Plain)
-    assert "transformers" in engine_name(pair, lab)
+    assert isinstance(engine_for(variants, "base", lab), Plain)
+    assert "transformers" in engine_name(variants, lab)
 
 
 def test_a_gpt2_is_converted_too(lab: Settings, tmp_path: Path, prompts: list[list[int]]) -> None:
@@ -152,8 +152,8 @@ def test_a_gpt2_is_converted_too(lab: Settings, tmp_path: Path, prompts: list[li
     model.save_pretrained(str(tmp_path / "gpt2"))
     tokenizer.save_pretrained(str(tmp_path / "gpt2"))
     base = load(str(tmp_path / "gpt2"), settings=lab, device="cpu")
-    pair = ModelPair("gpt2", base, base.model, base.sha256, "chat")
-    engine = engine_for(pair, "base", lab)
+    variants = ModelVariants("gpt2", base, base.model, base.sha256, "chat")
+    engine = engine_for(variants, "base", lab)
     assert isinstance(engine, Converted)
     assert answers(engine, prompts, 8) == answers(plain(base), prompts, 8)
 
@@ -166,9 +166,9 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
 
     monkeypatch.setattr(ctranslate.TransformersConverter, "convert", refuse)
     elsewhere = replace(lab, cache=tmp_path)
-    pair = load_pair(smoke, lab)
-    assert isinstance(engine_for(pair, "base", elsewhere), Plain)
-    assert "transformers" in engine_name(pair, elsewhere)
+    variants = load_variants(smoke, lab)
+    assert isinstance(engine_for(variants, "base", elsewhere), Plain)
+    assert "transformers" in engine_name(variants, elsewhere)
     assert "no such activation; transformers answers instead" in caplog.text
 
 
@@ -178,7 +178,7 @@ def test_the_embedded_model_gives_the_same_tokens_from_both_engines() -> None:
     if not embedded.is_ready(settings.cache):
         pytest.skip("the embedded model is not in the cache: `python -m medqa_core data fetch`")
     base = load("smollm2-135m-instruct", settings=settings, device="cpu")
-    pair = ModelPair("real", base, base.model, base.sha256, "chat")
+    variants = ModelVariants("real", base, base.model, base.sha256, "chat")
     prompts = [encode_prompt(base.tokenizer, one.question, "chat") for one in starter.load().pairs[::29]]
     assert len(prompts) == 20
-    assert answers(engine_for(pair, "base", settings), prompts, 32) == answers(plain(base), prompts, 32)
+    assert answers(engine_for(variants, "base", settings), prompts, 32) == answers(plain(base), prompts, 32)

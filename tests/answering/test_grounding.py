@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES, fitting
+from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_prompt, with_passages
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -18,35 +18,37 @@ FOUND = [Passage(f"Passage {n} says to rest.", "colds", "?", f"p{n}", "starter",
 
 
 @pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
+def variants(smoke: Run, lab: Settings) -> ModelVariants:
+    return load_variants(smoke, lab)
 
 
-def within(pair: ModelPair, context: int) -> ModelPair:
-    """The pair as if its model read that many tokens at most."""
+def within(variants: ModelVariants, context: int) -> ModelVariants:
+    """The variants as if its model read that many tokens at most."""
     model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=context))
-    return replace(pair, base=replace(pair.base, model=model))
+    return replace(variants, base=replace(variants.base, model=model))
 
 
-def test_all_passages_where_they_fit(pair: ModelPair) -> None:
-    ids, read = fitting(pair, QUESTION, FOUND, 16)
+def test_all_passages_where_they_fit(variants: ModelVariants) -> None:
+    ids, read = fitting(variants, QUESTION, FOUND, 16)
     assert read == tuple(FOUND)
-    assert ids == encode_prompt(pair.tokenizer, with_passages(QUESTION, [one.text for one in FOUND]), pair.prompt)
+    assert ids == encode_prompt(
+        variants.tokenizer, with_passages(QUESTION, [one.text for one in FOUND]), variants.prompt
+    )
 
 
-def test_nothing_found_is_the_question_alone(pair: ModelPair) -> None:
-    assert fitting(pair, QUESTION, [], 16) == (encode_prompt(pair.tokenizer, QUESTION, pair.prompt), ())
+def test_nothing_found_is_the_question_alone(variants: ModelVariants) -> None:
+    assert fitting(variants, QUESTION, [], 16) == (encode_prompt(variants.tokenizer, QUESTION, variants.prompt), ())
 
 
-def test_the_last_passages_go_first_where_the_context_is_short(pair: ModelPair) -> None:
-    whole, _ = fitting(pair, QUESTION, FOUND, 16)
-    exact, _ = fitting(within(pair, len(whole) + 16), QUESTION, FOUND, 16)
+def test_the_last_passages_go_first_where_the_context_is_short(variants: ModelVariants) -> None:
+    whole, _ = fitting(variants, QUESTION, FOUND, 16)
+    exact, _ = fitting(within(variants, len(whole) + 16), QUESTION, FOUND, 16)
     assert exact == whole
-    ids, read = fitting(within(pair, len(whole) + 15), QUESTION, FOUND, 16)
+    ids, read = fitting(within(variants, len(whole) + 15), QUESTION, FOUND, 16)
     assert read == tuple(FOUND[:2]) and len(ids) < len(whole)
-    alone, none = fitting(within(pair, 17), QUESTION, FOUND, 16)
-    assert (alone, none) == (encode_prompt(pair.tokenizer, QUESTION, pair.prompt), ())
+    alone, none = fitting(within(variants, 17), QUESTION, FOUND, 16)
+    assert (alone, none) == (encode_prompt(variants.tokenizer, QUESTION, variants.prompt), ())
 
 
 def test_the_weights_are_one_of_the_two() -> None:
-    assert GROUNDED_SIDE in SIDES and PASSAGES >= 1
+    assert WITH_SOURCES_VARIANT in VARIANTS and PASSAGES >= 1

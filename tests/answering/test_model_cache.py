@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.answering.model_cache import PairPool
+from medqa_core.answering.model_cache import ModelCache
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
@@ -26,18 +26,18 @@ def store(smoke: Run, lab: Settings, tmp_path: Path) -> Settings:
 
 
 def test_a_run_is_loaded_once(store: Settings) -> None:
-    pool, said = PairPool(store), []
+    pool, said = ModelCache(store), []
     with pool.lend("one") as first:
-        assert first.pair.run_id == "one"
+        assert first.variants.run_id == "one"
     with pool.lend("one", said.append) as again:
         assert again == first
-        assert again.pair is first.pair and again.streams is first.streams
+        assert again.variants is first.variants and again.streams is first.streams
     assert said == []
 
 
 def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
     said: list[str] = []
-    with PairPool(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
+    with ModelCache(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
         pass
     assert said == [
         "loading the adapter",
@@ -47,23 +47,23 @@ def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
 
 
 def test_another_precision_needs_other_streams_and_no_other_pair(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     with pool.lend("one") as exact:
         assert exact.streams.precision == "float32"
     with pool.lend("one", precision="int8") as fast:
         assert fast.streams.precision == "int8"
         assert fast.streams.name.endswith(", int8")
-        assert fast.pair is exact.pair
+        assert fast.variants is exact.variants
     with pool.lend("one") as again:
         assert again.streams.precision == "float32"
-        assert again.pair is exact.pair
+        assert again.variants is exact.variants
 
 
 def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answered(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
-    pool = PairPool(store)
+    pool = ModelCache(store)
     for _ in range(2):
         with pytest.raises(InputError, match="has no int8 mode: ask in float32"), pool.lend("one", precision="int8"):
             pass
@@ -72,40 +72,40 @@ def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answe
 
 
 def test_another_run_takes_its_place(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     with pool.lend("one") as first, pytest.raises(RunNotFound), pool.lend("three"):
         pass
     with pool.lend("two") as other:
-        assert other.pair.run_id == "two"
+        assert other.variants.run_id == "two"
         assert other.streams is not first.streams
     with pool.lend("one") as again:
-        assert again.pair is not first.pair
-        assert again.pair.run_id == "one"
+        assert again.variants is not first.variants
+        assert again.variants.run_id == "one"
 
 
 def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     with pool.lend("one") as first:
         pass
     os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
     with pool.lend("one") as second:
-        assert second.pair is not first.pair
+        assert second.variants is not first.variants
         assert second.streams is not first.streams
 
 
 def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     with pool.lend("one"):
         pass
     shutil.rmtree(store.reports / "one" / "adapter")
     with pytest.raises(ModelUnavailable, match="one holds no model"), pool.lend("one"):
         pass
     with pool.lend("two") as other:
-        assert other.pair.run_id == "two"
+        assert other.variants.run_id == "two"
 
 
 def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     path = store.reports / "one" / "adapter" / "adapter_model.safetensors"
     good = path.read_bytes()
     path.write_bytes(b"broken")
@@ -114,35 +114,35 @@ def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: S
             pass
     path.write_bytes(good)
     with pool.lend("one") as models:
-        assert models.pair.run_id == "one"
+        assert models.variants.run_id == "one"
 
 
 def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from medqa_core.answering import model_cache as module
 
-    load_pair, path = module.load_pair, store.reports / "one" / "adapter" / "adapter_model.safetensors"
+    load_variants, path = module.load_variants, store.reports / "one" / "adapter" / "adapter_model.safetensors"
 
     def slow(*arguments: object) -> object:
-        pair = load_pair(*arguments)  # type: ignore[arg-type]
+        variants = load_variants(*arguments)  # type: ignore[arg-type]
         os.utime(path, ns=(1, 1))
-        return pair
+        return variants
 
-    pool = PairPool(store)
-    monkeypatch.setattr(module, "load_pair", slow)
+    pool = ModelCache(store)
+    monkeypatch.setattr(module, "load_variants", slow)
     with pool.lend("one") as first:
         pass
     with pool.lend("one") as second:
-        assert second.pair is not first.pair
+        assert second.variants is not first.variants
 
 
 @pytest.mark.parametrize("run_id", ["../smoke", "", "a/b", "x" * 65, ".hidden"])
 def test_no_run_id(store: Settings, run_id: str) -> None:
-    with pytest.raises(InputError), PairPool(store).lend(run_id):
+    with pytest.raises(InputError), ModelCache(store).lend(run_id):
         pass
 
 
 def test_others_wait_their_turn_and_an_error_gives_it_back(store: Settings) -> None:
-    pool = PairPool(store)
+    pool = ModelCache(store)
     order: list[str] = []
 
     def second() -> None:

@@ -13,7 +13,7 @@ import pytest
 from medqa_core.answering.admission import QUESTIONS, Limits
 from medqa_core.answering.compare import Grounding
 from medqa_core.answering.question import GenerationSettings
-from medqa_core.answering.service import Answers, Desk
+from medqa_core.answering.service import Answers, AnswerService
 from medqa_core.foundation.errors import (
     EmergencyDescribed,
     InputError,
@@ -25,7 +25,7 @@ from medqa_core.foundation.errors import (
 from medqa_core.foundation.files import read_json, sha256_text, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import prompt_text, with_passages
-from medqa_core.models.variants import SIDES
+from medqa_core.models.variants import VARIANTS
 from medqa_core.runs.run import Run
 from tests.answering.conftest import passages
 
@@ -36,32 +36,32 @@ SHORT = GenerationSettings(max_new_tokens=4)
 
 
 @pytest.fixture(scope="module")
-def desk(smoke: Run, lab: Settings) -> Desk:
-    return Desk(lab)
+def service(smoke: Run, lab: Settings) -> AnswerService:
+    return AnswerService(lab)
 
 
 @pytest.fixture
-def public(smoke: Run, lab: Settings) -> Desk:
-    """A desk for strangers, none of whom has asked anything yet."""
-    return Desk(replace(lab, public=True))
+def public(smoke: Run, lab: Settings) -> AnswerService:
+    """A service for strangers, none of whom has asked anything yet."""
+    return AnswerService(replace(lab, public=True))
 
 
 @pytest.fixture
-def unloaded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def unloaded(service: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any model that is loaded fails the test."""
-    from medqa_core.answering.model_cache import PairPool
+    from medqa_core.answering.model_cache import ModelCache
 
-    monkeypatch.setattr(PairPool, "lend", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(ModelCache, "lend", lambda *_, **__: pytest.fail("a model was loaded"))
 
 
-def final(desk: Desk, question: Any = QUESTION, run: str = "smoke", **options: Any) -> Answers:
+def final(service: AnswerService, question: Any = QUESTION, run: str = "smoke", **options: Any) -> Answers:
     options.setdefault("settings", SHORT)
-    return list(desk.answers(question, run, **options))[-1]
+    return list(service.answers(question, run, **options))[-1]
 
 
-def test_both_answer(desk: Desk) -> None:
-    answers = final(desk, f"  {QUESTION}\n")
-    assert [(side, answers[side].state, answers[side].tokens) for side in answers] == [
+def test_both_answer(service: AnswerService) -> None:
+    answers = final(service, f"  {QUESTION}\n")
+    assert [(variant, answers[variant].state, answers[variant].tokens) for variant in answers] == [
         ("base", "cut", 4), ("fine_tuned", "cut", 4),
     ]  # fmt: skip
     assert {answer.provenance.run_id for answer in answers.values()} == {"smoke"}
@@ -72,7 +72,7 @@ def test_both_answer(desk: Desk) -> None:
     ("question", "error"), [("", QuestionRefused), (5, QuestionRefused), (EMERGENCY, EmergencyDescribed)]
 )
 def test_what_is_not_asked_loads_nothing_and_does_not_count(
-    public: Desk, question: Any, error: type[Exception]
+    public: AnswerService, question: Any, error: type[Exception]
 ) -> None:
     for _ in range(2 * QUESTIONS):
         with pytest.raises(error):
@@ -80,7 +80,7 @@ def test_what_is_not_asked_loads_nothing_and_does_not_count(
     assert public._admission._asked == {}
 
 
-def test_a_bad_question_is_refused_before_a_visitor_has_to_wait(public: Desk) -> None:
+def test_a_bad_question_is_refused_before_a_visitor_has_to_wait(public: AnswerService) -> None:
     for _ in range(QUESTIONS):
         final(public, visitor="a", settings=GenerationSettings(max_new_tokens=1))
     with pytest.raises(QuestionRefused):
@@ -94,7 +94,7 @@ def test_a_bad_question_is_refused_before_a_visitor_has_to_wait(public: Desk) ->
     final(public, visitor="b")
 
 
-def test_a_self_test_counts_as_a_question(public: Desk) -> None:
+def test_a_self_test_counts_as_a_question(public: AnswerService) -> None:
     for _ in range(QUESTIONS):
         with public.models("smoke", "a") as models:
             assert models.pair.run_id == "smoke"
@@ -103,7 +103,7 @@ def test_a_self_test_counts_as_a_question(public: Desk) -> None:
 
 
 @pytest.mark.usefixtures("unloaded")
-def test_who_must_wait_loads_nothing(public: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_must_wait_loads_nothing(public: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(visitor: str) -> None:
         raise NotNow(f"{visitor} waits")
 
@@ -115,12 +115,12 @@ def test_who_must_wait_loads_nothing(public: Desk, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_run_to_ask(lab: Settings, tmp_path: Path) -> None:
-    desk = Desk(replace(lab, reports=tmp_path))
-    assert desk.run() == desk.run("smoke") == ""
+    service = AnswerService(replace(lab, reports=tmp_path))
+    assert service.run() == service.run("smoke") == ""
     with pytest.raises(
         ModelUnavailable, match=r"^No run here has a model to ask\. Start one: python -m medqa_core train"
     ):
-        final(desk, run="")
+        final(service, run="")
 
 
 def test_the_newest_run_that_can_answer_is_asked_by_default(smoke: Run, lab: Settings, tmp_path: Path) -> None:
@@ -134,45 +134,45 @@ def test_the_newest_run_that_can_answer_is_asked_by_default(smoke: Run, lab: Set
             tmp_path / name / "run.json", read_json(tmp_path / name / "run.json") | {"id": name, "created_at": created}
         )
     shutil.rmtree(tmp_path / "mute" / "adapter")
-    desk = Desk(replace(lab, reports=tmp_path))
-    assert (desk.run(), desk.run("old"), desk.run("mute"), desk.run("none")) == ("new", "old", "new", "new")
-    assert final(desk, run="")["base"].provenance.run_id == "new"
-    assert final(desk, run="old")["base"].provenance.run_id == "old"
+    service = AnswerService(replace(lab, reports=tmp_path))
+    assert (service.run(), service.run("old"), service.run("mute"), service.run("none")) == ("new", "old", "new", "new")
+    assert final(service, run="")["base"].provenance.run_id == "new"
+    assert final(service, run="old")["base"].provenance.run_id == "old"
     with pytest.raises(ModelUnavailable, match="mute holds no model"):
-        final(desk, run="mute")
+        final(service, run="mute")
 
 
 @pytest.mark.parametrize(("run", "error"), [("none", RunNotFound), ("../smoke", InputError), ("a/b", InputError)])
-def test_an_unknown_run(desk: Desk, run: str, error: type[Exception]) -> None:
+def test_an_unknown_run(service: AnswerService, run: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        final(desk, run=run)
-    assert final(desk)["base"].tokens == 4
+        final(service, run=run)
+    assert final(service)["base"].tokens == 4
 
 
-def test_strangers_get_shorter_answers(public: Desk, desk: Desk) -> None:
+def test_strangers_get_shorter_answers(public: AnswerService, service: AnswerService) -> None:
     wish = GenerationSettings(max_new_tokens=200)
     cut = final(public, settings=wish)
     assert {(answer.tokens, answer.state) for answer in cut.values()} == {(192, "cut")}
-    whole = final(desk, settings=wish)
+    whole = final(service, settings=wish)
     assert {answer.tokens for answer in whole.values()} == {200}
     assert cut["base"].provenance.max_new_tokens == 200  # what was asked for; `state` says that it was cut
 
 
-def test_the_limit_of_seconds_stops_all(public: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_seconds_stops_all(public: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
     assert public.limits.seconds == 60
     monkeypatch.setattr(public, "limits", Limits(seconds=-1))
     assert {answer.state for answer in final(public).values()} == {"stopped"}
 
 
-def test_the_reader_can_stop(desk: Desk) -> None:
-    assert {answer.state for answer in final(desk, cancelled=lambda: True).values()} == {"stopped"}
+def test_the_reader_can_stop(service: AnswerService) -> None:
+    assert {answer.state for answer in final(service, cancelled=lambda: True).values()} == {"stopped"}
 
 
-def test_closing_frees_the_models_for_the_next_one(desk: Desk) -> None:
-    first = desk.answers(QUESTION, "smoke", GenerationSettings(max_new_tokens=500))
+def test_closing_frees_the_models_for_the_next_one(service: AnswerService) -> None:
+    first = service.answers(QUESTION, "smoke", GenerationSettings(max_new_tokens=500))
     next(first)
     found: list[Answers] = []
-    second = threading.Thread(target=lambda: found.append(final(desk)))
+    second = threading.Thread(target=lambda: found.append(final(service)))
     second.start()
     second.join(0.3)
     assert second.is_alive() and not found  # waits its turn
@@ -181,19 +181,19 @@ def test_closing_frees_the_models_for_the_next_one(desk: Desk) -> None:
     assert found[0]["base"].tokens == 4
 
 
-def test_an_error_in_between_frees_the_models_too(desk: Desk) -> None:
+def test_an_error_in_between_frees_the_models_too(service: AnswerService) -> None:
     def ground(_: str) -> Grounding:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        final(desk, grounding=ground)
+        final(service, grounding=ground)
     with pytest.raises(ZeroDivisionError):
-        for _ in desk.answers(QUESTION, "smoke", SHORT, cancelled=lambda: bool(1 / 0)):
+        for _ in service.answers(QUESTION, "smoke", SHORT, cancelled=lambda: bool(1 / 0)):
             pass
-    assert final(desk)["base"].tokens == 4
+    assert final(service)["base"].tokens == 4
 
 
-def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(desk: Desk) -> None:
+def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(service: AnswerService) -> None:
     asked: list[str] = []
 
     def ground(*texts: str) -> Callable[[str], Grounding]:
@@ -203,38 +203,38 @@ def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(de
 
         return found
 
-    plain = final(desk)
-    one = final(desk, grounding=ground("Gout swells a joint."))
-    other = final(desk, run="", grounding=ground("Gout swells a joint.", "It often begins at night."))
+    plain = final(service)
+    one = final(service, grounding=ground("Gout swells a joint."))
+    other = final(service, run="", grounding=ground("Gout swells a joint.", "It often begins at night."))
     assert asked == ["smoke", "smoke"]
-    hashes = [answers["grounded"].provenance.prompt_sha256 for answers in (one, other)]
+    hashes = [answers["with_sources"].provenance.prompt_sha256 for answers in (one, other)]
     assert len({*hashes, plain["base"].provenance.prompt_sha256}) == 3
-    with desk.models("smoke") as models:
+    with service.models("smoke") as models:
         text = with_passages(QUESTION, ["Gout swells a joint."])
         assert hashes[0] == sha256_text(prompt_text(models.pair.tokenizer, text, "chat"))
-    for side in SIDES:
-        assert one[side].provenance == plain[side].provenance
-        assert one[side].text == plain[side].text
+    for variant in VARIANTS:
+        assert one[variant].provenance == plain[variant].provenance
+        assert one[variant].text == plain[variant].text
 
 
-def test_passages_of_a_run_without_any_leave_the_question_alone(desk: Desk) -> None:
-    answers = final(desk, grounding=lambda _: Grounding("base", ()))
-    assert answers["grounded"].text == answers["base"].text
-    assert answers["grounded"].provenance.prompt_sha256 == answers["base"].provenance.prompt_sha256
+def test_passages_of_a_run_without_any_leave_the_question_alone(service: AnswerService) -> None:
+    answers = final(service, grounding=lambda _: Grounding("base", ()))
+    assert answers["with_sources"].text == answers["base"].text
+    assert answers["with_sources"].provenance.prompt_sha256 == answers["base"].provenance.prompt_sha256
 
 
-def test_int8_when_asked_for(desk: Desk) -> None:
-    answers = final(desk, settings=SHORT.model_copy(update={"precision": "int8"}))
+def test_int8_when_asked_for(service: AnswerService) -> None:
+    answers = final(service, settings=SHORT.model_copy(update={"precision": "int8"}))
     assert {answer.provenance.precision for answer in answers.values()} == {"int8"}
     assert all(answer.provenance.engine.endswith(", int8") for answer in answers.values())
-    assert final(desk)["base"].provenance.engine.endswith(", float32")
+    assert final(service)["base"].provenance.engine.endswith(", float32")
 
 
 def test_who_waits_is_told_for_what(lab: Settings, smoke: Run, tmp_path: Path) -> None:
     shutil.copytree(smoke.folder, tmp_path / "smoke")
-    desk, said = Desk(replace(lab, reports=tmp_path)), list[str]()
-    final(desk, progress=said.append)
+    service, said = AnswerService(replace(lab, reports=tmp_path)), list[str]()
+    final(service, progress=said.append)
     assert said == ["loading the adapter"]
     os.utime(tmp_path / "smoke" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
-    final(desk, progress=said.append)
+    final(service, progress=said.append)
     assert said == 2 * ["loading the adapter"]

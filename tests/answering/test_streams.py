@@ -18,7 +18,7 @@ from medqa_core.models import ctranslate
 from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import SIDES, ModelPair
+from medqa_core.models.variants import VARIANTS, ModelVariants
 from tests.answering.conftest import StreamsOf
 from tests.answering.ending import Ending
 
@@ -28,31 +28,31 @@ WARM = GenerationSettings(temperature=1.0, seed=1)
 
 
 @pytest.fixture(scope="module")
-def fast(pair: ModelPair, lab: Settings) -> ConvertedStreams:
-    folders = {side: str(converted(pair, side, lab, silent)) for side in SIDES}
-    return ConvertedStreams(folders, pair.tokenizer, "float32")
+def fast(variants: ModelVariants, lab: Settings) -> ConvertedStreams:
+    folders = {variant: str(converted(variants, variant, lab, silent)) for variant in VARIANTS}
+    return ConvertedStreams(folders, variants.tokenizer, "float32")
 
 
 @pytest.fixture(scope="module")
-def sharp(pair: ModelPair, streams_of: StreamsOf, lab: Settings) -> Models:
-    """Its fine-tuned side is sure of what it says, which the toy is not, and says something else to each question."""
+def sharp(variants: ModelVariants, streams_of: StreamsOf, lab: Settings) -> Models:
+    """Its fine-tuned model is sure of what it says, which the toy is not, and says something else to each question."""
     blown_up = load("toy", settings=lab).model
     with torch.no_grad():
         for parameter in blown_up.parameters():
             if parameter.dim() > 1:
                 parameter *= 4
-    found = replace(pair, adapted=blown_up, adapter_sha256="sharp")
+    found = replace(variants, adapted=blown_up, adapter_sha256="sharp")
     return Models(found, streams_of(found))
 
 
 @pytest.fixture(scope="module")
-def ids(pair: ModelPair) -> list[int]:
-    return encode_prompt(pair.tokenizer, "What are the symptoms of gout?", "chat")
+def ids(variants: ModelVariants) -> list[int]:
+    return encode_prompt(variants.tokenizer, "What are the symptoms of gout?", "chat")
 
 
 @pytest.fixture(scope="module")
-def others(pair: ModelPair) -> list[int]:
-    return encode_prompt(pair.tokenizer, "How is asthma treated in children, and for how long?", "chat")
+def others(variants: ModelVariants) -> list[int]:
+    return encode_prompt(variants.tokenizer, "How is asthma treated in children, and for how long?", "chat")
 
 
 def said(streams: Streams, prompts: Sequence[Prompt], settings: GenerationSettings = GREEDY) -> list[list[int | None]]:
@@ -70,7 +70,7 @@ def said(streams: Streams, prompts: Sequence[Prompt], settings: GenerationSettin
 
 
 class Watched:
-    """A side's generator, whose tokens are counted and pass through `between`."""
+    """A variant's generator, whose tokens are counted and pass through `between`."""
 
     def __init__(self, generator: Any, between: Callable[[], object]) -> None:
         self.tokens = 0
@@ -94,7 +94,7 @@ class Watched:
 def watch(
     streams: ConvertedStreams, monkeypatch: pytest.MonkeyPatch, between: Callable[[], object] = lambda: None
 ) -> list[Watched]:
-    watched = {side: Watched(generator, between) for side, generator in streams._generators.items()}
+    watched = {variant: Watched(generator, between) for variant, generator in streams._generators.items()}
     monkeypatch.setattr(streams, "_generators", watched)
     return list(watched.values())
 
@@ -109,7 +109,7 @@ def started(steps: Generator[Step | None, None, None]) -> Step:
 def test_closing_stops_the_models_at_once_and_frees_them(
     fast: ConvertedStreams, ids: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = [Prompt(side, ids, 400) for side in SIDES]
+    prompts = [Prompt(variant, ids, 400) for variant in VARIANTS]
     whole = said(fast, prompts)
     assert min(map(len, whole)) == 400
     pause = threading.Event()
@@ -125,9 +125,9 @@ def test_closing_stops_the_models_at_once_and_frees_them(
     assert said(fast, prompts) == whole
 
 
-def test_closing_stops_transformers_too(pair: ModelPair, ids: list[int]) -> None:
-    streams = PlainStreams(pair)
-    steps = streams.decode([Prompt(side, ids, 400) for side in SIDES], GREEDY)
+def test_closing_stops_transformers_too(variants: ModelVariants, ids: list[int]) -> None:
+    streams = PlainStreams(variants)
+    steps = streams.decode([Prompt(variant, ids, 400) for variant in VARIANTS], GREEDY)
     started(steps)
     steps.close()
     assert len(said(streams, [Prompt("base", ids, 3)])[0]) == 3
@@ -136,7 +136,7 @@ def test_closing_stops_transformers_too(pair: ModelPair, ids: list[int]) -> None
 def test_what_goes_wrong_in_a_models_thread_reaches_the_caller_and_frees_the_others(
     fast: ConvertedStreams, ids: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = [Prompt(side, ids, 40) for side in SIDES]
+    prompts = [Prompt(variant, ids, 40) for variant in VARIANTS]
     base, tuned = watch(fast, monkeypatch)
     base.changes = {"suppress_sequences": [["no such token"]]}  # found out in the thread
     with pytest.raises(ValueError, match="no such token is not in the vocabulary"):
@@ -182,7 +182,7 @@ def test_the_seed_holds_where_a_column_ends_at_once_and_its_neighbour_uses_the_s
 
 
 def test_a_seed_gives_the_same_tokens_again_and_another_one_others(models: Models, ids: list[int]) -> None:
-    prompts = [Prompt(side, ids, 12) for side in SIDES]
+    prompts = [Prompt(variant, ids, 12) for variant in VARIANTS]
     first = said(models.streams, prompts, WARM)
     said(models.streams, prompts, GREEDY)  # what is asked in between has no part in it
     assert said(models.streams, prompts, WARM) == first
@@ -195,9 +195,9 @@ def test_sampled_tokens_are_as_likely_as_the_model_says(sharp: Models, ids: list
     """Their log-probabilities add up to what is expected of the temperature, and to that of no other."""
     settings = GenerationSettings(temperature=temperature, seed=3)
     (answer,) = said(sharp.streams, [Prompt("fine_tuned", ids, 150)], settings)
-    tokens = [sharp.pair.tokenizer.eos_token_id if token is None else token for token in answer]
+    tokens = [sharp.variants.tokenizer.eos_token_id if token is None else token for token in answer]
     assert len(tokens) > 50
-    with torch.inference_mode(), sharp.pair.side("fine_tuned") as model:
+    with torch.inference_mode(), sharp.variants.using("fine_tuned") as model:
         logits = model(input_ids=torch.tensor([ids + tokens])).logits[0, len(ids) - 1 : -1].double()
 
     def deviation(assumed: float) -> float:
@@ -212,16 +212,16 @@ def test_sampled_tokens_are_as_likely_as_the_model_says(sharp: Models, ids: list
 
 
 def test_one_token(models: Models, ids: list[int]) -> None:
-    whole = said(models.streams, [Prompt(side, ids, 3) for side in SIDES])
-    assert said(models.streams, [Prompt(side, ids, 1) for side in SIDES]) == [tokens[:1] for tokens in whole]
+    whole = said(models.streams, [Prompt(variant, ids, 3) for variant in VARIANTS])
+    assert said(models.streams, [Prompt(variant, ids, 1) for variant in VARIANTS]) == [tokens[:1] for tokens in whole]
 
 
-def test_an_answer_of_nothing(models: Models, pair: ModelPair, ids: list[int], streams_of: StreamsOf) -> None:
+def test_an_answer_of_nothing(models: Models, variants: ModelVariants, ids: list[int], streams_of: StreamsOf) -> None:
     """The end token comes first, on one side or on both."""
-    first = said(models.streams, [Prompt(side, ids, 1) for side in SIDES])
+    first = said(models.streams, [Prompt(variant, ids, 1) for variant in VARIANTS])
     end = first[0][0]
     assert end is not None and end != first[1][0]
-    ending = streams_of(replace(pair, base=replace(pair.base, tokenizer=Ending(pair.tokenizer, end))))
+    ending = streams_of(replace(variants, base=replace(variants.base, tokenizer=Ending(variants.tokenizer, end))))
     assert said(ending, [Prompt("base", ids, 5), Prompt("fine_tuned", ids, 1)]) == [[None], first[1]]
     assert said(ending, [Prompt("base", ids, 5), Prompt("base", ids, 1)]) == [[None], [None]]
 
@@ -230,16 +230,18 @@ def test_no_columns(models: Models) -> None:
     assert list(models.streams.decode([], GREEDY)) == []
 
 
-def test_int8_is_named_and_differs(fast: ConvertedStreams, pair: ModelPair, ids: list[int], lab: Settings) -> None:
-    quick = streams_for(pair, lab, "int8")
+def test_int8_is_named_and_differs(
+    fast: ConvertedStreams, variants: ModelVariants, ids: list[int], lab: Settings
+) -> None:
+    quick = streams_for(variants, lab, "int8")
     assert (quick.precision, quick.name) == ("int8", fast.name.replace("float32", "int8"))
     assert len(said(quick, [Prompt("base", ids, 5)])[0]) == 5
 
 
 def test_int8_is_refused_where_ctranslate2_does_not_run(
-    pair: ModelPair, lab: Settings, monkeypatch: pytest.MonkeyPatch
+    variants: ModelVariants, lab: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
     with pytest.raises(InputError, match=r"^toy on cpu has no int8 mode: ask in float32\.$"):
-        streams_for(pair, lab, "int8")
-    assert isinstance(streams_for(pair, lab), PlainStreams)
+        streams_for(variants, lab, "int8")
+    assert isinstance(streams_for(variants, lab), PlainStreams)

@@ -33,9 +33,9 @@ def test_measure_judge_and_write_up(run: Run, cli: Cli) -> None:
     summary = said.json
     assert (summary["run"], summary["scoring"], summary["shots"], summary["n"]) == ("smoke", "letter", 0, 18)
     assert set(summary["by_subset"]) == set(SUBSETS)
-    for side in ("base", "fine_tuned"):
-        assert sum(summary["letters"][side].values()) == 18
-        assert summary["accuracy"][side] == (answers[f"{side}_choice"] == answers["target"]).mean()
+    for variant in ("base", "fine_tuned"):
+        assert sum(summary["letters"][variant].values()) == 18
+        assert summary["accuracy"][variant] == (answers[f"{variant}_choice"] == answers["target"]).mean()
     assert summary["always_one_letter"] == pytest.approx(1 / 3)
     evaluation = run.evaluation()
     assert evaluation is not None

@@ -130,14 +130,16 @@ def test_ask(cli: Cli) -> None:
     assert "not medical advice" in said.json["notice"]
     answers = said.json["answers"]
     assert list(answers) == ["base", "fine_tuned"]
-    for side, answer in answers.items():
+    for variant, answer in answers.items():
         made_by = answer["provenance"]
-        assert (made_by["side"], made_by["model"], made_by["seed"]) == (side, "toy", 3)
+        assert (made_by["variant"], made_by["model"], made_by["seed"]) == (variant, "toy", 3)
         assert (made_by["temperature"], made_by["max_new_tokens"]) == (0.8, 6)
         assert 0 <= answer["tokens"] <= 6
-        assert (made_by["adapter_sha256"] is None) == (side == "base")
+        assert (made_by["adapter_sha256"] is None) == (variant == "base")
     again = cli(*asked).json["answers"]
-    assert {side: again[side]["text"] for side in again} == {side: answers[side]["text"] for side in answers}
+    assert {variant: again[variant]["text"] for variant in again} == {
+        variant: answers[variant]["text"] for variant in answers
+    }
 
 
 @pytest.mark.usefixtures("smoke")

@@ -1,11 +1,11 @@
-"""`evaluate --grounded` on the command line."""
+"""`evaluate --with-sources` on the command line."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 from medqa_core.runs.artifacts.manifest import check_manifest
-from medqa_core.runs.artifacts.with_sources import GROUNDED
+from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from tests.cli.conftest import Said
 
 Cli = Callable[..., Said]
@@ -13,31 +13,31 @@ Cli = Callable[..., Said]
 
 def test_answers_are_added_to_the_evaluation_and_the_write_up_is_renewed(cli: Cli, folder: Path) -> None:
     before = (folder / "predictions.parquet").read_bytes()
-    said = cli("evaluate", "smoke", "--grounded")
+    said = cli("evaluate", "smoke", "--with-sources")
     assert (said.code, said.err) == (0, "")
     assert said.out.strip().splitlines()[-1].startswith("With passages to read, the ")
-    assert (folder / GROUNDED).exists()
+    assert (folder / WITH_SOURCES).exists()
     assert (folder / "predictions.parquet").read_bytes() == before  # the ordinary evaluation is not repeated
     assert check_manifest(folder) == []
-    assert set(json.loads((folder / "evaluation.json").read_text())["grounded"]["against_base"]) >= {"rougeL"}
+    assert set(json.loads((folder / "evaluation.json").read_text())["with_sources"]["against_base"]) >= {"rougeL"}
 
 
 def test_a_run_without_an_evaluation_is_evaluated_first(cli: Cli, folder: Path) -> None:
     for name in ("evaluation.json", "predictions.parquet"):
         (folder / name).unlink()
-    said = cli("evaluate", "smoke", "--grounded", "--json")
+    said = cli("evaluate", "smoke", "--with-sources", "--json")
     assert (said.code, said.err) == (0, "")
     found = json.loads(said.out)
-    assert found["metrics"]["loss"]["n"] == found["grounded"]["against_fine_tuned"]["rougeL"]["n"] == 12
+    assert found["metrics"]["loss"]["n"] == found["with_sources"]["against_fine_tuned"]["rougeL"]["n"] == 12
 
 
 def test_a_part_of_the_questions(cli: Cli, folder: Path) -> None:
-    said = cli("evaluate", "smoke", "--grounded", "--questions", "6", "--json")
+    said = cli("evaluate", "smoke", "--with-sources", "--questions", "6", "--json")
     assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out)["grounded"]["against_fine_tuned"]["rougeL"]["n"] == 6
+    assert json.loads(said.out)["with_sources"]["against_fine_tuned"]["rougeL"]["n"] == 6
     verified = cli("verify", "smoke")
     assert verified.code == 0, verified.out
-    for wrong in (["--questions", "6"], ["--grounded", "--questions", "0"]):
+    for wrong in (["--questions", "6"], ["--with-sources", "--questions", "0"]):
         refused = cli("evaluate", "smoke", *wrong)
         assert refused.code == 2 and "--questions" in refused.err
 
@@ -46,6 +46,6 @@ def test_weights_that_were_exchanged_are_refused_in_one_line(cli: Cli, folder: P
     raw = json.loads((folder / "evaluation.json").read_text())
     raw["protocol"]["base_sha256"] = "ab" * 32
     (folder / "evaluation.json").write_text(json.dumps(raw))
-    said = cli("evaluate", "smoke", "--grounded")
+    said = cli("evaluate", "smoke", "--with-sources")
     assert said.code == 2
     assert said.err == "error: smoke was evaluated with other weights than it has now: evaluate it again first.\n"

@@ -11,7 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from medqa_core.cluster.mirror import Mirror
 from medqa_core.foundation.errors import OutsideStore
 
-Pair = tuple[Mirror, Mirror, Path, Path]
+QAPair = tuple[Mirror, Mirror, Path, Path]
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -25,7 +25,7 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Any, s
 
 
 @pytest.fixture
-def sides(far: tuple[Any, str], tmp_path: Path) -> Pair:
+def sides(far: tuple[Any, str], tmp_path: Path) -> QAPair:
     """The writer's mirror, the reader's, and their folders."""
     writer, reader = tmp_path / "writer", tmp_path / "reader"
     writer.mkdir()
@@ -41,7 +41,7 @@ def content(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_what_is_written_here_is_read_there(sides: Pair) -> None:
+def test_what_is_written_here_is_read_there(sides: QAPair) -> None:
     ours, theirs, writer, reader = sides
     put(writer, "run.json", "{}")
     put(writer, "adapter/adapter_model.safetensors", "weights")
@@ -54,7 +54,7 @@ def test_what_is_written_here_is_read_there(sides: Pair) -> None:
     assert (ours.push(), theirs.pull()) == (0, 0)
 
 
-def test_checkpoints_that_were_removed_go_on_both_sides(sides: Pair, far: tuple[Any, str]) -> None:
+def test_checkpoints_that_were_removed_go_on_both_sides(sides: QAPair, far: tuple[Any, str]) -> None:
     ours, theirs, writer, reader = sides
     put(writer, "checkpoints/step-00000001/state.json", "1")
     put(writer, "checkpoints/step-00000002/state.json", "2")
@@ -73,7 +73,7 @@ def test_checkpoints_that_were_removed_go_on_both_sides(sides: Pair, far: tuple[
     assert not (reader / "checkpoints").exists() and not far[0].exists(f"{far[1]}/checkpoints")
 
 
-def test_what_is_being_written_stays_out(sides: Pair) -> None:
+def test_what_is_being_written_stays_out(sides: QAPair) -> None:
     ours, theirs, writer, reader = sides
     put(writer, ".run.json.1.tmp", "half")
     put(writer, "checkpoints/.step-00000001.1.tmp/state.json", "half")
@@ -132,7 +132,7 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
     assert not list(outside.iterdir()) and not (tmp_path / "evil").exists()
 
 
-def test_after_a_pull_only_what_changes_is_pushed(sides: Pair, far: tuple[Any, str], tmp_path: Path) -> None:
+def test_after_a_pull_only_what_changes_is_pushed(sides: QAPair, far: tuple[Any, str], tmp_path: Path) -> None:
     """A node that takes a run over has the run folder from the storage and need not send it back."""
     ours, theirs, writer, reader = sides
     put(writer, "run.json", "{}")

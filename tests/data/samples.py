@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 
 GOUT = """<?xml version="1.0" encoding="UTF-8"?>
 <Document id="0000001" source="Made" url="https://example.org/gout">
@@ -67,7 +67,7 @@ def as_zip(path: Path, documents: dict[str, str] = DOCUMENTS, inside: str = "Med
     return path
 
 
-def pair(number: int, **changes: Any) -> Pair:
+def pair(number: int, **changes: Any) -> QAPair:
     """A pair that shares nothing with one of another number."""
     values = {
         "id": f"p{number:04}",
@@ -78,4 +78,4 @@ def pair(number: int, **changes: Any) -> Pair:
         "answer": f"Thing {number} is thing {number}.",
         "source": "made",
     }
-    return Pair(**(values | changes))
+    return QAPair(**(values | changes))

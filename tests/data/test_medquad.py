@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.data import medquad
-from medqa_core.data.pairs import Pair, PairSet, normalise
+from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.split import grouped_split
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
@@ -23,7 +23,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> PairSet:
 
 def test_every_answered_pair_as_it_is(data: PairSet) -> None:
     assert data.pairs == (
-        Pair(
+        QAPair(
             id="Made:0000001-1",
             document="Made:0000001",
             topic="Gout",
@@ -33,9 +33,9 @@ def test_every_answered_pair_as_it_is(data: PairSet) -> None:
             source="Made",
             url="https://example.org/gout",
         ),
-        Pair("Made:0000001-3", "Made:0000001", "Gout", "unknown", "Who gets gout?", "Mostly men over forty.", "Made",
+        QAPair("Made:0000001-3", "Made:0000001", "Gout", "unknown", "Who gets gout?", "Mostly men over forty.", "Made",
              "https://example.org/gout"),
-        Pair(
+        QAPair(
             id="Made:0000001-1~2",  # the same question id in a second document
             document="Made:0000002",
             topic="Asthma",

@@ -1,6 +1,6 @@
 """When two texts count as the same."""
 
-from medqa_core.data.pairs import Pair, normalise, references_of, tidy, without_duplicates
+from medqa_core.data.pairs import QAPair, normalise, references_of, tidy, without_duplicates
 from tests.data.samples import pair
 
 
@@ -25,8 +25,8 @@ def test_a_duplicate_repeats_both_question_and_answer() -> None:
 
 
 def test_every_answer_to_the_same_question_is_a_reference_its_own_first() -> None:
-    def pair(id_: str, question: str, answer: str) -> Pair:
-        return Pair(id_, "doc", "gout", "information", question, answer, "source")
+    def pair(id_: str, question: str, answer: str) -> QAPair:
+        return QAPair(id_, "doc", "gout", "information", question, answer, "source")
 
     pairs = [
         pair("3", "What is gout?", "A kind of arthritis."),

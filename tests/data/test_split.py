@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medqa_core.data import starter
-from medqa_core.data.pairs import Pair, normalise
+from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.data.split import GIANT, Split, grouped_split
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT
@@ -23,7 +23,7 @@ quick = settings(max_examples=50, deadline=None)
 
 
 @st.composite
-def pair_sets(draw: st.DrawFn) -> list[Pair]:
+def pair_sets(draw: st.DrawFn) -> list[QAPair]:
     """A few pairs that share documents, topics, questions and answers in all ways; empty fields too."""
 
     def one_of(name: str) -> str:
@@ -43,11 +43,11 @@ def pair_sets(draw: st.DrawFn) -> list[Pair]:
     ]
 
 
-def parts_of(split: Split) -> tuple[tuple[Pair, ...], ...]:
+def parts_of(split: Split) -> tuple[tuple[QAPair, ...], ...]:
     return split.train, split.validation, split.test
 
 
-def keys(part: tuple[Pair, ...]) -> dict[str, set[str]]:
+def keys(part: tuple[QAPair, ...]) -> dict[str, set[str]]:
     return {
         "document": {p.document for p in part} - {""},
         "topic": {normalise(p.topic) for p in part} - {""},
@@ -58,7 +58,7 @@ def keys(part: tuple[Pair, ...]) -> dict[str, set[str]]:
 
 @quick
 @given(pair_sets(), SEEDS)
-def test_nothing_is_shared_and_nothing_is_lost(pairs: list[Pair], seed: int) -> None:
+def test_nothing_is_shared_and_nothing_is_lost(pairs: list[QAPair], seed: int) -> None:
     split = grouped_split(pairs, ALL, seed)
     for one, other in combinations(map(keys, parts_of(split)), 2):
         assert {name for name in one if one[name] & other[name]} == set()
@@ -69,7 +69,7 @@ def test_nothing_is_shared_and_nothing_is_lost(pairs: list[Pair], seed: int) -> 
 
 @quick
 @given(pair_sets(), SEEDS, st.randoms(use_true_random=False))
-def test_the_order_of_the_pairs_is_irrelevant(pairs: list[Pair], seed: int, random: object) -> None:
+def test_the_order_of_the_pairs_is_irrelevant(pairs: list[QAPair], seed: int, random: object) -> None:
     shuffled = list(pairs)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one, other = grouped_split(pairs, ALL, seed), grouped_split(shuffled, ALL, seed)
@@ -79,7 +79,7 @@ def test_the_order_of_the_pairs_is_irrelevant(pairs: list[Pair], seed: int, rand
 
 @quick
 @given(pair_sets(), SEEDS, st.tuples(*[st.integers(1, 12)] * 3))
-def test_sizes_are_exact_or_refused_by_name(pairs: list[Pair], seed: int, sizes: tuple[int, int, int]) -> None:
+def test_sizes_are_exact_or_refused_by_name(pairs: list[QAPair], seed: int, sizes: tuple[int, int, int]) -> None:
     try:
         split = grouped_split(pairs, sizes, seed)
     except InputError as error:
@@ -93,7 +93,7 @@ def test_sizes_are_exact_or_refused_by_name(pairs: list[Pair], seed: int, sizes:
 
 @quick
 @given(pair_sets(), SEEDS)
-def test_a_group_is_what_is_linked_in_any_number_of_steps(pairs: list[Pair], seed: int) -> None:
+def test_a_group_is_what_is_linked_in_any_number_of_steps(pairs: list[QAPair], seed: int) -> None:
     groups = grouped_split(pairs, ALL, seed).groups
     reached = {p.id: {p.id} for p in pairs}
     for one, other in combinations(pairs, 2):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medqa_core.data import sources, starter
 from medqa_core.data.groups import keys
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split, grouped_split, random_split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
@@ -21,7 +21,7 @@ SIZES = st.tuples(SIZE, SIZE, SIZE)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def parts_of(split: Split) -> tuple[tuple[Pair, ...], ...]:
+def parts_of(split: Split) -> tuple[tuple[QAPair, ...], ...]:
     return split.train, split.validation, split.test
 
 

@@ -161,7 +161,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, server: str) -> Non
 
 
 def _has_curve(run: str) -> bool:
-    return not RunStore(Settings.from_environment().reports).open(run).series().empty
+    return not RunStore(Settings.from_environment().reports).open(run).metrics_log().empty
 
 
 def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, server: str) -> None:

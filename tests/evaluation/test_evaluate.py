@@ -20,7 +20,7 @@ from medqa_core.foundation.errors import DataUnavailable, InputError, Unreadable
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_example
-from medqa_core.models.variants import SIDES, load_pair
+from medqa_core.models.variants import VARIANTS, load_variants
 from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.mmlu import RESULTS, write_answers
 from medqa_core.runs.artifacts.predictions import SCHEMA, read_predictions
@@ -48,7 +48,7 @@ def names(run: Run) -> set[str]:
 def mmlu_answers(run: Run, sha256: str) -> None:
     """Forty MMLU answers and the harness's results of them, as of weights with that sum."""
     choices = [n % 4 for n in range(40)]
-    letters = {f"{side}_logprob_{letter}": [-1.0] * 40 for side in SIDES for letter in "abcd"}
+    letters = {f"{variant}_logprob_{letter}": [-1.0] * 40 for variant in VARIANTS for letter in "abcd"}
     columns = {"subset": "anatomy", "question": range(40), "target": choices, "base_choice": 0}
     write_answers(run.folder, pd.DataFrame({**columns, "fine_tuned_choice": choices, **letters}))
     tuned = {
@@ -65,11 +65,11 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
     assert evaluation == Evaluation.model_validate(raw)
     assert evaluation is not None
     assert smoke.problems == []
-    assert raw["schema_version"] == 1
+    assert raw["schema_version"] == 2
     assert evaluation.primary_metric == "loss"
     assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1"}
     assert {metric.n for metric in evaluation.metrics.values()} == {12}
-    fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "smallest_detectable"}
+    fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "min_detectable_effect"}
     assert all(fields <= set(metric) for metric in raw["metrics"].values())
     assert evaluation.metrics["loss"].verdict == "better"
     assert "chat, for both models" in evaluation.protocol["prompt"]
@@ -121,21 +121,21 @@ def test_every_figure_can_be_recomputed_from_the_predictions(smoke: Run) -> None
 
 def test_every_row_can_be_recomputed_from_the_models(smoke: Run, lab: Settings) -> None:
     rows = read_predictions(smoke.folder)
-    pair, config = load_pair(smoke, lab), smoke.record.config
+    pair, config = load_variants(smoke, lab), smoke.record.config
     assert config is not None
     known = {pair.id: pair for pair in starter.load().pairs}
     questions = [known[id_] for id_ in rows["question_id"]]
     examples = [
         encode_example(pair.tokenizer, q.question, q.answer, "chat", config.max_tokens, end=False) for q in questions
     ]
-    for side in SIDES:
-        with pair.side(side) as model:
+    for variant in VARIANTS:
+        with pair.using(variant) as model:
             losses = answer_losses(model, examples)
-        assert [loss.mean for loss in losses] == pytest.approx(rows[f"{side}_loss"].tolist(), abs=1e-5)
+        assert [loss.mean for loss in losses] == pytest.approx(rows[f"{variant}_loss"].tolist(), abs=1e-5)
         assert [loss.tokens for loss in losses] == rows["reference_tokens"].tolist()
-        scores = answer_scores(rows[f"{side}_answer"], references_of(questions, starter.load().pairs))
+        scores = answer_scores(rows[f"{variant}_answer"], references_of(questions, starter.load().pairs))
         for name in NAMES:
-            assert [score[name] for score in scores] == rows[f"{side}_{name}"].tolist()
+            assert [score[name] for score in scores] == rows[f"{variant}_{name}"].tolist()
 
 
 def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from medqa_core.answering.generate import converted
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation import int8 as module
 from medqa_core.evaluation.evaluate import same_split
 from medqa_core.evaluation.int8 import measure_int8
@@ -20,7 +20,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.report.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import MANIFEST, write_manifest
@@ -56,21 +56,21 @@ def cost(copy: Run, lab: Settings, heard: list[tuple[str, int, int]]) -> Int8Cos
 
 
 @pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
+def variants(smoke: Run, lab: Settings) -> ModelVariants:
+    return load_variants(smoke, lab)
 
 
 @pytest.fixture(scope="module")
-def asked(smoke: Run, lab: Settings, cost: Int8Cost) -> list[Pair]:
+def asked(smoke: Run, lab: Settings, cost: Int8Cost) -> list[QAPair]:
     test = same_split(smoke, lab)[1].test
     assert cost.questions == ASKED < len(test)
     return random.Random(0).sample(test, ASKED)
 
 
-def test_it_is_kept_in_the_run_folder(copy: Run, cost: Int8Cost, pair: ModelPair) -> None:
+def test_it_is_kept_in_the_run_folder(copy: Run, cost: Int8Cost, variants: ModelVariants) -> None:
     assert read_int8(copy.folder) == cost
-    assert cost.base_sha256 == pair.base.sha256
-    assert cost.fine_tuned_sha256 == pair.adapter_sha256
+    assert cost.base_sha256 == variants.base.sha256
+    assert cost.fine_tuned_sha256 == variants.adapter_sha256
     assert cost.engine == f"CTranslate2 {ctranslate2.__version__}"
     assert not (copy.folder / MANIFEST).exists()  # it names the files as they were
 
@@ -79,37 +79,37 @@ def test_who_waits_is_told(cost: Int8Cost, heard: list[tuple[str, int, int]]) ->
     assert heard == [("int8 against float32", done, 2) for done in range(3)]
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_the_float32_figures_are_the_evaluations(cost: Int8Cost, smoke: Run, asked: list[Pair], side: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_float32_figures_are_the_evaluations(cost: Int8Cost, smoke: Run, asked: list[QAPair], variant: str) -> None:
     rows = smoke.predictions()
     assert rows is not None
     rows = rows.set_index("question_id").loc[[one.id for one in asked]]
-    found = getattr(cost, side)
-    loss = np.average(rows[f"{side}_loss"], weights=rows["reference_tokens"])
+    found = getattr(cost, variant)
+    loss = np.average(rows[f"{variant}_loss"], weights=rows["reference_tokens"])
     assert found.loss.float32 == pytest.approx(loss, rel=1e-3)
-    assert found.rougeL.float32 == pytest.approx(rows[f"{side}_rougeL"].mean(), abs=1e-9)
+    assert found.rougeL.float32 == pytest.approx(rows[f"{variant}_rougeL"].mean(), abs=1e-9)
 
 
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_the_int8_figures_come_out_again(
-    cost: Int8Cost, pair: ModelPair, lab: Settings, asked: list[Pair], smoke: Run, side: str
+    cost: Int8Cost, variants: ModelVariants, lab: Settings, asked: list[QAPair], smoke: Run, variant: str
 ) -> None:
     """One question at a time, and ROUGE by the library alone."""
-    folder = converted(pair, side, lab, silent)  # type: ignore[arg-type]
+    folder = converted(variants, variant, lab, silent)  # type: ignore[arg-type]
     config = smoke.record.config
     assert folder is not None and config is not None
     references: dict[str, set[str]] = {}
     for one in same_split(smoke, lab)[0]:
         references.setdefault(" ".join(one.question.split()).casefold(), set()).add(one.answer)
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
-    tokenizer = pair.tokenizer
+    tokenizer = variants.tokenizer
     answers: dict[str, list[list[int]]] = {}
     nats = dict.fromkeys(("float32", "int8"), 0.0)
     words = 0
     for precision in nats:
         generator = ctranslate2.Generator(str(folder), compute_type=precision)
         for one in asked:
-            prompt = encode_prompt(tokenizer, one.question, pair.prompt)
+            prompt = encode_prompt(tokenizer, one.question, variants.prompt)
             (found,) = generator.generate_batch(
                 [tokenizer.convert_ids_to_tokens(prompt)],
                 max_length=config.max_new_tokens,
@@ -123,7 +123,7 @@ def test_the_int8_figures_come_out_again(
             (scored,) = generator.score_batch([tokenizer.convert_ids_to_tokens(prompt + kept)])
             nats[precision] -= sum(scored.log_probs[-len(kept) :])
             words += len(kept)
-    figures = getattr(cost, side)
+    figures = getattr(cost, variant)
     same = np.mean([one == other for one, other in zip(answers["float32"], answers["int8"], strict=True)])
     assert figures.same == pytest.approx(same)
     for precision in nats:
@@ -137,12 +137,12 @@ def test_the_int8_figures_come_out_again(
 
 
 def test_the_difference_is_int8_minus_float32_and_int8_is_another_computation(cost: Int8Cost) -> None:
-    for side in (cost.base, cost.fine_tuned):
-        for change in (side.loss, side.rougeL):
+    for variant in (cost.base, cost.fine_tuned):
+        for change in (variant.loss, variant.rougeL):
             assert change.difference == change.int8 - change.float32
             assert change.ci is None or change.ci[0] <= change.difference <= change.ci[1]
-        assert side.loss.difference != 0
-        assert abs(side.loss.difference) < 0.05
+        assert variant.loss.difference != 0
+        assert abs(variant.loss.difference) < 0.05
 
 
 def test_the_sentence_is_of_these_figures(cost: Int8Cost) -> None:

@@ -70,7 +70,7 @@ def test_a_model_against_itself_is_neither_better_nor_worse(name: str) -> None:
     data = made(1)
     found = judge(name, Paired(data.base, data.base, data.weight, data.group))
     assert (found.verdict, found.difference, found.p, found.ci) == ("equivalent", 0, 1, (0, 0))
-    assert (found.margin, found.questions_to_settle) == (MARGINS[name], None)
+    assert (found.margin, found.required_n) == (MARGINS[name], None)
 
 
 @pytest.mark.usefixtures("fewer_resamples")
@@ -172,9 +172,9 @@ def test_the_permutation_test_counts_as_by_hand() -> None:
 
 def test_what_could_have_been_detected() -> None:
     small, large = judge("loss", made(1, groups=200)), judge("loss", made(1, groups=20))
-    assert small.smallest_detectable is not None
-    assert large.smallest_detectable is not None
-    assert 0 < small.smallest_detectable < large.smallest_detectable
+    assert small.min_detectable_effect is not None
+    assert large.min_detectable_effect is not None
+    assert 0 < small.min_detectable_effect < large.min_detectable_effect
 
 
 def test_holm_by_hand() -> None:
@@ -203,23 +203,23 @@ def test_a_difference_too_small_to_matter_is_not_sold_as_better() -> None:
 
 
 def test_the_margin_itself_is_no_longer_equivalent() -> None:
-    metric = Metric(difference=0.0, ci=(-0.005, 0.0099), p=0.5, n=100, smallest_detectable=0.02)
+    metric = Metric(difference=0.0, ci=(-0.005, 0.0099), p=0.5, n=100, min_detectable_effect=0.02)
     assert decided("rouge1", metric).verdict == "equivalent"
     assert decided("rouge1", metric.model_copy(update={"ci": (-0.005, 0.01)})).verdict == "cannot tell"
-    assert decided("unheard-of", metric).verdict == "cannot tell"
+    assert decided("noop-of", metric).verdict == "cannot tell"
 
 
 def test_how_many_questions_would_settle_it() -> None:
-    metric = Metric(difference=0.0, ci=(-0.02, 0.02), p=0.5, n=101, smallest_detectable=0.03)
-    assert decided("rouge1", metric).questions_to_settle == 910  # 101 × 3² = 909
-    assert decided("rouge1", metric, reason="Too few.").questions_to_settle is None
+    metric = Metric(difference=0.0, ci=(-0.02, 0.02), p=0.5, n=101, min_detectable_effect=0.03)
+    assert decided("rouge1", metric).required_n == 910  # 101 × 3² = 909
+    assert decided("rouge1", metric, reason="Too few.").required_n is None
     for smallest in (0.0, None, 1e200, 0.009):
-        changed = metric.model_copy(update={"smallest_detectable": smallest})
-        assert decided("rouge1", changed).questions_to_settle is None
-    clear = Metric(difference=0.1, ci=(0.05, 0.15), p=0.001, n=101, smallest_detectable=0.07)
-    assert decided("rouge1", clear).questions_to_settle is None
+        changed = metric.model_copy(update={"min_detectable_effect": smallest})
+        assert decided("rouge1", changed).required_n is None
+    clear = Metric(difference=0.1, ci=(0.05, 0.15), p=0.001, n=101, min_detectable_effect=0.07)
+    assert decided("rouge1", clear).required_n is None
     taken_back = with_p("rouge1", decided("rouge1", clear), 0.2)
-    assert (taken_back.verdict, taken_back.questions_to_settle) == ("cannot tell", 4950)
+    assert (taken_back.verdict, taken_back.required_n) == ("cannot tell", 4950)
 
 
 def test_judged_together_or_alone_is_the_same() -> None:
@@ -274,7 +274,7 @@ def test_models_that_always_agree_do_not_get_an_interval_of_nothing() -> None:
     found = judge_choices(choices(won=0, lost=0, both=30, neither=70))
     assert (found.difference, found.p, found.verdict) == (0, 1, "cannot tell")
     assert found.ci is not None and found.ci[0] < -0.03 and found.ci[1] > 0.03
-    assert found.smallest_detectable is not None and found.smallest_detectable > 0
+    assert found.min_detectable_effect is not None and found.min_detectable_effect > 0
     assert judge_choices(choices(won=0, lost=0, both=300, neither=700)).verdict == "equivalent"
 
 

@@ -84,18 +84,18 @@ def test_results_are_the_harness_s_and_agree_with_the_answers(measured: Run) -> 
     assert results is not None and results.base is not None and answers is not None
     assert measured.problems == []
     assert [score.subset for score in results.fine_tuned] == sorted(SUBSETS)
-    for side, scores in (("base", results.base), ("fine_tuned", results.fine_tuned)):
+    for variant, scores in (("base", results.base), ("fine_tuned", results.fine_tuned)):
         assert {score.n for score in scores} == {QUESTIONS}
-        assert results.pooled(scores) == pytest.approx(accuracy(answers, side))
+        assert results.pooled(scores) == pytest.approx(accuracy(answers, variant))
         for score in scores:
             of_subset = answers[answers["subset"] == score.subset]
-            assert score.accuracy == pytest.approx(accuracy(of_subset, side))
-        nats = answers[[f"{side}_logprob_{letter}" for letter in "abcd"]].to_numpy()
+            assert score.accuracy == pytest.approx(accuracy(of_subset, variant))
+        nats = answers[[f"{variant}_logprob_{letter}" for letter in "abcd"]].to_numpy()
         assert np.isfinite(nats).all() and (nats < 0).all()
-        assert answers[f"{side}_choice"].tolist() == nats.argmax(axis=1).tolist()
-        assert raw[side]["n-shot"] == {f"mmlu_{subset}": 0 for subset in SUBSETS}
-        assert raw[side]["config"]["apply_chat_template"] is False
-        assert raw[side]["lm_eval_version"] == "0.4.13"
+        assert answers[f"{variant}_choice"].tolist() == nats.argmax(axis=1).tolist()
+        assert raw[variant]["n-shot"] == {f"mmlu_{subset}": 0 for subset in SUBSETS}
+        assert raw[variant]["config"]["apply_chat_template"] is False
+        assert raw[variant]["lm_eval_version"] == "0.4.13"
     assert len(answers) == len(SUBSETS) * QUESTIONS
     assert answers["question"].tolist() == list(range(QUESTIONS)) * len(SUBSETS)
     assert answers["target"].tolist() == [0, 1, 2, 3] * len(SUBSETS)
@@ -127,7 +127,7 @@ def test_measuring_again_gives_the_same_bytes(measured: Run, bare: Run, settings
     assert stages[-1] == ("fine-tuned: MMLU", total, total)
 
 
-@pytest.mark.parametrize("torn", ["", '{"side": "fine_tuned", "requ', '{"side": "base", "request": 3}\n'])
+@pytest.mark.parametrize("torn", ["", '{"variant": "fine_tuned", "requ', '{"variant": "base", "request": 3}\n'])
 def test_an_interrupted_call_is_gone_on_with(
     measured: Run, bare: Run, settings: Settings, rows_read: list[int], torn: str
 ) -> None:

@@ -13,7 +13,7 @@ from medqa_core.evaluation.proof import base_problem, self_test
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -24,101 +24,105 @@ PROVEN = (
 
 
 @pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
+def variants(smoke: Run, lab: Settings) -> ModelVariants:
+    return load_variants(smoke, lab)
 
 
 @pytest.fixture
-def other(pair: ModelPair) -> ModelPair:
-    """A copy of the pair, to be changed."""
-    adapted = copy.deepcopy(pair.adapted)
-    return replace(pair, adapted=adapted, base=replace(pair.base, model=adapted.get_base_model()))
+def other(variants: ModelVariants) -> ModelVariants:
+    """A copy of the variants, to be changed."""
+    adapted = copy.deepcopy(variants.adapted)
+    return replace(variants, adapted=adapted, base=replace(variants.base, model=adapted.get_base_model()))
 
 
-def test_converted_streams_pass(pair: ModelPair, lab: Settings) -> None:
-    streams = streams_for(pair, lab)
+def test_converted_streams_pass(variants: ModelVariants, lab: Settings) -> None:
+    streams = streams_for(variants, lab)
     assert isinstance(streams, ConvertedStreams)
     said = f"{PROVEN} {streams.name}, which answers here, says the same first 12 tokens as they do."
-    assert self_test(Models(pair, streams), lab) == (True, said)
+    assert self_test(Models(variants, streams), lab) == (True, said)
 
 
-def test_plain_streams_pass(pair: ModelPair, lab: Settings) -> None:
-    streams = PlainStreams(pair)
+def test_plain_streams_pass(variants: ModelVariants, lab: Settings) -> None:
+    streams = PlainStreams(variants)
     said = f"{PROVEN} {streams.name}, which answers here, says the same first 12 tokens as they do."
-    assert self_test(Models(pair, streams), lab) == (True, said)
+    assert self_test(Models(variants, streams), lab) == (True, said)
 
 
-def test_the_pair_stays_as_it_is(pair: ModelPair, lab: Settings) -> None:
-    before = {name: tensor.clone() for name, tensor in pair.adapted.state_dict().items()}
-    self_test(Models(pair, PlainStreams(pair)), lab)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in pair.adapted.state_dict().items())
+def test_the_pair_stays_as_it_is(variants: ModelVariants, lab: Settings) -> None:
+    before = {name: tensor.clone() for name, tensor in variants.adapted.state_dict().items()}
+    self_test(Models(variants, PlainStreams(variants)), lab)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in variants.adapted.state_dict().items())
 
 
-def test_int8_says_that_its_tokens_may_differ(pair: ModelPair, lab: Settings) -> None:
+def test_int8_says_that_its_tokens_may_differ(variants: ModelVariants, lab: Settings) -> None:
     said = f"{PROVEN} What answers now is their int8 copy, whose tokens may differ."
-    assert self_test(Models(pair, streams_for(pair, lab, "int8")), lab) == (True, said)
+    assert self_test(Models(variants, streams_for(variants, lab, "int8")), lab) == (True, said)
 
 
-def test_a_base_whose_weights_were_touched_fails(other: ModelPair, lab: Settings) -> None:
+def test_a_base_whose_weights_were_touched_fails(other: ModelVariants, lab: Settings) -> None:
     with torch.no_grad():
         next(p for n, p in other.adapted.named_parameters() if "lora_" not in n).view(-1)[7] += 1e-4
     passed, said = self_test(Models(other, PlainStreams(other)), lab)
     assert not passed
-    assert said == ("Failed: the base side does not compute what the base alone does (What are the symptoms of gout?).")
+    assert said == (
+        "Failed: the base variant does not compute what the base alone does (What are the symptoms of gout?)."
+    )
 
 
-def test_a_base_that_keeps_the_adapter_on_fails(pair: ModelPair, lab: Settings) -> None:
+def test_a_base_that_keeps_the_adapter_on_fails(variants: ModelVariants, lab: Settings) -> None:
     """As with a `disable_adapter` that does nothing: both columns are then the fine-tuned model's."""
-    tuned = replace(pair, base=replace(pair.base, model=pair.adapted), adapted=copy.deepcopy(pair.adapted))
+    tuned = replace(
+        variants, base=replace(variants.base, model=variants.adapted), adapted=copy.deepcopy(variants.adapted)
+    )
     tuned.adapted.disable_adapter = lambda: torch.no_grad()
-    assert base_problem(pair, lab) is None
-    assert "the base side does not compute" in str(base_problem(tuned, lab))
+    assert base_problem(variants, lab) is None
+    assert "the base variant does not compute" in str(base_problem(tuned, lab))
 
 
-def test_an_adapter_that_changes_nothing_fails(other: ModelPair, lab: Settings) -> None:
+def test_an_adapter_that_changes_nothing_fails(other: ModelVariants, lab: Settings) -> None:
     with torch.no_grad():
         for name, parameter in other.adapted.named_parameters():
             if "lora_B" in name:
                 parameter.zero_()
     assert self_test(Models(other, PlainStreams(other)), lab) == (
-        False, "Failed: the fine-tuned side computes exactly what the base does: its weights change nothing.",
+        False, "Failed: the fine-tuned variant computes exactly what the base does: its weights change nothing.",
     )  # fmt: skip
 
 
-def test_streams_with_exchanged_sides_fail(pair: ModelPair, lab: Settings) -> None:
-    base, tuned = (str(converted(pair, side, lab, silent)) for side in SIDES)
-    exchanged = ConvertedStreams({"base": tuned, "fine_tuned": base}, pair.tokenizer, "float32")
-    assert self_test(Models(pair, exchanged), lab) == (
+def test_streams_with_exchanged_sides_fail(variants: ModelVariants, lab: Settings) -> None:
+    base, tuned = (str(converted(variants, variant, lab, silent)) for variant in VARIANTS)
+    exchanged = ConvertedStreams({"base": tuned, "fine_tuned": base}, variants.tokenizer, "float32")
+    assert self_test(Models(variants, exchanged), lab) == (
         False,
         f"Failed: {exchanged.name} does not say what the base weights do (What are the symptoms of gout?).",
     )
 
 
-def test_streams_of_one_side_twice_fail(pair: ModelPair, lab: Settings) -> None:
-    base = str(converted(pair, "base", lab, silent))
-    twice = ConvertedStreams({"base": base, "fine_tuned": base}, pair.tokenizer, "float32")
-    passed, said = self_test(Models(pair, twice), lab)
+def test_streams_of_one_side_twice_fail(variants: ModelVariants, lab: Settings) -> None:
+    base = str(converted(variants, "base", lab, silent))
+    twice = ConvertedStreams({"base": base, "fine_tuned": base}, variants.tokenizer, "float32")
+    passed, said = self_test(Models(variants, twice), lab)
     assert not passed
     assert "does not say what the fine_tuned weights do" in said
 
 
-def test_plain_streams_of_another_pair_fail(pair: ModelPair, other: ModelPair, lab: Settings) -> None:
-    """Models of yesterday's adapter behind today's pair."""
+def test_plain_streams_of_another_pair_fail(variants: ModelVariants, other: ModelVariants, lab: Settings) -> None:
+    """Models of yesterday's adapter behind today's variants."""
     with torch.no_grad():
         for name, parameter in other.adapted.named_parameters():
             if "lora_B" in name:
                 parameter.neg_()
-    passed, said = self_test(Models(pair, PlainStreams(other)), lab)
+    passed, said = self_test(Models(variants, PlainStreams(other)), lab)
     assert not passed
     assert "does not say what the fine_tuned weights do" in said
 
 
-def test_where_both_say_the_same_it_says_that_nothing_is_told_apart(pair: ModelPair, lab: Settings) -> None:
+def test_where_both_say_the_same_it_says_that_nothing_is_told_apart(variants: ModelVariants, lab: Settings) -> None:
     """An adapter too weak to change a token changes the logits all the same."""
     model = load("toy", settings=lab).model
     with torch.no_grad():
         model.model.norm.weight.mul_(1.001)  # scales every logit, and so leaves their order
-    whole = replace(pair, base=replace(load("toy", settings=lab), tokenizer=pair.tokenizer), adapted=model)
+    whole = replace(variants, base=replace(load("toy", settings=lab), tokenizer=variants.tokenizer), adapted=model)
     passed, said = self_test(Models(whole, PlainStreams(whole)), lab)
     assert passed
     assert said.endswith("; these are the same in both columns, so that they cannot tell one from the other.")

@@ -36,16 +36,16 @@ def rows(count: int = 80, gain: float = 0.0, kinds: int = 2, seed: int = 0) -> p
 def test_each_metric_by_its_definition() -> None:
     table = rows(gain=0.3)
     metrics = judged(table, "loss").metrics
-    for side in ("base", "fine_tuned"):
-        nats = (table[f"{side}_loss"] * table["reference_tokens"]).sum()
+    for variant in ("base", "fine_tuned"):
+        nats = (table[f"{variant}_loss"] * table["reference_tokens"]).sum()
         loss = nats / table["reference_tokens"].sum()
         expected = {
             "loss": loss,
             "perplexity": math.exp(loss),
             "bits_per_byte": nats / math.log(2) / table["reference_bytes"].sum(),
-            **{name: table[f"{side}_{name}"].mean() for name in SCORES},
+            **{name: table[f"{variant}_{name}"].mean() for name in SCORES},
         }
-        assert {name: getattr(metric, side) for name, metric in metrics.items()} == pytest.approx(expected)
+        assert {name: getattr(metric, variant) for name, metric in metrics.items()} == pytest.approx(expected)
 
 
 def test_perplexity_is_the_loss_on_another_scale() -> None:

@@ -1,4 +1,4 @@
-"""Grounded answers in the evaluation: rows that can be recomputed, verdicts against both models, refusals."""
+"""Answers with sources in the evaluation: rows that can be recomputed, verdicts against both models, refusals."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -8,22 +8,22 @@ import pandas as pd
 import pytest
 
 from medqa_core.answering import generate
-from medqa_core.answering.grounding import GROUNDED_SIDE, PASSAGES
+from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data import starter
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores
 from medqa_core.evaluation.verify import verify
-from medqa_core.evaluation.with_sources import PARTIAL, STAGE, evaluate_grounded
-from medqa_core.evaluation.with_sources_rows import judge_grounded
+from medqa_core.evaluation.with_sources import PARTIAL, STAGE, evaluate_with_sources
+from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.manifest import write_manifest
-from medqa_core.runs.artifacts.with_sources import GROUNDED, SCHEMA, read_grounded, write_grounded
+from medqa_core.runs.artifacts.with_sources import SCHEMA, WITH_SOURCES, read_with_sources, write_with_sources
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, Grounded, holm
+from medqa_core.runs.schema.evaluation import Evaluation, WithSources, holm
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -57,23 +57,23 @@ def run(smoke: Run, tmp_path: Path) -> Run:
     return RunStore(tmp_path / "reports").open("smoke")
 
 
-def part(run: Run) -> Grounded:
+def part(run: Run) -> WithSources:
     evaluation = run.evaluation()
-    assert evaluation is not None and evaluation.grounded is not None
-    return evaluation.grounded
+    assert evaluation is not None and evaluation.with_sources is not None
+    return evaluation.with_sources
 
 
 def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: Settings, shelf: Shelf) -> None:
     write_manifest(run.folder)
     before = smoke.evaluation()
-    assert before is not None and before.grounded is None
-    evaluation = evaluate_grounded(run, lab, retriever=shelf)
+    assert before is not None and before.with_sources is None
+    evaluation = evaluate_with_sources(run, lab, retriever=shelf)
     assert run.evaluation() == evaluation
-    assert evaluation.model_copy(update={"grounded": None}) == before  # nothing else has changed
+    assert evaluation.model_copy(update={"with_sources": None}) == before  # nothing else has changed
     assert not (run.folder / "manifest.json").exists()
     assert not (run.folder / PARTIAL).exists()
 
-    rows, asked = read_grounded(run.folder), run.predictions()
+    rows, asked = read_with_sources(run.folder), run.predictions()
     assert asked is not None
     assert rows.columns.tolist() == SCHEMA.names
     assert rows["question_id"].tolist() == asked["question_id"].tolist()
@@ -88,11 +88,11 @@ def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: S
     assert rows[["copied_share", "repetition"]].stack().between(0, 1).all()
 
     found = part(run)
-    assert found.weights == GROUNDED_SIDE
+    assert found.weights == WITH_SOURCES_VARIANT
     assert set(found.against_base) == set(found.against_fine_tuned) == {"rouge1", "rouge2", "rougeL", "token_f1"}
-    for side in ("base", "fine_tuned"):
-        metric = getattr(found, f"against_{side}")["rougeL"]
-        assert metric.base == pytest.approx(asked[f"{side}_rougeL"].mean())
+    for variant in ("base", "fine_tuned"):
+        metric = getattr(found, f"against_{variant}")["rougeL"]
+        assert metric.base == pytest.approx(asked[f"{variant}_rougeL"].mean())
         assert metric.fine_tuned == pytest.approx(rows["rougeL"].mean())
         assert metric.n == len(rows) == 12
     assert found.protocol["fine_tuned_sha256"] == evaluation.protocol["fine_tuned_sha256"]
@@ -108,28 +108,28 @@ def test_the_passages_are_read(run: Run, lab: Settings, shelf: Shelf, monkeypatc
             seen.extend(shelf_tokens.decode(ids) for ids in prompts)
             return [{number: ids[:3] for number, ids in enumerate(prompts)}]
 
-    from medqa_core.models.variants import load_pair
+    from medqa_core.models.variants import load_variants
 
-    shelf_tokens = load_pair(run, lab).tokenizer
-    monkeypatch.setattr("medqa_core.evaluation.with_sources.engine_for", lambda pair, side, *_: Echo())
-    evaluate_grounded(run, lab, retriever=shelf)
+    shelf_tokens = load_variants(run, lab).tokenizer
+    monkeypatch.setattr("medqa_core.evaluation.with_sources.engine_for", lambda pair, variant, *_: Echo())
+    evaluate_with_sources(run, lab, retriever=shelf)
     assert len(seen) == 12
     assert all("Rest helps." in text and "See a doctor." in text and "Sleep well." not in text for text in seen)
 
 
 def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Settings, shelf: Shelf) -> None:
-    evaluate_grounded(run, lab, questions=7, retriever=shelf)
-    first, found = read_grounded(run.folder), part(run)
-    evaluate_grounded(run, lab, questions=7, retriever=shelf)
-    assert read_grounded(run.folder)["question_id"].tolist() == first["question_id"].tolist()
+    evaluate_with_sources(run, lab, questions=7, retriever=shelf)
+    first, found = read_with_sources(run.folder), part(run)
+    evaluate_with_sources(run, lab, questions=7, retriever=shelf)
+    assert read_with_sources(run.folder)["question_id"].tolist() == first["question_id"].tolist()
     assert found.protocol["passages"].endswith("; 7 of the 12 test questions, drawn by lot")
     assert {metric.n for metric in found.against_base.values()} == {7}
     rows = run.predictions()
     assert rows is not None
     theirs = rows.set_index("question_id").loc[first["question_id"]]
     assert found.against_base["rougeL"].base == pytest.approx(theirs["base_rougeL"].mean())
-    evaluate_grounded(run, lab, questions=99, retriever=shelf)
-    assert len(read_grounded(run.folder)) == 12
+    evaluate_with_sources(run, lab, questions=99, retriever=shelf)
+    assert len(read_with_sources(run.folder)) == 12
     assert "drawn by lot" not in part(run).protocol["passages"]
 
 
@@ -143,12 +143,12 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate_grounded(run, lab, stop, retriever=shelf)
-    assert (run.folder / PARTIAL).exists() and not (run.folder / GROUNDED).exists()
+        evaluate_with_sources(run, lab, stop, retriever=shelf)
+    assert (run.folder / PARTIAL).exists() and not (run.folder / WITH_SOURCES).exists()
     begun: dict[str, int] = {}
-    evaluate_grounded(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=shelf)
+    evaluate_with_sources(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=shelf)
     assert begun[STAGE] == 5
-    assert not (run.folder / PARTIAL).exists() and len(read_grounded(run.folder)) == 12
+    assert not (run.folder / PARTIAL).exists() and len(read_with_sources(run.folder)) == 12
 
 
 def test_other_passages_start_anew(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,20 +159,20 @@ def test_other_passages_start_anew(run: Run, lab: Settings, shelf: Shelf, monkey
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate_grounded(run, lab, stop, retriever=shelf)
+        evaluate_with_sources(run, lab, stop, retriever=shelf)
     begun: dict[str, int] = {}
     nothing = Shelf([])
-    evaluate_grounded(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=nothing)
+    evaluate_with_sources(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=nothing)
     assert begun[STAGE] == 0
-    assert [list(ids) for ids in read_grounded(run.folder)["passages"]] == [[]] * 12
+    assert [list(ids) for ids in read_with_sources(run.folder)["passages"]] == [[]] * 12
 
 
 def test_without_passages_the_answers_are_those_of_the_same_weights(run: Run, lab: Settings) -> None:
-    evaluate_grounded(run, lab, retriever=Shelf([]))
+    evaluate_with_sources(run, lab, retriever=Shelf([]))
     asked = run.predictions()
     assert asked is not None
-    assert read_grounded(run.folder)["answer"].tolist() == asked[f"{GROUNDED_SIDE}_answer"].tolist()
-    same = getattr(part(run), f"against_{GROUNDED_SIDE}")["rougeL"]
+    assert read_with_sources(run.folder)["answer"].tolist() == asked[f"{WITH_SOURCES_VARIANT}_answer"].tolist()
+    same = getattr(part(run), f"against_{WITH_SOURCES_VARIANT}")["rougeL"]
     assert (same.difference, same.verdict) == (0, "equivalent")
 
 
@@ -185,30 +185,32 @@ def edited(run: Run, change: Callable[[dict], object]) -> None:
 def test_what_was_not_evaluated_or_of_other_weights_is_refused(run: Run, lab: Settings, shelf: Shelf) -> None:
     edited(run, lambda raw: raw["protocol"].update(fine_tuned_sha256="ab" * 32))
     with pytest.raises(InputError, match="evaluated with other weights than it has now"):
-        evaluate_grounded(run, lab, retriever=shelf)
+        evaluate_with_sources(run, lab, retriever=shelf)
     (run.folder / "evaluation.json").unlink()
     with pytest.raises(InputError, match="smoke has not been evaluated"):
-        evaluate_grounded(run, lab, retriever=shelf)
-    assert not (run.folder / GROUNDED).exists() and shelf.asked == []
+        evaluate_with_sources(run, lab, retriever=shelf)
+    assert not (run.folder / WITH_SOURCES).exists() and shelf.asked == []
 
 
 def test_int8_answers_are_compared_with_int8_answers(run: Run, lab: Settings, shelf: Shelf) -> None:
     edited(run, lambda raw: raw["protocol"].update(decoding=raw["protocol"]["decoding"].replace("float32", "int8")))
-    evaluate_grounded(run, lab, retriever=shelf)
+    evaluate_with_sources(run, lab, retriever=shelf)
     assert part(run).protocol["decoding"].endswith("int8")
 
 
 def test_judging_again_and_evaluating_again_keep_it(run: Run, lab: Settings, shelf: Shelf) -> None:
-    first = evaluate_grounded(run, lab, retriever=shelf).grounded
-    assert judge_again(run).grounded == first
-    assert evaluate(run, lab).grounded == first
-    assert evaluate(run, lab, precision="int8").grounded is None  # other answers, which these were not compared with
+    first = evaluate_with_sources(run, lab, retriever=shelf).with_sources
+    assert judge_again(run).with_sources == first
+    assert evaluate(run, lab).with_sources == first
+    assert (
+        evaluate(run, lab, precision="int8").with_sources is None
+    )  # other answers, which these were not compared with
 
 
 def test_without_its_rows_the_part_stays_as_it_was(run: Run, lab: Settings, shelf: Shelf) -> None:
-    first = evaluate_grounded(run, lab, retriever=shelf).grounded
-    (run.folder / GROUNDED).unlink()
-    assert judge_again(run).grounded == first
+    first = evaluate_with_sources(run, lab, retriever=shelf).with_sources
+    (run.folder / WITH_SOURCES).unlink()
+    assert judge_again(run).with_sources == first
 
 
 def checks(run: Run, lab: Settings) -> dict[str, tuple[bool | None, str]]:
@@ -217,38 +219,43 @@ def checks(run: Run, lab: Settings) -> dict[str, tuple[bool | None, str]]:
 
 def test_verify_recomputes_figures_and_scores(run: Run, lab: Settings, shelf: Shelf) -> None:
     plain = checks(run, lab)
-    evaluate_grounded(run, lab, retriever=shelf)
+    evaluate_with_sources(run, lab, retriever=shelf)
     found = checks(run, lab)
     for name in ("evaluation.json", "answer scores"):
         assert found[name][0] is True
         assert int(found[name][1].split()[0]) > int(plain[name][1].split()[0])
-    edited(run, lambda raw: raw["grounded"]["against_base"]["rougeL"].update(fine_tuned=0.9))
-    assert checks(run, lab)["evaluation.json"][1].startswith("grounded.against_base.rougeL.fine_tuned: stated 0.9, ")
-    write_grounded(run.folder, read_grounded(run.folder).assign(answer="Rest helps."))
+    edited(run, lambda raw: raw["with_sources"]["against_base"]["rougeL"].update(fine_tuned=0.9))
+    assert checks(run, lab)["evaluation.json"][1].startswith(
+        "with_sources.against_base.rougeL.fine_tuned: stated 0.9, "
+    )
+    write_with_sources(run.folder, read_with_sources(run.folder).assign(answer="Rest helps."))
     passed, detail = checks(run, lab)["answer scores"]
-    assert passed is False and detail.startswith("grounded answer to ")
-    (run.folder / GROUNDED).unlink()
-    assert checks(run, lab)["evaluation.json"] == (False, "grounded.parquet is missing: figures were computed from it.")
+    assert passed is False and detail.startswith("answer with sources to ")
+    (run.folder / WITH_SOURCES).unlink()
+    assert checks(run, lab)["evaluation.json"] == (
+        False,
+        "with_sources.parquet is missing: figures were computed from it.",
+    )
 
 
 def frames(n: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
     ids, groups = [f"q{i}" for i in range(n)], [f"g{i // 2}" for i in range(n)]
     rows = pd.DataFrame({"question_id": ids, "group_id": groups})
-    grounded = rows.copy()
+    with_sources = rows.copy()
     for name in NAMES:
         rows[f"base_{name}"] = [0.1 + 0.001 * (i % 7) for i in range(n)]
         rows[f"fine_tuned_{name}"] = [0.3 + 0.001 * (i % 5) for i in range(n)]
-        grounded[name] = [0.2 + 0.001 * (i % 3) for i in range(n)]
-    return rows, grounded
+        with_sources[name] = [0.2 + 0.001 * (i % 3) for i in range(n)]
+    return rows, with_sources
 
 
 def test_verdicts_point_the_right_way_and_are_corrected_together() -> None:
-    rows, grounded = frames()
-    found = judge_grounded(rows, grounded.sample(frac=1, random_state=0))
+    rows, with_sources = frames()
+    found = judge_with_sources(rows, with_sources.sample(frac=1, random_state=0))
     assert {metric.verdict for metric in found["base"].values()} == {"better"}
     assert {metric.verdict for metric in found["fine_tuned"].values()} == {"worse"}
     data = Paired.of(
-        rows["base_rougeL"].tolist(), grounded["rougeL"].tolist(), [1.0] * len(rows), rows["group_id"].tolist()
+        rows["base_rougeL"].tolist(), with_sources["rougeL"].tolist(), [1.0] * len(rows), rows["group_id"].tolist()
     )
     alone = judge("rougeL", data)
     assert alone.p is not None
@@ -257,12 +264,12 @@ def test_verdicts_point_the_right_way_and_are_corrected_together() -> None:
 
 
 def test_a_score_that_was_not_measured_is_not_compared() -> None:
-    rows, grounded = frames()
-    found = judge_grounded(rows.drop(columns="base_token_f1").assign(base_token_f1=None), grounded)
+    rows, with_sources = frames()
+    found = judge_with_sources(rows.drop(columns="base_token_f1").assign(base_token_f1=None), with_sources)
     assert "token_f1" not in found["base"] and "token_f1" in found["fine_tuned"]
 
 
 def test_older_evaluations_have_no_such_part(smoke: Run) -> None:
     raw = read_json(smoke.folder / "evaluation.json")
-    raw.pop("grounded")
-    assert Evaluation.model_validate(raw).grounded is None
+    raw.pop("with_sources")
+    assert Evaluation.model_validate(raw).with_sources is None

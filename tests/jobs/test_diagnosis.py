@@ -88,8 +88,8 @@ def test_what_would_end_the_same_way_is_started_anew_with_other_settings(make: M
 def test_less_memory_without_another_result(make: Make) -> None:
     found = diagnose(make("a", "failed", error="Out of memory.", cause="memory"))
     assert found is not None and found.fresh is not None and found.resume is not None
-    assert found.fresh.pass_tokens == diagnosis.DEFAULT_PASS // 2
-    assert found.fresh.model_copy(update={"pass_tokens": None}) == from_preset("smoke")
+    assert found.fresh.max_tokens_per_forward == diagnosis.DEFAULT_PASS // 2
+    assert found.fresh.model_copy(update={"max_tokens_per_forward": None}) == from_preset("smoke")
 
 
 def test_the_newest_checkpoint_is_named(make: Make) -> None:

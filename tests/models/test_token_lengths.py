@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from medqa_core.data import starter
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models import embedded, toy
 from medqa_core.models.prompt import encode_example, kind_for
-from medqa_core.models.silence import quiet
+from medqa_core.models.silence import silenced
 from medqa_core.models.token_lengths import nearest_tokenizer, token_lengths, tokenizer_folder
 
 
-def pair(question: str, answer: str) -> Pair:
-    return Pair("i", "d", "t", "k", question, answer, "s")
+def pair(question: str, answer: str) -> QAPair:
+    return QAPair("i", "d", "t", "k", question, answer, "s")
 
 
 PAIRS = (
@@ -30,10 +30,10 @@ PAIRS = (
 )
 
 
-def same_as_training(folder: Path, pairs: tuple[Pair, ...]) -> None:
+def same_as_training(folder: Path, pairs: tuple[QAPair, ...]) -> None:
     from transformers import AutoTokenizer
 
-    with quiet():
+    with silenced():
         tokenizer = AutoTokenizer.from_pretrained(folder)
     found = token_lengths(pairs, folder)
     kind = kind_for(tokenizer)

@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import ModelError, ModelUnavailable
 from medqa_core.foundation.files import sha256, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.variants import SIDES, ModelPair, load_pair
+from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 
@@ -28,49 +28,49 @@ def copy(smoke: Run, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def pair(smoke: Run, lab: Settings) -> ModelPair:
-    return load_pair(smoke, lab)
+def variants(smoke: Run, lab: Settings) -> ModelVariants:
+    return load_variants(smoke, lab)
 
 
 def edit(path: Path, **changes: object) -> None:
     write_json(path, json.loads(path.read_text()) | changes)
 
 
-def logits(pair: ModelPair, side: str) -> torch.Tensor:
-    with torch.inference_mode(), pair.side(side) as model:  # type: ignore[arg-type]
+def logits(variants: ModelVariants, variant: str) -> torch.Tensor:
+    with torch.inference_mode(), variants.using(variant) as model:  # type: ignore[arg-type]
         return model(input_ids=IDS).logits
 
 
-def test_one_set_of_base_weights(pair: ModelPair, smoke: Run) -> None:
-    assert pair.shares_weights
-    assert pair.prompt == "chat"
-    assert pair.adapter_sha256 == sha256(smoke.folder / "adapter" / "adapter_model.safetensors")
-    assert pair.base.sha256 == smoke.record.base_model.sha256  # type: ignore[union-attr]
+def test_one_set_of_base_weights(variants: ModelVariants, smoke: Run) -> None:
+    assert variants.shares_weights
+    assert variants.prompt == "chat"
+    assert variants.adapter_sha256 == sha256(smoke.folder / "adapter" / "adapter_model.safetensors")
+    assert variants.base.sha256 == smoke.record.base_model.sha256  # type: ignore[union-attr]
 
 
-def test_the_base_side_computes_what_a_fresh_base_computes_bit_for_bit(pair: ModelPair, lab: Settings) -> None:
+def test_the_base_side_computes_what_a_fresh_base_computes_bit_for_bit(variants: ModelVariants, lab: Settings) -> None:
     with torch.inference_mode():
         expected = load("toy", settings=lab).model(input_ids=IDS).logits
-    tuned = logits(pair, "fine_tuned")
-    assert torch.equal(logits(pair, "base"), expected)
+    tuned = logits(variants, "fine_tuned")
+    assert torch.equal(logits(variants, "base"), expected)
     assert not torch.equal(tuned, expected)
-    assert torch.equal(logits(pair, "fine_tuned"), tuned)  # the adapter is on again
+    assert torch.equal(logits(variants, "fine_tuned"), tuned)  # the adapter is on again
 
 
-def test_the_adapter_is_on_again_after_an_error(pair: ModelPair) -> None:
-    tuned = logits(pair, "fine_tuned")
-    with pytest.raises(ZeroDivisionError), pair.side("base"):
+def test_the_adapter_is_on_again_after_an_error(variants: ModelVariants) -> None:
+    tuned = logits(variants, "fine_tuned")
+    with pytest.raises(ZeroDivisionError), variants.using("base"):
         raise ZeroDivisionError
-    assert torch.equal(logits(pair, "fine_tuned"), tuned)
+    assert torch.equal(logits(variants, "fine_tuned"), tuned)
 
 
-def test_training_left_the_base_weights_alone(pair: ModelPair, smoke: Run, lab: Settings) -> None:
+def test_training_left_the_base_weights_alone(variants: ModelVariants, smoke: Run, lab: Settings) -> None:
     assert smoke.record.base_model is not None
     assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == smoke.record.base_model.sha256
     fresh = dict(load("toy", settings=lab).model.named_parameters())
     ours = {
         name.replace(".base_layer", ""): value
-        for name, value in pair.adapted.get_base_model().named_parameters()
+        for name, value in variants.adapted.get_base_model().named_parameters()
         if "lora_" not in name
     }
     assert ours.keys() == fresh.keys()
@@ -80,19 +80,19 @@ def test_training_left_the_base_weights_alone(pair: ModelPair, smoke: Run, lab: 
 def test_a_run_without_a_model(copy: Run, lab: Settings) -> None:
     shutil.rmtree(copy.folder / "adapter")
     with pytest.raises(ModelUnavailable, match="smoke holds no model: it can be read but not asked"):
-        load_pair(copy, lab)
+        load_variants(copy, lab)
 
 
 def test_another_base_is_refused(copy: Run, lab: Settings) -> None:
     edit(copy.folder / "run.json", base_model={"id": "toy", "sha256": "ab" * 32})
     other = RunStore(copy.folder.parent).open("smoke")
     with pytest.raises(ModelError, match=r"was trained on a base with SHA-256 abababababab…, but toy here has"):
-        load_pair(other, lab)
+        load_variants(other, lab)
 
 
 def one_line(run: Run, lab: Settings) -> str:
     with pytest.raises(ModelError) as caught:
-        load_pair(run, lab)
+        load_variants(run, lab)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -135,8 +135,8 @@ def test_a_missing_adapter_config(copy: Run, lab: Settings) -> None:
 
 def test_the_prompt_is_the_one_it_was_trained_with(copy: Run, lab: Settings) -> None:
     edit(copy.folder / "run.json", prompt="plain")
-    assert load_pair(RunStore(copy.folder.parent).open("smoke"), lab).prompt == "plain"
+    assert load_variants(RunStore(copy.folder.parent).open("smoke"), lab).prompt == "plain"
 
 
 def test_sides_are_named_once() -> None:
-    assert SIDES == ("base", "fine_tuned")
+    assert VARIANTS == ("base", "fine_tuned")

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.foundation.files import write_json, write_text
 from medqa_core.runs.artifacts.mmlu import SUBSETS
 from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
-from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.metrics_log.log import MetricsLogWriter
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
 from medqa_core.runs.schema.record import (
@@ -118,7 +118,7 @@ class Builder:
             id=run_id,
             number=2,
             title="DistilGPT-2 on MedQuAD",
-            objective="Fine-tune DistilGPT-2 to answer medical questions.",
+            description="Fine-tune DistilGPT-2 to answer medical questions.",
             kind="imported",
             created_at=datetime(2025, 10, 11, 17, 40, tzinfo=UTC),
             base_model=BaseModelRecord(id="distilbert/distilgpt2", parameters=81_912_576),
@@ -163,7 +163,7 @@ class Builder:
             id=run_id,
             number=number,
             title=title,
-            objective="See what a small fine-tune changes.",
+            description="See what a small fine-tune changes.",
             kind="finetune",
             created_at=WHEN + timedelta(minutes=number),
             config=config,
@@ -181,7 +181,7 @@ class Builder:
 
     def _curve(self, folder: Path, steps: int) -> None:
         rng = np.random.default_rng(1)
-        writer = SeriesWriter(folder / "metrics.jsonl")
+        writer = MetricsLogWriter(folder / "metrics.jsonl")
         for step in range(1, steps + 1):
             loss = 1.75 + 0.7 * math.exp(-step / 12) + rng.normal(0, 0.06)
             rate = 2e-3 * min(1.0, step / 10)
@@ -247,22 +247,22 @@ def predictions(questions: int) -> pd.DataFrame:
         "reference_bytes": [450 + n for n in range(questions)],
         "train_overlap": [0.1 * (n % 4) for n in range(questions)],
     }
-    for side, lift in (("base", 0.0), ("fine_tuned", 0.05)):
-        rows[f"{side}_loss"] = 2.3 - 8 * lift + rng.normal(0, 0.2, questions)
+    for variant, lift in (("base", 0.0), ("fine_tuned", 0.05)):
+        rows[f"{variant}_loss"] = 2.3 - 8 * lift + rng.normal(0, 0.2, questions)
         for rouge in ("rouge1", "rouge2", "rougeL"):
-            rows[f"{side}_{rouge}"] = np.clip(0.15 + lift + rng.normal(0, 0.05, questions), 0, 1)
-        rows[f"{side}_answer_tokens"] = rng.integers(20, 120, questions)
+            rows[f"{variant}_{rouge}"] = np.clip(0.15 + lift + rng.normal(0, 0.05, questions), 0, 1)
+        rows[f"{variant}_answer_tokens"] = rng.integers(20, 120, questions)
     return pd.DataFrame(rows).reindex(columns=SCHEMA.names)
 
 
 def mmlu() -> dict[str, object]:
-    def side(accuracy: float) -> dict[str, object]:
+    def variant(accuracy: float) -> dict[str, object]:
         tasks = {
             f"mmlu_{name}": {"acc,none": accuracy + 0.01 * n, "acc_stderr,none": 0.03} for n, name in enumerate(SUBSETS)
         }
         return {"results": tasks, "n-samples": {name: {"original": 180, "effective": 180} for name in tasks}}
 
-    return {"base": side(0.24), "fine_tuned": side(0.25)}
+    return {"base": variant(0.24), "fine_tuned": variant(0.25)}
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.metrics_log.log import MetricsLogWriter
 from tests.pages.conftest import HOSTILE, Builder
 
 Open = Callable[..., AppTest]
@@ -32,7 +32,7 @@ def test_loss_curves_over_epochs_on_a_log_scale_with_another_run(build: Builder,
 
 
 def test_a_step_that_was_not_a_number_is_marked_and_said(build: Builder, open_page: Open) -> None:
-    writer = SeriesWriter(build.finished("a") / "metrics.jsonl")
+    writer = MetricsLogWriter(build.finished("a") / "metrics.jsonl")
     writer.append("train", step=61, epoch=2.1, loss=float("nan"))
     writer.close()
     app = open_page("loss_curves/loss_curves.py", run="a")
@@ -41,7 +41,7 @@ def test_a_step_that_was_not_a_number_is_marked_and_said(build: Builder, open_pa
 
 
 def test_a_long_run_is_thinned(build: Builder, open_page: Open) -> None:
-    writer = SeriesWriter(build.finished("a") / "metrics.jsonl")
+    writer = MetricsLogWriter(build.finished("a") / "metrics.jsonl")
     path = writer.path
     writer.close()
     rows = "".join(

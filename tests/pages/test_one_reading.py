@@ -10,7 +10,7 @@ from medqa_core.runs.run import Run
 from tests.pages.conftest import Builder
 
 Open = Callable[..., AppTest]
-FILES = ("evaluation", "series", "predictions", "mmlu")
+FILES = ("evaluation", "metrics_log", "predictions", "mmlu")
 
 
 @pytest.fixture

@@ -83,17 +83,17 @@ def fill(path: Path, left: int) -> None:
 def said(run: Run) -> dict[str, Any]:
     """What a reader finds in the run's folder."""
     fresh = RunStore(run.folder.parent).open(run.id)
-    status, series = fresh.status(), fresh.series()
+    status, metrics_log = fresh.status(), fresh.metrics_log()
     names = [path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*")]
     curves = {
         split: list(zip(curve["step"].tolist(), curve["loss"].tolist(), strict=True))
-        for split, curve in (("train", series.train), ("validation", series.validation))
+        for split, curve in (("train", metrics_log.train), ("validation", metrics_log.validation))
     }
     return {
         "state": fresh.state,
         "cause": status.cause if status else None,
         "error": status.error if status else None,
-        "problems": fresh.problems + [p for p in series.problems if "is missing" not in p],
+        "problems": fresh.problems + [p for p in metrics_log.problems if "is missing" not in p],
         "curves": curves,
         "temporary": [name for name in names if name.endswith((".tmp", ".old", ".spare"))],
         "weights": sha256(fresh.adapter / "adapter_model.safetensors") if fresh.adapter else None,

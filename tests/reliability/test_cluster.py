@@ -79,7 +79,7 @@ def test_two_workers_give_the_losses_of_one_process(
     assert "two: completed after 5 of 5 steps" in capsys.readouterr().out
     together = RunStore(tmp_path / "shared").open("two")
     for split in ("train", "validation"):
-        ours, theirs = getattr(together.series(), split), getattr(alone.series(), split)
+        ours, theirs = getattr(together.metrics_log(), split), getattr(alone.metrics_log(), split)
         assert ours["step"].tolist() == theirs["step"].tolist()
         assert ours["loss"].tolist() == pytest.approx(theirs["loss"].tolist(), abs=1e-5)
         assert ours["tokens"].tolist() == theirs["tokens"].tolist()
@@ -139,7 +139,7 @@ def test_stopped_by_a_signal_it_goes_on_later(nodes: Nodes, tmp_path: Path, caps
     assert command("train", "--resume", "long", *place) == 0
     status = run.status()
     assert status is not None and (status.state, status.step, status.attempt) == ("completed", 360, 2)
-    assert run.series().train["step"].tolist() == list(range(1, 361))
+    assert run.metrics_log().train["step"].tolist() == list(range(1, 361))
 
 
 def test_a_run_survives_the_death_of_a_node(nodes: Nodes, lab: Settings, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_run_survives_the_death_of_a_node(nodes: Nodes, lab: Settings, tmp_pat
     assert killed and killed[0] < 240
     assert status is not None
     assert (run.state, status.step, status.attempt >= 2) == ("completed", 240, True), status
-    rows = run.series().train
+    rows = run.metrics_log().train
     assert rows["step"].tolist() == list(range(1, 241))
-    alone = train(config, Settings(tmp_path / "alone", lab.cache, None, None, False)).series().train
+    alone = train(config, Settings(tmp_path / "alone", lab.cache, None, None, False)).metrics_log().train
     assert rows["loss"].tolist() == pytest.approx(alone["loss"].tolist(), abs=1e-3)

@@ -15,7 +15,7 @@ from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
@@ -43,17 +43,17 @@ Reader = Callable[[Run], object]
 READERS: dict[str, Reader] = {
     "status.json": lambda run: (run.status(), run.state, diagnose(run)) and run.status(),
     "job.json": read_job,
-    "metrics.jsonl": lambda run: _said(run, run.series().problems) or run.series(),
+    "metrics.jsonl": lambda run: _said(run, run.metrics_log().problems) or run.metrics_log(),
     "train.log": Run.log_tail,
     "evaluation.json": Run.evaluation,
     "predictions.parquet": Run.predictions,
-    "grounded.parquet": Run.grounded,
+    "with_sources.parquet": Run.with_sources,
     "mmlu_results/results.json": Run.mmlu,
     "mmlu_results/answers.parquet": Run.mmlu_answers,
     "int8.json": lambda run: read_int8(run.folder, run.problems),
     "retrieval.json": lambda run: read_retrieval(run.folder, run.problems),
     "votes.jsonl": lambda run: tally(read_votes(run.folder, run.problems), current_sha256(run)),
-    "tried.csv": lambda run: run.tried() or None,
+    "trials.csv": lambda run: run.trials() or None,
     "adapter/adapter_config.json": lambda run: run.adapter or run.folder,
     "adapter/adapter_model.safetensors": lambda run: current_sha256(run) or run.folder,
     **{name: lambda run, name=name: run.write_up(name) for name in WRITE_UPS},  # type: ignore[misc]
@@ -228,7 +228,7 @@ def test_a_damaged_adapter_is_refused_in_one_line(store: RunStore, lab: Settings
     for damage in [Damage(name, "gone"), *drawn]:
         damage.apply(run.folder, content)
         try:
-            load_pair(run, lab)
+            load_variants(run, lab)
         except ModelError as error:
             refused += 1
             assert one_line(str(error), store.folder), damage
@@ -275,7 +275,7 @@ def test_with_both_checkpoints_damaged_it_begins_anew_and_says_so(lab: Settings,
     assert "optimizer.safetensors is missing or damaged); there is no other: back to the first step" in run.log_tail()
     assert run.state == "completed"
     for split in ("train", "validation"):
-        ours, theirs = getattr(run.series(), split), getattr(smoke.series(), split)
+        ours, theirs = getattr(run.metrics_log(), split), getattr(smoke.metrics_log(), split)
         assert (ours["step"].tolist(), ours["loss"].tolist()) == (theirs["step"].tolist(), theirs["loss"].tolist())
 
 

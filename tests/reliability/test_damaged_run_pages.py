@@ -33,11 +33,11 @@ SHOWN_ON: dict[str, tuple[str, ...]] = {
     "mmlu_results/answers.parquet": FACTS,
     "retrieval.json": ("metrics",),
     "votes.jsonl": ("metrics",),
-    "tried.csv": FACTS,
+    "trials.csv": FACTS,
 }
 """The pages that read a file, and have to say so where they cannot."""
 ELSEWHERE = (
-    "job.json", "train.log", "int8.json", "grounded.parquet", "manifest.json", "summary.html", "README.md",
+    "job.json", "train.log", "int8.json", "with_sources.parquet", "manifest.json", "summary.html", "README.md",
     "adapter/adapter_config.json", "adapter/adapter_model.safetensors",
 )  # fmt: skip
 """Files that are read when something is asked for, and that must not keep a page from opening."""

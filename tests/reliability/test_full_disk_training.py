@@ -105,8 +105,8 @@ def store(lab: Settings, tmp_path: Path) -> Settings:
 
 
 def curves(run: Run) -> list[list[float]]:
-    series = run.series()
-    return [curve[name].tolist() for curve in (series.train, series.validation) for name in ("step", "loss")]
+    metrics_log = run.metrics_log()
+    return [curve[name].tolist() for curve in (metrics_log.train, metrics_log.validation) for name in ("step", "loss")]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_sync_that_fails_ends_the_run_and_is_not_tried_again(
     status = run.status()
     assert status is not None and (status.state, status.cause) == ("failed", "disk")
     assert status.error is not None and status.error.startswith("The disk reported an error (Input/output error)")
-    steps = run.series().train["step"].tolist()
-    assert steps == list(range(1, len(steps) + 1)) and len(steps) < 12 and run.series().problems == []
+    steps = run.metrics_log().train["step"].tolist()
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) < 12 and run.metrics_log().problems == []
     resumed = resume(run, store)
     assert resumed.state == "completed" and curves(resumed) == curves(smoke)
 

@@ -14,12 +14,12 @@ import torch
 from medqa_core.foundation.files import read_json, write_json, write_text
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.report import writer
-from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, SideCost
+from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, RESULTS, SUBSETS, write_answers
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.artifacts.votes import Vote, cast_vote
 from medqa_core.runs.artifacts.with_sources import SCHEMA as GROUNDED_SCHEMA
-from medqa_core.runs.artifacts.with_sources import write_grounded
+from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.runs.schema.status import now
@@ -87,13 +87,13 @@ def whole_run(source: Run, reports: Path, run_id: str = "whole") -> Run:
     run = RunStore(reports).open(run_id)
     write_json(run.folder / "run.json", read_json(run.folder / "run.json") | {"id": run_id})
     write_job(run.folder, new_job(evaluate=True, estimate=_estimate()))
-    write_grounded(run.folder, _grounded(run))
+    write_with_sources(run.folder, _with_sources(run))
     write_json(run.folder / "evaluation.json", _evaluation(run))
     write_json(run.folder / INT8, _int8().model_dump(mode="json"))
     write_json(run.folder / RETRIEVAL, _retrieval().model_dump(mode="json"))
     write_json(run.folder / RESULTS, {"base": _mmlu(0.24), "fine_tuned": _mmlu(0.25)})
     write_answers(run.folder, _answers())
-    write_text(run.folder / "tried.csv", "recipe,rank,loss\nfirst,4,3.21\nsecond,8,3.05\n")
+    write_text(run.folder / "trials.csv", "recipe,rank,loss\nfirst,4,3.21\nsecond,8,3.05\n")
     for number in range(6):
         cast_vote(run.folder, _vote(run, number))
     for step in STEPS:
@@ -124,7 +124,7 @@ def _estimate() -> Estimate:
     )  # fmt: skip
 
 
-def _grounded(run: Run) -> pd.DataFrame:
+def _with_sources(run: Run) -> pd.DataFrame:
     rows = run.predictions()
     assert rows is not None
     frame = pd.DataFrame(index=rows.index, columns=GROUNDED_SCHEMA.names)
@@ -141,15 +141,20 @@ def _evaluation(run: Run) -> dict[str, Any]:
     """The run's own, with a part about answers given with passages."""
     value: dict[str, Any] = read_json(run.folder / "evaluation.json")
     rouge = {"rougeL": value["metrics"]["rougeL"]}
-    grounded = {"weights": "base", "against_base": rouge, "against_fine_tuned": rouge, "protocol": {"passages": "3"}}
-    return value | {"grounded": grounded}
+    with_sources = {
+        "weights": "base",
+        "against_base": rouge,
+        "against_fine_tuned": rouge,
+        "protocol": {"passages": "3"},
+    }
+    return value | {"with_sources": with_sources}
 
 
 def _int8() -> Int8Cost:
     loss = Change(float32=2.5, int8=2.5004, difference=0.0004, ci=(-0.001, 0.002))
-    side = SideCost(same=0.5, loss=loss, rougeL=Change(float32=0.2, int8=0.19, difference=-0.01))
+    variant = VariantCost(same=0.5, loss=loss, rougeL=Change(float32=0.2, int8=0.19, difference=-0.01))
     sums = {"base_sha256": "a" * 64, "fine_tuned_sha256": "b" * 64}
-    return Int8Cost(questions=12, max_new_tokens=16, engine="CTranslate2 4", base=side, fine_tuned=side, **sums)
+    return Int8Cost(questions=12, max_new_tokens=16, engine="CTranslate2 4", base=variant, fine_tuned=variant, **sums)
 
 
 def _retrieval() -> Retrieval:

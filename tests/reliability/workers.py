@@ -203,7 +203,7 @@ class Chain:
         self._look()
         allowed = {"lost", "queued", "completed"} if died else {"completed"}
         assert self.run.state in allowed, self.words(f"it is {self.run.state}")
-        odd = [line for line in self.run.series().problems if not re.fullmatch(TORN, line)]
+        odd = [line for line in self.run.metrics_log().problems if not re.fullmatch(TORN, line)]
         assert not odd or not self._seen, self.words(f"{odd}")
         if not self.complete:
             for folder in (self.run.folder / "checkpoints").glob("step-*"):
@@ -226,11 +226,11 @@ def parsed(lines: bytes) -> list[dict[str, Any]]:
 
 def losses_of(run: Run) -> dict[tuple[str, int], float]:
     """The loss of each split and step, as a reader sees the run."""
-    series = run.series()
+    metrics_log = run.metrics_log()
     return {
         (split, int(step)): float(loss)
         for split in ("train", "validation")
-        for step, loss in zip(getattr(series, split)["step"], getattr(series, split)["loss"], strict=True)
+        for step, loss in zip(getattr(metrics_log, split)["step"], getattr(metrics_log, split)["loss"], strict=True)
     }
 
 

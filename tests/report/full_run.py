@@ -26,27 +26,27 @@ def rich_evaluation() -> dict[str, Any]:
     """The newer parts of an evaluation.json."""
     metrics = {
         **evaluation()["metrics"],
-        "rouge1": metric(0.211, 0.222, 0.02, "cannot tell", p=0.2, margin=0.01, questions_to_settle=260),
+        "rouge1": metric(0.211, 0.222, 0.02, "cannot tell", p=0.2, margin=0.01, required_n=260),
         "rouge2": metric(0.051, 0.066, 0.012, "better"),
         "token_f1": metric(0.301, 0.302, 0.004, "equivalent", p=0.6, margin=0.01),
     }
-    metrics["mmlu"] = metrics["mmlu"] | {"margin": 0.01, "questions_to_settle": 4360}
+    metrics["mmlu"] = metrics["mmlu"] | {"margin": 0.01, "required_n": 4360}
     sources = {
         "GARD": {"loss": metric(2.45, 2.0, 0.08, "better", n=40)},
         "NIDDK": {"loss": metric(2.4, 2.1, 0.12, "better", n=15)},
         "CDC": {"loss": metric(2.3, 2.25, 0.3, "cannot tell", n=5, p=0.6)},
     }
-    side = {"empty_share": 0.0, "mean_tokens": 40.0, "seconds": 30.0, "prompt": "chat"}
+    variant = {"empty_share": 0.0, "mean_tokens": 40.0, "seconds": 30.0, "prompt": "chat"}
     return {
         "metrics": metrics,
         "by_source": sources,
         "by_question_type_correction": "holm",
         "clean": {
             "loss": metric(2.44, 2.11, 0.07, "better", n=44, groups=25),
-            "rougeL": metric(0.15, 0.18, 0.04, "cannot tell", n=44, p=0.1, margin=0.01, questions_to_settle=700),
+            "rougeL": metric(0.15, 0.18, 0.04, "cannot tell", n=44, p=0.1, margin=0.01, required_n=700),
         },
-        "base_generation": side | {"length_ratio": 0.6, "repetition": 0.04},
-        "fine_tuned_generation": side | {"length_ratio": 0.9, "repetition": 0.16},
+        "base_generation": variant | {"length_ratio": 0.6, "repetition": 0.04},
+        "fine_tuned_generation": variant | {"length_ratio": 0.9, "repetition": 0.16},
     }
 
 
@@ -87,7 +87,7 @@ def mmlu_answers(tuned: list[float], n: int = 600, seed: int = 4) -> pd.DataFram
 
 
 def swapped(frame: pd.DataFrame, column: str, random: np.random.Generator) -> dict[str, Any]:
-    """Both sides of a column with the models exchanged on a coin's throw a row: what no difference looks like."""
+    """Both variants of a column with the models exchanged on a coin's throw a row: what no difference looks like."""
     base, tuned = frame[f"base_{column}"].to_numpy(), frame[f"fine_tuned_{column}"].to_numpy()
     coin = random.random(len(frame)) < 0.5
     return {f"base_{column}": np.where(coin, base, tuned), f"fine_tuned_{column}": np.where(coin, tuned, base)}

@@ -40,7 +40,7 @@ class Builder:
             "id": run_id,
             "number": 7,
             "title": "SmolLM2-135M on MedQuAD",
-            "objective": "See whether a low-rank adapter helps.",
+            "description": "See whether a low-rank adapter helps.",
             "kind": "finetune",
             "created_at": CREATED,
             "config": TrainConfig(dataset="medquad", epochs=8),
@@ -166,12 +166,12 @@ def metric(base: float | None, tuned: float | None, half: float, verdict: str, *
     difference = None if base is None or tuned is None else tuned - base
     ci = None if difference is None else [difference - half, difference + half]
     values = {"base": base, "fine_tuned": tuned, "difference": difference, "ci": ci, "level": 0.95, "n": 60}
-    return {**values, "groups": 30, "p": 0.001, "verdict": verdict, "smallest_detectable": half, **more}
+    return {**values, "groups": 30, "p": 0.001, "verdict": verdict, "min_detectable_effect": half, **more}
 
 
 def evaluation(**changes: Any) -> dict[str, Any]:
     """The whole of an evaluation.json."""
-    side = {"empty_share": 0.0, "mean_tokens": 40.0, "seconds": 30.0, "prompt": "chat"}
+    variant = {"empty_share": 0.0, "mean_tokens": 40.0, "seconds": 30.0, "prompt": "chat"}
     return {
         "schema_version": 1,
         "primary_metric": "loss",
@@ -186,8 +186,8 @@ def evaluation(**changes: Any) -> dict[str, Any]:
             "treatment": {"loss": metric(2.4, 2.1, 0.15, "better", n=25)},
             "rare": {"loss": metric(2.4, 1.0, 0.1, "better", n=5)},
         },
-        "base_generation": side | {"empty_share": 0.12, "length_ratio": 0.6},
-        "fine_tuned_generation": side | {"length_ratio": 0.9},
+        "base_generation": variant | {"empty_share": 0.12, "length_ratio": 0.6},
+        "fine_tuned_generation": variant | {"length_ratio": 0.9},
         "protocol": {"decoding": "greedy"},
         "seconds": 60.0,
     } | changes

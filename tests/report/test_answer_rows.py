@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.report.answer_rows import Filters, choose, download, gain, tally
 from tests.pages.conftest import predictions
 
@@ -45,7 +45,7 @@ def test_filters(rows: pd.DataFrame) -> None:
 
 
 def test_search_looks_into_answers_questions_and_ids_and_is_no_pattern(rows: pd.DataFrame) -> None:
-    pair = Pair("q002", "d", "Gout", "causes", "What causes GOUT?", "Uric acid.", "starter")
+    pair = QAPair("q002", "d", "Gout", "causes", "What causes GOUT?", "Uric acid.", "starter")
     texts = {"q002": pair}
     assert ids(choose(rows, Filters(search="gout"), texts)) == [2]
     assert ids(choose(rows, Filters(search="  uric "), texts)) == [2]
@@ -63,7 +63,7 @@ def test_tally(rows: pd.DataFrame) -> None:
 
 
 def test_download_has_the_texts_where_they_are_known(rows: pd.DataFrame) -> None:
-    pair = Pair("q002", "d", "Gout", "causes", "What causes gout?", "Uric acid.", "starter")
+    pair = QAPair("q002", "d", "Gout", "causes", "What causes gout?", "Uric acid.", "starter")
     frame = download(rows, {"q002": pair})
     assert frame["question"].tolist()[2] == "What causes gout?" and frame["question"].tolist()[0] == ""
     assert download(rows, None)["reference"].eq("").all()

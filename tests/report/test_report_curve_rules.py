@@ -61,10 +61,10 @@ def test_shuffled_validation_losses_lose_their_sentence(build, losses):
     build.curve(run, validation=losses)
     facts = Facts.of(run)
     assert names(facts) & TRENDS
-    columns, random, shown = facts.series.validation.columns, np.random.default_rng(11), 0
+    columns, random, shown = facts.metrics_log.validation.columns, np.random.default_rng(11), 0
     for _ in range(400):
         shuffled = Curve({**columns, "loss": random.permutation(losses)})
-        facts = replace(facts, series=replace(facts.series, validation=shuffled))
+        facts = replace(facts, metrics_log=replace(facts.metrics_log, validation=shuffled))
         shown += bool({found.rule for found in validation_trend(facts)} & TRENDS)
     assert shown / 400 < 0.07  # what p < 0.05 lets through, and the luck of 400 draws
 

@@ -69,7 +69,7 @@ def test_exchanged_models_are_claimed_to_differ_no_more_often_than_the_tests_all
 
 
 def test_shuffled_answers_are_no_trend(facts):
-    """A column in another order on both sides: each side keeps its values, the questions lose theirs."""
+    """A column in another order on both variants: each variant keeps its values, the questions lose theirs."""
     random = np.random.default_rng(9)
     frame = facts.predictions
     same = {}
@@ -91,10 +91,10 @@ def test_a_run_of_noise_claims_nothing_at_all(build):
         noise |= {f"base_{column}": values, f"fine_tuned_{column}": random.permutation(values)}
     build.predictions(run, 120, **noise)
     facts = replace(Facts.of(run), mmlu_answers=mmlu_answers([0.25] * 4))
-    losses = {**facts.series.train.columns, "loss": random.permutation(facts.series.train["loss"])}
-    held_out = {**facts.series.validation.columns, "loss": np.array([1.9, 2.1, 1.88, 2.3, 1.92, 2.0, 1.89, 1.95])}
-    series = replace(facts.series, train=Curve(losses), validation=Curve(held_out))
-    found = {i.rule for i in insights(replace(facts, series=series))}
+    losses = {**facts.metrics_log.train.columns, "loss": random.permutation(facts.metrics_log.train["loss"])}
+    held_out = {**facts.metrics_log.validation.columns, "loss": np.array([1.9, 2.1, 1.88, 2.3, 1.92, 2.0, 1.89, 1.95])}
+    metrics_log = replace(facts.metrics_log, train=Curve(losses), validation=Curve(held_out))
+    found = {i.rule for i in insights(replace(facts, metrics_log=metrics_log))}
     neutral = {"copied", "flips", "did_not_fall", "early_best", "empty_answers:base", "gap"}
     assert not found - neutral
     assert sentence(facts).startswith("Cannot tell whether")

@@ -26,7 +26,7 @@ def hostile(build: Builder):
     run = build.imported(
         "hostile",
         title=HOSTILE,
-        objective=HOSTILE,
+        description=HOSTILE,
         data={"source": HOSTILE, "licence": HOSTILE, "filters": [HOSTILE]},
         base_model={"id": HOSTILE},
         environment={"device": HOSTILE},
@@ -38,15 +38,15 @@ def hostile(build: Builder):
             "checks": [{"name": HOSTILE, "passed": False, "detail": HOSTILE}],
         },
     )
-    side = {"empty_share": 0.5, "mean_tokens": 1.0, "length_ratio": 1.0, "seconds": 1.0, "prompt": HOSTILE}
+    variant = {"empty_share": 0.5, "mean_tokens": 1.0, "length_ratio": 1.0, "seconds": 1.0, "prompt": HOSTILE}
     build.evaluation(
         run,
         by_question_type={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
         by_source={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
         clean={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
         protocol={HOSTILE: HOSTILE},
-        base_generation=side,
-        fine_tuned_generation=side,
+        base_generation=variant,
+        fine_tuned_generation=variant,
         metrics={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
     )
     copied = {"fine_tuned_copied_share": 0.95, "fine_tuned_nearest": HOSTILE, "source": HOSTILE}
@@ -241,13 +241,13 @@ def test_odd_values_are_survived(build):
 def test_what_was_tried_is_shown_as_a_record_kept_by_hand(build):
     run = build.finished()
     assert "What was tried" not in markdown.render(run)
-    (run.folder / "tried.csv").write_text("Recipe,Loss\nrank 8 <b>,1.77\n")
+    (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8 <b>,1.77\n")
     for render in (text.render, markdown.render, html.render, model_card.render):
         shown = render(run)
         assert "no file of this run bears them out" in " ".join(shown.split())
         assert "1.77" in shown
         assert "<b>," not in shown
     assert "<b>" not in html.render(run)
-    (run.folder / "tried.csv").write_text("Recipe,Loss\nrank 8\n")
+    (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8\n")
     assert "What was tried" not in text.render(run)
-    assert any("tried.csv, row 2" in problem for problem in run.problems)
+    assert any("trials.csv, row 2" in problem for problem in run.problems)

@@ -148,7 +148,7 @@ def test_a_larger_test_set_is_proposed_only_within_reach(build):
     assert "400 questions in place of 100" in by_rule(next_steps(run))["larger_test:loss"].sentence
     build.evaluation(run, metrics={"loss": metric(2.0, 1.9999, 0.1, "cannot tell", n=100)})
     assert "larger_test:loss" not in by_rule(next_steps(run))
-    known = {"margin": 0.05, "questions_to_settle": 430}
+    known = {"margin": 0.05, "required_n": 430}
     build.evaluation(run, metrics={"loss": metric(2.0, 1.95, 0.1, "cannot tell", n=100, **known)})
     found = by_rule(next_steps(run))["larger_test:loss"].sentence
     assert "430 questions in place of 100: that many would show a difference of 0.05 nats per token" in found

@@ -3,7 +3,7 @@
 import pytest
 
 from medqa_core.report.with_sources import sentence
-from medqa_core.runs.schema.evaluation import Grounded, Metric, MetricName, Verdict
+from medqa_core.runs.schema.evaluation import Metric, MetricName, Verdict, WithSources
 
 
 def metric(before: float, after: float, verdict: Verdict) -> Metric:
@@ -14,8 +14,8 @@ def metric(before: float, after: float, verdict: Verdict) -> Metric:
     )  # fmt: skip
 
 
-def part(base: Metric, tuned: Metric, name: MetricName = "rougeL") -> Grounded:
-    return Grounded(weights="base", against_base={name: base}, against_fine_tuned={name: tuned})
+def part(base: Metric, tuned: Metric, name: MetricName = "rougeL") -> WithSources:
+    return WithSources(weights="base", against_base={name: base}, against_fine_tuned={name: tuned})
 
 
 def test_better_than_one_and_worse_than_the_other() -> None:
@@ -52,5 +52,5 @@ def test_the_weights_that_read_are_named() -> None:
 def test_another_metric_where_rouge_is_missing_and_nothing_where_all_are() -> None:
     found = metric(0.15, 0.2, "better")
     assert "(token F1 +0.050" in sentence(part(found, found, "token_f1"))
-    assert sentence(Grounded(weights="base")) == ""
+    assert sentence(WithSources(weights="base")) == ""
     assert sentence(part(Metric(), Metric())) == ""

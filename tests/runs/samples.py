@@ -9,7 +9,7 @@ import pandas as pd
 
 from medqa_core.foundation.files import write_json, write_text
 from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
-from medqa_core.runs.metrics_log.log import SeriesWriter
+from medqa_core.runs.metrics_log.log import MetricsLogWriter
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Metric
 from medqa_core.runs.schema.presets import from_preset
@@ -55,9 +55,9 @@ def predictions(n: int = 3) -> pd.DataFrame:
     rows = []
     for i in range(n):
         row: dict[str, Any] = {name: f"{name} {i}" for name in ("question_id", "group_id", "question_type", "source")}
-        for side in ("base", "fine_tuned"):
-            row |= {f"{side}_answer": "Rest.", f"{side}_loss": 2.0 + i, f"{side}_answer_tokens": 2}
-            row |= {f"{side}_{name}": 0.25 for name in ("rouge1", "rouge2", "rougeL")}
+        for variant in ("base", "fine_tuned"):
+            row |= {f"{variant}_answer": "Rest.", f"{variant}_loss": 2.0 + i, f"{variant}_answer_tokens": 2}
+            row |= {f"{variant}_{name}": 0.25 for name in ("rouge1", "rouge2", "rougeL")}
         rows.append(row | {"reference_tokens": 9, "reference_bytes": 40, "train_overlap": 0.0})
     return pd.DataFrame(rows, columns=SCHEMA.names)
 
@@ -67,7 +67,7 @@ def good_run(store: RunStore, run_id: str = "good") -> Run:
     run = store.create(record(run_id))
     folder = run.folder
     write_json(folder / "status.json", Status(state="completed", step=4, total_steps=4).model_dump(mode="json"))
-    writer = SeriesWriter(folder / "metrics.jsonl")
+    writer = MetricsLogWriter(folder / "metrics.jsonl")
     for step in range(1, 5):
         writer.append("train", step=step, epoch=step / 4, attempt=1, loss=3.0 - step / 2, learning_rate=1e-3)
     writer.append("validation", step=4, epoch=1.0, attempt=1, loss=1.5)
@@ -93,7 +93,7 @@ def read_everything(run: Run) -> None:
     """Call every reader of a run; none may raise."""
     run.status()
     run.evaluation()
-    run.series()
+    run.metrics_log()
     run.predictions()
     run.mmlu()
     run.write_up("summary.txt")

@@ -29,7 +29,7 @@ FILES = (
 def test_a_good_run_reads_whole(run: Run):
     assert run.state == "completed"
     assert run.evaluation().metrics["loss"].verdict == "better"  # type: ignore[union-attr]
-    assert len(run.series().train) == 4
+    assert len(run.metrics_log().train) == 4
     assert len(run.predictions()) == 3  # type: ignore[arg-type]
     assert run.mmlu().base[0].accuracy == 0.25  # type: ignore[union-attr, index]
     assert run.write_up("summary.txt") == "It helped.\n"

@@ -79,7 +79,7 @@ def poison_run(folder: Path) -> None:
                 f"{PAYLOAD} {n % 3 if column in ('question_type', 'source') else n}" for n in range(len(frame))
             ]
         write_predictions(folder, frame.reindex(columns=SCHEMA.names))
-    with open(folder / "tried.csv", "w", newline="", encoding="utf-8") as file:
+    with open(folder / "trials.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([[PAYLOAD, SHORT], [PAYLOAD, SHORT]])
     (folder / "train.log").write_text(f"{PAYLOAD}\n{SHORT}\n" * 3, encoding="utf-8")
     (folder / "<img src=x onerror=evil(9)>.txt").write_text(PAYLOAD)

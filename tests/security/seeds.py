@@ -95,7 +95,7 @@ def of_run(run: Run) -> list[Target]:
         ("run.json", mutate.of_json, lambda folder: (listed(folder), opened(folder))),
         ("status.json", mutate.of_json, lambda folder: (listed(folder), opened(folder).status(), opened(folder).state)),
         ("evaluation.json", mutate.of_json, lambda folder: opened(folder).evaluation()),
-        ("metrics.jsonl", mutate.of_json_lines, lambda folder: opened(folder).series()),
+        ("metrics.jsonl", mutate.of_json_lines, lambda folder: opened(folder).metrics_log()),
         ("predictions.parquet", mutate.of_bytes, lambda folder: opened(folder).predictions()),
     ]
     return [Target(name, (run.folder / name).read_bytes(), mutation, read) for name, mutation, read in found]
@@ -116,7 +116,7 @@ def alone() -> list[Target]:
         Target("d.parquet", _parquet(), mutate.of_bytes, lambda f: pairs(f / "d.parquet")),
         Target("m.csv", MMLU.encode(), mutate.of_bytes, lambda f: mmlu_data.read(f / "m.csv")),
         Target("votes.jsonl", _json(VOTE) + b"\n", mutate.of_json_lines, read_votes),
-        Target("tried.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).tried()),
+        Target("trials.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).trials()),
         Target("mmlu_results/results.json", _json(LM_EVAL), mutate.of_json, lambda f: _bare(f).mmlu()),
         Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f))),
         Target("int8.json", _json(INT8), mutate.of_json, read_int8),

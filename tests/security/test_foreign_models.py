@@ -14,7 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import prompt_text
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -167,7 +167,7 @@ ADAPTERS = (
 def test_an_adapter_that_is_more_than_low_rank_matrices_is_refused(run_copy, lab, change):
     edit(run_copy.folder / "adapter" / "adapter_config.json", **change)
     with pytest.raises(ModelError) as error:
-        load_pair(run_copy, lab)
+        load_variants(run_copy, lab)
     said = str(error.value)
     assert "its adapter cannot be loaded" in said and said.isprintable() and len(said) < 300
 
@@ -177,7 +177,7 @@ def test_where_an_adapter_says_its_base_lies_is_not_looked_at(run_copy: Run, lab
         run_copy.folder / "adapter" / "adapter_config.json",
         base_model_name_or_path=str(tmp_path / "nowhere"), revision="evil", megatron_core="evil",
     )  # fmt: skip
-    assert load_pair(run_copy, lab).base.name == "toy"
+    assert load_variants(run_copy, lab).base.name == "toy"
 
 
 def test_our_own_adapters_pass(run_copy: Run):
@@ -192,7 +192,7 @@ def test_an_adapter_whose_files_are_links_out_of_the_run_is_not_opened(run_copy,
     shutil.move(path, tmp_path / name)
     path.symlink_to(tmp_path / name)
     with pytest.raises(MedQAError):
-        load_pair(run_copy, lab)
+        load_variants(run_copy, lab)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
@@ -203,4 +203,4 @@ def test_a_whole_model_whose_files_are_links_out_of_the_run_is_not_opened(run_co
     path.unlink()
     path.symlink_to(toy_copy / name)
     with pytest.raises(MedQAError):
-        load_pair(run_copy, lab)
+        load_variants(run_copy, lab)

@@ -151,15 +151,17 @@ def test_no_run_id_of_ten_thousand_leads_out(world, name):
 
 
 def test_the_widget_takes_only_runs_of_the_store(world):
-    from medqa_core.answering.service import Desk
+    from medqa_core.answering.service import AnswerService
     from medqa_core.foundation.settings import Settings
 
-    desk = Desk(Settings(reports=world / "reports", cache=world / "cache", medquad=None, mmlu=None, public=False))
+    service = AnswerService(
+        Settings(reports=world / "reports", cache=world / "cache", medquad=None, mmlu=None, public=False)
+    )
     for name in SEGMENTS:
-        assert desk.run(name) == ""
+        assert service.run(name) == ""
         if name:  # without a name the newest run is asked
             with pytest.raises(MedQAError):
-                list(desk.answers("What is gout?", name))
+                list(service.answers("What is gout?", name))
 
 
 def files_of(folder: Path) -> list[str]:
@@ -167,8 +169,8 @@ def files_of(folder: Path) -> list[str]:
 
 
 def read_all(run: Run) -> Iterator[object]:
-    yield from (run.status(), run.state, run.evaluation(), run.predictions(), run.grounded(), run.mmlu())
-    yield from (run.mmlu_answers(), run.tried(), run.log_tail(), run.series(), run.adapter, run.model)
+    yield from (run.status(), run.state, run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
+    yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.adapter, run.model)
     yield from (run.write_up(name) for name in WRITE_UPS)
     yield from (read_votes(run.folder), run.problems)
 

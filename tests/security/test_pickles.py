@@ -16,7 +16,7 @@ from medqa_core.foundation.errors import InputError, MedQAError, ModelError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.ctranslate import ensure as converted
 from medqa_core.models.loader import load
-from medqa_core.models.variants import load_pair
+from medqa_core.models.variants import load_variants
 from medqa_core.report.archive import archive
 from medqa_core.report.writer import write
 from medqa_core.runs.importers.importer import import_path
@@ -96,12 +96,20 @@ def test_under_the_name_of_a_models_own_file(toy_copy, lab, plant, name):
 def test_everywhere_in_a_run_folder(run_copy: Run, lab: Settings, plant: Plant):
     everywhere(run_copy.folder, plant)
     plant(run_copy.folder / "checkpoints" / "step-00000099" / "optimizer.pt")
-    pair = load_pair(run_copy, lab)
-    converted(pair, "fine_tuned", lab.cache)
+    variants = load_variants(run_copy, lab)
+    converted(variants, "fine_tuned", lab.cache)
     run = RunStore(run_copy.folder.parent).open("smoke")
-    for reader in (run.status, run.evaluation, run.predictions, run.grounded, run.mmlu, run.mmlu_answers, run.tried):
+    for reader in (
+        run.status,
+        run.evaluation,
+        run.predictions,
+        run.with_sources,
+        run.mmlu,
+        run.mmlu_answers,
+        run.trials,
+    ):
         reader()
-    assert len(run.series().train)
+    assert len(run.metrics_log().train)
     write(run)
     archive(run)
     verify(run, lab)
@@ -113,10 +121,10 @@ def test_in_place_of_an_adapter(run_copy: Run, lab: Settings, plant: Plant, name
     everywhere(run_copy.folder / "adapter", plant)
     plant(run_copy.folder / "adapter" / name)
     with pytest.raises(MedQAError):
-        load_pair(run_copy, lab)
+        load_variants(run_copy, lab)
     (run_copy.folder / "adapter" / name).unlink()  # peft takes adapter_model.bin then, if it is let
     with pytest.raises(MedQAError):
-        load_pair(run_copy, lab)
+        load_variants(run_copy, lab)
 
 
 @pytest.mark.parametrize("name", checkpoint.TENSORS)
@@ -136,12 +144,12 @@ def test_in_place_of_a_checkpoints_tensors(tmp_path: Path, plant: Plant, name: s
 
 
 @pytest.mark.parametrize(
-    "name", ["predictions.parquet", "evaluation.json", "metrics.jsonl", "status.json", "tried.csv"]
+    "name", ["predictions.parquet", "evaluation.json", "metrics.jsonl", "status.json", "trials.csv"]
 )
 def test_under_the_name_of_a_runs_own_file(run_copy: Run, plant: Plant, name: str):
     plant(run_copy.folder / name)
     run = RunStore(run_copy.folder.parent).open("smoke")
-    run.status(), run.evaluation(), run.predictions(), run.tried(), run.series(), write(run)
+    run.status(), run.evaluation(), run.predictions(), run.trials(), run.metrics_log(), write(run)
 
 
 def test_in_a_trainer_folder_that_is_imported(tmp_path: Path, plant: Plant):
@@ -152,7 +160,7 @@ def test_in_a_trainer_folder_that_is_imported(tmp_path: Path, plant: Plant):
     (folder / "checkpoint-2" / "trainer_state.json").write_text(state)
     everywhere(folder, plant)
     run = import_path(folder, RunStore(tmp_path / "reports"), run_id="foreign")
-    assert len(run.series().train) == 2
+    assert len(run.metrics_log().train) == 2
 
 
 @pytest.mark.parametrize("name", ["trainer_state.json", "results.json", "summary.txt", "x.bin", "x.pkl"])

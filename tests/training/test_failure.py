@@ -15,7 +15,11 @@ from medqa_core.training.recorder import LossNotFinite
         (RuntimeError("I/O error: No space left on device (os error 28)"), "disk", "The disk is full."),
         (OSError(5, "Input/output error"), "disk", "The disk reported an error (Input/output error), so that nobody"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "Out of memory. Lower pass_"),
-        (torch.OutOfMemoryError("CUDA out of memory."), "memory", "Out of memory. Lower pass_tokens or max_tokens"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory."),
+            "memory",
+            "Out of memory. Lower max_tokens_per_forward or max_tokens",
+        ),
         (MemoryError(), "memory", "Out of memory."),
         (LossNotFinite("One line."), "nan", "One line."),
         (DataUnavailable("One line."), "data", "One line."),

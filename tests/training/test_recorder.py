@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.metrics_log.log import read_series
+from medqa_core.runs.metrics_log.log import read_metrics_log
 from medqa_core.runs.run import Run
 from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
@@ -75,7 +75,7 @@ def test_the_lowest_validation_loss_is_kept(lab: Settings, tmp_path: Path) -> No
     assert (best.step, best.validation_loss) == (6, 1.9)
     assert bench.status.status.best == best
     assert bad == [0, 0, 1, 2, 3, 0, 1]
-    assert read_series(tmp_path).validation.non_finite_steps == (4, 7)
+    assert read_metrics_log(tmp_path).validation.non_finite_steps == (4, 7)
 
 
 @pytest.mark.parametrize(("loss", "norm"), [(math.nan, math.nan), (math.inf, 1.0), (2.0, math.inf)])

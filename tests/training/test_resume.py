@@ -80,9 +80,9 @@ def test_dropout_is_really_on(lab: Settings) -> None:
 
 
 def test_a_step_that_is_broken_off_leaves_no_trace(lab: Settings) -> None:
-    whole = fit(lab, dropout=0.1, pass_tokens=180)
+    whole = fit(lab, dropout=0.1, max_tokens_per_forward=180)
     expected = [whole.step(number).loss for number in (1, 2, 3)]
-    broken = fit(lab, dropout=0.1, pass_tokens=180)
+    broken = fit(lab, dropout=0.1, max_tokens_per_forward=180)
     assert broken.step(1).loss == expected[0]
     check, asked = broken.stop.check, iter([False, False, True])
 
@@ -155,12 +155,12 @@ train(config(epochs=2.0, checkpoint_minutes=0), settings, run_id="killed",
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -9
     run = RunStore(store.reports).open("killed")
     assert run.state == "lost"
-    assert run.series().train["step"].tolist() == list(range(1, 8))  # no logged step is lost
+    assert run.metrics_log().train["step"].tolist() == list(range(1, 8))  # no logged step is lost
     resumed = resume(run, store)
     for split in SPLITS:
-        ours, theirs = getattr(resumed.series(), split), getattr(whole.series(), split)
+        ours, theirs = getattr(resumed.metrics_log(), split), getattr(whole.metrics_log(), split)
         assert ours["loss"].tolist() == theirs["loss"].tolist()
-    assert resumed.series().train["attempt"].tolist()[-1] == 2
+    assert resumed.metrics_log().train["attempt"].tolist()[-1] == 2
     weights = [(r.folder / "adapter" / "adapter_model.safetensors").read_bytes() for r in (resumed, whole)]
     assert weights[0] == weights[1]
 
@@ -189,7 +189,7 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(store: Settings, damage: st
     assert "step-00000006 cannot be used" in run.log_tail()
     assert "falling back to the checkpoint before it" in run.log_tail()
     assert "going on after step 5" in run.log_tail()
-    assert run.series().train["loss"].tolist() == whole.series().train["loss"].tolist()
+    assert run.metrics_log().train["loss"].tolist() == whole.metrics_log().train["loss"].tolist()
 
 
 def test_without_any_checkpoint_it_begins_anew(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from medqa_core.training.schedule import Plan
 
 
 def plan(count: int = 10, **changes: object) -> Plan:
-    config = validated({"batch_size": 3, "accumulation": 1, "warmup_steps": 0, **changes})
+    config = validated({"batch_size": 3, "gradient_accumulation_steps": 1, "warmup_steps": 0, **changes})
     return Plan.of(config, [10 + index for index in range(count)])
 
 

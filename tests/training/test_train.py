@@ -18,7 +18,7 @@ from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_example
-from medqa_core.models.variants import SIDES, load_pair
+from medqa_core.models.variants import VARIANTS, load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
@@ -37,18 +37,18 @@ def store(lab: Settings, tmp_path: Path) -> Settings:
     return replace(lab, reports=tmp_path / "reports")
 
 
-def validation_loss(run: Run, settings: Settings, side: str = "fine_tuned") -> float:
+def validation_loss(run: Run, settings: Settings, variant: str = "fine_tuned") -> float:
     """Mean loss a token on the run's validation questions, from what is on disk."""
     config = run.record.config
     assert config is not None
     sizes = (config.train_size, config.validation_size, config.test_size)
     questions = grouped_split(starter.load().pairs, sizes, config.split_seed).validation
-    pair = load_pair(run, settings)
+    variants = load_variants(run, settings)
     examples = [
-        encode_example(pair.tokenizer, q.question, q.answer, pair.prompt, config.max_tokens, end=False)
+        encode_example(variants.tokenizer, q.question, q.answer, variants.prompt, config.max_tokens, end=False)
         for q in questions
     ]
-    with pair.side(side) as model:  # type: ignore[arg-type]
+    with variants.using(variant) as model:  # type: ignore[arg-type]
         return mean_loss(answer_losses(model, examples))
 
 
@@ -89,24 +89,24 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
 
 
 def test_every_logged_step_is_in_the_series_once(smoke: Run) -> None:
-    series = smoke.series()
-    assert len(rows(smoke)) == len(series.train) + len(series.validation)
-    assert series.problems == []
-    assert series.train["step"].tolist() == list(range(1, 13))
-    assert series.validation["step"].tolist() == [0, 4, 8, 12]
-    assert all(math.isfinite(norm) and norm > 0 for norm in series.train["grad_norm"])
-    for curve in (series.train, series.validation):
+    metrics_log = smoke.metrics_log()
+    assert len(rows(smoke)) == len(metrics_log.train) + len(metrics_log.validation)
+    assert metrics_log.problems == []
+    assert metrics_log.train["step"].tolist() == list(range(1, 13))
+    assert metrics_log.validation["step"].tolist() == [0, 4, 8, 12]
+    assert all(math.isfinite(norm) and norm > 0 for norm in metrics_log.train["grad_norm"])
+    for curve in (metrics_log.train, metrics_log.validation):
         assert curve.non_finite_steps == ()
         for name in ("loss", "epoch", "tokens", "examples", "time"):
             assert all(math.isfinite(value) for value in curve[name])
-    assert series.train["tokens"][-1] > series.train["tokens"][0] > 0
-    assert series.train["examples"].tolist() == [8 * step for step in range(1, 13)]
+    assert metrics_log.train["tokens"][-1] > metrics_log.train["tokens"][0] > 0
+    assert metrics_log.train["examples"].tolist() == [8 * step for step in range(1, 13)]
 
 
 def test_losses_fall(smoke: Run) -> None:
-    series = smoke.series()
-    assert series.validation["loss"][-1] < series.validation["loss"][0] - 0.05
-    assert series.train["loss"][-3:].mean() < series.train["loss"][:3].mean() - 0.05
+    metrics_log = smoke.metrics_log()
+    assert metrics_log.validation["loss"][-1] < metrics_log.validation["loss"][0] - 0.05
+    assert metrics_log.train["loss"][-3:].mean() < metrics_log.train["loss"][:3].mean() - 0.05
 
 
 def test_a_completed_run_keeps_no_checkpoint(smoke: Run) -> None:
@@ -119,8 +119,8 @@ def test_the_adapter_loads_and_is_not_the_base(smoke: Run, lab: Settings) -> Non
     assert {path.name for path in (smoke.folder / "adapter").iterdir()} == {
         "adapter_config.json", "adapter_model.safetensors",
     }  # fmt: skip
-    tuned, base = (validation_loss(smoke, lab, side) for side in reversed(SIDES))
-    assert base == pytest.approx(smoke.series().validation["loss"][0], abs=1e-5)
+    tuned, base = (validation_loss(smoke, lab, variant) for variant in reversed(VARIANTS))
+    assert base == pytest.approx(smoke.metrics_log().validation["loss"][0], abs=1e-5)
     assert tuned < base - 0.05
 
 
@@ -128,7 +128,7 @@ def test_the_validation_loss_of_the_best_step_is_the_saved_adapters(smoke: Run, 
     status = smoke.status()
     assert status is not None
     assert status.best is not None
-    assert status.best.validation_loss == smoke.series().validation["loss"].min()
+    assert status.best.validation_loss == smoke.metrics_log().validation["loss"].min()
     assert validation_loss(smoke, lab) == pytest.approx(status.best.validation_loss, abs=1e-5)
 
 
@@ -145,7 +145,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) -> None:
 def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     spoiled(monkeypatch, {8: 99.0, 12: math.nan})
     run = train(from_preset("smoke"), store)
-    status, losses = run.status(), run.series().validation["loss"]
+    status, losses = run.status(), run.metrics_log().validation["loss"]
     assert status is not None
     assert status.best is not None
     assert status.best.step == 4
@@ -155,7 +155,7 @@ def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings, monkey
 def test_it_ends_early_when_the_validation_loss_does_not_fall(store: Settings) -> None:
     config = from_preset("smoke", {"learning_rate": 1e-12, "schedule": "constant", "eval_steps": 1, "patience": 3})
     run = train(config, store)
-    status, losses = run.status(), run.series().validation["loss"]
+    status, losses = run.status(), run.metrics_log().validation["loss"]
     assert status is not None
     assert status.best is not None
     assert status.state == "completed"
@@ -194,8 +194,8 @@ def test_the_last_step_is_validated_once_wherever_it_falls(store: Settings, ever
 
 def test_dropout_is_off_while_validating(store: Settings) -> None:
     run = train(from_preset("smoke", {"epochs": 1, "lora_dropout": 0.3, "learning_rate": 0.01}), store)
-    assert validation_loss(run, store) == pytest.approx(run.series().validation["loss"].min(), abs=1e-5)
-    assert run.series().validation["loss"].argmin() > 0
+    assert validation_loss(run, store) == pytest.approx(run.metrics_log().validation["loss"].min(), abs=1e-5)
+    assert run.metrics_log().validation["loss"].argmin() > 0
 
 
 @pytest.mark.parametrize("method", ["full", "last_k"])
@@ -206,14 +206,14 @@ def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixt
     assert run.adapter is None
     assert run.model is not None
     assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == before
-    pair = load_pair(run, store)
-    assert not pair.shares_weights
-    assert pair.adapter_sha256 == sha256(run.model / "model.safetensors") != before
+    variants = load_variants(run, store)
+    assert not variants.shares_weights
+    assert variants.adapter_sha256 == sha256(run.model / "model.safetensors") != before
     status = run.status()
     assert status is not None
     assert status.best is not None
     assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
-    assert validation_loss(run, store, "base") == pytest.approx(run.series().validation["loss"][0], abs=1e-5)
+    assert validation_loss(run, store, "base") == pytest.approx(run.metrics_log().validation["loss"][0], abs=1e-5)
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException | None) -> None:
@@ -244,7 +244,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_is_shown(
     assert status.error.endswith("Most often the learning rate is too high: try a third of it.")
     assert status.finished_at is not None
     assert rows(run)[-1]["non_finite"] == ["grad_norm", "loss"]
-    assert run.series().train.non_finite_steps == (6,)
+    assert run.metrics_log().train.non_finite_steps == (6,)
     assert status.best is not None
     assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
     assert "ERROR The training loss was nan at step 6," in run.log_tail()
@@ -260,7 +260,7 @@ def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pyte
     assert status.best is not None
     assert status.best.step == 4
     assert validation_loss(run, store) == pytest.approx(status.best.validation_loss, abs=1e-5)
-    assert run.series().train["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert run.metrics_log().train["step"].tolist() == [1, 2, 3, 4, 5, 6]
     assert "stopped at step 6 of 12" in run.log_tail()
     assert [path.name for path in run.folder.iterdir() if path.name.startswith(".")] == []
 

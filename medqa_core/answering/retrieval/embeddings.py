@@ -10,7 +10,7 @@ from medqa_core.answering.retrieval.passages import Passage, best
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import dumps, sha256_text
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import make_once
+from medqa_core.models.build_cache import get_or_build
 from medqa_core.models.encoder import Encoder
 
 RECIPE = "embeddings/1"
@@ -49,7 +49,7 @@ class Embeddings:
             np.save(folder / VECTORS, vectors, allow_pickle=False)
             return {"model": encoder.name, "passages": len(texts)}
 
-        folder = make_once(settings.cache / "embeddings" / key[:32], RECIPE, fill)
+        folder = get_or_build(settings.cache / "embeddings" / key[:32], RECIPE, fill)
         try:
             self._vectors = np.load(folder / VECTORS, allow_pickle=False)
         except (OSError, ValueError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 
 WORDS = 80
 """A passage has no more, unless a few more end its answer: three of them fit every model's context with an answer."""
@@ -38,7 +38,7 @@ class Passage:
         return " ".join((self.topic, self.question, self.text))
 
 
-def passages_of(pairs: Iterable[Pair]) -> list[Passage]:
+def passages_of(pairs: Iterable[QAPair]) -> list[Passage]:
     """Every answer's passages, in order."""
     return [
         Passage(text, pair.topic, pair.question, pair.id, pair.source, _web(pair.url))

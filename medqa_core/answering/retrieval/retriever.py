@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from medqa_core.answering.per_run_cache import once_a_run
+from medqa_core.answering.per_run_cache import per_run_cache
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
 from medqa_core.answering.retrieval.passages import Passage, passages_of
@@ -56,4 +56,4 @@ def retriever_for(run: Run, settings: Settings) -> Retriever:
     return _index(run, settings)
 
 
-_index = once_a_run(lambda train, settings: retriever_over(passages_of(train), settings))
+_index = per_run_cache(lambda train, settings: retriever_over(passages_of(train), settings))

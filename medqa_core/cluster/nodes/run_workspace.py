@@ -18,7 +18,7 @@ EVERY_SECONDS = 2.0
 
 
 @contextmanager
-def at_hand(storage: Storage, run_id: str, settings: Settings, *, main: bool) -> Iterator[Settings]:
+def local_workspace(storage: Storage, run_id: str, settings: Settings, *, main: bool) -> Iterator[Settings]:
     """Settings whose run store holds the run, as it is in the storage now, or is ready to take it.
 
     Processes that write nothing get a copy in any case: the main one replaces checkpoints while they may still read.
@@ -48,7 +48,7 @@ def at_hand(storage: Storage, run_id: str, settings: Settings, *, main: bool) ->
 
 
 @contextmanager
-def heeding(storage: Storage, names: list[str], stop: StopFlag) -> Iterator[None]:
+def watch_stop_requests(storage: Storage, names: list[str], stop: StopFlag) -> Iterator[None]:
     """A stop that was asked of the run, or of its sweep, in the storage reaches the training in the block."""
 
     def look() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ray import tune
 
-from medqa_core.cluster.nodes.trial_runner import Course
+from medqa_core.cluster.nodes.trial_runner import TrialRunner
 
 LOSS = "validation_loss"
 
@@ -15,7 +15,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray is no package of the e
 
     def setup(self, config: dict[str, Any]) -> None:
         """Before the first step."""
-        self._course = Course(config)
+        self._course = TrialRunner(config)
         self._last = math.inf
 
     def step(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from medqa_core.cluster.job import Job
-from medqa_core.cluster.nodes.worker import attend
+from medqa_core.cluster.nodes.worker import run_worker
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.jobs.queue import write_status
 from medqa_core.runs.run import Run
@@ -15,7 +15,7 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import Interrupted
 
 
-class Course:
+class TrialRunner:
     """Trains in a thread of its own, so that whoever asks for the next loss can also end it and wait for the end."""
 
     def __init__(self, values: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Course:
         try:
             if not Storage.at(self._job.storage).asked(whole):  # else the sweep was stopped while this trial waited
                 requests = [self._record.id, whole]
-                attend(
+                run_worker(
                     self._job, self._record.id, requests,
                     make=self._make, on_validation=self._report, at_end=self._say_why,
                 )  # fmt: skip

@@ -11,7 +11,7 @@ import torch.distributed
 
 import medqa_core
 from medqa_core.cluster.job import Job
-from medqa_core.cluster.nodes.run_workspace import at_hand, heeding
+from medqa_core.cluster.nodes.run_workspace import local_workspace, watch_stop_requests
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -20,7 +20,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.status_writer import GRACE_SECONDS, is_main
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.loop import OnStep, unheard
+from medqa_core.training.loop import OnStep, noop
 from medqa_core.training.stop import StopFlag
 from medqa_core.training.train import resume
 
@@ -31,16 +31,16 @@ AGAIN = ("fault", "killed", None)
 def train(values: dict[str, Any]) -> None:
     """What every worker of a training does; Ray has made them one process group."""
     job = Job.read(values)
-    attend(job, job.name, [job.name])
+    run_worker(job, job.name, [job.name])
 
 
-def attend(
+def run_worker(
     job: Job,
     run_id: str,
     requests: list[str],
     *,
     make: Callable[[RunStore], Run] | None = None,
-    on_validation: OnStep = unheard,
+    on_validation: OnStep = noop,
     at_end: Callable[[Run], object] = lambda _: None,
 ) -> None:
     """Train the run from where it stands; nothing where it has ended already.
@@ -63,7 +63,7 @@ def attend(
             "install the same everywhere."
         )
     storage, stop, main = Storage.at(job.storage), StopFlag(), is_main()
-    with at_hand(storage, run_id, Settings.from_environment(), main=main) as here:
+    with local_workspace(storage, run_id, Settings.from_environment(), main=main) as here:
         store = RunStore(here.reports)
         run = make(store) if make is not None and not store.path(run_id).exists() else store.open(run_id)
         over = has_ended(run)
@@ -71,7 +71,7 @@ def attend(
         if over:
             return
         take(run)
-        with heeding(storage, requests, stop) if main else nullcontext():
+        with watch_stop_requests(storage, requests, stop) if main else nullcontext():
             try:
                 resume(run, here, on_validation=on_validation, stop=stop)
             except MedQAError:

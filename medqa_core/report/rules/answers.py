@@ -17,19 +17,19 @@ def empty_answers(facts: Facts) -> Iterator[Insight]:
     """A model gave no answer at all to some questions."""
     if facts.evaluation is None:
         return
-    sides = (
+    variants = (
         ("base", "base_generation", facts.evaluation.base_generation),
         ("fine-tuned", "fine_tuned_generation", facts.evaluation.fine_tuned_generation),
     )
-    for side, field, generation in sides:
+    for variant, field, generation in variants:
         if generation is not None and generation.empty_share > 0:
             share = percent(generation.empty_share)
             yield Insight(
-                f"empty_answers:{side}",
-                f"The {side} model answered nothing to {share} of the questions.",
+                f"empty_answers:{variant}",
+                f"The {variant} model answered nothing to {share} of the questions.",
                 (f"evaluation.json, {field}: empty_share {number(generation.empty_share)}",),
                 share,
-                f"every answer of the {side} model held at least one word",
+                f"every answer of the {variant} model held at least one word",
             )
 
 

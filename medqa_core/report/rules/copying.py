@@ -13,7 +13,7 @@ from medqa_core.report.trends import Test, sign
 
 def copied(facts: Facts) -> Iterator[Insight]:
     """The shares of copied, near-copied and novel answers, the base model's beside them as the control."""
-    tuned, base = (copies(facts.predictions, side) for side in ("fine_tuned", "base"))
+    tuned, base = (copies(facts.predictions, variant) for variant in ("fine_tuned", "base"))
     if tuned is None:
         return
     test = _test(facts)

@@ -15,7 +15,7 @@ FEWEST = 4
 
 def non_finite(facts: Facts) -> Iterator[Insight]:
     """The loss was NaN or infinite at some step."""
-    for split, curve in (("training", facts.series.train), ("validation", facts.series.validation)):
+    for split, curve in (("training", facts.metrics_log.train), ("validation", facts.metrics_log.validation)):
         steps = curve.non_finite_steps
         if steps:
             yield Insight(
@@ -30,7 +30,7 @@ def non_finite(facts: Facts) -> Iterator[Insight]:
 
 def validation_trend(facts: Facts) -> Iterator[Insight]:
     """Validation loss: fell to the end, fell and rose, rose, fell and levelled, or shows no falling trend."""
-    points = Points.of(facts.series.validation)
+    points = Points.of(facts.metrics_log.validation)
     if len(points) < FEWEST:
         return
     found = (
@@ -133,7 +133,7 @@ def did_not_fall(points: Points) -> Insight | None:
 
 def training_fell(facts: Facts) -> Iterator[Insight]:
     """The training loss of the last tenth of the logged steps is below that of the first tenth."""
-    points = Points.of(facts.series.train)
+    points = Points.of(facts.metrics_log.train)
     if len(points) < 10:
         return
     first, last = tenths(points.losses)
@@ -158,7 +158,7 @@ def training_fell(facts: Facts) -> Iterator[Insight]:
 
 def gap(facts: Facts) -> Iterator[Insight]:
     """At the end the validation loss is not what the training loss is."""
-    train, validation = Points.of(facts.series.train), Points.of(facts.series.validation)
+    train, validation = Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)
     if len(train) < 30 or not len(validation):
         return
     last, end = tenths(train.losses)[1], float(validation.losses[-1])
@@ -181,7 +181,7 @@ def gap(facts: Facts) -> Iterator[Insight]:
 
 def early_best(facts: Facts) -> Iterator[Insight]:
     """The lowest validation loss came well before the end."""
-    points = Points.of(facts.series.validation)
+    points = Points.of(facts.metrics_log.validation)
     if len(points) < 3 or overfitting(points):
         return
     best, last = points.best, len(points) - 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from medqa_core.foundation.format import count, p_value, percent, plural
-from medqa_core.report.choices import SIDES, Choices, choices
+from medqa_core.report.choices import VARIANTS, Choices, choices
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.trends import ALPHA, guessing, uneven
@@ -12,8 +12,8 @@ from medqa_core.runs.artifacts.mmlu import LETTERS
 
 def letter_bias(facts: Facts) -> Iterator[Insight]:
     """A model picks one letter more often than a quarter of the time, and more often than it is the right one."""
-    for side, name in SIDES.items():
-        found = choices(facts.mmlu_answers, side)
+    for variant, name in VARIANTS.items():
+        found = choices(facts.mmlu_answers, variant)
         if found is None:
             continue
         spread = uneven(found.picked)
@@ -23,7 +23,7 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
         if not spread.holds or len(LETTERS) * against.p >= ALPHA or found.picked[top] * len(LETTERS) <= found.n:
             continue
         yield Insight(
-            f"letter_bias:{side}",
+            f"letter_bias:{variant}",
             f"On MMLU the {name} model picks the letter {LETTERS[top]} for {percent(found.picked[top] / found.n)} of "
             f"{plural(found.n, 'question')}, and it is the right one for {percent(found.right[top] / found.n)}: it "
             f"leans towards that letter. {_accuracy(found)}",

@@ -89,10 +89,10 @@ def starter_text(facts: Facts) -> Iterator[Insight]:
 
 def few_validations(facts: Facts) -> Iterator[Insight]:
     """Too few validation losses to tell a trend."""
-    n = len(Points.of(facts.series.validation))
+    n = len(Points.of(facts.metrics_log.validation))
     if n >= FEWEST:
         return
-    if facts.series.empty:
+    if facts.metrics_log.empty:
         sentence = "There is no loss curve, so nothing can be said about how training went or about overfitting."
     else:
         there = "There is" if n == 1 else "There are"

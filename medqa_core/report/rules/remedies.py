@@ -46,7 +46,7 @@ def measure_base(facts: Facts) -> Iterator[Insight]:
 
 def length_of_training(facts: Facts) -> Iterator[Insight]:
     """Train longer where validation loss still fell, shorter where it rose, otherwise where it did not fall."""
-    points = Points.of(facts.series.validation)
+    points = Points.of(facts.metrics_log.validation)
     for found in curve.validation_trend(facts):
         if found.rule == "kept_falling":
             yield _step("train_longer", "Train longer: validation loss was still falling when training ended.", found)
@@ -64,13 +64,13 @@ def larger_test(facts: Facts) -> Iterator[Insight]:
     where the file does not say which does, one as large as the measured one."""
     for name in measures.unclear_verdict(facts):
         metric = facts.metric(name)
-        if metric is None or not metric.n or not metric.smallest_detectable:
+        if metric is None or not metric.n or not metric.min_detectable_effect:
             continue
-        if metric.questions_to_settle and metric.margin:
-            needed = metric.questions_to_settle
+        if metric.required_n and metric.margin:
+            needed = metric.required_n
             size = f"a difference of {precision.size_text(name, metric.margin)}, the smallest that matters here"
         elif metric.difference and metric.margin is None:
-            needed = math.ceil(metric.n * (metric.smallest_detectable / metric.difference) ** 2 / 10) * 10
+            needed = math.ceil(metric.n * (metric.min_detectable_effect / metric.difference) ** 2 / 10) * 10
             size = f"a difference as large as the measured one ({change_text(name, metric)})"
         else:
             continue

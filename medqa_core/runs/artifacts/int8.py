@@ -22,7 +22,7 @@ class Change(Record):
     """95% interval of the difference, whole topics resampled; None for too few topics."""
 
 
-class SideCost(Record):
+class VariantCost(Record):
     """What int8 changes for one model."""
 
     same: float = Field(ge=0, le=1)
@@ -41,8 +41,8 @@ class Int8Cost(Record):
     engine: Line
     base_sha256: Line
     fine_tuned_sha256: Line
-    base: SideCost
-    fine_tuned: SideCost
+    base: VariantCost
+    fine_tuned: VariantCost
 
 
 def read_int8(folder: Path, problems: list[str] | None = None) -> Int8Cost | None:

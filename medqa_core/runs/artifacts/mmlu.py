@@ -40,10 +40,10 @@ ANSWER_SCHEMA = pa.schema(
         ("target", pa.int64()),  # index of the right letter
         *[
             field
-            for side in ("base", "fine_tuned")
+            for variant in ("base", "fine_tuned")
             for field in (
-                (f"{side}_choice", pa.int64()),  # index of the likeliest letter, the first of equals; null: none
-                *((f"{side}_logprob_{letter.lower()}", pa.float64()) for letter in LETTERS),  # nats; NaN: not finite
+                (f"{variant}_choice", pa.int64()),  # index of the likeliest letter, the first of equals; null: none
+                *((f"{variant}_logprob_{letter.lower()}", pa.float64()) for letter in LETTERS),  # nats; NaN: not finite
             )
         ],
     ]
@@ -187,9 +187,9 @@ def read_answers(run_folder: Path) -> pd.DataFrame:
     return frame
 
 
-def letters(answers: pd.DataFrame, side: str) -> tuple[int, int, int, int]:
-    """How many questions `side` answered with each letter."""
-    chosen = answers[f"{side}_choice"].dropna().to_numpy(np.int64)
+def letters(answers: pd.DataFrame, variant: str) -> tuple[int, int, int, int]:
+    """How many questions `variant` answered with each letter."""
+    chosen = answers[f"{variant}_choice"].dropna().to_numpy(np.int64)
     a, b, c, d = (int(n) for n in np.bincount(chosen, minlength=4))
     return a, b, c, d
 
@@ -200,7 +200,7 @@ def always_one_letter(answers: pd.DataFrame) -> float:
     return float(counts.max()) / len(answers) if len(answers) else 0.0
 
 
-def accuracy(answers: pd.DataFrame, side: str) -> float:
+def accuracy(answers: pd.DataFrame, variant: str) -> float:
     """Share of right answers over all questions; 0 where there is none."""
-    right = (answers[f"{side}_choice"] == answers["target"]).to_numpy()
+    right = (answers[f"{variant}_choice"] == answers["target"]).to_numpy()
     return float(right.mean()) if len(right) else 0.0

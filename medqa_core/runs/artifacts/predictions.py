@@ -11,7 +11,7 @@ PREDICTIONS = "predictions.parquet"
 READ_LIMIT = 256 * 2**20
 ROW_LIMIT = 200_000
 
-SIDES = ("base", "fine_tuned")
+VARIANTS = ("base", "fine_tuned")
 SCHEMA = pa.schema(
     [
         ("question_id", pa.string()),
@@ -20,18 +20,21 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
         *[
             field
-            for side in SIDES
+            for variant in VARIANTS
             for field in (
-                (f"{side}_answer", pa.string()),
-                (f"{side}_loss", pa.float64()),  # mean negative log-likelihood a reference token, nats
-                (f"{side}_rouge1", pa.float64()),
-                (f"{side}_rouge2", pa.float64()),
-                (f"{side}_rougeL", pa.float64()),
-                (f"{side}_token_f1", pa.float64()),
-                (f"{side}_answer_tokens", pa.int64()),  # tokens generated
-                (f"{side}_repetition", pa.float64()),  # share of the answer's 4-word runs that it had already used
-                (f"{side}_copied_share", pa.float64()),  # share of the answer's words copied from one training answer
-                (f"{side}_nearest", pa.string()),  # id of the training question whose answer that is
+                (f"{variant}_answer", pa.string()),
+                (f"{variant}_loss", pa.float64()),  # mean negative log-likelihood a reference token, nats
+                (f"{variant}_rouge1", pa.float64()),
+                (f"{variant}_rouge2", pa.float64()),
+                (f"{variant}_rougeL", pa.float64()),
+                (f"{variant}_token_f1", pa.float64()),
+                (f"{variant}_answer_tokens", pa.int64()),  # tokens generated
+                (f"{variant}_repetition", pa.float64()),  # share of the answer's 4-word runs that it had already used
+                (
+                    f"{variant}_copied_share",
+                    pa.float64(),
+                ),  # share of the answer's words copied from one training answer
+                (f"{variant}_nearest", pa.string()),  # id of the training question whose answer that is
             )
         ],
         ("references", pa.int64()),  # reference answers that the question has; scores are the best of them

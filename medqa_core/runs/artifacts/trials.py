@@ -1,4 +1,4 @@
-"""`tried.csv`: the recipes that were tried before this one, as whoever ran them wrote them down."""
+"""`trials.csv`: the recipes that were tried before this one, as whoever ran them wrote them down."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from medqa_core.foundation.files import read_text
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.visible import plain
 
-TRIED = "tried.csv"
+TRIALS = "trials.csv"
 SIZE_LIMIT = 2**20
 MOST_ROWS = 100
 MOST_COLUMNS = 12
@@ -18,23 +18,23 @@ Trials = list[list[str]]
 """The header, then a row a trial, all of one length."""
 
 
-def read_tried(run_folder: Path) -> Trials:
+def read_trials(run_folder: Path) -> Trials:
     """The file's rows without control characters.
 
     Raises:
         UnreadableFile: missing, too large, not CSV, without a row under its header, or with rows of several lengths.
         OutsideStore: a link that leaves the run folder.
     """
-    text = read_text(resolve_inside(run_folder, TRIED), SIZE_LIMIT)
+    text = read_text(resolve_inside(run_folder, TRIALS), SIZE_LIMIT)
     try:
         rows = [[plain(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
-        raise UnreadableFile(f"{TRIED} is not valid CSV: {error}.") from error
+        raise UnreadableFile(f"{TRIALS} is not valid CSV: {error}.") from error
     if len(rows) < 2:
-        raise UnreadableFile(f"{TRIED} has no row under its header.")
+        raise UnreadableFile(f"{TRIALS} has no row under its header.")
     if len(rows) > MOST_ROWS + 1 or len(rows[0]) > MOST_COLUMNS:
-        raise UnreadableFile(f"{TRIED} has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns; it was not read.")
+        raise UnreadableFile(f"{TRIALS} has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns; it was not read.")
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(rows[0]):
-            raise UnreadableFile(f"{TRIED}, row {number}: {len(row)} cells under a header of {len(rows[0])}.")
+            raise UnreadableFile(f"{TRIALS}, row {number}: {len(row)} cells under a header of {len(rows[0])}.")
     return rows

@@ -1,4 +1,4 @@
-"""`grounded.parquet`: one row a test question, the answer that was given after reading passages."""
+"""`with_sources.parquet`: one row a test question, the answer that was given after reading passages."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
 from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT
 
-GROUNDED = "grounded.parquet"
+WITH_SOURCES = "with_sources.parquet"
 SCHEMA = pa.schema(
     [
         ("question_id", pa.string()),
@@ -27,14 +27,14 @@ SCHEMA = pa.schema(
 )
 
 
-def write_grounded(run_folder: Path, rows: pd.DataFrame) -> None:
-    """Replace the run's grounded answers; `rows` has the columns of SCHEMA."""
+def write_with_sources(run_folder: Path, rows: pd.DataFrame) -> None:
+    """Replace the run's answers with sources; `rows` has the columns of SCHEMA."""
     table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-    write_rows(run_folder / GROUNDED, table)
+    write_rows(run_folder / WITH_SOURCES, table)
 
 
-def read_grounded(run_folder: Path) -> pd.DataFrame:
-    """The run's grounded answers with the columns of SCHEMA; a column that the file lacks is all null.
+def read_with_sources(run_folder: Path) -> pd.DataFrame:
+    """The run's answers with sources with the columns of SCHEMA; a column that the file lacks is all null.
 
     Raises:
         UnreadableFile: missing, too large, or not a Parquet file with a `question_id`.
@@ -42,10 +42,10 @@ def read_grounded(run_folder: Path) -> pd.DataFrame:
     """
     return read_rows(
         run_folder,
-        GROUNDED,
+        WITH_SOURCES,
         SCHEMA,
         required=("question_id",),
         size=READ_LIMIT,
         rows=ROW_LIMIT,
-        lacking="this run has no grounded answers to show.",
+        lacking="this run has no answers with sources to show.",
     )

@@ -90,14 +90,16 @@ def step_rate(figures: Figures) -> Check:
 
 
 def effective_batch(figures: Figures) -> Check:
-    """The effective batch is the batch × accumulation."""
-    name = "effective batch = batch × accumulation"
-    batch, effective, accumulation = (figures.get(n) for n in ("batch_size", "effective_batch", "accumulation"))
+    """The effective batch is the batch × the accumulation steps."""
+    name = "effective batch = batch × gradient accumulation steps"
+    batch, effective, gradient_accumulation_steps = (
+        figures.get(n) for n in ("batch_size", "effective_batch", "gradient_accumulation_steps")
+    )
     if not batch or not effective or batch < 0:
         return Check(name=name, passed=None, detail="The source does not state both batch sizes.")
-    if accumulation is not None:
-        product = float(batch) * accumulation
-        detail = f"{show(batch)} × {show(accumulation)} = {show(product)}; stated {show(effective)}."
+    if gradient_accumulation_steps is not None:
+        product = float(batch) * gradient_accumulation_steps
+        detail = f"{show(batch)} × {show(gradient_accumulation_steps)} = {show(product)}; stated {show(effective)}."
         return Check(name=name, passed=product == effective, detail=detail)
     implied = float(effective) / batch
     whole = implied >= 1 and implied % 1 == 0
@@ -168,7 +170,7 @@ def rouge(figures: Figures) -> Check:
     return Check(name=name, passed=ordered, detail=f"{listing}.")
 
 
-def mmlu(scores: list[SubsetScore], side: str = "") -> list[Check]:
+def mmlu(scores: list[SubsetScore], variant: str = "") -> list[Check]:
     """Accuracy × questions is a whole number, and the standard error is the one of that many answers."""
     checks = []
     for score in scores:
@@ -185,7 +187,7 @@ def mmlu(scores: list[SubsetScore], side: str = "") -> list[Check]:
             passed = None  # perhaps a sample of the subset was asked
         checks.append(
             Check(
-                name=f"MMLU {side}{score.subset.replace('_', ' ')}",
+                name=f"MMLU {variant}{score.subset.replace('_', ' ')}",
                 passed=passed,
                 detail=f"{score.accuracy:.4f} of {basis} is {right:.2f} right answers; {stated}, "
                 f"{errors[0]:.4f} expected.",

@@ -79,7 +79,7 @@ class Draft:
     suggested_id: str
     title: str
     number: int | None = None
-    objective: str = ""
+    description: str = ""
     created_at: datetime | None = None
     """None where the source states no date."""
     base_model: BaseModelRecord | None = None

@@ -78,7 +78,7 @@ def _record(path: Path, draft: Draft, run_id: str, title: str | None) -> RunReco
         id=run_id,
         number=draft.number,
         title=line(title, 120) or line(draft.title, 120) or run_id,
-        objective=line(draft.objective, 1000),
+        description=line(draft.description, 1000),
         kind="imported",
         created_at=draft.created_at or modified(path) or now(),
         base_model=draft.base_model,

@@ -87,8 +87,8 @@ def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
         mmlu=mmlu,
     )
     _say_missing(draft, results)
-    for side, scores in (("base ", results.base or []), ("", results.fine_tuned)):
-        draft.checks += checks.mmlu(scores, side)
+    for variant, scores in (("base ", results.base or []), ("", results.fine_tuned)):
+        draft.checks += checks.mmlu(scores, variant)
     draft.evaluation = _evaluation(results)
     return draft
 

@@ -22,7 +22,7 @@ MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0}
 MISSING = {
     "validation_loss": "Validation loss.",
     "seed": "Seed: the run cannot be repeated exactly.",
-    "accumulation": "Accumulation: only the effective batch is stated.",
+    "gradient_accumulation_steps": "Accumulation: only the effective batch is stated.",
 }
 NEVER_SAID = (
     "Base-model figures: what fine-tuning changed cannot be told.",
@@ -174,7 +174,7 @@ def _say_missing(draft: Draft, text: SummaryText) -> None:
 def _keep_prose(draft: Draft, text: SummaryText, keep: bool) -> None:
     if keep:
         draft.sections = text.sections
-        draft.objective = " ".join(text.sections.get("Objective", []))[:1000]
+        draft.description = " ".join(text.sections.get("Objective", []))[:1000]
     elif text.prose_lines:
         draft.missing.append(
             f"The source's own words: {text.prose_lines} lines under {len(text.sections)} headings, left out on import."

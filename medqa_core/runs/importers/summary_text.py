@@ -26,7 +26,12 @@ LABELS = {
     "learning_rate": ("learning rate", "lr"),
     "batch_size": ("batch size", "batch"),
     "effective_batch": ("effective batch", "effective batch size"),
-    "accumulation": ("accumulation", "gradient accumulation", "gradient accumulation steps", "accumulation steps"),
+    "gradient_accumulation_steps": (
+        "accumulation",
+        "gradient accumulation",
+        "gradient accumulation steps",
+        "accumulation steps",
+    ),
     "epochs": ("epochs", "num epochs", "number of epochs"),
     "max_tokens": ("max length", "max tokens", "max sequence length", "max seq length"),
     "weight_decay": ("weight decay",),

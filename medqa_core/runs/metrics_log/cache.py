@@ -105,7 +105,7 @@ def forget() -> None:
 
 
 def _folder(path: Path) -> Path:
-    return Settings.from_environment().cache / "series" / sha256_text(str(path))[:32]
+    return Settings.from_environment().cache / "metrics_log" / sha256_text(str(path))[:32]
 
 
 def _load(path: Path, file: BinaryIO) -> _Kept | None:

@@ -31,7 +31,7 @@ def encode_row(split: SplitName, **values: float | int | None) -> str:
     return dumps(row) + "\n"
 
 
-class SeriesWriter:
+class MetricsLogWriter:
     """Appends rows to one file; each row is one write, so a kill leaves at most one torn last line."""
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Series:
+class MetricsLog:
     """The whole of `metrics.jsonl`."""
 
     train: Curve
@@ -77,7 +77,7 @@ class Series:
         return not len(self.train) and not len(self.validation)
 
 
-def read_series(run_folder: Path) -> Series:
+def read_metrics_log(run_folder: Path) -> MetricsLog:
     """The curve of a run; missing, torn and odd rows are counted in `problems` and never raise."""
     try:
         path = resolve_inside(run_folder, "metrics.jsonl")
@@ -85,8 +85,10 @@ def read_series(run_folder: Path) -> Series:
             raise UnreadableFile("metrics.jsonl is missing: this run has no curve.")
         log, problems = _read(path)
     except (RunError, OSError) as error:
-        return Series(_curve(NO_ROWS), _curve(NO_ROWS), [str(error)])
-    return Series(_curve(log.train.block), _curve(log.validation.block), problems + left_out("metrics.jsonl", log.odd))
+        return MetricsLog(_curve(NO_ROWS), _curve(NO_ROWS), [str(error)])
+    return MetricsLog(
+        _curve(log.train.block), _curve(log.validation.block), problems + left_out("metrics.jsonl", log.odd)
+    )
 
 
 def _read(path: Path) -> tuple[Log, list[str]]:

@@ -40,7 +40,7 @@ class TrainConfig(BaseModel):
 
     preset: str = Field("custom", description="name of the preset this started from")
     title: str = Field("Fine-tune", min_length=1, max_length=120, description="what the run is called")
-    objective: str = Field("", max_length=500, description="what the run is meant to find out")
+    description: str = Field("", max_length=500, description="what the run is meant to find out")
 
     base_model: str = Field("smollm2-135m-instruct", description="the embedded default, `toy`, a hub id or a folder")
     revision: str | None = Field(None, description="a hub model's revision")
@@ -65,8 +65,8 @@ class TrainConfig(BaseModel):
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
     batch_size: int = Field(2, ge=1, le=1024, description="examples a batch")
-    accumulation: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
-    pass_tokens: int | None = Field(
+    gradient_accumulation_steps: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
+    max_tokens_per_forward: int | None = Field(
         None,
         ge=16,
         le=1_000_000,
@@ -96,7 +96,7 @@ class TrainConfig(BaseModel):
     @property
     def effective_batch(self) -> int:
         """Examples an optimizer step."""
-        return self.batch_size * self.accumulation
+        return self.batch_size * self.gradient_accumulation_steps
 
     def steps_per_epoch(self, examples: int) -> int:
         """Optimizer steps of one pass over so many training examples; the last one may be smaller."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from medqa_core.runs.schema.record import Line, Record
+from medqa_core.runs.schema.upgrade import upgrade_evaluation
 
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
 MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
@@ -30,9 +31,9 @@ class Metric(Record):
     verdict: Verdict = "cannot tell"
     margin: float | None = Field(None, ge=0)
     """Differences smaller than this are of no practical weight; `equivalent` means: the whole interval is within it."""
-    smallest_detectable: float | None = None
+    min_detectable_effect: float | None = None
     """Smallest difference that this test would have found about four times in five."""
-    questions_to_settle: int | None = Field(None, ge=0)
+    required_n: int | None = Field(None, ge=0)
     """Test questions with which a difference as small as the margin would be found; None unless `cannot tell`."""
     reason: Line | None = None
     """Why the verdict is `cannot tell`, where that is not the interval's doing."""
@@ -60,11 +61,11 @@ Metrics = Annotated[dict[MetricName, Metric], BeforeValidator(_known)]
 """A verdict a metric."""
 
 
-class Grounded(Record):
+class WithSources(Record):
     """Answers given after reading passages of the training documents, against both models' without them.
 
-    In its metrics `base` is the value of the model that is compared with, `fine_tuned` that of the grounded answers,
-    `difference` grounded − that model; p-values are corrected for all comparisons here together.
+    In its metrics `base` is the value of the model that is compared with, `fine_tuned` that of the answers with
+    sources, `difference` with sources − that model; p-values are corrected for all comparisons here together.
     """
 
     weights: Literal["base", "fine_tuned"]
@@ -79,7 +80,7 @@ class Grounded(Record):
 class Evaluation(Record):
     """The whole of `evaluation.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     primary_metric: MetricName
     rule: int | None = None
     """Version of the rule that judged; intervals, p-values and verdicts of another version are not comparable."""
@@ -93,11 +94,13 @@ class Evaluation(Record):
     """The same on the test questions whose reference shares no 13-gram with a training answer."""
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
-    grounded: Grounded | None = None
-    """None where grounded answers were not measured."""
+    with_sources: WithSources | None = None
+    """None where answers with sources were not measured."""
     protocol: dict[str, Line] = {}
     """How it was measured, for people: prompts, decoding, ROUGE variant, resampling."""
     seconds: float | None = None
+
+    _upgrade = model_validator(mode="before")(upgrade_evaluation)
 
 
 def holm(p_values: dict[str, float]) -> dict[str, float]:

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medqa_core.foundation.visible import plain
 from medqa_core.runs.schema.config import TrainConfig
-
-SCHEMA_VERSION: Literal[1] = 1
+from medqa_core.runs.schema.upgrade import upgrade_run
 
 Line = Annotated[str, AfterValidator(plain), Field(max_length=2000)]
 """Text that people read on one line; hostile characters are dropped when it is read."""
@@ -127,11 +126,11 @@ def _utc(value: object) -> object:
 class RunRecord(Record):
     """The whole of `run.json`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = 2
     id: str
     number: int | None = Field(None, ge=0)
     title: Line
-    objective: Line = ""
+    description: Line = ""
     kind: Literal["finetune", "imported"]
     created_at: Annotated[AwareDatetime, BeforeValidator(_utc)]
     config: TrainConfig | None = None
@@ -145,3 +144,5 @@ class RunRecord(Record):
     imported: ImportRecord | None = None
     sweep: SweepRecord | None = None
     """None for a run of its own."""
+
+    _upgrade = model_validator(mode="before")(upgrade_run)

@@ -103,7 +103,7 @@ class RunStore:
             id=run_id or self.free_id(config.preset),
             number=self.next_number(),
             title=config.title,
-            objective=config.objective,
+            description=config.description,
             kind="finetune",
             created_at=now(),
             config=config,

@@ -4,7 +4,7 @@ import pytest
 
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import passages_of
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from tests.data.samples import pair
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -14,7 +14,7 @@ ASTHMA = pair(2, topic="Asthma", question="What is asthma?", answer="The airways
 FLU = pair(3, topic="Influenza", question="Who gets influenza?", answer="Anyone, mostly in winter.")
 
 
-def index(*pairs: Pair) -> BM25:
+def index(*pairs: QAPair) -> BM25:
     return BM25(passages_of(pairs))
 
 
@@ -40,7 +40,7 @@ def test_nothing_is_found_where_no_word_fits(question: str) -> None:
 
 
 @pytest.mark.parametrize("passages", [[], [GOUT]])
-def test_an_index_of_next_to_nothing(passages: list[Pair]) -> None:
+def test_an_index_of_next_to_nothing(passages: list[QAPair]) -> None:
     assert found(index(*passages), "gout") == [one.id for one in passages]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.answering.retrieval.recall import KS, measure_retrieval, measured
-from medqa_core.data.pairs import Pair
+from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.files import write_json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("no_network")
 SHARED = "Drink plenty of water and rest in a cool dark room until the pain has gone away."
 
 
-def split(train: list[Pair], test: list[Pair]) -> Split:
+def split(train: list[QAPair], test: list[QAPair]) -> Split:
     return Split(tuple(train), (), tuple(test), {one.id: one.id for one in (*train, *test)})
 
 

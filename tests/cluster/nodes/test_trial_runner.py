@@ -7,7 +7,7 @@ import pytest
 import medqa_core
 from medqa_core.cluster.grid import trials
 from medqa_core.cluster.job import Job, Share
-from medqa_core.cluster.nodes.trial_runner import Course
+from medqa_core.cluster.nodes.trial_runner import TrialRunner
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.presets import from_preset
@@ -27,11 +27,11 @@ def far(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "far")
 
 
-def course(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> Course:
+def course(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> TrialRunner:
     first = trials(from_preset("smoke"), {"learning_rate": ["5e-3", "1e-3"]}, "s")[0]
     record = far.draft(first.config, first.run_id).model_copy(update={"sweep": first.sweep})
     job = Job("s", storage.address, Share(), version)
-    return Course({"job": job.plain(), "record": record.model_dump(mode="json")})
+    return TrialRunner({"job": job.plain(), "record": record.model_dump(mode="json")})
 
 
 def test_to_the_end(storage: Storage, far: RunStore) -> None:
@@ -41,7 +41,7 @@ def test_to_the_end(storage: Storage, far: RunStore) -> None:
     one.end()
     run = far.open("s-t01")
     assert run.state == "completed"
-    assert run.series().validation["loss"].tolist()[1:] == losses
+    assert run.metrics_log().validation["loss"].tolist()[1:] == losses
     assert run.record.sweep is not None and run.record.sweep.parameters == {"learning_rate": 5e-3}
     assert run.record.base_model is not None
 

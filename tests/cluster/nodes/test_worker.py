@@ -41,7 +41,7 @@ def test_the_same_losses_as_anywhere(storage: Storage, far: RunStore, smoke: Run
     run, job = handed_over(far, storage)
     worker.train(job.plain())
     assert run.state == "completed"
-    ours, theirs = run.series().validation, smoke.series().validation
+    ours, theirs = run.metrics_log().validation, smoke.metrics_log().validation
     assert ours["loss"].tolist() == theirs["loss"].tolist()
     assert run.adapter is not None
     assert not list(run.folder.glob("checkpoints/*"))
@@ -89,7 +89,7 @@ def test_a_node_with_another_version_refuses(storage: Storage, far: RunStore) ->
     run, job = handed_over(far, storage, "0.0.1")
     with pytest.raises(InputError, match="install the same everywhere"):
         worker.train(job.plain())
-    assert run.series().empty
+    assert run.metrics_log().empty
 
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
 
 def test_a_process_that_writes_nothing_reads_a_copy(storage: Storage, far: RunStore, lab: Settings) -> None:
     handed_over(far, storage)
-    with run_workspace.at_hand(storage, "far", lab, main=False) as here:
+    with run_workspace.local_workspace(storage, "far", lab, main=False) as here:
         copy = RunStore(here.reports).open("far")
         assert copy.folder != far.path("far")
         write_status(copy.folder, Status(state="failed"))

@@ -125,10 +125,10 @@ def test_bad_settings_are_refused_by_the_core(ask, settings, said):
 
 def test_a_third_answer_comes_with_the_passages_that_it_read(ask, smoke):
     name, (answers,) = ask("What are the symptoms of gout?", smoke.id, 0.0, 4, 1, precision="float32", sources=True)[-1]
-    assert name == "complete" and answers["grounded"]["provenance"]["side"] == "grounded"
+    assert name == "complete" and answers["with_sources"]["provenance"]["variant"] == "with_sources"
     assert 1 <= len(answers["passages"]) <= 3
     assert {"text", "question", "source", "url"} <= set(answers["passages"][0])
-    hashes = {answers[column]["provenance"]["prompt_sha256"] for column in ("base", "fine_tuned", "grounded")}
+    hashes = {answers[column]["provenance"]["prompt_sha256"] for column in ("base", "fine_tuned", "with_sources")}
     assert len(hashes) == 2, "the third prompt holds the passages, the others are one"
 
 
@@ -155,7 +155,7 @@ def test_the_line_under_an_answer_is_escaped():
     hostile = "<img src=x onerror=alert(1)>"
     made = Provenance(
         run_id=hostile,
-        side="base",
+        variant="base",
         model=hostile,
         revision=None,
         base_sha256="0" * 64,
@@ -171,6 +171,6 @@ def test_the_line_under_an_answer_is_escaped():
     line = meta(Answer("text", 3, 1.5, "ended", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
     assert "adapter 11111111" in meta(
-        Answer("text", 3, 1.5, "cut", replace(made, side="fine_tuned", adapter_sha256="1" * 64))
+        Answer("text", 3, 1.5, "cut", replace(made, variant="fine_tuned", adapter_sha256="1" * 64))
     )
     assert "<img" not in status(hostile, bad=True)

@@ -91,11 +91,11 @@ def test_ranges_come_from_the_configuration(open_page: Open) -> None:
 
 def test_what_the_form_comes_to(open_page: Open) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
-    field(app, "accumulation").set_value(2).run()  # type: ignore[attr-defined]
+    field(app, "gradient_accumulation_steps").set_value(2).run()  # type: ignore[attr-defined]
     text = shown(app)
     assert "8 × 2" in text and ">16</dd>" in text and ">6</dd>" in text  # 3 steps a pass, 2 passes
     assert "48 training, 12 validation and 12 test examples" in text
-    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set accumulation=2"
+    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set gradient_accumulation_steps=2"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
-from medqa_core.runs.schema.evaluation import Generation, Grounded, Metric
+from medqa_core.runs.schema.evaluation import Generation, Metric, WithSources
 from tests.pages.conftest import HOSTILE, Builder, evaluation
 
 Open = Callable[..., AppTest]
@@ -35,16 +35,16 @@ def metric(before: float, after: float, verdict: str) -> Metric:
 
 @pytest.fixture
 def read(build: Builder) -> Path:
-    """A run whose grounded answers are better than the base's and worse than the fine-tuned model's."""
+    """A run whose answers with sources are better than the base's and worse than the fine-tuned model's."""
     folder = build.finished("read")
-    part = Grounded(
+    part = WithSources(
         weights="base",
         against_base={"rougeL": metric(0.151, 0.181, "better")},
         against_fine_tuned={"rougeL": metric(0.208, 0.181, "worse"), "token_f1": metric(0.3, 0.25, "worse")},
         generation=Generation(empty_share=0, mean_tokens=71, length_ratio=0.5, seconds=9, prompt="chat"),
         protocol={"passages": f"at most 3 a question {HOSTILE}"[:200]},
     )
-    whole = evaluation(24).model_copy(update={"grounded": part})
+    whole = evaluation(24).model_copy(update={"with_sources": part})
     write_json(folder / "evaluation.json", whole.model_dump(mode="json"))
     return folder
 
@@ -56,7 +56,7 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
     text = shown(app)
     assert "share more words with the references than its own without them (ROUGE-L +0.030 [0.020, 0.040])" in text
     assert "share fewer words with the references than the fine-tuned model’s (ROUGE-L −0.027" in text
-    part = text[text.index("grounded − base and grounded − fine-tuned") :]
+    part = text[text.index("with sources − base and with sources − fine-tuned") :]
     assert part.index("▲ better") < part.index("▼ worse")
     assert "0.1510" in part and "0.2080" in part and "0.1810" in part
     assert "71.0 tokens in the mean" in part
@@ -81,8 +81,8 @@ def test_what_was_not_measured_says_how(build: Builder, open_page: Open) -> None
     build.finished()
     app = open_page("metrics/metrics.py", run="finished")
     assert HEADING in headings(app)
-    assert any("python -m medqa_core evaluate finished --grounded" in block.value for block in app.code) or (
-        "python -m medqa_core evaluate finished --grounded" in shown(app)
+    assert any("python -m medqa_core evaluate finished --with-sources" in block.value for block in app.code) or (
+        "python -m medqa_core evaluate finished --with-sources" in shown(app)
     )
 
 

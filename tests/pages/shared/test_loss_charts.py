@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from plotly.graph_objects import Figure
 
-from medqa_core.runs.metrics_log.log import Curve, Series
+from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
 from pages.shared import loss_charts
 from pages.shared.loss_charts import Axis, RunCurve, View
@@ -20,7 +20,7 @@ def run(label: str, size: int, bad: tuple[int, ...] = ()) -> RunCurve:
     columns = {name: np.full(size, np.nan) for name in NUMBERS}
     columns |= {"step": steps, "epoch": steps / 1000, "loss": losses, "learning_rate": steps * 1e-9}
     validation = {name: values[9::10] for name, values in columns.items()}
-    return RunCurve(label, Series(Curve(columns, bad), Curve(validation)), best_step=10)
+    return RunCurve(label, MetricsLog(Curve(columns, bad), Curve(validation)), best_step=10)
 
 
 def sent(chart: Figure) -> int:
@@ -45,7 +45,7 @@ def test_the_other_curves_stay_small() -> None:
 def test_ends_and_extremes_are_there() -> None:
     one = run("run", 50_000)
     raw = loss_charts.loss([one], View()).data[0]
-    losses = one.series.train["loss"]
+    losses = one.metrics_log.train["loss"]
     assert (raw.x[0], raw.x[-1]) == (1, 50_000)
     assert (raw.y[0], raw.y[-1]) == (losses[0], losses[-1])
     assert (raw.y.min(), raw.y.max()) == (losses.min(), losses.max())

@@ -8,7 +8,7 @@ import pytest
 from pages.shared.theme import DARK, LIGHT, Palette, faint, rgb
 
 CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-INK = ("text", "muted", "base", "tuned", "grounded", "better", "worse", "link")
+INK = ("text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
 
 
 def luminance(colour: str) -> float:

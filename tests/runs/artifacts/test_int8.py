@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from medqa_core.foundation.files import write_json
 from medqa_core.report.int8 import sentence
-from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, SideCost, read_int8
+from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost, read_int8
 from medqa_core.runs.store.run_store import RunStore
 from tests.runs.importers.samples import good_run
 
@@ -24,8 +24,8 @@ def cost(**changes: Any) -> Int8Cost:
         "engine": "CTranslate2 4",
         "base_sha256": "a" * 64,
         "fine_tuned_sha256": "b" * 64,
-        "base": SideCost(same=0.06, loss=loss, rougeL=rouge),
-        "fine_tuned": SideCost(same=1, loss=none, rougeL=none),
+        "base": VariantCost(same=0.06, loss=loss, rougeL=rouge),
+        "fine_tuned": VariantCost(same=1, loss=none, rougeL=none),
     }
     return Int8Cost(**(values | changes))
 
@@ -71,7 +71,7 @@ def test_missing_and_no_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("same", [-0.1, 1.1])
 def test_a_share_is_one(same: float) -> None:
     with pytest.raises(ValidationError):
-        SideCost(same=same, loss=cost().base.loss, rougeL=cost().base.rougeL)
+        VariantCost(same=same, loss=cost().base.loss, rougeL=cost().base.rougeL)
 
 
 def test_a_broken_file_leaves_the_run_readable(tmp_path: Path) -> None:

@@ -125,10 +125,10 @@ def test_no_value_raises_anything_else(value: Any):
 def answers(n: int = 6) -> pd.DataFrame:
     """Rows of answers.parquet: the base answers A always, the fine-tuned model B except for one D."""
     rows = pd.DataFrame({"subset": ["anatomy"] * n, "question": range(n), "target": [0, 1, 1, 2, 3, 1][:n]})
-    for side, choices in (("base", [0] * n), ("fine_tuned", [1, 1, 1, 1, 1, 3][:n])):
-        rows[f"{side}_choice"] = choices
+    for variant, choices in (("base", [0] * n), ("fine_tuned", [1, 1, 1, 1, 1, 3][:n])):
+        rows[f"{variant}_choice"] = choices
         for place, letter in enumerate("abcd"):
-            rows[f"{side}_logprob_{letter}"] = -1.5 - place
+            rows[f"{variant}_logprob_{letter}"] = -1.5 - place
     return rows
 
 

@@ -1,12 +1,12 @@
 import pytest
 
 from medqa_core.foundation.errors import OutsideStore, UnreadableFile
-from medqa_core.runs.artifacts.trials import read_tried
+from medqa_core.runs.artifacts.trials import read_trials
 
 
 def write(folder, text):
-    (folder / "tried.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_tried(folder)
+    (folder / "trials.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_trials(folder)
 
 
 def test_header_and_rows_without_control_characters(tmp_path):
@@ -38,10 +38,10 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, text, said):
 
 def test_absent_and_outside(tmp_path):
     with pytest.raises(UnreadableFile, match="missing"):
-        read_tried(tmp_path)
+        read_trials(tmp_path)
     folder = tmp_path / "run"
     folder.mkdir()
     (tmp_path / "secret").write_text("a\nb\n")
-    (folder / "tried.csv").symlink_to(tmp_path / "secret")
+    (folder / "trials.csv").symlink_to(tmp_path / "secret")
     with pytest.raises(OutsideStore):
-        read_tried(folder)
+        read_trials(folder)

@@ -103,7 +103,7 @@ def test_who_won(left: str, choice: str, winner: str | None):
         {"id": "../" * 8},
         {"time": datetime(2026, 3, 4)},
         {"time": "0001-01-01T00:00:00+14:00"},
-        {"left": "grounded"},
+        {"left": "with_sources"},
         {"choice": "both good"},
         {"question": "x" * 2001},
         {"base_rougeL": 1.1},

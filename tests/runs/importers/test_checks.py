@@ -24,8 +24,8 @@ CHECKS: list[Callable[[Figures], Check]] = [
 NAMES = re.findall(
     r"\w+",
     "test_loss perplexity samples_per_second train_minutes train_seconds epochs epochs_done train_size steps "
-    "steps_per_second batch_size effective_batch accumulation validation_size test_size total_size warmup_steps "
-    "rouge1 rouge2 rougeL final_train_loss",
+    "steps_per_second batch_size effective_batch gradient_accumulation_steps validation_size test_size total_size "
+    "warmup_steps rouge1 rouge2 rougeL final_train_loss",
 )
 
 
@@ -47,8 +47,8 @@ def test_without_figures_nothing_is_checked(check: Callable[[Figures], Check]):
         (checks.perplexity, {"test_loss": 2.0, "perplexity": 7.389}, True),
         (checks.perplexity, {"test_loss": 2.0, "perplexity": 9.1}, False),
         (checks.perplexity, {"test_loss": 5000.0, "perplexity": 9.1}, False),
-        (checks.effective_batch, {"batch_size": 4, "effective_batch": 12, "accumulation": 3}, True),
-        (checks.effective_batch, {"batch_size": 4, "effective_batch": 12, "accumulation": 2}, False),
+        (checks.effective_batch, {"batch_size": 4, "effective_batch": 12, "gradient_accumulation_steps": 3}, True),
+        (checks.effective_batch, {"batch_size": 4, "effective_batch": 12, "gradient_accumulation_steps": 2}, False),
         (checks.effective_batch, {"batch_size": 12, "effective_batch": 4}, False),
         (checks.sizes, {"train_size": 8, "validation_size": 1, "test_size": 1, "total_size": 10}, True),
         (checks.sizes, {"train_size": 8, "validation_size": 1, "test_size": 1, "total_size": 11}, False),

@@ -58,7 +58,7 @@ def test_prose_is_kept_by_heading(store: RunStore, tmp_path: Path, text: str):
         "How It Went": ["✅ Nothing burned", "A perplexity of 9.97 was seen"],
         "Model Limitations": ["⚠️ Not for patients"],
     }
-    assert run.record.objective == "See whether a bigger network reads charts."
+    assert run.record.description == "See whether a bigger network reads charts."
 
 
 def test_prose_is_left_out_on_request(store: RunStore, tmp_path: Path):
@@ -85,7 +85,7 @@ def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp
     for metric in evaluation.metrics.values():
         assert (metric.base, metric.difference, metric.verdict) == (None, None, "cannot tell")
         assert metric.reason
-    assert run.series().empty
+    assert run.metrics_log().empty
     assert run.predictions() is None
     assert run.state == "imported"
     assert run.problems == []
@@ -99,7 +99,7 @@ def test_the_checks_pass_where_the_figures_agree(store: RunStore, tmp_path: Path
     assert {check.name: check.passed for check in imported.checks} == {
         "perplexity = exp(test loss)": True,
         "samples per second × time = epochs × training size": True,
-        "effective batch = batch × accumulation": True,
+        "effective batch = batch × gradient accumulation steps": True,
         "split sizes sum to the total": None,
         "warm-up is shorter than training": True,
         "ROUGE lies in 0 to 1, ROUGE-L not above ROUGE-1": True,

@@ -43,10 +43,10 @@ def test_a_whole_folder(store: RunStore, tmp_path: Path):
     assert expected.items() <= imported.figures.items()
     assert {check.passed for check in imported.checks} <= {True, None}
     assert sum(check.passed is True for check in imported.checks) == 4
-    series = run.series()
-    np.testing.assert_array_equal(series.train["step"], [2, 4, 6, 8, 10])
-    np.testing.assert_allclose(series.train["loss"], [3.8, 3.6, 3.4, 3.2, 3.0])
-    np.testing.assert_array_equal(series.validation["loss"], [3.1])
+    metrics_log = run.metrics_log()
+    np.testing.assert_array_equal(metrics_log.train["step"], [2, 4, 6, 8, 10])
+    np.testing.assert_allclose(metrics_log.train["loss"], [3.8, 3.6, 3.4, 3.2, 3.0])
+    np.testing.assert_array_equal(metrics_log.validation["loss"], [3.1])
     evaluation = run.evaluation()
     assert evaluation is not None
     assert set(evaluation.metrics) == {"loss"}  # the perplexity is the validation set's
@@ -90,7 +90,7 @@ def test_nan_is_recorded_as_what_it_is(store: RunStore, tmp_path: Path):
     rows = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
     assert rows[1]["loss"] is None
     assert rows[1]["non_finite"] == ["grad_norm", "loss"]
-    assert run.series().train.non_finite_steps == (4, 6)
+    assert run.metrics_log().train.non_finite_steps == (4, 6)
 
 
 def test_odd_rows_are_counted(store: RunStore, tmp_path: Path):
@@ -99,13 +99,13 @@ def test_odd_rows_are_counted(store: RunStore, tmp_path: Path):
     run = import_path(trainer_folder(tmp_path / "out", log_history=state["log_history"]), store)
     assert run.record.imported is not None
     assert "3 rows of the log history without a usable step." in run.record.imported.missing
-    assert len(run.series().train) == 5
+    assert len(run.metrics_log().train) == 5
 
 
 def test_a_named_validation_set_counts(store: RunStore, tmp_path: Path):
     history = [{"loss": 2.0, "step": 1}, {"eval_heart_loss": 1.75, "step": 1}]
     run = import_path(trainer_folder(tmp_path / "out", log_history=history), store)
-    np.testing.assert_array_equal(run.series().validation["loss"], [1.75])
+    np.testing.assert_array_equal(run.metrics_log().validation["loss"], [1.75])
 
 
 def test_the_newest_checkpoint_that_can_be_read_stands_in(store: RunStore, tmp_path: Path):
@@ -130,7 +130,7 @@ def test_a_torn_state_beside_a_whole_checkpoint(store: RunStore, tmp_path: Path)
     (folder / "checkpoint-10").mkdir()
     (folder / "checkpoint-10" / "trainer_state.json").write_text(json.dumps(trainer_state()))
     run = import_path(folder, store)
-    assert len(run.series().train) == 5
+    assert len(run.metrics_log().train) == 5
 
 
 def test_a_checkpoint_and_a_state_file_on_their_own(store: RunStore, tmp_path: Path):
@@ -148,7 +148,7 @@ def test_results_without_a_history(store: RunStore, tmp_path: Path):
     assert run.record.imported is not None
     assert "Loss curve: the output holds no log history." in run.record.imported.missing
     assert run.record.imported.figures["test_loss"] == 3.0
-    assert run.series().empty
+    assert run.metrics_log().empty
 
 
 def test_an_adapter_s_base_model_comes_first(store: RunStore, tmp_path: Path):
@@ -175,7 +175,7 @@ def test_links_into_a_hub_cache_are_followed(store: RunStore, tmp_path: Path):
     folder = tmp_path / "snapshot"
     folder.mkdir()
     (folder / "trainer_state.json").symlink_to(blob)
-    assert len(import_path(folder, store).series().train) == 5
+    assert len(import_path(folder, store).metrics_log().train) == 5
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"log_history": 5}', b"\xff\xfe", b"[" * 100_000])
@@ -192,7 +192,7 @@ def test_what_is_no_file_is_not_opened(store: RunStore, tmp_path: Path):
     for name in ("trainer_state.json", "config.json"):
         (folder / name).unlink()
         os.mkfifo(folder / name)
-    assert import_path(folder, store).series().empty
+    assert import_path(folder, store).metrics_log().empty
 
 
 def test_figures_that_disagree_fail_their_checks(store: RunStore, tmp_path: Path):

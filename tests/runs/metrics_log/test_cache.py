@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from medqa_core.runs.metrics_log import cache, parsed_log
-from medqa_core.runs.metrics_log.log import Series, SeriesWriter, encode_row, read_series
+from medqa_core.runs.metrics_log.log import MetricsLog, MetricsLogWriter, encode_row, read_metrics_log
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def append(folder: Path, *steps: int, attempt: int = 1) -> None:
-    writer = SeriesWriter(folder / "metrics.jsonl")
+    writer = MetricsLogWriter(folder / "metrics.jsonl")
     for step in steps:
         writer.append("train", step=step, attempt=attempt, loss=step / 3 + attempt)
         if step % 10 == 0:
@@ -56,14 +56,14 @@ def append(folder: Path, *steps: int, attempt: int = 1) -> None:
     writer.close()
 
 
-def fresh(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Series:
+def fresh(folder: Path, monkeypatch: pytest.MonkeyPatch) -> MetricsLog:
     """What a reader without any cache says."""
     with monkeypatch.context() as patch:
         patch.setattr(cache, "CACHED_FROM", 2**60)
-        return read_series(folder)
+        return read_metrics_log(folder)
 
 
-def same(one: Series, other: Series) -> bool:
+def same(one: MetricsLog, other: MetricsLog) -> bool:
     return one.problems == other.problems and all(
         a.non_finite_steps == b.non_finite_steps
         and all(np.array_equal(a[name], b[name], equal_nan=True) for name in a.columns)
@@ -72,12 +72,12 @@ def same(one: Series, other: Series) -> bool:
 
 
 def test_reading_on_costs_the_new_lines_alone(run: Path, parsed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    before = read_series(run)
+    before = read_metrics_log(run)
     assert sum(parsed) == (run / "metrics.jsonl").stat().st_size
     parsed.clear()
-    assert same(read_series(run), before) and not parsed
+    assert same(read_metrics_log(run), before) and not parsed
     append(run, 101, 102)
-    after = read_series(run)
+    after = read_metrics_log(run)
     assert 0 < sum(parsed) < 400
     assert same(after, fresh(run, monkeypatch)) and len(after.train) == 102
     assert len(before.train) == 100, "what was handed out stays as it was"
@@ -95,28 +95,28 @@ def test_a_log_that_was_handed_out_does_not_grow(run: Path) -> None:
 
 
 def test_a_new_process_takes_it_from_the_disk(run: Path, parsed: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    before = read_series(run)
+    before = read_metrics_log(run)
     cache.forget()
     append(run, 101)
     parsed.clear()
-    after = read_series(run)
+    after = read_metrics_log(run)
     assert 0 < sum(parsed) < 400
     assert same(after, fresh(run, monkeypatch)) and len(before.train) == 100
 
 
 def test_the_disk_keeps_up_with_a_growing_file(run: Path, parsed: list[int]) -> None:
-    read_series(run)
+    read_metrics_log(run)
     append(run, *range(101, 301))
-    read_series(run)
+    read_metrics_log(run)
     cache.forget()
     parsed.clear()
-    assert len(read_series(run).train) == 300 and not parsed
+    assert len(read_metrics_log(run).train) == 300 and not parsed
 
 
 def test_of_a_step_logged_again_the_later_attempt_counts(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_series(run)
+    read_metrics_log(run)
     append(run, *range(90, 121), attempt=2)
-    found = read_series(run)
+    found = read_metrics_log(run)
     assert same(found, fresh(run, monkeypatch))
     assert found.train["step"].tolist() == list(range(1, 121))
     assert found.train["attempt"].tolist() == [1.0] * 89 + [2.0] * 31
@@ -127,12 +127,12 @@ def test_a_line_without_its_end_is_read_anew_each_time(run: Path, monkeypatch: p
     for length in (5, len(line) - 2, len(line) - 1, len(line)):
         whole = (run / "metrics.jsonl").read_bytes()
         (run / "metrics.jsonl").write_bytes(whole + line[:length])
-        found = read_series(run)
+        found = read_metrics_log(run)
         assert same(found, fresh(run, monkeypatch))
         assert len(found.train) == (101 if length >= len(line) - 1 else 100)
         assert len(found.problems) == (length < len(line) - 1)
         os.truncate(run / "metrics.jsonl", len(whole))
-        assert same(read_series(run), fresh(run, monkeypatch))
+        assert same(read_metrics_log(run), fresh(run, monkeypatch))
 
 
 def other_head(path: Path) -> None:
@@ -168,11 +168,11 @@ def another_file(path: Path) -> None:
 @pytest.mark.parametrize("change", [other_head, other_tail, changed_in_place, shorter, another_file])
 @pytest.mark.parametrize("kept", ["in memory", "on the disk"])
 def test_another_file_in_its_place_is_read_anew(run: Path, change, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = read_series(run)
+    before = read_metrics_log(run)
     change(run / "metrics.jsonl")
     if kept == "on the disk":
         cache.forget()
-    found = read_series(run)
+    found = read_metrics_log(run)
     assert same(found, fresh(run, monkeypatch)) and not same(found, before)
 
 
@@ -199,12 +199,12 @@ def pickled(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [spoil_stamp, of_another_format, truncate_rows, other_shape, pickled])
 def test_a_damaged_copy_is_not_used(run: Path, damage, parsed: list[int]) -> None:
-    before = read_series(run)
+    before = read_metrics_log(run)
     [folder] = cache._folder(run).parent.iterdir()
     cache.forget()
     damage(folder)
     parsed.clear()
-    assert same(read_series(run), before) and parsed
+    assert same(read_metrics_log(run), before) and parsed
 
 
 def test_a_cache_that_cannot_be_written_is_merely_slower(
@@ -212,7 +212,7 @@ def test_a_cache_that_cannot_be_written_is_merely_slower(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "file"))
-    assert len(read_series(run).train) == 100
+    assert len(read_metrics_log(run).train) == 100
 
 
 def test_old_copies_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +221,6 @@ def test_old_copies_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder = tmp_path / f"run-{number}"
         folder.mkdir()
         append(folder, 1, 2)
-        read_series(folder)
-    assert len(list((tmp_path / "cache" / "series").iterdir())) == 3
+        read_metrics_log(folder)
+    assert len(list((tmp_path / "cache" / "metrics_log").iterdir())) == 3
     assert len(cache._memory) == cache.IN_MEMORY

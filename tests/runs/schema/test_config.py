@@ -8,7 +8,7 @@ from medqa_core.runs.schema.config import TrainConfig, parse_assignments, valida
 
 def test_the_defaults_are_valid():
     config = validated({})
-    assert config.effective_batch == config.batch_size * config.accumulation
+    assert config.effective_batch == config.batch_size * config.gradient_accumulation_steps
 
 
 def test_text_becomes_the_field_s_type():
@@ -67,10 +67,10 @@ def test_a_configuration_cannot_be_changed():
 
 
 def test_assignments():
-    assert parse_assignments(["epochs=3", "train_size=none", "objective=a=b", " seed = 1 "]) == {
+    assert parse_assignments(["epochs=3", "train_size=none", "description=a=b", " seed = 1 "]) == {
         "epochs": "3",
         "train_size": None,
-        "objective": "a=b",
+        "description": "a=b",
         "seed": "1",
     }
 

@@ -10,7 +10,7 @@ from medqa_core.runs.schema.presets import PRESETS, from_preset
 def test_each_preset_is_valid_and_says_what_it_is_for(name: str):
     config = from_preset(name)
     assert config.preset == name
-    assert config.objective.endswith(".")
+    assert config.description.endswith(".")
 
 
 def test_overrides_win():

@@ -44,7 +44,7 @@ def test_a_date_without_a_zone_is_taken_as_utc():
         {"title": None},
         {"title": "x" * 3000},
         {"number": -1},
-        {"schema_version": 2},
+        {"schema_version": 3},
         {"base_model": {"id": "a", "sha256": "xyz"}},
         {"data": {"source": "a", "truncated_share": float("nan")}},
         {"data": {"source": "a", "split": {"train": -1, "validation": 1, "test": 1}}},

@@ -46,7 +46,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "utf-16": (lambda path: path.write_bytes(path.read_text().encode("utf-16")), "not UTF-8"),
     "html": (_write(b"<!doctype html><title>Sign in</title>"), "not valid JSON"),
     "nan": (lambda path: rewrite(path, number=float("nan")), "NaN is not JSON"),
-    "newer": (lambda path: rewrite(path, schema_version=2), "newer MedQA Lab (schema 2)"),
+    "newer": (lambda path: rewrite(path, schema_version=3), "newer MedQA Lab (schema 3)"),
     "absurdly newer": (_write(b'{"schema_version": ' + b"9" * 4000 + b"}"), "newer MedQA Lab"),
     "list": (_write(b"[]"), "run.json is not valid"),
     "wrong type": (lambda path: rewrite(path, created_at={"a": 1}), "run.json is not valid: created_at"),
@@ -163,7 +163,7 @@ def test_a_file_linked_out_of_the_run_is_not_read(store: RunStore, tmp_path: Pat
     assert run.write_up("summary.txt") is None
     assert run.log_tail() == ""
     assert run.adapter is None
-    assert "leads out of" in run.series().problems[0]
+    assert "leads out of" in run.metrics_log().problems[0]
     assert len(run.problems) == 4
     entry = _entry(store, "good")
     assert entry.state == "unknown"
