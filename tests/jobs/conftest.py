@@ -23,7 +23,7 @@ TRAINS = f"""
 import sys, time; sys.path.insert(0, {str(PACKAGE_ROOT)!r})
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store import RunStore
-from medqa_core.runs.worker import StatusWriter
+from medqa_core.runs.status_writer import StatusWriter
 run = RunStore(Settings.from_environment().reports).open(sys.argv[1])
 with StatusWriter(run.folder) as status:
     status.update(step=3, total_steps=10)

@@ -27,7 +27,7 @@ import sys; sys.path.insert(0, {str(PACKAGE_ROOT)!r})
 from pathlib import Path
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.queue import submit
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.schema.presets import from_preset
 made = submit(from_preset("smoke"), Settings(Path(sys.argv[1]), Path(sys.argv[2]), None, None, False))
 print(made.run.id, made.new)
 """

@@ -49,7 +49,7 @@ def test_quick_and_light(run_python: RunPython) -> None:
     code = """
 import sys, time
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.reach import reach
+from medqa_core.models.availability import reach
 start = time.monotonic()
 print(*(line.state for line in reach(Settings.from_environment())), sep=", ")
 assert time.monotonic() - start < 3

@@ -20,7 +20,7 @@ SERVES = f"""
 import sys, time; sys.path.insert(0, {str(PACKAGE_ROOT)!r})
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, queue, watch
-from medqa_core.runs.presets import from_preset
+from medqa_core.runs.schema.presets import from_preset
 settings = Settings.from_environment()
 for seed in map(int, sys.argv[2:]):
     queue.submit(from_preset("smoke", {{"epochs": float(sys.argv[1]), "seed": seed}}), settings, evaluate=False)

@@ -56,7 +56,7 @@ def test_every_way_to_start_it_names_this_machine():
 def test_gradio_is_told_to_keep_to_itself():
     told = {}
     for place, call, keywords in calls("pages"):
-        if place.startswith("ask_widget.py"):
+        if place.startswith("widget.py"):
             told |= {f"{call}.{name}": value for name, value in keywords.items()}
     assert told["gr.Blocks.analytics_enabled"] is False and told["page.queue.api_open"] is False
     for name in ("show_error", "run_history", "enable_monitoring"):

@@ -240,14 +240,14 @@ def test_members_of_a_zip_are_read_and_never_unpacked(tmp_path: Path, name: str)
 ROOTS = {"folder", "run_folder", "_folder", "reports"}
 KNOWN = {
     "runs/run.py": "only asks whether a name exists, of names that the program gives",
-    "runs/store.py": "names from a listing of the store itself, opened through `open`; ids after check_run_id",
+    "runs/store/run_store.py": "names from a listing of the store itself, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
     "report/writer.py": "the names of RENDERERS, to be written",
     "report/votes.py": "file names that stand in the program",
     "evaluation/verify.py": "file names that stand in the program",
     "evaluation/mmlu_tasks.py": "a folder of the library's own",
     "evaluation/mmlu_data.py": "the user's own folder, and file names that stand in the program",
-    "runs/series_cache.py": "the cache, and file names that stand in the program",
+    "runs/metrics_log/cache.py": "the cache, and file names that stand in the program",
     "training/model.py": "`adapter` or `model`, to be written",
     "training/checkpoint.py": "file names that stand in the program, in a folder put through resolve_inside",
     "answering/retrieval/embeddings.py": "the cache, and file names that stand in the program",
@@ -266,7 +266,7 @@ def test_no_other_module_joins_a_name_to_a_run_folder():
                     if not constant:
                         found.add(path.relative_to(PACKAGE_ROOT / "medqa_core").as_posix())
     # What is imported is a path that the user gives, and the names looked for in it stand in the program.
-    assert {name for name in found if not name.startswith("runs/imports/")} <= set(KNOWN), found - set(KNOWN)
+    assert {name for name in found if not name.startswith("runs/importers/")} <= set(KNOWN), found - set(KNOWN)
 
 
 def _is_root(node: ast.expr) -> bool:

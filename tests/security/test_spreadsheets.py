@@ -102,4 +102,4 @@ def test_no_other_part_writes_tables_for_people():
         ("mmlu_data.py", "csv.writer"),  # the harness reads it, from the cache
     }
     buttons = {file for file, call in found if call.endswith("download_button")}
-    assert buttons == {"charts.py", "write_up.py"}
+    assert buttons == {"charts.py", "full_report.py"}

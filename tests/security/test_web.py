@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 ROUTES = """
 import json
 from starlette.routing import Mount
-from pages.ask_widget import build
+from pages.ask.widget import build
 def flat(routes):
     for route in routes:
         inner = getattr(route, "original_router", None)  # how fastapi keeps a router that was included

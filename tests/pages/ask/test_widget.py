@@ -17,7 +17,7 @@ import pytest
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SERVE = "import sys, uvicorn; from pages.ask.widget import build; uvicorn.run(build(), port=int(sys.argv[1]))"
 
 Ask = Callable[..., list[tuple[str, Any]]]

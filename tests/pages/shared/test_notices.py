@@ -5,9 +5,9 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FAULT = """
-from pages.parts.failed import page_failed
+from pages.web.failed import page_failed
 assert page_failed(ValueError("secret detail"))
 """
 

@@ -7,7 +7,7 @@ import pytest
 
 from pages.shared.theme import DARK, LIGHT, Palette, faint, rgb
 
-CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 INK = ("text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
 
 

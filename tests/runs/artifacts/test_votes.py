@@ -29,8 +29,8 @@ VOTER = f"""
 import sys; sys.path.insert(0, {str(PACKAGE_ROOT)!r})
 from pathlib import Path
 from uuid import uuid4
-from medqa_core.runs.status import now
-from medqa_core.runs.votes import Vote, cast_vote
+from medqa_core.runs.schema.status import now
+from medqa_core.runs.artifacts.votes import Vote, cast_vote
 for _ in range(int(sys.argv[2])):
     vote = Vote(id=uuid4().hex, time=now(), left="base", choice="tie", base_sha256="a" * 64,
                 fine_tuned_sha256="b" * 64, temperature=0.3, precision="int8")
