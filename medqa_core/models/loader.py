@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, shorten
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.prompt import kind_for, prompt_text
 from medqa_core.models.silence import silenced

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, folders, hub, toy
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.references import Kind, parse
 
 

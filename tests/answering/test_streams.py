@@ -13,9 +13,9 @@ from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Prompt, Step, Streams, streams_for
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants
