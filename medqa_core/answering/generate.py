@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 
 def engine_name(variants: ModelVariants, settings: Settings, precision: Precision = "float32") -> str:
-    """What decodes this variants here, for the protocol.
+    """What decodes the answers of these models here, for the protocol.
 
     Raises:
         ModelError: the cache folder cannot be written.

@@ -59,7 +59,7 @@ def load(
 
     Raises:
         InputError: the name, revision or device is not usable.
-        ModelUnavailable: not in the cache and not in reach.
+        ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing, unsafe or damaged.
     """
     place = _usable_device(device)
@@ -95,7 +95,7 @@ def load_folder(located: Located, *, settings: Settings, device: str = "cpu") ->
 
 @contextmanager
 def loading(label: str) -> Iterator[None]:
-    """The block loads the files of the model called `label`: quietly, and what is wrong with them is one error.
+    """The block loads the files of the model called `label`: silenced, and what is wrong with them is one error.
 
     Raises:
         ModelError: in place of whatever the libraries raise for a damaged or foreign file.

