@@ -55,8 +55,8 @@ def voted(result: VoteResult) -> str:
     text = f"Vote saved. Left: {_NAMES[result.left]}. Right: {_NAMES[result.right]}."
     if result.rouge_l is None:
         return text
-    scores = " and ".join(f"{value:.4f} for {_NAMES[variant]}" for variant, value in result.rouge_l.items())
-    return f"{text} On this test question, ROUGE-L is {scores}."
+    scores = ", ".join(f"{_NAMES[variant]} {value:.4f}" for variant, value in result.rouge_l.items())
+    return f"{text} ROUGE-L on this test question: {scores}."
 
 
 def about(screen: ScreenQuality) -> str:

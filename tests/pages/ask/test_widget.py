@@ -87,6 +87,7 @@ def test_both_answers_stream_and_say_what_made_them(ask, smoke):
     assert base["provenance"]["base_sha256"] == tuned["provenance"]["base_sha256"] == smoke.record.base_model.sha256
     assert (base["provenance"]["seed"], tuned["provenance"]["max_new_tokens"]) == (7, 12)
     assert 0 < base["tokens"] <= 12
+    assert {answer["finish_reason"] for answer in (base, tuned)} <= {"stop", "length"}
 
 
 def test_a_run_with_a_model_is_asked_by_default(ask, smoke):
@@ -140,16 +141,19 @@ def test_int8_is_answered_and_said(ask, smoke):
 
 
 def test_what_is_said_of_the_demo_and_in_an_emergency():
-    from medqa_core.answering.emergency.quality import measured
-    from pages.ask.text import about, referred
+    from medqa_core.answering.emergency.quality import Rate, ScreenQuality
+    from pages.ask.text import about, referral
 
-    assert 'role="alert"' in referred() and "112 in Europe" in referred()
-    assert measured().sentence in about(measured().sentence)
-    assert "<img" not in about("<img>")
+    assert 'role="alert"' in referral() and "112 in Europe" in referral()
+    said = about(ScreenQuality(recall=Rate(9, 10), false_alarms=Rate(1, 20)))
+    assert "On 30 questions written to test it" in said
+    assert "found 90.0% (9 of 10; 95% interval 59.6% to 98.2%) of the emergencies" in said
 
 
 def test_the_line_under_an_answer_is_escaped():
     from medqa_core.answering.compare import Answer, Provenance
+    from medqa_core.answering.training_set import Overlap
+    from medqa_core.data.overlap import Span
     from pages.ask.text import meta, status
 
     hostile = "<img src=x onerror=alert(1)>"
@@ -168,9 +172,22 @@ def test_the_line_under_an_answer_is_escaped():
         seed=42,
         precision="float32",
     )
-    line = meta(Answer("text", 3, 1.5, "ended", made))
+    line = meta(Answer("text", 3, 1.5, "stop", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
     assert "adapter 11111111" in meta(
-        Answer("text", 3, 1.5, "cut", replace(made, variant="fine_tuned", adapter_sha256="1" * 64))
+        Answer("text", 3, 1.5, "length", replace(made, variant="fine_tuned", adapter_sha256="1" * 64))
     )
+    spans = (Span(hostile, "copied", "q1"), Span(hostile, "novel", None))
+    marked = meta(Answer("text", 3, 1.5, "stop", made), Overlap(spans, hostile))
+    assert "<img" not in marked and "50% copied" in marked and "Nearest training question: &lt;img" in marked
     assert "<img" not in status(hostile, bad=True)
+
+
+def test_what_a_voter_is_told():
+    from medqa_core.evaluation.blind import VoteResult
+    from pages.ask.text import voted
+
+    told = voted(VoteResult("fine_tuned", "base", None))
+    assert told == "Vote saved. Left: fine-tuned model. Right: base model."
+    scored = voted(VoteResult("base", "fine_tuned", {"base": 0.1, "fine_tuned": 0.25}))
+    assert scored.endswith(" ROUGE-L on this test question: base model 0.1000, fine-tuned model 0.2500.")
