@@ -202,7 +202,7 @@ class Events:
         if problems:
             return status(problems[0], bad=True)
         unknown = (
-            "What int8 costs in quality was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
+            "The quality cost of int8 was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )
         return status(int8.sentence(cost) if cost else unknown)
 

@@ -29,7 +29,7 @@ def comparison(run_id: str) -> None:
     with st.form("native-ask", border=False):
         text = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
         greedy, length = st.columns(2)
-        temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 takes the likeliest word")
+        temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 is greedy decoding")
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         asked = st.form_submit_button("Ask both models", type="primary")
     line, cards = st.empty(), st.empty()

@@ -82,10 +82,10 @@ def blocks(service: AnswerService) -> gr.Blocks:
         draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
         with gr.Accordion("Settings", open=False):
             run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked")
-            precision = gr.Radio(PRECISIONS, value="float32", label="Weights")
+            precision = gr.Radio(PRECISIONS, value="float32", label="Precision")
             cost = gr.HTML("", elem_id="int8-cost")
             with gr.Row():
-                temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 takes the likeliest word")
+                temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 is greedy decoding")
                 tokens = gr.Slider(
                     16, service.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens"
                 )

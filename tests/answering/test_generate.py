@@ -112,7 +112,7 @@ def test_ctranslate2_gives_the_tokens_of_generate(
     assert any(len(answer) > 3 for answer in found)
 
 
-def test_a_side_is_converted_once_and_the_pair_stays_as_it_is(
+def test_a_variant_is_converted_once_and_the_models_stay_as_they_are(
     smoke: Run, lab: Settings, tmp_path: Path, prompts: list[list[int]]
 ) -> None:
     variants = load_variants(smoke, lab)

@@ -48,7 +48,7 @@ def test_plain_streams_pass(variants: ModelVariants, lab: Settings) -> None:
     assert self_test(Models(variants, streams), lab) == (True, said)
 
 
-def test_the_pair_stays_as_it_is(variants: ModelVariants, lab: Settings) -> None:
+def test_the_models_stay_as_they_are(variants: ModelVariants, lab: Settings) -> None:
     before = {name: tensor.clone() for name, tensor in variants.adapted.state_dict().items()}
     self_test(Models(variants, PlainStreams(variants)), lab)
     assert all(torch.equal(tensor, before[name]) for name, tensor in variants.adapted.state_dict().items())
@@ -89,7 +89,7 @@ def test_an_adapter_that_changes_nothing_fails(other: ModelVariants, lab: Settin
     )  # fmt: skip
 
 
-def test_streams_with_exchanged_sides_fail(variants: ModelVariants, lab: Settings) -> None:
+def test_streams_with_exchanged_models_fail(variants: ModelVariants, lab: Settings) -> None:
     base, tuned = (str(converted(variants, variant, lab, silent)) for variant in VARIANTS)
     exchanged = ConvertedStreams({"base": tuned, "fine_tuned": base}, variants.tokenizer, "float32")
     assert self_test(Models(variants, exchanged), lab) == (
@@ -98,7 +98,7 @@ def test_streams_with_exchanged_sides_fail(variants: ModelVariants, lab: Setting
     )
 
 
-def test_streams_of_one_side_twice_fail(variants: ModelVariants, lab: Settings) -> None:
+def test_streams_of_one_model_twice_fail(variants: ModelVariants, lab: Settings) -> None:
     base = str(converted(variants, "base", lab, silent))
     twice = ConvertedStreams({"base": base, "fine_tuned": base}, variants.tokenizer, "float32")
     passed, said = self_test(Models(variants, twice), lab)
@@ -106,7 +106,7 @@ def test_streams_of_one_side_twice_fail(variants: ModelVariants, lab: Settings) 
     assert "does not say what the fine_tuned weights do" in said
 
 
-def test_plain_streams_of_another_pair_fail(variants: ModelVariants, other: ModelVariants, lab: Settings) -> None:
+def test_plain_streams_of_other_models_fail(variants: ModelVariants, other: ModelVariants, lab: Settings) -> None:
     """Models of yesterday's adapter behind today's variants."""
     with torch.no_grad():
         for name, parameter in other.adapted.named_parameters():
