@@ -18,6 +18,11 @@ from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 
 Column = Literal["base", "fine_tuned", "with_sources"]
+COLUMN_NAMES: dict[Column, str] = {
+    "base": "Base model",
+    "fine_tuned": "Fine-tuned model",
+    "with_sources": "With sources",
+}
 FinishReason = Literal["stop", "length", "cancelled"]
 """`stop`: the model ended it; `length`: the token limit did; `cancelled`: the time limit or the reader did."""
 

@@ -13,7 +13,6 @@ from medqa_core.foundation.settings import Settings
 if TYPE_CHECKING:
     from medqa_core.answering.compare import Answers
 
-NAMES = {"base": "Base model", "fine_tuned": "Fine-tuned model", "with_sources": "With sources"}
 NOTICE = "A research demo, not medical advice."
 
 
@@ -64,9 +63,11 @@ def ask(
 
 
 def _say_answers(found: "Answers") -> None:
+    from medqa_core.answering.compare import COLUMN_NAMES
+
     for column, answer in found.by_column.items():
         adapter = answer.provenance.adapter_sha256
-        say(f"{NAMES[column]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
+        say(f"{COLUMN_NAMES[column]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
         say(f"  {answer.text or '(no answer)'}")
         speed = f"{answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} tokens/s)"
         say(f"  {speed}, finish reason: {answer.finish_reason}\n")

@@ -96,9 +96,10 @@ class Events:
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio finds out that it is wanted
     ) -> Iterator[Update]:
         """The second half: both answers as they grow, the third one where it is asked for."""
-        if question is None:  # `screen` has said why
-            return
         parts = self.parts
+        if question is None:  # `screen` has said why, and an iterator without an item would empty what it said
+            yield {parts.line: gr.skip()}
+            return
         run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
         comparison = BlindComparison(run, question) if blind else None
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS

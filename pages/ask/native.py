@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.compare import Answer, Answers
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers
 from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.answering.service import paced
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
@@ -16,10 +16,8 @@ from pages.ask.text import meta, referral
 from pages.shared.markup import html
 
 REFRESH_SECONDS = 0.2
-CARDS: dict[Variant, tuple[str, str]] = {
-    "base": ("base", "○ Base model"),
-    "fine_tuned": ("tuned", "● Fine-tuned model"),
-}
+CARDS: dict[Variant, tuple[str, str]] = {"base": ("base", "○"), "fine_tuned": ("tuned", "●")}
+"""A card's class and the mark before its name."""
 
 
 def comparison(run_id: str) -> None:
@@ -63,10 +61,10 @@ def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
 
 
 def _card(variant: Variant, answer: Answer) -> str:
-    kind, title = CARDS[variant]
+    (kind, mark), name = CARDS[variant], COLUMN_NAMES[variant]
     return (
-        f'<section class="mq-card {kind}"><h2>{title}</h2><div class="mq-text" tabindex="0" role="region" '
-        f'aria-label="{title[2:]}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
+        f'<section class="mq-card {kind}"><h2>{mark} {name}</h2><div class="mq-text" tabindex="0" role="region" '
+        f'aria-label="{name}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
     )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from html import escape
 
-from medqa_core.answering.compare import Answer, FinishReason
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, FinishReason
 from medqa_core.answering.emergency.quality import Rate, ScreenQuality
 from medqa_core.answering.emergency.screen import BESIDE, CALL
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import VoteResult
+from medqa_core.models.variants import VARIANTS
 from medqa_core.runs.artifacts.votes import Choice
 
 NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
@@ -24,14 +25,7 @@ CHOICES: dict[Choice, str] = {
     "tie": "Tie",
     "both bad": "Both bad",
 }
-WHO = {
-    "base": "Base model",
-    "fine_tuned": "Fine-tuned model",
-    "with_sources": "With sources",
-    "left": "Left answer",
-    "right": "Right answer",
-}
-_NAMES = {"base": "base model", "fine_tuned": "fine-tuned model"}
+WHO = {**COLUMN_NAMES, "left": "Left answer", "right": "Right answer"}
 
 
 def status(text: str, *, bad: bool = False) -> str:
@@ -52,10 +46,11 @@ def referral() -> str:
 
 def voted(result: VoteResult) -> str:
     """What a voter is told: whose answers they were, and ROUGE-L where there is a reference."""
-    text = f"Vote saved. Left: {_NAMES[result.left]}. Right: {_NAMES[result.right]}."
+    names = {variant: COLUMN_NAMES[variant].lower() for variant in VARIANTS}
+    text = f"Vote saved. Left: {names[result.left]}. Right: {names[result.right]}."
     if result.rouge_l is None:
         return text
-    scores = ", ".join(f"{_NAMES[variant]} {value:.4f}" for variant, value in result.rouge_l.items())
+    scores = ", ".join(f"{names[variant]} {value:.4f}" for variant, value in result.rouge_l.items())
     return f"{text} ROUGE-L on this test question: {scores}."
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.answering import admission as module
 from medqa_core.answering.admission import QUESTIONS, WINDOW_SECONDS, Admission, Limits, visitor_address
 from medqa_core.foundation.errors import NotNow
 from medqa_core.foundation.files import write_json
@@ -28,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """`clock(SECONDS)` sets the time."""
     time = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
+    monkeypatch.setattr("medqa_core.answering.admission.time.monotonic", lambda: time[0])
     return lambda seconds: time.__setitem__(0, 1000.0 + seconds)
 
 
@@ -120,7 +119,7 @@ def test_who_is_turned_away_while_a_run_is_trained_has_not_asked(settings: Setti
 def test_memory_is_bounded_and_the_latest_visitors_are_remembered(
     settings: Settings, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "VISITORS", 5)
+    monkeypatch.setattr("medqa_core.answering.admission.VISITORS", 5)
     admission = admission_of(settings)
     for _ in range(QUESTIONS):
         admission.admit("kept")

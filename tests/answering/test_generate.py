@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from ctranslate2.converters import TransformersConverter
 
 from medqa_core.answering.generate import Converted, Engine, Plain, engine_for, engine_name
 from medqa_core.data import starter
@@ -164,7 +165,7 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
     def refuse(*_: Any, **__: Any) -> None:
         raise NotImplementedError("no such activation")
 
-    monkeypatch.setattr(ctranslate.TransformersConverter, "convert", refuse)
+    monkeypatch.setattr(TransformersConverter, "convert", refuse)
     elsewhere = replace(lab, cache=tmp_path)
     variants = load_variants(smoke, lab)
     assert isinstance(engine_for(variants, "base", elsewhere), Plain)

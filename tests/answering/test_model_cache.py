@@ -12,6 +12,7 @@ from medqa_core.answering.model_cache import ModelCache
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 
@@ -31,7 +32,7 @@ def cache_of(settings: Settings) -> ModelCache:
 
 
 def test_a_run_is_loaded_once(store: Settings) -> None:
-    cache, said = cache_of(store), []
+    cache, said = cache_of(store), list[str]()
     with cache.lend("one") as first:
         assert first.variants.run_id == "one"
     with cache.lend("one", said.append) as again:
@@ -125,7 +126,7 @@ def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: S
 def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from medqa_core.answering import model_cache as module
 
-    load_variants, path = module.load_variants, store.reports / "one" / "adapter" / "adapter_model.safetensors"
+    path = store.reports / "one" / "adapter" / "adapter_model.safetensors"
 
     def slow(*arguments: object) -> object:
         variants = load_variants(*arguments)  # type: ignore[arg-type]

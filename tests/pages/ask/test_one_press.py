@@ -4,10 +4,11 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.answering import question as module
+from medqa_core.answering.emergency.screen import describes_emergency
 from medqa_core.answering.question import Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.answering.sources import Sources
@@ -25,13 +26,12 @@ SETTINGS = {"temperature": 0.0, "max_new_tokens": 4, "seed": 1, "precision": "fl
 def screened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the emergency classifier is asked."""
     asked: list[str] = []
-    describes_emergency = module.describes_emergency
 
     def counted(text: str) -> bool:
         asked.append(text)
         return describes_emergency(text)
 
-    monkeypatch.setattr(module, "describes_emergency", counted)
+    monkeypatch.setattr("medqa_core.answering.question.describes_emergency", counted)
     return asked
 
 
@@ -53,11 +53,8 @@ def events(lab: Settings, smoke: Run) -> Any:
     """The widget's listeners, over components that are only names."""
     from pages.ask.events import Card, Events, Parts
 
-    cards: list[Any] = [
-        Card(*(f"{place} {part}" for part in ("frame", "who", "answer", "details")))  # type: ignore[arg-type]
-        for place in ("left", "right", "third")
-    ]
-    parts: Any = Parts(*cards, "line", "referral", "ballot", "question", "comparison")  # type: ignore[arg-type]
+    cards = (Card(*[f"{place} {part}" for part in Card._fields]) for place in ("left", "right", "third"))
+    parts = Parts(*cards, "line", "referral", "ballot", "question", "comparison")  # type: ignore[call-arg]
     return Events(AnswerService.of(lab), parts)
 
 
@@ -99,7 +96,7 @@ def test_a_blind_press_tells_nothing_until_the_vote(events: Any, screened: list[
 def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: list[str]) -> None:
     updates = list(press(events, EMERGENCY, blind=True))
     assert screened == [EMERGENCY]
-    assert len(updates) == 1, "the second half says nothing"
+    assert updates[1:] == [{"line": gr.skip()}], "the second half says nothing"
     assert "112 in Europe" in updates[0]["referral"] and "No model was asked." in updates[0]["line"]
     assert updates[0]["question"] is None and updates[0]["left answer"] == updates[0]["right answer"] == ""
 
@@ -107,7 +104,7 @@ def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: lis
 @pytest.mark.usefixtures("unloaded")
 def test_a_refused_question_in_the_widget_says_why(events: Any, screened: list[str]) -> None:
     updates = list(press(events, "???"))
-    assert screened == [] and len(updates) == 1
+    assert screened == [] and updates[1:] == [{"line": gr.skip()}]
     assert "no letter or digit" in updates[0]["line"] and updates[0]["referral"] == ""
 
 
