@@ -76,7 +76,7 @@ def test_a_worker_that_dies_at_once_is_started_again_but_not_for_ever(settings: 
     started = worker(DIES)
     (run,) = wait(settings, "a")
     advance(settings)
-    until(lambda: run.state == "failed")
+    until(lambda: run.state() == "failed")
     assert len(started) == MOST_LAUNCHES
     status = status_of(run)
     assert status.cause == "fault"
@@ -109,7 +109,7 @@ def test_a_worker_whose_run_was_stopped_in_between_does_nothing(settings: Settin
     run = make("a", "stopped")
     with pytest.raises(LeftQueue, match="a has left the queue"), claimed(run, settings, worker=True):
         pytest.fail("it was stopped")
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
 
 
 def test_a_person_who_interrupts_a_resume_leaves_the_run_as_it_was(settings: Settings, make: Make) -> None:
@@ -137,7 +137,7 @@ def test_what_the_worker_wrote_stays(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
     with claimed(run, settings, worker=True):
         write_status(run.folder, Status(state="completed", step=12))
-    assert run.state == "completed"
+    assert run.state() == "completed"
 
 
 def test_a_waiting_worker_says_what_for(settings: Settings, make: Make) -> None:

@@ -21,7 +21,8 @@ from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.report.archive import archive, members
 from medqa_core.runs.artifacts.manifest import check_manifest, write_manifest
 from medqa_core.runs.artifacts.votes import read_votes
-from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.readers import WRITE_UPS
+from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore, answerable
 
 SECRET = "only-outside-the-store"
@@ -169,10 +170,10 @@ def files_of(folder: Path) -> list[str]:
 
 
 def read_all(run: Run) -> Iterator[object]:
-    yield from (run.status(), run.state, run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
-    yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.adapter, run.model)
+    yield from (run.status(), run.state(), run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
+    yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.weights_file())
     yield from (run.write_up(name) for name in WRITE_UPS)
-    yield from (read_votes(run.folder), run.problems)
+    yield read_votes(run.folder).value
 
 
 def test_a_run_whose_every_file_is_a_link_out_gives_nothing_away(run_copy: Run, tmp_path: Path):
@@ -186,10 +187,11 @@ def test_a_run_whose_every_file_is_a_link_out_gives_nothing_away(run_copy: Run, 
             (run_copy.folder / name).symlink_to(outside / name)
     run = RunStore(run_copy.folder.parent).open("smoke")
     found = list(read_all(run))
-    kept = [one for one in found if one is not None and not isinstance(one, str) and one is not run.problems]
+    kept = [one for one in found if one is not None and not isinstance(one, str)]
     assert all(len(one) == 0 if hasattr(one, "__len__") else not len(one.train) for one in kept), kept
     assert all(text in ("", "unknown") for text in found if isinstance(text, str))
-    assert len(run.problems) >= 3 and all("leads out of smoke" in problem for problem in run.problems)
+    problems = run.snapshot().problems
+    assert len(problems) >= 3 and all("leads out of smoke" in problem for problem in problems)
     assert members(run) == ["run.json"]
     assert all("run.json" in problem or "leads out" in problem for problem in check_manifest(run.folder))
     assert not answerable(RunStore(run_copy.folder.parent))
@@ -206,7 +208,7 @@ def test_a_folder_that_is_a_link_out_is_not_entered(run_copy: Run, tmp_path: Pat
     run = RunStore(run_copy.folder.parent).open("smoke")
     assert not any(name.startswith(folder) for name in members(run)) and SECRET.encode() not in archive(run)
     if folder == "adapter":
-        assert run.adapter is None
+        assert run.adapter_folder() is None
     if folder == "checkpoints":
         from medqa_core.training import checkpoint
 
