@@ -16,7 +16,8 @@ from medqa_core.jobs.queue import enqueue, entries, submit, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity, Status
-from tests.jobs.conftest import DIES, GONE, TRAINS, until
+from tests.support.jobs import DIES, TRAINS, until
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 Use = Callable[[str], list[int]]
@@ -49,11 +50,11 @@ def test_one_worker_for_the_first_run(settings: Settings, worker: Use) -> None:
     assert os.getsid(pid) == pid != os.getsid(0), "the worker is in a session of its own"
     until(lambda: "training" in first.log_tail())
     assert advance(settings) == []
-    assert (first.state, status_of(first).step, second.state) == ("running", 3, "queued")
+    assert (first.state(), status_of(first).step, second.state()) == ("running", 3, "queued")
     os.kill(pid, signal.SIGKILL)
     until(lambda: len(started) == 2)  # the reaper saw it and let the queue go on
-    until(lambda: second.state == "running")
-    assert first.state == "lost"
+    until(lambda: second.state() == "running")
+    assert first.state() == "lost"
     until(lambda: gone(pid))  # and it is no zombie
 
 
@@ -91,8 +92,8 @@ def test_the_queue_goes_on_after_one_that_never_started(settings: Settings, work
     worker(DIES)
     first, second = wait(settings, "first", "second")
     advance(settings)
-    until(lambda: first.state == "failed")
-    until(lambda: second.state == "failed")
+    until(lambda: first.state() == "failed")
+    until(lambda: second.state() == "failed")
 
 
 def test_a_claimed_run_is_nobody_else_s(settings: Settings, worker: Use, make: Make) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs import readers, snapshot
 from medqa_core.runs.store.run_store import RunStore
-from tests.pages.conftest import Builder
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 FILES = ("evaluation", "metrics_log", "predictions", "mmlu")
 
 
@@ -44,8 +43,8 @@ def settle(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["finished", "running", "imported", "torn"])
-def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[str]) -> None:
-    folder = getattr(build, kind)()
+def test_the_summary(kind: str, build: RunBuilder, open_page: Open, reads: Counter[str]) -> None:
+    folder = getattr(build, kind)().folder
     run = folder.name
     settle(folder)
     app = open_page("summary/summary.py", run=run)
@@ -62,7 +61,7 @@ def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[
 
 @pytest.mark.parametrize("page", ["summary", "loss_curves", "metrics", "answers"])
 def test_the_store_is_listed_once_a_drawing(
-    page: str, build: Builder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    page: str, build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listings: list[RunStore] = []
     real = RunStore.list
@@ -73,7 +72,7 @@ def test_the_store_is_listed_once_a_drawing(
     assert len(listings) == 1
 
 
-def test_runs_side_by_side(build: Builder, open_page: Open, reads: Counter[str]) -> None:
+def test_runs_side_by_side(build: RunBuilder, open_page: Open, reads: Counter[str]) -> None:
     for run in ("a", "b"):
         build.finished(run)
     app = open_page("compare/compare.py", run="a", runs="b")

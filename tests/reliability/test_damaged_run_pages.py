@@ -13,7 +13,7 @@ from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.reliability.whole_run import Damage, damages, store_of_two
+from tests.reliability.damage import Damage, damages, store_of_two
 
 pytestmark = pytest.mark.reliability
 

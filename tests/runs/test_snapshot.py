@@ -20,13 +20,14 @@ from medqa_core.runs.part_cache import SETTLED, PartCache
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Activity, ProcessIdentity, Status, now
-from tests.runs.samples import WHEN, predictions, rewrite
+from tests.support.runs import rewrite
+from tests.support.scenarios import SHOWN_AT, stored_predictions
 
 FILES = ("record", "status", "evaluation", "metrics_log", "predictions", "with_sources", "mmlu", "mmlu_answers")
 GONE = ProcessIdentity(pid=2**22 - 1, created=1.0, boot="another")
 VOTE = Vote(
     id="0" * 16,
-    time=WHEN,
+    time=SHOWN_AT,
     left="base",
     choice="tie",
     base_sha256="1" * 64,
@@ -75,7 +76,9 @@ def test_it_holds_what_the_folder_holds(run: Run) -> None:
     assert (found.id, found.folder, found.record, found.state) == (run.id, run.folder, run.record, "completed")
     assert found.status == run.status() and found.evaluation == run.evaluation() and found.mmlu == run.mmlu()
     assert len(found.metrics_log.train) == 4 and found.votes == (VOTE,)
-    assert found.predictions is not None and found.predictions.equals(predictions().astype(found.predictions.dtypes))
+    assert found.predictions is not None and found.predictions.equals(
+        stored_predictions().astype(found.predictions.dtypes)
+    )
     nothing = (found.with_sources_rows, found.mmlu_answers, found.retrieval, found.int8, found.activity)
     assert nothing == (None,) * 5 and found.trials == ()
     assert (found.weights_file, found.has_model, found.problems) == (None, False, ())
@@ -113,7 +116,7 @@ def test_a_snapshot_stays_as_it_was(run: Run) -> None:
     settle(run)
     before = run.snapshot()
     rewrite(run.folder / "status.json", step=3)
-    write_predictions(run.folder, predictions(1))
+    write_predictions(run.folder, stored_predictions()[:1])
     after = run.snapshot()
     assert before.status is not None and after.status is not None
     assert (before.status.step, after.status.step) == (4, 3)
@@ -170,14 +173,14 @@ def test_all_parts_are_of_one_state(run: Run, monkeypatch: pytest.MonkeyPatch) -
         found = real(folder)
         if not calls:
             rewrite(folder / "evaluation.json", primary_metric="rougeL")
-            write_predictions(folder, predictions(7))
+            write_predictions(folder, stored_predictions()[:2])
         calls.append(found)
         return found
 
     monkeypatch.setattr(readers, "evaluation", replaced_meanwhile)
     found = run.snapshot()
     assert found.evaluation is not None and found.predictions is not None
-    assert (found.evaluation.primary_metric, len(found.predictions)) == ("rougeL", 7)
+    assert (found.evaluation.primary_metric, len(found.predictions)) == ("rougeL", 2)
 
 
 def test_a_folder_that_never_rests_is_read_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
