@@ -161,12 +161,16 @@ def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypa
         done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         fsync(descriptor)
 
+    def renamed(source: Path, target: Path) -> None:
+        done.append("rename")
+        rename(source, target)
+
     def fill(folder: Path) -> None:
         (folder / "inner").mkdir()
         (folder / "inner" / "weights").write_text("1")
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "rename", lambda a, b: (done.append("rename"), rename(a, b)))
+    monkeypatch.setattr(os, "rename", renamed)
     files.write_folder(tmp_path / "adapter", fill)
     assert {"weights", "inner"} <= set(done[: done.index("rename")])
     assert done[-1] == tmp_path.name

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_every_way_to_start_it_names_this_machine() -> None:
 
 
 def test_gradio_is_told_to_keep_to_itself() -> None:
-    told = {}
+    told: dict[str, Any] = {}
     for place, call, keywords in calls("pages"):
         if place.startswith("widget.py"):
             told |= {f"{call}.{name}": value for name, value in keywords.items()}

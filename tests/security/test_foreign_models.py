@@ -127,7 +127,7 @@ def test_a_hostile_chat_template_is_refused_or_renders_text(toy_copy: Path, lab:
      struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}'.ljust(99),
      struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}}'.ljust(99)],
 )  # fmt: skip
-def test_absurd_weights_are_refused(toy_copy: Path, lab: Settings, header) -> None:
+def test_absurd_weights_are_refused(toy_copy: Path, lab: Settings, header: bytes) -> None:
     (toy_copy / "model.safetensors").write_bytes(header)
     refused(toy_copy, lab)
 

@@ -75,7 +75,7 @@ FEW = hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=
 
 @FEW
 @given(seed=st.integers(0, 2**32))
-def test_no_reader_falls_over(targets: list[tuple[Path, Target]], seed) -> None:
+def test_no_reader_falls_over(targets: list[tuple[Path, Target]], seed: int) -> None:
     for folder, target in targets:
         attempt(folder, target, seed)
 
@@ -114,7 +114,7 @@ def copy(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["run.json", "evaluation.json"])
 @pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 500), marks=pytest.mark.reliability)], ids=len)
-def test_whatever_still_counts_as_valid_is_written_up(finished: Path, copy: Path, name: str, seeds) -> None:
+def test_whatever_still_counts_as_valid_is_written_up(finished: Path, copy: Path, name: str, seeds: range) -> None:
     for seed in seeds:
         write_ups(finished, copy, name, seed)
     (copy / name).write_bytes((finished / name).read_bytes())

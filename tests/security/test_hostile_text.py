@@ -116,7 +116,7 @@ def harm(field: str, value: str) -> list[str]:
 
 @pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", ALL)
-def test_pages(hostile: Callable[[str], Run], kind, page) -> None:
+def test_pages(hostile: Callable[[str], Run], kind: str, page: str) -> None:
     run = hostile(kind)
     app = AppTest.from_file(MAIN, default_timeout=30)
     app.query_params["run"] = run.id
@@ -136,7 +136,7 @@ def test_compare_with_two_hostile_runs(hostile: Callable[[str], Run]) -> None:
 
 
 @pytest.mark.parametrize("asked", [PAYLOAD, SHORT, "<script>evil()</script>", "[a](javascript:evil())", "\u202e"])
-def test_addresses(hostile: Callable[[str], Run], asked) -> None:
+def test_addresses(hostile: Callable[[str], Run], asked: str) -> None:
     hostile("finished")
     for page in ("summary/summary.py", "compare/compare.py", "ask/ask.py"):
         app = AppTest.from_file(MAIN, default_timeout=30)

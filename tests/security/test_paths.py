@@ -109,14 +109,14 @@ def check_inside(world: Path, names: list[str]) -> None:
 
 @FEW
 @given(names=st.lists(NAME, max_size=4))
-def test_no_name_leads_out(world: Path, names) -> None:
+def test_no_name_leads_out(world: Path, names: list[str]) -> None:
     check_inside(world, names)
 
 
 @pytest.mark.reliability
 @MANY
 @given(names=st.lists(NAME, max_size=4))
-def test_no_name_of_ten_thousand_leads_out(world: Path, names) -> None:
+def test_no_name_of_ten_thousand_leads_out(world: Path, names: list[str]) -> None:
     check_inside(world, names)
 
 
@@ -139,14 +139,14 @@ def check_readers(world: Path, name: str) -> None:
 
 @FEW
 @given(name=NAME)
-def test_no_run_id_leads_out(world: Path, name) -> None:
+def test_no_run_id_leads_out(world: Path, name: str) -> None:
     check_readers(world, name)
 
 
 @pytest.mark.reliability
 @MANY
 @given(name=NAME)
-def test_no_run_id_of_ten_thousand_leads_out(world: Path, name) -> None:
+def test_no_run_id_of_ten_thousand_leads_out(world: Path, name: str) -> None:
     check_readers(world, name)
 
 

@@ -44,18 +44,18 @@ def is_safe(text: str) -> bool:
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_a_formula_becomes_text(formula) -> None:
+def test_a_formula_becomes_text(formula: str) -> None:
     (row,) = cells(charts.csv(pd.DataFrame({"answer": [formula], "gain": [-0.5]})))
     assert row == {"answer": f"'{one_kind_of_line(formula)}", "gain": "-0.5"}
 
 
 @given(st_.lists(st_.tuples(st_.text(max_size=20), st_.floats(allow_nan=False, allow_infinity=False)), min_size=1))
-def test_any_text(rows) -> None:
+def test_any_text(rows: list[tuple[str, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["text", "number"]).replace({"text": {"\ud800": ""}})
     frame["text"] = frame["text"].str.encode("utf-8", "ignore").str.decode("utf-8")
     for given_row, row in zip(frame.itertuples(), cells(charts.csv(frame)), strict=True):
         assert row["text"].startswith("'") or not row["text"].startswith(STARTS)
-        assert row["text"].removeprefix("'") == one_kind_of_line(given_row.text).removeprefix("'")
+        assert row["text"].removeprefix("'") == one_kind_of_line(str(given_row.text)).removeprefix("'")
         assert float(row["number"]) == given_row.number
 
 

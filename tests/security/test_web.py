@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from pages.web.widget_guard import BODY_LIMIT, READ, STREAMS, WRITE
 
@@ -108,23 +108,23 @@ def test_the_headers_are_on_pages_of_both_kinds(http: httpx.Client, path: str) -
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.test"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://localhost:1"}]
 )
-def test_a_foreign_page_asks_nothing(http: httpx.Client, headers: dict[str, Any]) -> None:
+def test_a_foreign_page_asks_nothing(http: httpx.Client, headers: dict[str, str]) -> None:
     for path in ("queue/join", "call/compare", "run/predict", "cancel"):
         assert http.post(f"/qa/gradio_api/{path}", json={}, headers=headers).status_code == 403
 
 
 def test_the_websocket_is_for_its_own_pages(server: str) -> None:
     address = server.replace("http", "ws") + "/_stcore/stream"
-    with connect(address, origin=server):
+    with connect(address, origin=Origin(server)):
         pass
-    with pytest.raises(InvalidStatus) as refused, connect(address, origin="https://evil.test"):
+    with pytest.raises(InvalidStatus) as refused, connect(address, origin=Origin("https://evil.test")):
         pass
     assert refused.value.response.status_code == 403
     port = int(server.rpartition(":")[2])
     with (
         socket.create_connection(("127.0.0.1", port)) as line,  # as if the name led here
         pytest.raises(InvalidStatus) as refused,
-        connect("ws://evil.test/_stcore/stream", origin="http://evil.test", sock=line, proxy=None),
+        connect("ws://evil.test/_stcore/stream", origin=Origin("http://evil.test"), sock=line, proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 403
@@ -144,7 +144,8 @@ def test_nothing_can_be_uploaded_or_read_by_path(http: httpx.Client) -> None:
 def test_every_address_that_gradio_serves_is_known() -> None:
     done = subprocess.run([sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
     filled = {"path": "a/b.js", "session_hash": "abc", "event_id": "abc", "api_name": "compare"}
-    reachable, shut = set(), set()
+    reachable: set[str] = set()
+    shut: set[str] = set()
     for route, methods in json.loads(done.stdout.strip().splitlines()[-1]):
         path = route.rstrip("/") or "/"
         name = "predict" if "/run/" in path else "compare"
