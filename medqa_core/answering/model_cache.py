@@ -9,6 +9,7 @@ from medqa_core.answering.question import Precision
 from medqa_core.answering.streams import Streams, streams_for
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.stamp import FileStamp
 from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
@@ -30,7 +31,7 @@ class ModelCache:
         self._lock = threading.Lock()
         self._variants: ModelVariants | None = None
         self._streams: Streams | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: FileStamp | None = None
 
     @contextmanager
     def lend(self, run_id: str, progress: Progress = silent, *, precision: Precision = "float32") -> Iterator[Models]:
@@ -51,11 +52,8 @@ class ModelCache:
                 self._streams = streams_for(self._variants, self._settings, precision, progress)
             yield Models(self._variants, self._streams)
 
-    def _stamp_of(self, run_id: str) -> tuple[int, int] | None:
+    def _stamp_of(self, run_id: str) -> FileStamp | None:
         """Changes when the run's weights are replaced."""
         run = self._store.open(run_id)
-        folder = run.adapter or run.model
-        if folder is None:
-            return None
-        found = next(folder.glob("*.safetensors")).stat()
-        return found.st_mtime_ns, found.st_size
+        path = run.weights_file()
+        return None if path is None else FileStamp.of(path)

@@ -18,6 +18,7 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.variants import VARIANTS
 from medqa_core.report import int8
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
 from pages.ask.text import meta, referral, sources, status, voted, who
@@ -194,26 +195,24 @@ class Events:
             return gr.update(), status(str(error), bad=True)
 
     def int8_cost(self, run: str) -> str:
-        """What the fast mode costs in quality, as far as it was measured for this run."""
-        problems: list[str] = []
+        """The quality cost of int8, as far as it was measured for this run."""
         try:
-            cost = read_int8(self._service.store.open(run).folder, problems) if run else None
+            cost = read_int8(self._service.store.open(run).folder) if run else Reading(None)
         except MedQAError:
-            cost = None
-        if problems:
-            return status(problems[0], bad=True)
+            cost = Reading(None)
+        if cost.problems:
+            return status(cost.problems[0], bad=True)
         unknown = (
             "The quality cost of int8 was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )
-        return status(int8.sentence(cost) if cost else unknown)
+        return status(int8.sentence(cost.value) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
         """Verify which model answered."""
         try:
             chosen = GenerationSettings.checked(precision=precision).precision
-            with self._service.models(
-                run or self._service.choose_run(_named(request)), _visitor(request), chosen
-            ) as models:
+            run = run or self._service.choose_run(_named(request))
+            with self._service.models(run, _visitor(request), chosen) as models:
                 passed, said = self_test(models, self._service.settings)
             return status(said, bad=not passed)
         except MedQAError as error:
