@@ -4,13 +4,14 @@ from html import escape as _html
 
 from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
-from medqa_core.report.facts import Facts, Points
-from medqa_core.report.forest import forest
+from medqa_core.report.charts.forest_svg import forest_svg
+from medqa_core.report.charts.loss_svg import loss_svg
+from medqa_core.report.charts.loss_words import describe
+from medqa_core.report.facts import Facts
 from medqa_core.report.headline import NOTE, Headline, four, limits_line
 from medqa_core.report.insights import Insight, insights
 from medqa_core.report.markdown import COMMAND
 from medqa_core.report.style import CSS
-from medqa_core.report.svg import describe, loss_curve
 from medqa_core.report.verdict import figures_line, sentence
 from medqa_core.report.writeup import sections, title
 from medqa_core.runs.run import Run
@@ -28,7 +29,7 @@ def render(run: Run | Facts) -> str:
         f'<p class="muted">{escape(figures_line(facts))}</p></header>' if figures_line(facts) else "</header>",
         f'<dl class="four">{"".join(_headline(h) for h in four(facts))}</dl>',
         _curve(facts),
-        forest(facts),
+        forest_svg(facts),
         _insights(insights(facts)[:3]),
         f'<p class="muted">{escape(limits_line(facts))}</p>',
         *(_section(section) for section in sections(facts)),
@@ -72,10 +73,10 @@ def _headline(headline: Headline) -> str:
 
 
 def _curve(facts: Facts) -> str:
-    drawn = loss_curve(facts)
+    drawn = loss_svg(facts.metrics_log)
     if not drawn:
         return '<p class="muted">This run has no loss curve.</p>'
-    caption = describe(Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation))
+    caption = describe(facts.metrics_log)
     return f"<figure>{drawn}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from pages.shared.theme import DARK, FONT, LIGHT, MONO
+from medqa_core.report.charts.palette import DARK, FONT, LIGHT, MONO
 
 THEME = gr.themes.Base(
     font=[*(part.strip().strip("'") for part in FONT.split(","))],

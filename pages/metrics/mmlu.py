@@ -5,11 +5,13 @@ import streamlit as st
 
 from medqa_core.foundation.format import percent
 from medqa_core.report import answer_tables
+from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
+from medqa_core.report.charts.shares import shares_figure
 from medqa_core.report.choices import VARIANTS, Choices, choices
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.letters import letter_bias
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
-from pages.shared import charts, metric_charts, notices, share_charts, tables
+from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import note
 from pages.shared.tables import Column
 
@@ -31,14 +33,12 @@ def mmlu(facts: Facts) -> None:
     pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]
     caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
     charts.show(
-        metric_charts.mmlu(results),
+        mmlu_figure(results, theme.palette()),
         key="mmlu",
         alt=f"Accuracy by MMLU subset for each model against chance. {caption}",
         caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
     )
-    charts.download(
-        "Download as CSV", lambda: metric_charts.mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv"
-    )
+    charts.download("Download as CSV", lambda: mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv")
     letters(facts)
 
 
@@ -53,12 +53,13 @@ def letters(facts: Facts) -> None:
     note(" ".join(said) or "Neither model leans towards one letter more than chance allows.")
     key = [n / any_side.n for n in any_side.right]
     charts.show(
-        share_charts.shares(
+        shares_figure(
             LETTERS,
             {variant: [n / made.n for n in made.picked] for variant, made in found.items()},
             y="share of questions",
             level=(CHANCE, "equal shares"),
-            key=(key, "right answers"),
+            reference=(key, "correct answers"),
+            palette=theme.palette(),
         ),
         key="letters",
         alt=f"{' '.join(said)} {_in_words(found)}",

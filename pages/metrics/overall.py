@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import NOT_STATED, capital, count, number, p_value, percent
-from medqa_core.report import forest
+from medqa_core.report.charts import forest
+from medqa_core.report.charts.metrics import forest_figure
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import figures
 from medqa_core.report.names import verdict_mark
@@ -15,7 +16,7 @@ from medqa_core.report.precision import size_text
 from medqa_core.report.rules.clean import clean_part
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text
 from medqa_core.runs.schema.evaluation import Metric
-from pages.shared import charts, metric_charts, notices, tables
+from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import bullets, html, note, verdict
 from pages.shared.tables import UNKNOWN, Column, Raw
 
@@ -60,7 +61,8 @@ def overall(facts: Facts) -> None:
         note(found.sentence)
     drawn = forest.rows(shown)
     if drawn:
-        charts.show(metric_charts.forest(drawn), key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
+        chart = forest_figure(drawn, theme.palette())
+        charts.show(chart, key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
     charts.download(
         "Download the table as CSV", lambda: _frame(facts), f"{facts.run.id}-metrics.csv", key="metrics-csv"
     )

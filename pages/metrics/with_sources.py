@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from medqa_core.foundation.format import count, number, percent, share
+from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, WORDING, verdict_mark
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
-from medqa_core.report.with_sources import VARIANTS, against, sentence
+from medqa_core.report.with_sources import against, sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
 from medqa_core.runs.schema.evaluation import Metric, WithSources
 from pages.shared import charts, notices, tables, theme
@@ -70,9 +69,8 @@ def _answers(facts: Facts, found: WithSources) -> None:
     tables.table(HEAD, [_row(name, variants) for name in names], caption=caption)
     drawn = [name for name in WORDING if name in names]
     if drawn:
-        charts.show(
-            _chart(drawn, variants), key="with_sources", alt=said or caption, caption="Mean over the test questions."
-        )
+        chart = with_sources_figure(drawn, variants, theme.palette())
+        charts.show(chart, key="with_sources", alt=said or caption, caption="Mean over the test questions.")
     charts.download(
         "Download as CSV",
         lambda: _frame(found),
@@ -110,35 +108,6 @@ def _frame(found: WithSources) -> pd.DataFrame:
 
 def _value(name: str, value: float | None) -> str:
     return UNKNOWN if value is None else value_text(name, value)
-
-
-def _chart(names: list[str], variants: Mapping[str, Mapping[str, Metric]]) -> go.Figure:
-    """Each metric's three values on one line: hollow circle, filled circle, diamond."""
-    p = theme.palette()
-    chart = charts.figure(118 + 38 * len(names), x="score, 0 to 1; right is better", y="")
-    looks = [
-        ("base", p.base, "circle-open"),
-        ("fine_tuned", p.tuned, "circle"),
-        ("with_sources", p.with_sources, "diamond"),
-    ]
-    labels = [charts.plain(METRICS[name].label) for name in names]
-    for variant, colour, symbol in looks:
-        title = VARIANTS.get(variant, "with passages")
-        some = [variants["base" if variant == "with_sources" else variant].get(name, Metric()) for name in names]
-        values = [metric.fine_tuned if variant == "with_sources" else metric.base for metric in some]
-        chart.add_scatter(
-            x=np.array(values, dtype=float),
-            y=labels,
-            mode="markers",
-            name=title,
-            marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
-            hovertemplate=f"{title}, %{{y}}: %{{x:.4f}}<extra></extra>",
-        )
-    chart.update_xaxes(showgrid=True, rangemode="tozero")
-    chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13}, autorange="reversed")
-    legend = {"x": 0, "y": 1, "yref": "container", "yanchor": "top"}
-    chart.update_layout(showlegend=True, margin={"t": 48}, legend=legend)
-    return chart
 
 
 def _passages(facts: Facts, retrieval: Retrieval) -> None:

@@ -1,13 +1,12 @@
 """Text that came from elsewhere is shown letter for letter."""
 
 import re
-from itertools import pairwise
 
 import pandas as pd
 import pytest
+from pages.answers.word_diff import marked
 
 from pages.answers.cards import _card
-from pages.answers.word_diff import marked
 from pages.shared import charts, tables
 from pages.shared.markup import bullets, escape_markdown, paragraphs, rich, verdict
 from tests.pages.conftest import HOSTILE
@@ -88,10 +87,3 @@ def test_shared_words() -> None:
 def test_long_texts_are_shown_whole() -> None:
     text = " ".join(f"w{n}" for n in range(4000))
     assert TAG.sub("", marked(text, text[:5000])) == text
-
-
-def test_end_labels_keep_their_distance() -> None:
-    shifts = charts.apart([1.0, 1.01, 1.02, 2.0], 1.0, 2.0, 300)
-    heights = sorted((v - 1.0) * 300 + s for v, s in zip([1.0, 1.01, 1.02, 2.0], shifts, strict=True))
-    assert all(b - a >= 14 for a, b in pairwise(heights))
-    assert charts.apart([1.0], 1.0, 1.0, 300) == [0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.shared.theme import DARK, LIGHT, Palette, faint, rgb
+from medqa_core.report.charts.palette import DARK, LIGHT, Palette, faint, rgb
 
 CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 INK = ("text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
