@@ -11,7 +11,6 @@ from medqa_core.report.charts import forest
 from medqa_core.report.charts.metrics import forest_figure
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import figures
-from medqa_core.report.names import verdict_mark
 from medqa_core.report.precision import size_text
 from medqa_core.report.rules.clean import clean_part
 from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text
@@ -140,7 +139,7 @@ def row(label: str | Raw, name: str, metric: Metric) -> Sequence[str | Raw]:
         _or_dot(value_text(name, metric.fine_tuned)),
         _or_dot(change_text(name, metric)),
         UNKNOWN if metric.p is None else p_value(metric.p).removeprefix("p = ").removeprefix("p "),
-        Raw("<br>".join([verdict(verdict_mark(supported(name, metric))), *about])),
+        Raw("<br>".join([verdict(supported(name, metric)), *about])),
         UNKNOWN if metric.n is None else count(metric.n),
     ]
 

@@ -8,7 +8,7 @@ import streamlit as st
 from medqa_core.foundation.format import count, number, percent, share
 from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import METRICS, WORDING, verdict_mark
+from medqa_core.report.names import METRICS, WORDING
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
 from medqa_core.report.with_sources import against, sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
@@ -93,7 +93,7 @@ def _row(name: str, variants: Mapping[str, Mapping[str, Metric]]) -> list[str | 
     cells: list[str | Raw] = [METRICS[name].label, *(_value(name, one) for one in (base.base, tuned.base, read))]
     for metric in (base, tuned):
         if is_compared(metric):
-            cells += [change_text(name, metric), Raw(verdict(verdict_mark(supported(name, metric))))]
+            cells += [change_text(name, metric), Raw(verdict(supported(name, metric)))]
         else:
             cells += [UNKNOWN, UNKNOWN]
     return cells

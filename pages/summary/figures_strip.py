@@ -5,7 +5,7 @@ from html import escape
 from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.facts import Facts
 from medqa_core.report.headline import Headline, four
-from medqa_core.report.verdict import METRICS
+from medqa_core.report.verdict import METRICS, supported
 from pages.shared.markup import html, verdict
 
 
@@ -15,12 +15,20 @@ def show(facts: Facts) -> None:
     if any(figure.origin != "not stated" for figure in found):
         html(
             '<dl class="mq-figures">'
-            + "".join(_cell(figure, NOT_STATED if facts.imported else "not measured") for figure in found)
+            + "".join(
+                _cell(figure, NOT_STATED if facts.imported else "not measured", _verdict(facts, figure.name))
+                for figure in found
+            )
             + "</dl>"
         )
 
 
-def _cell(figure: Headline, unknown: str) -> str:
+def _verdict(facts: Facts, name: str) -> str:
+    metric = facts.metric(name)
+    return "" if metric is None else supported(name, metric)
+
+
+def _cell(figure: Headline, unknown: str, told: str) -> str:
     spec = METRICS[figure.name]
     about = [spec.unit] if spec.unit else []
     about.append("lower is better" if spec.lower_is_better else "higher is better")
@@ -28,7 +36,7 @@ def _cell(figure: Headline, unknown: str) -> str:
     tuned = f'<span class="mq-tuned mq-strong">{escape(figure.fine_tuned)}</span>'
     if figure.verdict:
         base = f'<span class="mq-base">{escape(figure.base)}</span> <span class="mq-muted" aria-label="to">→</span> '
-        below = f'<dd class="fit">{escape(figure.change)}</dd><dd>{verdict(figure.verdict)}</dd>'
+        below = f'<dd class="fit">{escape(figure.change)}</dd><dd>{verdict(told)}</dd>'
         return f'<div>{head}<dd class="mq-pair">{base}{tuned}</dd>{below}</div>'
     if figure.origin == "not stated":
         missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{unknown}</dd>'

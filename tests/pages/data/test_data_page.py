@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -12,8 +11,6 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.data import starter
 from medqa_core.data.split import grouped_split
 from medqa_core.models import toy
-from medqa_core.models.token_lengths import TokenLengths
-from pages.data import charts
 from tests.pages.conftest import HOSTILE, Builder
 
 Open = Callable[..., AppTest]
@@ -84,22 +81,22 @@ def test_an_imported_run_says_so_and_offers_the_data_sets(build: Builder, open_p
     build.imported()
     app = open_page("data/data.py")
     text = shown(app)
-    assert "This run was imported" in text and "3,500 training, 750 validation, 750 test" in text
+    assert "This run was imported" in text and "3,500 training / 750 validation / 750 test" in text
     assert "The starter set: 578 usable pairs" in shown(open_page("data/data.py", data="starter"))
 
 
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
-        ("some/one", ["The data are not in reach.", "data describe --source some/one"]),
-        ("gone.csv", ["The data cannot be read", "does not exist"]),
+        ("some/one", ["Data set not available.", "data describe --source some/one"]),
+        ("gone.csv", ["Data set cannot be read", "does not exist"]),
         ("<b>x</b>", ["&lt;b&gt;x"]),
     ],
 )
 def test_data_out_of_reach(dataset: str, words: list[str], build: Builder, open_page: Open) -> None:
     change(build.finished(), dataset=dataset)
     text = shown(open_page("data/data.py"))
-    assert [word for word in [*words, "What the run recorded:"] if word not in text] == []
+    assert [word for word in [*words, "What the run recorded of its data."] if word not in text] == []
     assert "<b>x" not in text
 
 
@@ -139,7 +136,7 @@ def test_an_own_file_stays_private_on_a_public_demo(
 def test_lengths_with_and_without_a_tokenizer(build: Builder, open_page: Open, cache: Path) -> None:
     change(build.finished(), base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
-    assert "How long the examples are is not known here." in shown(app)
+    assert "Example lengths are not known here." in shown(app)
     assert app.code[0].value == "python -m medqa_core data fetch"
     toy.ensure(cache)
     app = open_page("data/data.py")
@@ -152,21 +149,3 @@ def test_lengths_with_and_without_a_tokenizer(build: Builder, open_page: Open, c
     st.cache_resource.clear()
     text = shown(open_page("data/data.py"))
     assert "The tokens cannot be counted." in text and "578 usable pairs" in text
-
-
-@pytest.mark.parametrize("limit", [16, 100, 384, 8192])
-@pytest.mark.parametrize("longest", [1, 90, 5000])
-def test_no_bar_is_half_cut_off(limit: int, longest: int) -> None:
-    prompt = np.arange(longest, dtype=np.int64) % 40 + 1
-    lengths = TokenLengths(prompt, np.arange(longest, dtype=np.int64))
-    bars = charts.histogram(lengths, limit)
-    assert bars["examples"].sum() == longest
-    assert len(bars) <= 120
-    whole = lengths.whole
-    assert bars[bars["from"] > limit]["examples"].sum() == (whole > limit).sum()
-    assert charts.token_lengths(lengths, limit).data
-
-
-def test_no_examples_are_no_error() -> None:
-    none = np.array([], dtype=np.int64)
-    assert charts.histogram(TokenLengths(none, none), 384)["examples"].sum() == 0
