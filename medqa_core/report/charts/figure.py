@@ -6,6 +6,9 @@ import plotly.graph_objects as go
 
 from medqa_core.report.charts.palette import FONT, LIGHT, Palette, faint
 
+Figure = go.Figure
+"""What all builders return."""
+
 
 def figure(height: int, *, x: str, y: str, log: bool = False, palette: Palette = LIGHT) -> go.Figure:
     """An empty figure of `height` pixels; `x` and `y` are axis titles with their units."""
