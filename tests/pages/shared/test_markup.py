@@ -9,7 +9,7 @@ from medqa_core.report.word_diff import differing
 from pages.answers.cards import _card, marked
 from pages.shared import charts, tables
 from pages.shared.markup import bullets, escape_markdown, paragraphs, rich, verdict
-from tests.pages.conftest import HOSTILE
+from tests.support.hostile import HOSTILE
 
 TAG = re.compile(r"<(/?)(\w+)([^>]*)>")
 

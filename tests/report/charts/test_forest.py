@@ -7,8 +7,8 @@ from medqa_core.report.charts.forest import MOST, describe, rows, scale_ends
 from medqa_core.report.charts.forest_svg import forest_svg
 from medqa_core.report.facts import Facts
 from medqa_core.runs.schema.evaluation import Metric
-from tests.report.full_run import full
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
+from tests.support.full_run import full
 
 
 def made(**values):

@@ -1,5 +1,7 @@
 """What differs between runs."""
 
+from pathlib import Path
+
 import pytest
 
 from medqa_core.report.comparison import Caveat, caveat, differing_settings, lowest_loss, metric_rows, sentence
@@ -7,14 +9,20 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.figures import Figure
 from medqa_core.report.verdict import supported
 from medqa_core.runs.schema.evaluation import Metric
-from tests.pages.conftest import Builder
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
 
 
-def read(build: Builder, *ids: str) -> list[Facts]:
+@pytest.fixture
+def build(tmp_path: Path) -> RunBuilder:
+    return RunBuilder(tmp_path / "reports", SHOWN)
+
+
+def read(build: RunBuilder, *ids: str) -> list[Facts]:
     return [Facts.of(build.store.open(run_id)) for run_id in ids]
 
 
-def test_equal_runs_differ_in_nothing(build: Builder) -> None:
+def test_equal_runs_differ_in_nothing(build: RunBuilder) -> None:
     build.finished("a")
     build.finished("b")
     runs = read(build, "a", "b")
@@ -25,7 +33,7 @@ def test_equal_runs_differ_in_nothing(build: Builder) -> None:
     assert sentence(runs) == best.sentence()
 
 
-def test_other_base_and_unstated_settings_are_told_apart(build: Builder) -> None:
+def test_other_base_and_unstated_settings_are_told_apart(build: RunBuilder) -> None:
     build.finished("a")
     build.imported("b")
     runs = read(build, "a", "b")
@@ -43,13 +51,13 @@ def test_every_caveat_has_its_words(reason: str) -> None:
     assert Caveat(reason, ("a", "b")).sentence().endswith(".")  # type: ignore[arg-type]
 
 
-def test_fewer_than_two_losses_say_nothing(build: Builder) -> None:
+def test_fewer_than_two_losses_say_nothing(build: RunBuilder) -> None:
     build.finished("a")
     assert lowest_loss(read(build, "a")) is None
     assert sentence(read(build, "a")) == "Fewer than two of these runs have a measured test loss."
 
 
-def test_figures_side_by_side(build: Builder) -> None:
+def test_figures_side_by_side(build: RunBuilder) -> None:
     build.finished("a")
     build.imported("b")
     rows = {row.name: row for row in metric_rows(read(build, "a", "b"))}
