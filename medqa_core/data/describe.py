@@ -1,4 +1,4 @@
-"""What there is to say about a data set and its split: the same figures for the command line, a page and a run."""
+"""A data set and its split described: the same figures for the command line, the Data page and a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ SHARED = {
     "question": "repeat a training question",
     "answer": "have a training answer word for word",
 }
-"""What each relation of a test question to the training set is, as the end of a sentence that starts with a number."""
+"""Each relation of a test question to the training set, as the end of a sentence that starts with a number."""
 
 
 @dataclass(frozen=True)
