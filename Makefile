@@ -58,13 +58,12 @@ lock: $(VENV)/installed-dev ## write constraints.txt from the environment
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-# The last line puts the command `medqa` into the environment: a link to this checkout, nothing is copied or compiled.
-$(VENV)/installed: requirements.txt constraints.txt pyproject.toml
+# `-e .` brings what requirements.txt lists, and the command `medqa` as a link to this checkout: nothing is compiled.
+$(VENV)/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one: make app PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

@@ -52,8 +52,10 @@ def _copy(run: Path, store: Path) -> None:
         return
     temporary = store / f".{run.name}.{uuid.uuid4().hex}.tmp"
     try:
-        store.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(run, temporary, copy_function=shutil.copyfile)  # an installation's files may be read-only
+        for file in (path for path in run.rglob("*") if path.is_file()):
+            copy = temporary / file.relative_to(run)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)  # without its mode: an installation's files may be read-only
         with suppress(FileExistsError, NotADirectoryError):
             os.rename(temporary, target)
     except OSError:
