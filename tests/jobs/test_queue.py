@@ -18,8 +18,8 @@ from medqa_core.jobs.queue import enqueue, entries, locked, store_of, submit
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import Best, ProcessIdentity
-from tests.jobs.conftest import GONE
-from tests.jobs.test_job import ESTIMATE
+from tests.support.jobs import ESTIMATE
+from tests.support.runs import GONE
 
 SMOKE = from_preset("smoke")
 SUBMITS = f"""

@@ -17,7 +17,8 @@ from medqa_core.jobs.queue import enqueue, entries
 from medqa_core.jobs.stop import stop
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity
-from tests.jobs.conftest import GONE, SLEEP, until
+from tests.support.jobs import SLEEP, until
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"

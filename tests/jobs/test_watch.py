@@ -14,8 +14,8 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import SplitSizes
 from medqa_core.runs.schema.status import Memory, ProcessIdentity, now
-from tests.jobs.conftest import GONE
-from tests.jobs.test_job import ESTIMATE
+from tests.support.jobs import ESTIMATE
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 ALIVE = ProcessIdentity.current()
