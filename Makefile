@@ -31,13 +31,13 @@ format: $(VENV)/installed-dev ## put the code into the house style
 e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
 	$(BIN)/python -m pytest -q -m e2e tests/e2e
 
-test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
+test-real: $(VENV)/installed-dev ## tests on the real model, on MedQuAD where it is available, and of an installation
 	$(BIN)/python -m pytest -q -m real
 
 reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long attacks
 	$(BIN)/python -m pytest -q -m reliability tests/reliability tests/security
 
-audit: $(VENV)/installed-dev ## known holes in the pinned packages, where an advisory database is in reach
+audit: $(VENV)/installed-dev ## known vulnerabilities in the pinned packages, where an advisory database can be reached
 	$(BIN)/python .ci/audit.py
 
 bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale

@@ -141,6 +141,7 @@ def test_runs_are_kept_in_the_users_folder_and_given_once(
 
 
 @needs_backend
+@pytest.mark.real
 def test_the_doctor_knows_the_pinned_packages_and_the_store(environment: dict[str, str], tmp_path: Path) -> None:
     findings = {one["name"]: one for one in json.loads(medqa(environment, tmp_path, "doctor", "--json"))}
     assert {"torch", "streamlit", "gradio"} <= set(findings)
@@ -148,6 +149,7 @@ def test_the_doctor_knows_the_pinned_packages_and_the_store(environment: dict[st
 
 
 @needs_backend
+@pytest.mark.real
 def test_a_fine_tune_from_another_folder(environment: dict[str, str], tmp_path: Path) -> None:
     medqa(environment, tmp_path, "train", "--preset", "smoke", "--set", "epochs=0.5")
     assert (tmp_path / "data" / "medqa-lab" / "reports" / "smoke" / "metrics.jsonl").is_file()

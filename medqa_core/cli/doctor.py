@@ -1,4 +1,4 @@
-"""`doctor`: what is installed and in reach, and what to do about what is not."""
+"""`doctor`: what is installed and available, and what to do about what is not."""
 
 import importlib.util
 import os
@@ -29,7 +29,7 @@ class Finding:
 
 
 def doctor(json: JsonFlag = False) -> None:
-    """Say what is installed, which device, which models and data are in reach, and what to do about what is not."""
+    """Show what is installed, the device, which models and data are available, and what to do about the rest."""
     settings = Settings.from_environment()
     findings = [*_packages(), _device(), *_models(settings), *_data(settings), _store(settings)]
     if json:
@@ -92,7 +92,7 @@ def _data(settings: Settings) -> list[Finding]:
         there = path is not None and path.exists()
         variable = f"MEDQA_{name.split()[1].upper()}"
         findings.append(
-            Finding(name, there, str(path) if path else "not in reach", None if there else f"set {variable} to {what}")
+            Finding(name, there, str(path) if path else "not available", None if there else f"set {variable} to {what}")
         )
     return findings
 

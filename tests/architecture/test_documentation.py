@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from medqa_core.cli.app import app
-from medqa_core.foundation.command import PROGRAM, command
+from medqa_core.foundation.command import PROGRAM
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -122,7 +122,7 @@ def test_paths_exist(page: Path) -> None:
 def test_no_page_shows_the_command_as_it_was() -> None:
     for page in NOW:
         shown = re.findall(r"python -m medqa_core \w+", page.read_text("utf-8"))
-        assert not shown, f"{name(page)}: {shown}; it is `{command('…')}`"
+        assert not shown, f"{name(page)}: {shown}; it is `{PROGRAM} …`"
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name)

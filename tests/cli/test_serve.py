@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,21 @@ from medqa_core.cli import serve
 from medqa_core.foundation.errors import ModelUnavailable
 from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.models import embedded
-from tests.cli.conftest import Said
+from tests.support.commands import Command
 
-Cli = Callable[..., Said]
+Started = list[tuple[list[str], dict[str, str]]]
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """What the command became; the embedded model is there."""
-    found: list[tuple[list[str], dict[str, str]]] = []
+    found: Started = []
     monkeypatch.setattr(serve, "_become", lambda command, environment: found.append((command, environment)))
     monkeypatch.setattr(embedded, "ensure", lambda cache, progress: cache)
     return found
 
 
-def test_the_app(cli: Cli, started: list[tuple[list[str], dict[str, str]]]) -> None:
+def test_the_app(cli: Command, started: Started) -> None:
     assert cli("serve", "--port", "8600").code == 0
     ((command, environment),) = started
     assert command[:4] == [sys.executable, "-P", "-m", "streamlit"]
@@ -41,15 +40,13 @@ def test_the_app(cli: Cli, started: list[tuple[list[str], dict[str, str]]]) -> N
         (("--share", "--address", "0.0.0.0"), ["--port", "7860", "--host", "0.0.0.0", "--share"]),
     ],
 )
-def test_the_widget_alone(
-    cli: Cli, started: list[tuple[list[str], dict[str, str]]], words: tuple[str, ...], said: list[str]
-) -> None:
+def test_the_widget_alone(cli: Command, started: Started, words: tuple[str, ...], said: list[str]) -> None:
     assert cli("serve", "--widget", *words).code == 0
     assert started[0][0] == [sys.executable, "-P", "-m", "pages.ask.widget", *said]
 
 
 def test_without_the_embedded_model_it_serves_all_the_same(
-    cli: Cli, started: list[tuple[list[str], dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    cli: Command, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(cache: Path, progress: object) -> Path:
         raise ModelUnavailable("PyPI cannot be reached.")
