@@ -9,7 +9,6 @@ from medqa_core.foundation.format import count
 from medqa_core.report.facts import Facts
 from medqa_core.report.proportion import Proportion
 from medqa_core.report.votes import Tally, current_sha256, tally
-from medqa_core.runs.artifacts.votes import read_votes
 from pages.shared import tables
 from pages.shared.markup import html, note, rich
 from pages.shared.tables import UNKNOWN, Column
@@ -22,10 +21,9 @@ def votes(facts: Facts) -> None:
 
     Nothing for a run that cannot be asked. Counts only: no single vote and no question is shown.
     """
-    run = facts.run
-    if facts.imported or (run.adapter is None and run.model is None):
+    if facts.imported or not facts.snapshot.has_model:
         return
-    found = tally(read_votes(run.folder, run.problems), current_sha256(run))
+    found = tally(facts.votes, current_sha256(facts.run))
     if not found.votes:
         _none_yet(facts, found)
         return

@@ -12,7 +12,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, WORDING, verdict_mark
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
 from medqa_core.report.with_sources import VARIANTS, against, sentence
-from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
+from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
 from medqa_core.runs.schema.evaluation import Metric, WithSources
 from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import bullets, html, note, verdict
@@ -41,9 +41,9 @@ def with_sources(facts: Facts) -> None:
 
     Nothing for imported runs, for runs in work, and for those without an evaluation to compare with.
     """
-    if facts.imported or facts.evaluation is None or notices.in_work(facts.run):
+    if facts.imported or facts.evaluation is None or facts.in_progress:
         return
-    found, retrieval = facts.evaluation.with_sources, read_retrieval(facts.run.folder, facts.run.problems)
+    found, retrieval = facts.evaluation.with_sources, facts.retrieval
     st.header("Does reading passages help?", anchor=False)
     if found is None:
         notices.notice(

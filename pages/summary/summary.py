@@ -5,7 +5,8 @@ import streamlit as st
 from medqa_core.report.facts import Facts
 from medqa_core.report.headline import limits_line
 from medqa_core.report.insights import insights
-from pages.shared import notices, run_picker
+from medqa_core.runs.snapshot import RunSnapshot
+from pages.shared import live, notices, run_picker
 from pages.shared.loss_section import small_curve
 from pages.shared.markup import note
 from pages.shared.verdict_line import verdict_line
@@ -13,13 +14,11 @@ from pages.summary import figures_strip, full_report
 from pages.summary.findings import findings
 
 run = run_picker.head("Did fine-tuning help?")
-read: list[Facts] = []  # the newest reading: made by what is refreshed, and the rest of the page goes by it too
 
 
-def overview() -> None:
+def overview(snapshot: RunSnapshot) -> None:
     """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
-    now = Facts.of(run)
-    read[:] = [now]
+    now = Facts.of(snapshot)
     verdict_line(now)
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
@@ -30,7 +29,7 @@ def overview() -> None:
     note(limits_line(now))
 
 
-notices.watch(run, overview)
-notices.problems(read[0].problems)
+facts = Facts.of(live.follow(run, overview))
+notices.problems(facts.problems)
 full_report.downloads(run)
-full_report.sections(read[0])
+full_report.sections(facts)

@@ -19,7 +19,7 @@ def test_what_int8_costs(cli: Cli, written_up: Path) -> None:
     said = cli("evaluate", "smoke", "--int8-cost", "--json")
     assert (said.code, said.err) == (0, "")
     cost = Int8Cost.model_validate(said.json)
-    assert cost == read_int8(written_up)
+    assert cost == read_int8(written_up).value
     assert cost.questions > 0
     assert all((written_up / name).read_bytes() == before[name] for name in ("evaluation.json", "predictions.parquet"))
     assert check_manifest(written_up) == []  # written anew, with the new file in it

@@ -251,4 +251,4 @@ def test_what_was_tried_is_shown_as_a_record_kept_by_hand(build):
     assert "<b>" not in html.render(run)
     (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8\n")
     assert "What was tried" not in text.render(run)
-    assert any("trials.csv, row 2" in problem for problem in run.problems)
+    assert any("trials.csv, row 2" in problem for problem in run.snapshot().problems)
