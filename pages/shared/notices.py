@@ -12,8 +12,6 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
 from medqa_core.jobs.watch import Activity, Current, current_of
-from medqa_core.report.facts import Facts
-from medqa_core.report.verdict import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import command_line
 from medqa_core.runs.schema.status import Status
@@ -76,13 +74,6 @@ def problems(lines: list[str]) -> None:
 def in_work(run: Run) -> bool:
     """Whether something goes on with the run, or it waits for its turn: a page about it is drawn again and again."""
     return run.state in REFRESHED or _current(run) is not None
-
-
-def verdict_sentence(facts: Facts) -> str:
-    """Did it help? While a run is being worked on, that is not known yet."""
-    if facts.evaluation is None and in_work(facts.run):
-        return "Not known yet: the run is in progress, and its test questions come after training."
-    return sentence(facts)
 
 
 def standing(run: Run) -> None:

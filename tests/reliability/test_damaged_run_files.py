@@ -19,7 +19,7 @@ from medqa_core.models.variants import load_variants
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
-from medqa_core.report.votes import current_sha256, tally
+from medqa_core.report.views.votes import current_sha256, tally
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval

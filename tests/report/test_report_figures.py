@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.report.figures import LABELS, figures, settings
-from medqa_core.report.headline import four, limits_line, place, title
+from medqa_core.report.views.figures import LABELS, figures, settings
+from medqa_core.report.views.headline import four, limits_line, place, title
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord

@@ -2,7 +2,7 @@ import pytest
 
 from medqa_core.report import html, text
 from medqa_core.report.insights import insights, next_steps
-from medqa_core.report.verdict import sentence
+from medqa_core.report.views.verdict import sentence
 from medqa_core.runs.artifacts.mmlu import write_answers
 from tests.report.full_run import columns, full, mmlu_answers, rich_evaluation
 from tests.report.report_builder import evaluation, metric

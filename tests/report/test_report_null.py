@@ -10,7 +10,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights
 from medqa_core.report.rules import answers, clean, copying, length, letters, repetition
 from medqa_core.report.rules.insight import apply
-from medqa_core.report.verdict import sentence
+from medqa_core.report.views.verdict import sentence
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.schema.evaluation import Evaluation
 from tests.report.full_run import columns, full, mmlu_answers, swapped

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from medqa_core.report import html, markdown, model_card, text
+from medqa_core.report.document.quotation import quotation
+from medqa_core.report.document.write_up import sections
 from medqa_core.report.facts import Facts
-from medqa_core.report.quotation import quotation
 from medqa_core.report.writer import write
-from medqa_core.report.writeup import sections
 from tests.report.report_builder import Builder, evaluation, metric
 
 HOSTILE = (

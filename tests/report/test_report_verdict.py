@@ -1,6 +1,6 @@
 import pytest
 
-from medqa_core.report.verdict import METRICS, sentence, supported
+from medqa_core.report.views.verdict import METRICS, sentence, supported
 from medqa_core.runs.schema.evaluation import Metric
 from tests.report.report_builder import evaluation, metric
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.proportion import Proportion, confidence_sequence
-from medqa_core.report.votes import DEPENDENCE, current_sha256, tally
+from medqa_core.report.statistics.proportion import Proportion, confidence_sequence
+from medqa_core.report.views.votes import DEPENDENCE, current_sha256, tally
 from medqa_core.runs.artifacts.votes import Vote
 from tests.report.report_builder import Builder
 

@@ -1,4 +1,4 @@
-"""Which answers people preferred: the blind votes of a run, counted, and what they tell.
+"""Which answers people preferred: the blind votes of a run, counted.
 
 The intervals hold at every number of votes, since votes come in one by one and people look all the time. They take the
 votes as independent, and votes of one visitor are not: where a few people cast most of them, the intervals are
@@ -12,16 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from medqa_core.foundation.files import sha256
-from medqa_core.foundation.format import count, listing, plural
-from medqa_core.report.proportion import Proportion
+from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.runs.artifacts.votes import Vote
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Verdict
-
-DEPENDENCE = (
-    "The intervals hold at whatever number of votes one looks, and take the votes as independent. Votes of one visitor "
-    "are not: where a few people cast most of them, the intervals are narrower than they should be."
-)
 
 
 @dataclass(frozen=True)
@@ -52,46 +46,6 @@ class Tally:
     def verdict(self) -> Verdict:
         """`better`: people preferred the fine-tuned model; `worse`: the base model; else `cannot tell`."""
         return self.wins.against_half
-
-    @property
-    def sentence(self) -> str:
-        """What people preferred, as far as the votes tell; where there are none, how to cast one."""
-        if not self.votes:
-            return "No one has voted on this run’s answers yet: votes are cast on Ask, in the blind comparison."
-        undecided = [plural(self.tie, "tie")] * (self.tie > 0)
-        undecided += [f"{count(self.both_bad)} “both bad”"] * (self.both_bad > 0)
-        unclear = "Cannot tell which model’s answers people prefer"
-        if not self.wins.n:
-            return f"{unclear}: no vote prefers one of the two ({listing(undecided)})."
-        name, won = ("base", self.wins.other) if self.verdict == "worse" else ("fine-tuned", self.wins)
-        lead = unclear if self.verdict == "cannot tell" else f"People preferred the {name} model"
-        beside = f"; besides, {listing(undecided)}" if undecided else ""
-        return (
-            f"{lead}: the {name} model’s answer won {count(won.hits)} of {plural(won.n, 'decided vote')}, "
-            f"{won.text} (95% interval){beside}."
-        )
-
-    @property
-    def notes(self) -> list[str]:
-        """What else the votes tell, and what they are; a sentence each."""
-        said = {
-            "better": "People preferred the answer with the higher ROUGE-L more often than not.",
-            "worse": "People preferred the answer with the lower ROUGE-L more often than not: it does not measure what "
-            "they look for.",
-        }
-        notes = [said[self.agreement.against_half]] if self.agreement.against_half in said else []
-        if self.left.against_half != "cannot tell":
-            side = "left" if self.left.against_half == "better" else "right"
-            notes.append(
-                f"There is a {side} bias: people chose the answer on the {side} more often than chance allows. Sides "
-                "are drawn by lot, so it blurs what people prefer and favours neither model."
-            )
-        if self.int8:
-            notes.append(f"Of {plural(self.votes, 'vote')}, {count(self.int8)} are on answers of int8 weights.")
-        if self.other_weights:
-            more = plural(self.other_weights, "more vote is", "more votes are")
-            notes.append(f"{more} on other weights than this run has now and {_counts(self.other_weights)}.")
-        return [*notes, DEPENDENCE] if self.votes else notes
 
 
 def tally(votes: Iterable[Vote], fine_tuned_sha256: str | None) -> Tally:
@@ -133,12 +87,8 @@ def _sha256(path: Path, _stamp: tuple[int, ...]) -> str:
 
 
 def _higher(vote: Vote) -> str | None:
-    """The side with the higher ROUGE-L; None where one is not known or both are equal."""
+    """The model with the higher ROUGE-L; None where one is not known or both are equal."""
     base, tuned = vote.base_rougeL, vote.fine_tuned_rougeL
     if base is None or tuned is None or base == tuned:
         return None
     return "fine_tuned" if tuned > base else "base"
-
-
-def _counts(n: int) -> str:
-    return "does not count" if n == 1 else "do not count"

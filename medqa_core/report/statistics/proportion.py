@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log, log1p
 
-from medqa_core.foundation.format import percent, share
 from medqa_core.runs.schema.evaluation import Verdict
 
 ALPHA = 0.05
@@ -81,9 +80,3 @@ class Proportion:
         """The same of the other outcome."""
         low, high = self.ci
         return Proportion(self.n - self.hits, self.n, (1 - high, 1 - low))
-
-    @property
-    def text(self) -> str:
-        """`58.3% [25.1%, 86.0%]`, with more digits where a bound would else seem to lie on one half."""
-        digits = next((d for d in (1, 2, 3) if percent(0.5, d) not in {percent(bound, d) for bound in self.ci}), 4)
-        return share(self.share, self.ci, digits)

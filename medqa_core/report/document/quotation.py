@@ -3,11 +3,11 @@
 import re
 
 from medqa_core.foundation.format import listing, without_emoji, words
-from medqa_core.report.blocks import Table
+from medqa_core.report.document.model import Table
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.figures import LABELS, figures
 from medqa_core.report.rules.curve import training_fell, validation_trend
-from medqa_core.report.trends import ALPHA
+from medqa_core.report.statistics.trends import ALPHA
+from medqa_core.report.views.figures import LABELS, figures
 
 MOST = 60
 _LONE_I = re.compile(r"\bi\b")
@@ -23,13 +23,13 @@ def quotation(facts: Facts) -> Table | None:
     if imported is None:
         return None
     lines = [(head, text) for head, lines in imported.sections.items() for text in _whole(lines)]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for head, text in lines[:MOST]:
         heading = _LONE_I.sub("I", without_emoji(words(head, 60)).strip(" :").capitalize())
         rows.append((heading, f"“{text}”", support(facts, text)))
     if len(lines) > MOST:
         rows.append(("", f"{len(lines) - MOST:,} more lines", "not shown"))
-    return Table(("Heading", "The source claims", "What its figures support"), tuple(rows)) if rows else None
+    return Table.of(("Heading", "The source claims", "What its figures support"), rows) if rows else None
 
 
 def support(facts: Facts, line: str) -> str:

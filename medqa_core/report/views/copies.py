@@ -10,11 +10,6 @@ COPIED = 0.9
 NEAR = 0.5
 """The same for a near-copy."""
 KINDS = ("copied", "near-copy", "novel")
-MEANING = (
-    "A copied answer has at least 90% of its words in runs of 8 or more words that also stand in one training answer; "
-    "a near-copy has at least 50%; a novel answer less. The base model never saw these training answers, so its "
-    "shares are what chance and common phrases give."
-)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ import pandas as pd
 
 from medqa_core.runs.artifacts.mmlu import accuracy, always_one_letter, letters
 
-VARIANTS = {"base": "base", "fine_tuned": "fine-tuned"}
-
 
 @dataclass(frozen=True)
 class Choices:

@@ -1,4 +1,4 @@
-"""The figures of a run, each with where it comes from; one that the run does not hold is "not stated"."""
+"""The figures of a run, each with where it comes from: a value, words in place of one, or nothing."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Literal
 
 from medqa_core.foundation.format import NOT_STATED, count, duration, general, number, percent, words
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.trends import tenths
+from medqa_core.report.statistics.trends import tenths
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 
@@ -17,19 +17,35 @@ Value = float | int | str | None
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: its value, how it is written, and who says so."""
+    """One figure and who says so."""
 
     name: str
-    label: str
     value: Value
-    text: str
+    """A number; a source's words in place of one; None where nothing is known."""
     origin: Origin
+
+    @property
+    def label(self) -> str:
+        """What the figure is called."""
+        return LABELS[self.name][0]
+
+    @property
+    def text(self) -> str:
+        """The value with its digits and unit, or the source's words."""
+        if self.value is None:
+            return NOT_STATED
+        return words(self.value, 60) if isinstance(self.value, str) else LABELS[self.name][1](self.value)
+
+    @property
+    def in_words(self) -> bool:
+        """Whether the source gives words where a number is expected."""
+        return isinstance(self.value, str)
 
 
 LABELS: dict[str, tuple[str, Callable[[float], str]]] = {
     "train_minutes": ("Training time", lambda v: duration(v * 60)),
     "final_train_loss": ("Final training loss", number),
-    "samples_per_second": ("Examples a second", lambda v: number(v, 2)),
+    "samples_per_second": ("Examples per second", lambda v: number(v, 2)),
     "test_loss": ("Test loss", number),
     "perplexity": ("Perplexity", lambda v: number(v, 2)),
     "bits_per_byte": ("Bits per byte", number),
@@ -120,6 +136,11 @@ def settings(run: Run | Facts) -> list[tuple[str, str]]:
     return [(SETTINGS.get(k) or words(k.replace("_", " "), 60).capitalize(), show(stated[k])) for k in kept[:60]]
 
 
+def figure_of(found: dict[str, Figure], metric: str) -> Figure:
+    """The fine-tuned model's figure for a metric of the evaluation."""
+    return found["test_loss" if metric == "loss" else metric]
+
+
 def stated(facts: Facts, *names: str) -> Value:
     """What an imported run's source says under the first of `names` that it uses."""
     found = facts.record.imported.figures if facts.record.imported else {}
@@ -139,11 +160,9 @@ def training_loss(points: Points) -> float | None:
 
 
 def _figure(name: str, value: Value, imported: bool) -> Figure:
-    label, text = LABELS[name]
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return Figure(name, label, None, NOT_STATED, "not stated")
-    shown = words(value, 60) if isinstance(value, str) else text(value)
-    return Figure(name, label, value, shown, "reported" if imported else "measured")
+        return Figure(name, None, "not stated")
+    return Figure(name, value, "reported" if imported else "measured")
 
 
 def _measured(facts: Facts) -> dict[str, Value]:
