@@ -98,11 +98,11 @@ def read_all(run: Run) -> None:
     assert all(one_line(said, run.folder) for said in with_words), with_words
 
 
-def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.RENDERERS)) -> None:
+def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.FORMATS)) -> None:
     """What the report makes of a run, in memory: every sentence and section, and the archive."""
     facts = Facts.of(Run(run.folder, run.record))
     for name in renderers:
-        text = writer.RENDERERS[name](facts)
+        text = writer.FORMATS[name].render(facts)
         assert text.strip(), name
         text.encode("utf-8")
     assert archive(run)

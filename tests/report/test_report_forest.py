@@ -2,16 +2,17 @@ import re
 
 import pytest
 
-from medqa_core.report import html
 from medqa_core.report.facts import Facts
 from medqa_core.report.forest import MOST, describe, forest, reach, rows
+from medqa_core.report.templates import html
+from medqa_core.report.views.metric import metric_views, whole
 from medqa_core.runs.schema.evaluation import Metric
 from tests.report.full_run import full
 from tests.report.report_builder import metric
 
 
 def made(**values):
-    return {name: Metric.model_validate(value) for name, value in values.items()}
+    return metric_views({name: Metric.model_validate(value) for name, value in values.items()})
 
 
 def test_right_of_zero_is_better_whichever_way_the_metric_runs():
@@ -45,7 +46,7 @@ def test_the_figure_says_in_words_what_it_shows(build):
     assert drawn.count("<circle") == drawn.count('class="zero"') == 7
     assert drawn.count("▲ better") == 4 and drawn.count("≈ equivalent") == 1
     assert "right of the line at zero is better" in drawn
-    assert describe(rows(dict(facts.metrics))) in label
+    assert describe(rows(whole(facts))) in label
     assert all(0 <= float(share) <= 100 for share in re.findall(r'[cx]x?[12]?="([\d.]+)%"', drawn))
 
 

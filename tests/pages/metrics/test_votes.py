@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.views.votes import DEPENDENCE
+from medqa_core.report.wording.votes import DEPENDENCE
 from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
 from tests.pages.conftest import HOSTILE, WHEN, Builder
 

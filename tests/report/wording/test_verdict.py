@@ -1,6 +1,8 @@
 import pytest
 
-from medqa_core.report.views.verdict import METRICS, sentence, supported
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.metric import supported
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.schema.evaluation import Metric
 from tests.report.report_builder import evaluation, metric
 
@@ -9,7 +11,7 @@ def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_inter
     run = build.finished()
     assert sentence(run) == (
         "Yes: after fine-tuning the model predicts the reference answers better (loss) and its own answers share more "
-        "words with them (ROUGE-L); whether it gets more exam questions on medicine right (MMLU) cannot be told. "
+        "words with them (ROUGE-L); whether MMLU accuracy is higher cannot be told. "
         "Loss, the primary metric: 2.4301 → 2.0181 nats per token, a difference of −0.412 [−0.462, −0.362] "
         "(95% interval, 60 questions)."
     )
@@ -27,7 +29,7 @@ def test_a_worse_primary_metric_comes_first(build):
     )
     assert sentence(run).startswith(
         "In part: after fine-tuning the model predicts the reference answers less well (loss); but its own answers "
-        "share more words with them (ROUGE-L); it gets about as many exam questions on medicine right (MMLU). Loss"
+        "share more words with them (ROUGE-L); MMLU accuracy is unchanged. Loss"
     )
 
 
@@ -77,11 +79,11 @@ def test_an_unsupported_verdict_is_reported_as_a_limitation(build):
     run = build.run()
     build.evaluation(run, metrics={"loss": metric(2.0, 1.9, 0.6, "better")})
     found = next(i for i in limitations(run) if i.rule == "cannot_tell:loss")
-    assert "do not bear out" in found.sentence
+    assert "do not support" in found.sentence
     assert sentence(run).startswith(
         "Cannot tell whether after fine-tuning the model predicts the reference answers better (loss). Loss"
     )
-    assert "could have seen is about 0.6 nats per token." in sentence(run)
+    assert "could have detected is about 0.6 nats per token." in sentence(run)
 
 
 @pytest.mark.parametrize(

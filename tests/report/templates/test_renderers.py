@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.document.quotation import quotation
-from medqa_core.report.document.write_up import sections
+from medqa_core.report.document.write_up import write_up
 from medqa_core.report.facts import Facts
+from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.report.writer import write
 from tests.report.report_builder import Builder, evaluation, metric
 
@@ -128,7 +128,7 @@ def test_text_keeps_to_80_columns(build, make):
 
 
 def test_sections_come_in_the_order_of_the_reference(build):
-    titles = [section.title for section in sections(build.imported())]
+    titles = [section.title for section in write_up(build.imported()).sections]
     assert titles == [
         "Run information",
         "Objective",
@@ -136,10 +136,10 @@ def test_sections_come_in_the_order_of_the_reference(build):
         "Hyper-parameters",
         "Training results",
         "Evaluation",
-        "What the data show",
+        "Key findings",
         "What the source claims",
         "Limitations",
-        "What next",
+        "Next steps",
     ]
 
 
@@ -166,7 +166,7 @@ def test_a_claim_stands_beside_what_the_figures_support(build):
 def test_a_claim_that_runs_over_two_lines_is_one(build):
     claims = {"WHAT I LEARNED": ["Loss curves show", "how training went", "Perplexity of 7.39", "One more."]}
     table = quotation(Facts.of(build.imported(source={"sections": claims})))
-    assert [(row[0], row[1]) for row in table.rows] == [
+    assert [(row[0], row[1]) for row in table.texts] == [
         ("What I learned", "“Loss curves show how training went”"),
         ("What I learned", "“Perplexity of 7.39”"),
         ("What I learned", "“One more.”"),
@@ -192,7 +192,7 @@ def test_the_same_folder_gives_the_same_bytes_in_another_process(build, tmp_path
         "from medqa_core.report.writer import write; write(RunStore(Path(sys.argv[1])).open('run-1')); "
         "assert not {'torch', 'transformers', 'streamlit', 'gradio', 'plotly'} & set(sys.modules)"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
         environment = {"PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": str(root), "LC_ALL": "C.UTF-8"}
         command = [sys.executable, "-c", code, str(run.folder.parent)]
@@ -238,16 +238,16 @@ def test_odd_values_are_survived(build):
     assert len(write(run)) == 4
 
 
-def test_what_was_tried_is_shown_as_a_record_kept_by_hand(build):
+def test_trials_are_shown_as_a_record_kept_by_hand(build):
     run = build.finished()
-    assert "What was tried" not in markdown.render(run)
+    assert "Trials" not in markdown.render(run)
     (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8 <b>,1.77\n")
     for render in (text.render, markdown.render, html.render, model_card.render):
         shown = render(run)
-        assert "no file of this run bears them out" in " ".join(shown.split())
+        assert "not verified by this run" in " ".join(shown.split())
         assert "1.77" in shown
         assert "<b>," not in shown
     assert "<b>" not in html.render(run)
     (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8\n")
-    assert "What was tried" not in text.render(run)
+    assert "Trials" not in text.render(run)
     assert any("trials.csv, row 2" in problem for problem in run.problems)

@@ -10,7 +10,8 @@ import pytest
 
 from medqa_core.foundation.files import sha256
 from medqa_core.report.statistics.proportion import Proportion, confidence_sequence
-from medqa_core.report.views.votes import DEPENDENCE, current_sha256, tally
+from medqa_core.report.views.votes import current_sha256, tally
+from medqa_core.report.wording.votes import DEPENDENCE, notes, sentence, share_text
 from medqa_core.runs.artifacts.votes import Vote
 from tests.report.report_builder import Builder
 
@@ -121,12 +122,12 @@ def test_only_votes_on_these_weights_count():
     found = tally(votes, OURS)
     assert (found.fine_tuned, found.base, found.other_weights, found.int8) == (10, 0, 20, 1)
     assert found.verdict == "better"
-    assert "20 more votes are on other weights than this run has now and do not count." in found.notes
-    assert "Of 10 votes, 1 are on answers of int8 weights." in found.notes
+    assert "20 more votes are on other weights than this run has now and do not count." in notes(found)
+    assert "Of 10 votes, 1 are on answers of int8 weights." in notes(found)
     nowhere = tally(votes, None)
     assert nowhere.votes == 0 and nowhere.other_weights == 30
-    assert nowhere.sentence.startswith("No one has voted on this run’s answers yet")
-    assert nowhere.notes == ["30 more votes are on other weights than this run has now and do not count."]
+    assert sentence(nowhere).startswith("No one has voted on this run’s answers yet")
+    assert notes(nowhere) == ["30 more votes are on other weights than this run has now and do not count."]
 
 
 def test_agreement_with_rouge_is_counted_where_both_are_known_and_differ():
@@ -140,11 +141,11 @@ def test_agreement_with_rouge_is_counted_where_both_are_known_and_differ():
     ]
     found = tally(votes, OURS)
     assert (found.agreement.hits, found.agreement.n) == (8, 11)
-    assert not any("ROUGE-L" in note for note in found.notes)
+    assert not any("ROUGE-L" in note for note in notes(found))
     for scores, said in (((0.1, 0.2), "higher ROUGE-L more"), ((0.2, 0.1), "lower ROUGE-L more")):
         base, tuned = scores
         some = won("fine_tuned", 12, base_rougeL=base, fine_tuned_rougeL=tuned)
-        assert any(said in note for note in tally(some, OURS).notes)
+        assert any(said in note for note in notes(tally(some, OURS)))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -152,12 +153,12 @@ def test_a_bias_for_one_place_is_told(side: str):
     votes = [vote(choice=side, left=("base", "fine_tuned")[i % 2]) for i in range(30)]
     found = tally(votes, OURS)
     assert found.verdict == "cannot tell"
-    assert any(note.startswith(f"There is a {side} bias") for note in found.notes)
-    assert not any("bias" in note for note in tally(won("base", 30), OURS).notes)
+    assert any(note.startswith(f"There is a {side} bias") for note in notes(found))
+    assert not any("bias" in note for note in notes(tally(won("base", 30), OURS)))
 
 
 @pytest.mark.parametrize(
-    ("votes", "sentence"),
+    ("votes", "said"),
     [
         ([], "No one has voted on this run’s answers yet: votes are cast on Ask, in the blind comparison."),
         (
@@ -186,18 +187,18 @@ def test_a_bias_for_one_place_is_told(side: str):
         ),
     ],
 )
-def test_the_sentence(votes: list[Vote], sentence: str):
-    assert tally(votes, OURS).sentence == sentence
+def test_the_sentence(votes: list[Vote], said: str):
+    assert sentence(tally(votes, OURS)) == said
 
 
 def test_that_votes_of_one_visitor_are_not_independent_is_always_said():
-    assert tally([vote()], OURS).notes == [DEPENDENCE] and "not" in DEPENDENCE
-    assert tally([], OURS).notes == []
+    assert notes(tally([vote()], OURS)) == [DEPENDENCE] and "not" in DEPENDENCE
+    assert notes(tally([], OURS)) == []
 
 
 def test_a_bound_next_to_one_half_is_not_rounded_onto_it():
-    assert Proportion(60, 100, (0.50004, 0.7)).text == "60.000% [50.004%, 70.000%]"
-    assert Proportion(60, 100, (0.5, 0.7)).text == "60.0000% [50.0000%, 70.0000%]"
+    assert share_text(Proportion(60, 100, (0.50004, 0.7))) == "60.000% [50.004%, 70.000%]"
+    assert share_text(Proportion(60, 100, (0.5, 0.7))) == "60.0000% [50.0000%, 70.0000%]"
 
 
 def test_the_weights_are_those_of_the_folder_now(build: Builder):

@@ -1,6 +1,6 @@
 from huggingface_hub import ModelCard
 
-from medqa_core.report import model_card
+from medqa_core.report.templates import model_card
 
 
 def card(run):

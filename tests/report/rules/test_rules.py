@@ -36,7 +36,7 @@ def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build)
     found = by_rule(insights(run))["where_the_gain_is"]
     assert "“symptoms”" in found.sentence
     assert "“rare”" not in found.sentence
-    assert "not settled" in found.sentence
+    assert "inconclusive" in found.sentence
     weak = {f"kind {i}": {"loss": metric(2.0, 1.9, 0.099, "better", n=20, p=0.04)} for i in range(8)}
     build.evaluation(run, by_question_type=weak)
     assert "where_the_gain_is" not in by_rule(insights(run))
@@ -91,7 +91,7 @@ def test_flips_claim_a_direction_only_where_a_test_does(build):
     build.predictions(run, base_rougeL=base, fine_tuned_rougeL=tuned)
     found = by_rule(insights(run))["flips"]
     assert "higher after fine-tuning on 30, lower on 30" in found.sentence
-    assert "neither direction can be told" in found.sentence
+    assert "neither is significantly more frequent" in found.sentence
 
 
 def test_identical_answers_are_said(build):
@@ -116,7 +116,7 @@ def test_limits_follow_the_run(build):
     assert "20.0%" in found["truncated"].sentence
     assert "3,500" in found["training_size"].sentence
     assert "seed 42" in found["one_seed"].sentence
-    assert "on 1,089 questions could have seen is about 2.0 percentage points" in found["cannot_tell:mmlu"].sentence
+    assert "on 1,089 questions could have detected is about 2.0 percentage points" in found["cannot_tell:mmlu"].sentence
     assert "mmlu_at_chance" in found
     assert "starter_text" not in found
     assert list(found)[-1] == "research_demo"

@@ -10,7 +10,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights
 from medqa_core.report.rules import answers, clean, copying, length, letters, repetition
 from medqa_core.report.rules.insight import apply
-from medqa_core.report.views.verdict import sentence
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.schema.evaluation import Evaluation
 from tests.report.full_run import columns, full, mmlu_answers, swapped
@@ -22,7 +22,7 @@ RULES = (
     length.length_alone,
     letters.letter_bias,
     answers.flips,
-    clean.clean_part,
+    clean.clean_subset,
 )
 PLANTED = {"copied_more", "repeats_more", "letter_bias:fine_tuned", "clean_holds"}
 CLAIMS = {"copied_more", "copied_less", "repeats_more", "repeats_less", "length_alone", "length_moved"} | {

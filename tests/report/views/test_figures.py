@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from medqa_core.report.insights import limitations
 from medqa_core.report.views.figures import LABELS, figures, settings
-from medqa_core.report.views.headline import four, limits_line, place, title
+from medqa_core.report.views.headline import four
+from medqa_core.report.wording.headline import headline_text, limits_line, place, title
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
@@ -36,6 +38,7 @@ def test_an_imported_run_may_state_figures_under_other_names_or_as_words(build):
     assert found["train_minutes"].text == "2 min"
     assert found["final_train_loss"].value == 2.25
     assert found["perplexity"].text == "about 7"
+    assert found["perplexity"].in_words and not found["train_minutes"].in_words
 
 
 def test_an_imported_evaluation_fills_what_the_figures_leave_out(build):
@@ -69,9 +72,11 @@ def test_the_title_line(build):
 def test_the_four_figures_go_from_base_to_fine_tuned(build):
     found = four(build.finished())
     assert [h.name for h in found] == ["loss", "perplexity", "rougeL", "mmlu"]
-    assert (found[0].base, found[0].fine_tuned, found[0].verdict) == ("2.4301", "2.0181", "▲ better")
-    assert found[3].change == "+1.0 [−1.0, 3.0] points"
-    assert [h.verdict for h in four(build.run("empty"))] == [""] * 4
+    assert (found[0].metric.base, found[0].metric.fine_tuned, found[0].metric.verdict) == (2.4301, 2.0181, "better")
+    said = [headline_text(h) for h in found]
+    assert (said[0].base, said[0].fine_tuned, said[0].verdict) == ("2.4301", "2.0181", "▲ better")
+    assert said[3].change == "+1.0 [−1.0, 3.0] points"
+    assert [headline_text(h).verdict for h in four(build.run("empty"))] == [""] * 4
 
 
 def test_bits_per_byte_stands_in_for_a_perplexity_that_is_not_there(build):
@@ -81,8 +86,8 @@ def test_bits_per_byte_stands_in_for_a_perplexity_that_is_not_there(build):
 
 
 def test_the_limits_line_ends_with_the_note(build):
-    assert limits_line(build.finished()).endswith("Research demo, not medical advice.")
-    assert "no base figures" in limits_line(build.imported())
+    assert limits_line(limitations(build.finished())).endswith("Research demo, not medical advice.")
+    assert "no base figures" in limits_line(limitations(build.imported()))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medqa_core.report.views.with_sources import sentence
+from medqa_core.report.wording.with_sources import sentence
 from medqa_core.runs.schema.evaluation import Metric, MetricName, Verdict, WithSources
 
 

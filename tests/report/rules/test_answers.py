@@ -1,8 +1,8 @@
 import pytest
 
-from medqa_core.report import html, text
 from medqa_core.report.insights import insights, next_steps
-from medqa_core.report.views.verdict import sentence
+from medqa_core.report.templates import html, text
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.mmlu import write_answers
 from tests.report.full_run import columns, full, mmlu_answers, rich_evaluation
 from tests.report.report_builder import evaluation, metric
@@ -55,7 +55,7 @@ def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build):
     found = by_rule(insights(run))
     assert "Whether the gain on ROUGE-L holds on the 44 questions" in found["clean_unclear:rougeL"].sentence
     assert "clean_holds" in found
-    said = "On the 44 questions whose reference shares no run of 13 words with training, the gain on ROUGE-L is not"
+    said = "On the 44 questions whose reference answer has no 13-word overlap with the training data, the gain on"
     assert said in sentence(run)
     build.evaluation(run, clean={"rougeL": metric(0.15, 0.2, 0.02, "better", n=44)})
     assert said not in sentence(run)
@@ -75,7 +75,7 @@ def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(b
     ("scores", "said"),
     [
         ({"rougeL": metric(0.15, 0.15, 0.005, "equivalent", margin=0.01)}, "ROUGE-L is about the same"),
-        ({"rougeL": metric(0.15, 0.16, 0.05, "cannot tell")}, "ROUGE-L cannot be told from unchanged"),
+        ({"rougeL": metric(0.15, 0.16, 0.05, "cannot tell")}, "ROUGE-L did not change measurably"),
         ({"rougeL": metric(0.2, 0.1, 0.05, "worse")}, "ROUGE-L is worse"),
     ],
 )
@@ -105,6 +105,7 @@ def test_a_favourite_letter_is_named_with_its_baseline(build):
     assert "letter_bias:base" not in found
     sentence = found["letter_bias:fine_tuned"].sentence
     assert "picks the letter C for 69.7% of 600 questions" in sentence
+    assert "it is biased towards C." in sentence
     assert "answering D every time would be right 28.3% of the time" in sentence
 
 
@@ -129,9 +130,9 @@ def test_a_larger_model_is_named_where_the_machine_can_hold_it(build):
 def test_the_write_up_holds_every_newer_table(build):
     flat = " ".join(text.render(full(build)).split())
     for said in (
-        "shares no run of 13 words with a training answer:",
+        "answer has no 13-word overlap with the training data:",
         "NIDDK: base 2.4000",
-        "Runs of four words that repeat an earlier one 4.0% 16.0%",
+        "Repeated sequences of four words 4.0% 16.0%",
         "Near-copy 0 (0.0%) 29 (24.2%)",
         "Always D 28.3% 28.3%",
         "token F1: base 0.3010",
@@ -141,6 +142,6 @@ def test_the_write_up_holds_every_newer_table(build):
 
 def test_what_an_older_run_lacks_leaves_no_trace(build):
     page = html.render(build.finished())
-    for absent in ("Answers against training", "MMLU letters", "by source", "Clean part", "near-cop"):
+    for absent in ("Answers against training", "MMLU letters", "by source", "Clean subset", "near-cop"):
         assert absent not in page
     assert rich_evaluation().keys() - evaluation().keys() == {"by_source", "by_question_type_correction", "clean"}
