@@ -65,7 +65,7 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
     with locked(settings):
         before = run.status() or Status(state="queued")
         if worker and before.state != "queued":
-            raise LeftQueue(f"{run.id} has left the queue: it is {run.state}.")
+            raise LeftQueue(f"{run.id} has left the queue: it is {run.state()}.")
         refuse_finished(run)
         other = before.process
         if before.state == "queued" and other is not None and other.pid != me.pid and other.is_alive():
@@ -129,7 +129,7 @@ def _waiting(settings: Settings) -> list[Entry]:
     queued = entries(settings)
     if not queued or any(entry.starting for entry in queued) or device.is_taken(settings):
         return []
-    if any(not run.elsewhere for run in live(settings)):  # what another machine trains leaves this one's device free
+    if any(not run.elsewhere() for run in live(settings)):  # what another machine trains leaves this one's device free
         return []
     return queued
 

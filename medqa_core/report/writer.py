@@ -43,5 +43,5 @@ def write(run: Run) -> list[Path]:
         discard_manifest(run.folder)  # should the disk have no room for all of them, none must be called damaged
     for path, content in rendered.items():
         write_text(path, content)
-    discard_manifest(run.folder) if run.state in LIVE else write_manifest(run.folder)
+    discard_manifest(run.folder) if run.state() in LIVE else write_manifest(run.folder)
     return list(rendered)

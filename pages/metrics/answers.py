@@ -69,7 +69,7 @@ def copied(facts: Facts) -> None:
 
 def nothing_by_question(facts: Facts) -> None:
     """Why the parts about single answers are not there; nothing where they are, or come later."""
-    if facts.predictions is None and facts.metrics and not facts.imported and not notices.in_work(facts.run):
+    if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
             "Questions won and lost and copied answers are counted from predictions.parquet, which this run lacks:",

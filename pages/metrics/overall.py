@@ -81,7 +81,7 @@ def how_measured(facts: Facts) -> None:
 def _one_sided(facts: Facts) -> None:
     """Nothing to compare: what the source says, if the run is imported, or the command that measures."""
     if not facts.imported:
-        if notices.in_work(facts.run):
+        if facts.in_progress:
             notices.notice("Not measured yet.", "The evaluation follows when training has ended.")
         else:
             notices.notice(

@@ -11,7 +11,6 @@ from medqa_core.report.names import MODELS
 from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.report.views.votes import Tally, current_sha256, tally
 from medqa_core.report.wording.votes import NONE_YET, notes, sentence, share_text
-from medqa_core.runs.artifacts.votes import read_votes
 from pages.shared import tables
 from pages.shared.markup import html, note, rich
 from pages.shared.tables import UNKNOWN, Column
@@ -24,10 +23,9 @@ def votes(facts: Facts) -> None:
 
     Nothing for a run that cannot be asked. Counts only: no single vote and no question is shown.
     """
-    run = facts.run
-    if facts.imported or (run.adapter is None and run.model is None):
+    if facts.imported or not facts.snapshot.has_model:
         return
-    found = tally(read_votes(run.folder, run.problems), current_sha256(run))
+    found = tally(facts.votes, current_sha256(facts.run))
     if not found.votes:
         _none_yet(facts, found)
         return

@@ -15,7 +15,7 @@ from medqa_core.report.views.metric import MetricView
 from medqa_core.report.views.with_sources import PassagesRow, passages_rows
 from medqa_core.report.wording.metric import change_text, value_text
 from medqa_core.report.wording.with_sources import sentence
-from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
+from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
 from medqa_core.runs.schema.evaluation import WithSources
 from pages.shared import charts, document, notices, theme
 from pages.shared.markup import bullets, html, note
@@ -43,9 +43,9 @@ def with_sources(facts: Facts) -> None:
 
     Nothing for imported runs, for runs in work, and for those without an evaluation to compare with.
     """
-    if facts.imported or facts.evaluation is None or notices.in_work(facts.run):
+    if facts.imported or facts.evaluation is None or facts.in_progress:
         return
-    found, retrieval = facts.evaluation.with_sources, read_retrieval(facts.run.folder, facts.run.problems)
+    found, retrieval = facts.evaluation.with_sources, facts.retrieval
     st.header("Does reading passages help?", anchor=False)
     if found is None:
         notices.notice(

@@ -3,14 +3,13 @@
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.verdict import verdict_view
 from medqa_core.report.wording.verdict import verdict_text
-from pages.shared import notices
 from pages.shared.markup import answer, note
 
 
 def verdict_line(facts: Facts) -> None:
     """Did it help? One sentence; then the primary metric with its interval, where it was compared."""
-    if facts.evaluation is None and notices.in_work(facts.run):
-        answer("Not known yet: the run is in progress, and its test questions come after training.")
+    if facts.evaluation is None and facts.in_progress:
+        answer("Not known yet: the run is in progress, and the test questions are answered after training.")
         return
     said = verdict_text(verdict_view(facts))
     answer(said.plain)

@@ -6,20 +6,19 @@ from medqa_core.report.document.write_up import FEW, write_up
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import Insight, insights, limitations
 from medqa_core.report.wording.headline import limits_line
-from pages.shared import document, notices, run_picker
+from medqa_core.runs.snapshot import RunSnapshot
+from pages.shared import document, live, notices, run_picker
 from pages.shared.loss_section import small_curve
 from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
 from pages.summary import figures_strip, full_report
 
 run = run_picker.head("Did fine-tuning help?")
-read: list[Facts] = []  # the newest reading: made by what is refreshed, and the rest of the page goes by it too
 
 
-def overview() -> None:
+def overview(snapshot: RunSnapshot) -> None:
     """The answer, the four figures, the curve and the key findings: all that changes while a run goes on."""
-    now = Facts.of(run)
-    read[:] = [now]
+    now = Facts.of(snapshot)
     verdict_line(now)
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
@@ -36,7 +35,7 @@ def key_findings(found: list[Insight]) -> None:
     html("<h2>Key findings</h2>" + ("".join(document.finding(one) for one in found) or none))
 
 
-notices.watch(run, overview)
-notices.problems(read[0].problems)
+facts = Facts.of(live.follow(run, overview))
+notices.problems(facts.problems)
 full_report.downloads(run)
-full_report.sections(write_up(read[0]))
+full_report.sections(write_up(facts))

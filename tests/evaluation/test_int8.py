@@ -68,7 +68,7 @@ def asked(smoke: Run, lab: Settings, cost: Int8Cost) -> list[QAPair]:
 
 
 def test_it_is_kept_in_the_run_folder(copy: Run, cost: Int8Cost, variants: ModelVariants) -> None:
-    assert read_int8(copy.folder) == cost
+    assert read_int8(copy.folder).value == cost
     assert cost.base_sha256 == variants.base.sha256
     assert cost.fine_tuned_sha256 == variants.adapter_sha256
     assert cost.engine == f"CTranslate2 {ctranslate2.__version__}"

@@ -7,8 +7,8 @@ from medqa_core.report.forest import MOST, describe, forest, reach, rows
 from medqa_core.report.templates import html
 from medqa_core.report.views.metric import metric_views, whole
 from medqa_core.runs.schema.evaluation import Metric
-from tests.report.full_run import full
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
+from tests.support.full_run import full
 
 
 def made(**values):

@@ -98,7 +98,7 @@ def _weights(facts: Facts) -> Weights:
     """Which weights the folder holds: `adapter`, `model`, or none."""
     if facts.imported:
         return ""
-    return "adapter" if facts.run.adapter else "model" if facts.run.model else ""
+    return "adapter" if facts.snapshot.adapter_folder else "model" if facts.snapshot.model_folder else ""
 
 
 def _results(facts: Facts) -> list[EvalResult]:

@@ -5,13 +5,13 @@ votes as independent, and votes of one visitor are not: where a few people cast 
 narrower than they should be. Nothing about visitors is stored, so this cannot be corrected, only said.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from medqa_core.foundation.files import sha256
+from medqa_core.foundation.stamp import FileStamp
 from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.runs.artifacts.votes import Vote
 from medqa_core.runs.run import Run
@@ -70,18 +70,15 @@ def tally(votes: Iterable[Vote], fine_tuned_sha256: str | None) -> Tally:
 
 def current_sha256(run: Run) -> str | None:
     """The SHA-256 of the run's fine-tuned weights as they are now; None where there are none to read."""
-    for folder, name in ((run.adapter, "adapter_model.safetensors"), (run.model, "model.safetensors")):
-        if folder is not None:
-            try:
-                found = os.stat(folder / name)
-                return _sha256(folder / name, (found.st_mtime_ns, found.st_size, found.st_ino))
-            except OSError:
-                return None
-    return None
+    path = run.weights_file()
+    try:
+        return None if path is None else _sha256(path, FileStamp.of(path))
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=32)
-def _sha256(path: Path, _stamp: tuple[int, ...]) -> str:
+def _sha256(path: Path, _stamp: FileStamp) -> str:
     """Of the file as it is at this stamp: a whole model takes a second, and pages are drawn again and again."""
     return sha256(path)
 

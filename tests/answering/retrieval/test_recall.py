@@ -17,8 +17,8 @@ from medqa_core.runs.artifacts.retrieval import Recall, read_retrieval
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity, Status
 from medqa_core.runs.store.run_store import RunStore
-from tests.data.samples import pair
-from tests.runs.samples import record
+from tests.support.qa_pairs import pair
+from tests.support.runs import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -100,7 +100,7 @@ def test_a_run_is_measured_and_its_old_manifest_goes(run: Run, lab: Settings) ->
     write_manifest(run.folder)
     seen: list[tuple[str, int, int]] = []
     result = measure_retrieval(run, lab, lambda *step: seen.append(step))
-    assert read_retrieval(run.folder) == result
+    assert read_retrieval(run.folder).value == result
     assert not (run.folder / "manifest.json").exists()
     assert run.record.data is not None and run.record.data.split is not None
     assert result.questions == run.record.data.split.test

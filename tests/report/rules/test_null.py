@@ -13,8 +13,8 @@ from medqa_core.report.rules.insight import apply
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.schema.evaluation import Evaluation
-from tests.report.full_run import columns, full, mmlu_answers, swapped
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
+from tests.support.full_run import columns, full, mmlu_answers, swapped
 
 RULES = (
     copying.copied,
@@ -44,7 +44,12 @@ def facts(build):
     flat = metric(0.15, 0.151, 0.05, "cannot tell", p=0.9)
     changed = found.evaluation.model_dump()
     changed["metrics"]["rougeL"] = flat
-    return replace(found, evaluation=Evaluation.model_validate(changed))
+    return with_parts(found, evaluation=Evaluation.model_validate(changed))
+
+
+def with_parts(facts, **parts):
+    """The same facts with other parts of the run's folder."""
+    return Facts(replace(facts.snapshot, **parts))
 
 
 def claims(facts, rules=RULES):
@@ -64,7 +69,7 @@ def test_exchanged_models_are_claimed_to_differ_no_more_often_than_the_tests_all
         for column in ("copied_share", "repetition", "answer_tokens", "rougeL"):
             frame = frame.assign(**swapped(frame, column, random))
         chosen = mmlu_answers([0.25] * 4, seed=int(random.integers(2**31)))
-        shown.update(claims(replace(facts, predictions=frame, mmlu_answers=chosen), RULES[:-1]))
+        shown.update(claims(with_parts(facts, predictions=frame, mmlu_answers=chosen), RULES[:-1]))
     assert {rule: times for rule, times in shown.items() if times / DRAWS > MOST} == {}
 
 
@@ -76,7 +81,7 @@ def test_shuffled_answers_are_no_trend(facts):
     for column in ("copied_share", "repetition", "answer_tokens", "rougeL"):
         values = random.permutation(frame[f"base_{column}"].to_numpy())
         same |= {f"base_{column}": values, f"fine_tuned_{column}": random.permutation(values)}
-    shown = claims(replace(facts, predictions=frame.assign(**same), mmlu_answers=mmlu_answers([0.25] * 4)))
+    shown = claims(with_parts(facts, predictions=frame.assign(**same), mmlu_answers=mmlu_answers([0.25] * 4)))
     assert not shown - {"clean_holds"}
 
 
@@ -90,11 +95,11 @@ def test_a_run_of_noise_claims_nothing_at_all(build):
         values = random.integers(1, 50, 120) / (1 if column == "answer_tokens" else 100)
         noise |= {f"base_{column}": values, f"fine_tuned_{column}": random.permutation(values)}
     build.predictions(run, 120, **noise)
-    facts = replace(Facts.of(run), mmlu_answers=mmlu_answers([0.25] * 4))
+    facts = with_parts(Facts.of(run), mmlu_answers=mmlu_answers([0.25] * 4))
     losses = {**facts.metrics_log.train.columns, "loss": random.permutation(facts.metrics_log.train["loss"])}
     held_out = {**facts.metrics_log.validation.columns, "loss": np.array([1.9, 2.1, 1.88, 2.3, 1.92, 2.0, 1.89, 1.95])}
     metrics_log = replace(facts.metrics_log, train=Curve(losses), validation=Curve(held_out))
-    found = {i.rule for i in insights(replace(facts, metrics_log=metrics_log))}
+    found = {i.rule for i in insights(with_parts(facts, metrics_log=metrics_log))}
     neutral = {"copied", "flips", "did_not_fall", "early_best", "empty_answers:base", "gap"}
     assert not found - neutral
     assert sentence(facts).startswith("Cannot tell whether")

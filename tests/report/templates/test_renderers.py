@@ -11,7 +11,8 @@ from medqa_core.report.document.write_up import write_up
 from medqa_core.report.facts import Facts
 from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.report.writer import write
-from tests.report.report_builder import Builder, evaluation, metric
+from tests.support.evaluations import evaluation, metric
+from tests.support.runs import RunBuilder
 
 HOSTILE = (
     "<script>alert(1)</script> [x](javascript:alert(1)) ![y](http://e.v/p.png) | `rm` **b** # h "
@@ -21,7 +22,7 @@ EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 RENDERERS = [text.render, markdown.render, html.render, model_card.render]
 
 
-def hostile(build: Builder):
+def hostile(build: RunBuilder):
     """A run with hostile text in every place that a source or a model can write to."""
     run = build.imported(
         "hostile",
@@ -250,4 +251,4 @@ def test_trials_are_shown_as_a_record_kept_by_hand(build):
     assert "<b>" not in html.render(run)
     (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8\n")
     assert "Trials" not in text.render(run)
-    assert any("trials.csv, row 2" in problem for problem in run.problems)
+    assert any("trials.csv, row 2" in problem for problem in run.snapshot().problems)

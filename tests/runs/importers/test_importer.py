@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from medqa_core.foundation.errors import InputError, MedQAError, RunError
 from medqa_core.runs.importers import import_path, importer
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.importers.samples import SUMMARY, misread, trainer_folder, trainer_state
-from tests.runs.samples import lm_eval, read_everything
+from tests.support.foreign_runs import SUMMARY, lm_eval, misread, trainer_folder, trainer_state
+from tests.support.runs import read_everything
 
 
 def _summary(folder: Path) -> Path:
@@ -201,7 +201,7 @@ def test_random_figures_of_a_trainer_raise_nothing_else(
     except MedQAError:
         return
     read_everything(store.open(run.id))
-    assert store.open(run.id).problems == []
+    assert store.open(run.id).snapshot().problems == ()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -217,7 +217,7 @@ def test_random_figures_of_a_harness_raise_nothing_else(
     path.write_text(json.dumps(value))
     run = import_path(path, store)
     read_everything(store.open(run.id))
-    assert store.open(run.id).problems == []
+    assert store.open(run.id).snapshot().problems == ()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -240,5 +240,5 @@ def test_random_values_in_a_summary_raise_nothing_else(store: RunStore, tmp_path
     except MedQAError:
         return
     read_everything(store.open(run.id))
-    assert store.open(run.id).problems == []
+    assert store.open(run.id).snapshot().problems == ()
     assert [entry.problem for entry in store.list() if entry.id == run.id] == [None]

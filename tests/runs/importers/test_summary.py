@@ -9,7 +9,7 @@ from medqa_core.runs.importers import import_path
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.importers.samples import FIGURES, SUMMARY, misread
+from tests.support.foreign_runs import FIGURES, SUMMARY, misread
 
 
 def _import(store: RunStore, tmp_path: Path, text: str, **options: bool) -> tuple[Run, ImportRecord]:
@@ -87,8 +87,8 @@ def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp
         assert metric.reason
     assert run.metrics_log().empty
     assert run.predictions() is None
-    assert run.state == "imported"
-    assert run.problems == []
+    assert run.state() == "imported"
+    assert run.snapshot().problems == ()
     missing = " ".join(imported.missing)
     for words in ("time zone", "Base-model", "Loss curve", "Per-question", "hash", "Seed", "MMLU", "Validation loss"):
         assert words in missing
