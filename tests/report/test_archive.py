@@ -1,19 +1,22 @@
 import io
 import os
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medqa_core.report.archive import archive, members, weights_size, write_archive
 from medqa_core.report.writer import write
 from tests.support.full_run import full
+from tests.support.runs import RunBuilder
 
 
-def names(packed):
+def names(packed: Any) -> Any:
     return zipfile.ZipFile(io.BytesIO(packed)).namelist()
 
 
-def test_the_same_folder_gives_the_same_bytes_whatever_its_times_and_permissions(build):
+def test_the_same_folder_gives_the_same_bytes_whatever_its_times_and_permissions(build: RunBuilder) -> None:
     run = build.finished()
     write(run)
     first = archive(run)
@@ -28,7 +31,7 @@ def test_the_same_folder_gives_the_same_bytes_whatever_its_times_and_permissions
         assert packed.read("run-1/run.json") == (run.folder / "run.json").read_bytes()
 
 
-def test_it_holds_the_run_and_nothing_else(build, tmp_path):
+def test_it_holds_the_run_and_nothing_else(build: RunBuilder, tmp_path: Path) -> None:
     run = full(build)
     secret = tmp_path / "secret"
     secret.mkdir()
@@ -47,20 +50,20 @@ def test_it_holds_the_run_and_nothing_else(build, tmp_path):
     assert not [name for name in found if any(word in name for word in ("leak", "hidden", "job", "checkp", "pipe"))]
 
 
-def test_weights_can_stay_out(build):
+def test_weights_can_stay_out(build: RunBuilder) -> None:
     run = build.finished()
     assert weights_size(run) == 4
     assert not [name for name in names(archive(run, weights=False)) if "adapter" in name]
 
 
-def test_the_workers_output_can_stay_out(build):
+def test_the_workers_output_can_stay_out(build: RunBuilder) -> None:
     run = build.finished()
     (run.folder / "train.log").write_text("a path")
     assert "run-1/train.log" in names(archive(run))
     assert "run-1/train.log" not in names(archive(run, log=False))
 
 
-def test_it_is_written_whole_or_not_at_all(build, tmp_path):
+def test_it_is_written_whole_or_not_at_all(build: RunBuilder, tmp_path: Path) -> None:
     run = build.finished()
     target = tmp_path / "out" / "run.zip"
     write_archive(run, target)
@@ -71,7 +74,7 @@ def test_it_is_written_whole_or_not_at_all(build, tmp_path):
         write_archive(run, tmp_path / "file" / "run.zip")
 
 
-def test_written_twice_the_write_ups_are_the_same_bytes(build):
+def test_written_twice_the_write_ups_are_the_same_bytes(build: RunBuilder) -> None:
     run = full(build)
     first = {path.name: path.read_bytes() for path in write(run)}
     packed = archive(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.report import writer
-from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
+from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, write_manifest
 from tests.support.runs import RunBuilder
 
 
@@ -23,7 +23,7 @@ def test_a_manifest_never_calls_a_half_written_report_damage(
     if older:
         (run.folder / "summary.txt").write_text("As an older version wrote it.")
         Path(run.folder / MANIFEST).unlink()
-        writer.write_manifest(run.folder)
+        write_manifest(run.folder)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):

@@ -1,18 +1,23 @@
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 from medqa_core.report.insights import insights, next_steps
+from medqa_core.report.rules.insight import Insight
 from medqa_core.report.templates import html, text
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.mmlu import write_answers
 from tests.support.evaluations import evaluation, metric
 from tests.support.full_run import columns, full, mmlu_answers, rich_evaluation
+from tests.support.runs import RunBuilder
 
 
-def by_rule(found):
+def by_rule(found: Iterable[Insight]) -> dict[str, Insight]:
     return {insight.rule: insight for insight in found}
 
 
-def test_copies_are_counted_beside_the_base_models(build):
+def test_copies_are_counted_beside_the_base_models(build: RunBuilder) -> None:
     found = by_rule(insights(full(build)))["copied_more"]
     assert (
         "Of 120 fine-tuned answers, 35 (29.2%) are copies of a training answer, 29 (24.2%) near-copies"
@@ -22,7 +27,7 @@ def test_copies_are_counted_beside_the_base_models(build):
     assert "sign test over" in found.effect
 
 
-def test_copies_of_one_side_alone_are_said_without_a_comparison(build):
+def test_copies_of_one_side_alone_are_said_without_a_comparison(build: RunBuilder) -> None:
     run = build.finished()
     build.predictions(run, fine_tuned_copied_share=0.0)
     found = by_rule(insights(run))["copied"]
@@ -39,7 +44,7 @@ def test_copies_of_one_side_alone_are_said_without_a_comparison(build):
         (metric(2.4, 2.4, 0.01, "equivalent", n=44), "clean_fails", "equivalent"),
     ],
 )
-def test_the_clean_part_is_set_against_the_whole(build, part, rule, said):
+def test_the_clean_part_is_set_against_the_whole(build: RunBuilder, part: dict[str, Any], rule: str, said: str) -> None:
     run = build.run()
     build.evaluation(run, clean={"loss": part})
     found = {name: i for name, i in by_rule(insights(run)).items() if name.startswith("clean")}
@@ -47,7 +52,7 @@ def test_the_clean_part_is_set_against_the_whole(build, part, rule, said):
     assert said in found[rule].sentence
 
 
-def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build):
+def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build: RunBuilder) -> None:
     run = build.run()
     assert not any(rule.startswith("clean") and rule.endswith("rougeL") for rule in by_rule(insights(run)))
     lost = metric(0.17, 0.173, 0.03, "cannot tell", n=44)
@@ -62,7 +67,7 @@ def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build):
     assert not any(rule.startswith("clean") for rule in by_rule(insights(run)))
 
 
-def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(build):
+def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, clean={"loss": metric(2.43, 2.02, 0.05, "better", n=60)})
     assert not any(rule.startswith("clean") for rule in by_rule(insights(run)))
@@ -79,7 +84,9 @@ def test_the_clean_part_says_nothing_where_it_is_the_whole_or_nothing_was_told(b
         ({"rougeL": metric(0.2, 0.1, 0.05, "worse")}, "ROUGE-L is worse"),
     ],
 )
-def test_longer_answers_that_are_no_better_are_said_as_that(build, scores, said):
+def test_longer_answers_that_are_no_better_are_said_as_that(
+    build: RunBuilder, scores: dict[str, Any], said: str
+) -> None:
     run = build.finished()
     build.evaluation(run, metrics=scores)
     found = by_rule(insights(run))
@@ -90,7 +97,7 @@ def test_longer_answers_that_are_no_better_are_said_as_that(build, scores, said)
     assert "length_alone" not in by_rule(insights(run))
 
 
-def test_repetition_is_told_in_its_direction(build):
+def test_repetition_is_told_in_its_direction(build: RunBuilder) -> None:
     run = full(build)
     found = by_rule(insights(run))
     assert "repeat themselves more than the base model's: 16.1%" in found["repeats_more"].sentence
@@ -100,7 +107,7 @@ def test_repetition_is_told_in_its_direction(build):
     assert "repeats_less" in by_rule(insights(run))
 
 
-def test_a_favourite_letter_is_named_with_its_baseline(build):
+def test_a_favourite_letter_is_named_with_its_baseline(build: RunBuilder) -> None:
     found = by_rule(insights(full(build)))
     assert "letter_bias:base" not in found
     sentence = found["letter_bias:fine_tuned"].sentence
@@ -109,14 +116,14 @@ def test_a_favourite_letter_is_named_with_its_baseline(build):
     assert "answering D every time would be right 28.3% of the time" in sentence
 
 
-def test_a_letter_that_is_right_as_often_as_it_is_picked_is_no_bias(build):
+def test_a_letter_that_is_right_as_often_as_it_is_picked_is_no_bias(build: RunBuilder) -> None:
     run = full(build)
     answers = mmlu_answers([0.1, 0.1, 0.7, 0.1])
     write_answers(run.folder, answers.assign(target=answers["fine_tuned_choice"]))
     assert "letter_bias:fine_tuned" not in by_rule(insights(run))
 
 
-def test_a_larger_model_is_named_where_the_machine_can_hold_it(build):
+def test_a_larger_model_is_named_where_the_machine_can_hold_it(build: RunBuilder) -> None:
     run = full(build)
     found = by_rule(next_steps(run))["larger_model"].sentence
     assert "all weights of HuggingFaceTB/SmolLM2-360M-Instruct" in found
@@ -127,7 +134,7 @@ def test_a_larger_model_is_named_where_the_machine_can_hold_it(build):
     assert "HuggingFaceTB" not in by_rule(next_steps(run))["larger_model"].sentence
 
 
-def test_the_write_up_holds_every_newer_table(build):
+def test_the_write_up_holds_every_newer_table(build: RunBuilder) -> None:
     flat = " ".join(text.render(full(build)).split())
     for said in (
         "answer has no 13-word overlap with the training data:",
@@ -140,7 +147,7 @@ def test_the_write_up_holds_every_newer_table(build):
         assert said in flat
 
 
-def test_what_an_older_run_lacks_leaves_no_trace(build):
+def test_what_an_older_run_lacks_leaves_no_trace(build: RunBuilder) -> None:
     page = html.render(build.finished())
     for absent in ("Answers against training", "MMLU letters", "by source", "Clean subset", "near-cop"):
         assert absent not in page

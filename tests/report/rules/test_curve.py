@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights, next_steps
 from medqa_core.report.rules.curve import validation_trend
 from medqa_core.runs.metrics_log.log import Curve
+from medqa_core.runs.run import Run
+from tests.support.runs import RunBuilder
 
 TRENDS = {"overfitting", "kept_falling", "fell", "rose", "training_fell", "early_best"}
 FALLING = [2.30, 2.10, 2.00, 1.95, 1.92, 1.90, 1.89, 1.88]
@@ -14,7 +17,7 @@ OVERFIT = [2.30, 2.00, 1.80, 1.84, 1.90, 1.97, 2.05, 2.15]
 LEVELLED = [2.30, 2.10, 2.00, 1.95, 1.92, 1.90, 1.91, 1.905]
 
 
-def names(run):
+def names(run: Run | Facts) -> set[str]:
     return {insight.rule for insight in insights(run)}
 
 
@@ -31,14 +34,14 @@ def names(run):
         ([2.0] * 6, "did_not_fall"),
     ],
 )
-def test_each_shape_of_the_validation_curve_has_its_sentence(build, losses, rule):
+def test_each_shape_of_the_validation_curve_has_its_sentence(build: RunBuilder, losses: Any, rule: str) -> None:
     run = build.run()
     build.curve(run, validation=losses)
     shapes = {"overfitting", "kept_falling", "fell", "rose", "did_not_fall"}
     assert names(run) & shapes == {rule}
 
 
-def test_planted_overfitting_is_found_with_its_step_epoch_and_rows(build):
+def test_planted_overfitting_is_found_with_its_step_epoch_and_rows(build: RunBuilder) -> None:
     run = build.run()
     build.curve(run, validation=OVERFIT)
     found = next(i for i in insights(run) if i.rule == "overfitting")
@@ -49,14 +52,14 @@ def test_planted_overfitting_is_found_with_its_step_epoch_and_rows(build):
     assert "stop_earlier" in {step.rule for step in next_steps(run)}
 
 
-def test_a_curve_that_kept_falling_asks_for_longer_training(build):
+def test_a_curve_that_kept_falling_asks_for_longer_training(build: RunBuilder) -> None:
     run = build.run()
     build.curve(run, validation=FALLING)
     assert "train_longer" in {step.rule for step in next_steps(run)}
 
 
 @pytest.mark.parametrize("losses", [FALLING, OVERFIT, LEVELLED, list(np.linspace(3, 2, 25))])
-def test_shuffled_validation_losses_lose_their_sentence(build, losses):
+def test_shuffled_validation_losses_lose_their_sentence(build: RunBuilder, losses: Any) -> None:
     run = build.run()
     build.curve(run, validation=losses)
     facts = Facts.of(run)
@@ -70,7 +73,7 @@ def test_shuffled_validation_losses_lose_their_sentence(build, losses):
     assert shown / 400 < 0.07  # what p < 0.05 lets through, and the luck of 400 draws
 
 
-def test_a_shuffled_curve_in_a_run_folder_says_only_that_it_shows_no_trend(build):
+def test_a_shuffled_curve_in_a_run_folder_says_only_that_it_shows_no_trend(build: RunBuilder) -> None:
     run = build.finished()
     build.curve(run, validation=[1.90, 2.10, 1.88, 2.30, 1.92, 2.00, 1.89, 1.95], train=[2.0, 2.3, 1.9, 2.2] * 20)
     assert not names(run) & (TRENDS - {"early_best"})
@@ -78,7 +81,7 @@ def test_a_shuffled_curve_in_a_run_folder_says_only_that_it_shows_no_trend(build
     assert "train_longer" not in {step.rule for step in next_steps(run)}
 
 
-def test_shuffled_training_losses_lose_their_sentence(build):
+def test_shuffled_training_losses_lose_their_sentence(build: RunBuilder) -> None:
     random = np.random.default_rng(3)
     train = 2.4 - 0.5 * np.linspace(0, 1, 120) + random.normal(0, 0.05, 120)
     run = build.run()
@@ -92,13 +95,13 @@ def test_shuffled_training_losses_lose_their_sentence(build):
 
 
 @pytest.mark.parametrize("losses", [[], [2.0], [2.0, 1.9], [2.0, 1.9, 1.8], [2.0, float("nan"), 1.9, 1.8]])
-def test_too_few_values_say_nothing(build, losses):
+def test_too_few_values_say_nothing(build: RunBuilder, losses: Any) -> None:
     run = build.run()
     build.curve(run, validation=losses)
     assert not names(run) & (TRENDS | {"did_not_fall"})
 
 
-def test_nan_is_said_with_its_step_and_leaves_the_rest_standing(build):
+def test_nan_is_said_with_its_step_and_leaves_the_rest_standing(build: RunBuilder) -> None:
     run = build.run()
     build.curve(run, validation=FALLING, train=[2.4, float("nan"), 2.3, float("inf")])
     found = next(i for i in insights(run) if i.rule == "non_finite")
@@ -107,7 +110,7 @@ def test_nan_is_said_with_its_step_and_leaves_the_rest_standing(build):
     assert "repair_loss" in {step.rule for step in next_steps(run)}
 
 
-def test_the_gap_at_the_end_is_told_only_where_it_can_be(build):
+def test_the_gap_at_the_end_is_told_only_where_it_can_be(build: RunBuilder) -> None:
     random = np.random.default_rng(0)
     run = build.run()
     build.curve(run, validation=FALLING, train=1.5 + random.normal(0, 0.02, 60))
@@ -117,7 +120,7 @@ def test_the_gap_at_the_end_is_told_only_where_it_can_be(build):
     assert "gap" not in names(run)
 
 
-def test_an_early_best_value_without_a_rise_is_said_as_that(build):
+def test_an_early_best_value_without_a_rise_is_said_as_that(build: RunBuilder) -> None:
     run = build.run()
     build.curve(run, validation=[2.3, 2.0, 1.8, 1.85, 1.82, 1.84, 1.81, 1.83])
     found = next(i for i in insights(run) if i.rule == "early_best")
@@ -125,7 +128,7 @@ def test_an_early_best_value_without_a_rise_is_said_as_that(build):
     assert "overfitting" not in names(run)
 
 
-def test_a_long_curve_is_read_in_a_moment(build):
+def test_a_long_curve_is_read_in_a_moment(build: RunBuilder) -> None:
     import json
     import time
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights
 from medqa_core.report.rules import answers, clean, copying, length, letters, repetition
-from medqa_core.report.rules.insight import apply
+from medqa_core.report.rules.insight import Rule, apply
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.schema.evaluation import Evaluation
 from tests.support.evaluations import metric
 from tests.support.full_run import columns, full, mmlu_answers, swapped
+from tests.support.runs import RunBuilder
 
 RULES = (
     copying.copied,
@@ -38,34 +40,37 @@ MOST = 0.09
 
 
 @pytest.fixture
-def facts(build):
+def facts(build: RunBuilder) -> Facts:
     """A run with every difference planted, and with scores of wording that did not move with the length."""
     found = Facts.of(full(build))
     flat = metric(0.15, 0.151, 0.05, "cannot tell", p=0.9)
+    assert found.evaluation is not None
     changed = found.evaluation.model_dump()
     changed["metrics"]["rougeL"] = flat
     return with_parts(found, evaluation=Evaluation.model_validate(changed))
 
 
-def with_parts(facts, **parts):
+def with_parts(facts: Facts, **parts: Any) -> Facts:
     """The same facts with other parts of the run's folder."""
     return Facts(replace(facts.snapshot, **parts))
 
 
-def claims(facts, rules=RULES):
+def claims(facts: Facts, rules: tuple[Rule, ...] = RULES) -> set[str]:
     """The rules that claim something."""
     said = [i.rule if i.rule != "flips" or "neither" in i.sentence else "flips: direction" for i in apply(rules, facts)]
     return set(said) & CLAIMS
 
 
-def test_planted_differences_are_claimed(facts):
+def test_planted_differences_are_claimed(facts: Facts) -> None:
     assert claims(facts) >= PLANTED | {"length_alone", "flips: direction"}
 
 
-def test_exchanged_models_are_claimed_to_differ_no_more_often_than_the_tests_allow(facts):
-    random, shown = np.random.default_rng(8), Counter()
+def test_exchanged_models_are_claimed_to_differ_no_more_often_than_the_tests_allow(facts: Facts) -> None:
+    random = np.random.default_rng(8)
+    shown: Counter[str] = Counter()
     for _ in range(DRAWS):
         frame = facts.predictions
+        assert frame is not None
         for column in ("copied_share", "repetition", "answer_tokens", "rougeL"):
             frame = frame.assign(**swapped(frame, column, random))
         chosen = mmlu_answers([0.25] * 4, seed=int(random.integers(2**31)))
@@ -73,11 +78,12 @@ def test_exchanged_models_are_claimed_to_differ_no_more_often_than_the_tests_all
     assert {rule: times for rule, times in shown.items() if times / DRAWS > MOST} == {}
 
 
-def test_shuffled_answers_are_no_trend(facts):
+def test_shuffled_answers_are_no_trend(facts: Facts) -> None:
     """A column in another order on both variants: each variant keeps its values, the questions lose theirs."""
     random = np.random.default_rng(9)
     frame = facts.predictions
-    same = {}
+    assert frame is not None
+    same: dict[str, Any] = {}
     for column in ("copied_share", "repetition", "answer_tokens", "rougeL"):
         values = random.permutation(frame[f"base_{column}"].to_numpy())
         same |= {f"base_{column}": values, f"fine_tuned_{column}": random.permutation(values)}
@@ -85,7 +91,7 @@ def test_shuffled_answers_are_no_trend(facts):
     assert not shown - {"clean_holds"}
 
 
-def test_a_run_of_noise_claims_nothing_at_all(build):
+def test_a_run_of_noise_claims_nothing_at_all(build: RunBuilder) -> None:
     random = np.random.default_rng(10)
     run = full(build)
     none = {name: metric(0.5, 0.5, 0.1, "cannot tell", p=1.0) for name in ("loss", "rougeL", "token_f1", "mmlu")}

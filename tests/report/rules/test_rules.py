@@ -1,15 +1,19 @@
+from collections.abc import Iterable
+
 import numpy as np
 
 from medqa_core.foundation.files import write_json
 from medqa_core.report.insights import insights, limitations, next_steps
+from medqa_core.report.rules.insight import Insight
 from tests.support.evaluations import evaluation, metric
+from tests.support.runs import RunBuilder
 
 
-def by_rule(found):
+def by_rule(found: Iterable[Insight]) -> dict[str, Insight]:
     return {insight.rule: insight for insight in found}
 
 
-def test_a_finished_run_says_what_its_files_show(build):
+def test_a_finished_run_says_what_its_files_show(build: RunBuilder) -> None:
     found = by_rule(insights(build.finished()))
     assert list(found)[:3] == ["verdict:loss", "kept_falling", "where_the_gain_is"]
     assert {"verdict:rougeL", "training_fell", "length_moved", "empty_answers:base", "flips"} <= set(found)
@@ -21,7 +25,7 @@ def test_a_finished_run_says_what_its_files_show(build):
         assert insight.false_if
 
 
-def test_an_empty_run_says_nothing_and_lists_what_is_missing(build):
+def test_an_empty_run_says_nothing_and_lists_what_is_missing(build: RunBuilder) -> None:
     run = build.run()
     assert insights(run) == []
     assert {"no_evaluation", "no_mmlu", "no_predictions", "few_validations", "research_demo"} <= set(
@@ -30,7 +34,7 @@ def test_an_empty_run_says_nothing_and_lists_what_is_missing(build):
     assert {"evaluate", "run_mmlu"} <= set(by_rule(next_steps(run)))
 
 
-def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build):
+def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run)
     found = by_rule(insights(run))["where_the_gain_is"]
@@ -42,7 +46,7 @@ def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build)
     assert "where_the_gain_is" not in by_rule(insights(run))
 
 
-def test_p_values_that_the_file_has_corrected_are_not_corrected_again(build):
+def test_p_values_that_the_file_has_corrected_are_not_corrected_again(build: RunBuilder) -> None:
     run = build.run()
     weak = {f"kind {i}": {"loss": metric(2.0, 1.9, 0.099, "better", n=20, p=0.04)} for i in range(8)}
     build.evaluation(run, by_question_type=weak, by_question_type_correction="holm")
@@ -55,7 +59,7 @@ def test_p_values_that_the_file_has_corrected_are_not_corrected_again(build):
     assert "where_the_gain_is" not in by_rule(insights(run))
 
 
-def test_a_missing_p_value_is_taken_from_the_interval(build):
+def test_a_missing_p_value_is_taken_from_the_interval(build: RunBuilder) -> None:
     run = build.run()
     weak = {f"kind {i}": {"loss": metric(2.0, 1.9, 0.099, "better", n=20, p=None)} for i in range(8)}
     build.evaluation(run, by_question_type=weak)
@@ -65,13 +69,13 @@ def test_a_missing_p_value_is_taken_from_the_interval(build):
     assert "where_the_gain_is" in by_rule(insights(run))
 
 
-def test_a_kind_that_became_worse_is_said_too(build):
+def test_a_kind_that_became_worse_is_said_too(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, by_question_type={"dosage": {"loss": metric(2.0, 2.5, 0.1, "worse", n=20)}})
     assert "for the worse" in by_rule(insights(run))["where_the_loss_is"].sentence
 
 
-def test_length_is_named_where_rouge_moved_with_it(build):
+def test_length_is_named_where_rouge_moved_with_it(build: RunBuilder) -> None:
     run = build.finished()
     assert "part of the change goes with length" in by_rule(insights(run))["length_moved"].sentence
     random = np.random.default_rng(0)
@@ -84,7 +88,7 @@ def test_length_is_named_where_rouge_moved_with_it(build):
     assert "length_moved" not in by_rule(insights(run))
 
 
-def test_flips_claim_a_direction_only_where_a_test_does(build):
+def test_flips_claim_a_direction_only_where_a_test_does(build: RunBuilder) -> None:
     run = build.finished()
     assert "more often higher than lower" in by_rule(insights(run))["flips"].sentence
     base, tuned = np.full(60, 0.2), np.tile([0.1, 0.1, 0.3, 0.3], 15)
@@ -94,13 +98,13 @@ def test_flips_claim_a_direction_only_where_a_test_does(build):
     assert "neither is significantly more frequent" in found.sentence
 
 
-def test_identical_answers_are_said(build):
+def test_identical_answers_are_said(build: RunBuilder) -> None:
     run = build.finished()
     build.predictions(run, fine_tuned_answer=[f"base {i}" for i in range(60)])
     assert "60 of 60 questions" in by_rule(insights(run))["identical_answers"].sentence
 
 
-def test_overlap_with_training_is_said_or_its_absence(build):
+def test_overlap_with_training_is_said_or_its_absence(build: RunBuilder) -> None:
     run = build.finished()
     build.predictions(run, train_overlap=np.array([0.5] * 6 + [0.0] * 54))
     found = by_rule(insights(run))
@@ -111,7 +115,7 @@ def test_overlap_with_training_is_said_or_its_absence(build):
     assert not {"training_overlap", "no_training_overlap"} & set(by_rule(insights(run)))
 
 
-def test_limits_follow_the_run(build):
+def test_limits_follow_the_run(build: RunBuilder) -> None:
     found = by_rule(limitations(build.finished()))
     assert "20.0%" in found["truncated"].sentence
     assert "3,500" in found["training_size"].sentence
@@ -122,19 +126,19 @@ def test_limits_follow_the_run(build):
     assert list(found)[-1] == "research_demo"
 
 
-def test_mmlu_above_chance_is_no_limit(build):
+def test_mmlu_above_chance_is_no_limit(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"mmlu": metric(0.25, 0.4, 0.03, "better", n=1089)})
     assert not {"mmlu_at_chance", "no_mmlu"} & set(by_rule(limitations(run)))
 
 
-def test_the_starter_set_is_called_what_it_is(build):
+def test_the_starter_set_is_called_what_it_is(build: RunBuilder) -> None:
     run = build.run(data={"source": "starter", "split": {"train": 240, "validation": 30, "test": 30}})
     assert "no clinician has reviewed" in by_rule(limitations(run))["starter_text"].sentence
     assert "real_data" in by_rule(next_steps(run))
 
 
-def test_an_unfinished_run_says_how_far_it_came(build):
+def test_an_unfinished_run_says_how_far_it_came(build: RunBuilder) -> None:
     run = build.run()
     build.status(run, state="failed", step=40, total_steps=175, error="The machine ran out of memory.")
     found = by_rule(limitations(run))["not_finished"]
@@ -142,7 +146,7 @@ def test_an_unfinished_run_says_how_far_it_came(build):
     assert "ran out of memory" in found.sentence
 
 
-def test_a_larger_test_set_is_proposed_only_within_reach(build):
+def test_a_larger_test_set_is_proposed_only_within_reach(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"loss": metric(2.0, 1.95, 0.1, "cannot tell", n=100)})
     assert "400 questions in place of 100" in by_rule(next_steps(run))["larger_test:loss"].sentence
@@ -157,7 +161,7 @@ def test_a_larger_test_set_is_proposed_only_within_reach(build):
     assert "larger_test:mmlu" not in by_rule(next_steps(run))  # its subsets hold no more questions
 
 
-def test_damaged_files_are_limits_and_never_errors(build):
+def test_damaged_files_are_limits_and_never_errors(build: RunBuilder) -> None:
     run = build.run()
     for name in ("evaluation.json", "status.json", "predictions.parquet", "mmlu_results/results.json"):
         (run.folder / name).parent.mkdir(exist_ok=True)
@@ -168,7 +172,7 @@ def test_damaged_files_are_limits_and_never_errors(build):
     assert insights(run) == []
 
 
-def test_an_imported_runs_checks_and_gaps(build):
+def test_an_imported_runs_checks_and_gaps(build: RunBuilder) -> None:
     run = build.imported()
     found = by_rule(insights(run))
     assert list(found) == ["check:examples a second", "checks_passed"]
@@ -178,7 +182,7 @@ def test_an_imported_runs_checks_and_gaps(build):
     assert {"ask_source", "ask_about_check", "measure_base"} <= set(by_rule(next_steps(run)))
 
 
-def test_one_question_says_little(build):
+def test_one_question_says_little(build: RunBuilder) -> None:
     run = build.run()
     build.predictions(run, rows=1, group_id=None)
     write_json(run.folder / "evaluation.json", evaluation(metrics={"loss": {"base": 2.0, "fine_tuned": 1.0, "n": 1}}))

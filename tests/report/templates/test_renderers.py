@@ -1,8 +1,10 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from medqa_core.report.document.write_up import write_up
 from medqa_core.report.facts import Facts
 from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.report.writer import write
+from medqa_core.runs.run import Run
 from tests.support.evaluations import evaluation, metric
 from tests.support.runs import RunBuilder
 
@@ -22,7 +25,7 @@ EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 RENDERERS = [text.render, markdown.render, html.render, model_card.render]
 
 
-def hostile(build: RunBuilder):
+def hostile(build: RunBuilder) -> Run:
     """A run with hostile text in every place that a source or a model can write to."""
     run = build.imported(
         "hostile",
@@ -50,7 +53,7 @@ def hostile(build: RunBuilder):
         fine_tuned_generation=variant,
         metrics={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
     )
-    copied = {"fine_tuned_copied_share": 0.95, "fine_tuned_nearest": HOSTILE, "source": HOSTILE}
+    copied: dict[str, Any] = {"fine_tuned_copied_share": 0.95, "fine_tuned_nearest": HOSTILE, "source": HOSTILE}
     build.predictions(run, base_answer=HOSTILE, fine_tuned_answer=HOSTILE, question_type=HOSTILE, **copied)
     return run
 
@@ -63,12 +66,12 @@ class Tags(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
 
 
-def test_hostile_text_is_inert_in_html(build):
+def test_hostile_text_is_inert_in_html(build: RunBuilder) -> None:
     page = html.render(hostile(build))
     tags = Tags()
     tags.feed(page)
@@ -79,7 +82,7 @@ def test_hostile_text_is_inert_in_html(build):
     assert "default-src 'none'" in page
 
 
-def test_hostile_text_is_inert_in_markdown(build):
+def test_hostile_text_is_inert_in_markdown(build: RunBuilder) -> None:
     run = hostile(build)
     for written in (markdown.render(run), model_card.render(run).split("\n---\n", 1)[1]):
         assert "<" not in re.sub(r"`[^`\n]*`|```.*?```", "", written, flags=re.DOTALL)
@@ -96,23 +99,23 @@ def test_hostile_text_is_inert_in_markdown(build):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.strip().splitlines()}) == 1
 
 
-def test_hostile_text_is_flat_in_plain_text(build):
+def test_hostile_text_is_flat_in_plain_text(build: RunBuilder) -> None:
     written = text.render(hostile(build))
     assert "\x07" not in written
     assert "\u202e" not in written
 
 
-def test_hostile_text_cannot_leave_the_front_matter(build):
+def test_hostile_text_cannot_leave_the_front_matter(build: RunBuilder) -> None:
     from huggingface_hub import ModelCard
 
     card = ModelCard(model_card.render(hostile(build)))
-    assert card.data.license == "unknown"
+    assert card.data.get("license") == "unknown"
     assert card.data.get("base_model") is None
 
 
 @pytest.mark.parametrize("make", ["finished", "imported", "run"])
 @pytest.mark.parametrize("render", RENDERERS)
-def test_plain_words_in_every_format(build, make, render):
+def test_plain_words_in_every_format(build: RunBuilder, make: str, render: Callable[[Run], str]) -> None:
     written = render(getattr(build, make)())
     words = re.sub(r"<!doctype html>|!\\\[|(?s:<style>.*?</style>)", "", written)
     assert "!" not in words
@@ -123,12 +126,12 @@ def test_plain_words_in_every_format(build, make, render):
 
 
 @pytest.mark.parametrize("make", ["finished", "imported", "run"])
-def test_text_keeps_to_80_columns(build, make):
+def test_text_keeps_to_80_columns(build: RunBuilder, make: str) -> None:
     assert max(len(line) for line in text.render(getattr(build, make)()).splitlines()) <= 80
     assert max(len(line) for line in text.render(hostile(build)).splitlines()) <= 80
 
 
-def test_sections_come_in_the_order_of_the_reference(build):
+def test_sections_come_in_the_order_of_the_reference(build: RunBuilder) -> None:
     titles = [section.title for section in write_up(build.imported()).sections]
     assert titles == [
         "Run information",
@@ -144,7 +147,7 @@ def test_sections_come_in_the_order_of_the_reference(build):
     ]
 
 
-def test_the_curve_has_a_text_alternative_and_survives_one_point_and_equal_values(build):
+def test_the_curve_has_a_text_alternative_and_survives_one_point_and_equal_values(build: RunBuilder) -> None:
     run = build.run()
     for validation, train in (([2.0], [2.0]), ([2.0] * 5, []), ([], [1.0] * 1000), (range(50), range(400))):
         build.curve(run, validation=validation, train=train)
@@ -156,7 +159,7 @@ def test_the_curve_has_a_text_alternative_and_survives_one_point_and_equal_value
     assert "This run has no loss curve." in html.render(run)
 
 
-def test_a_claim_stands_beside_what_the_figures_support(build):
+def test_a_claim_stands_beside_what_the_figures_support(build: RunBuilder) -> None:
     written = text.render(build.imported())
     assert "Cannot be checked: the source gives no loss" in written
     assert "the one it reports as ROUGE-1" in written
@@ -164,9 +167,10 @@ def test_a_claim_stands_beside_what_the_figures_support(build):
     assert "A judgement that cannot be checked" in flat
 
 
-def test_a_claim_that_runs_over_two_lines_is_one(build):
+def test_a_claim_that_runs_over_two_lines_is_one(build: RunBuilder) -> None:
     claims = {"WHAT I LEARNED": ["Loss curves show", "how training went", "Perplexity of 7.39", "One more."]}
     table = quotation(Facts.of(build.imported(source={"sections": claims})))
+    assert table is not None
     assert [(row[0], row[1]) for row in table.texts] == [
         ("What I learned", "“Loss curves show how training went”"),
         ("What I learned", "“Perplexity of 7.39”"),
@@ -174,7 +178,7 @@ def test_a_claim_that_runs_over_two_lines_is_one(build):
     ]
 
 
-def test_a_claim_is_set_against_a_curve_where_there_is_one(build):
+def test_a_claim_is_set_against_a_curve_where_there_is_one(build: RunBuilder) -> None:
     claims = {"CLAIMS": ["Loss decreased", "Validation loss tracked training loss (no overfitting)"]}
     run = build.imported(source={"sections": claims})
     build.curve(run, validation=[2.3, 2.0, 1.8, 1.84, 1.9, 1.97, 2.05, 2.15], train=[2.0, 2.1] * 20)
@@ -183,7 +187,7 @@ def test_a_claim_is_set_against_a_curve_where_there_is_one(build):
     assert "the model overfits from epoch 3 on" in flat
 
 
-def test_the_same_folder_gives_the_same_bytes_in_another_process(build, tmp_path):
+def test_the_same_folder_gives_the_same_bytes_in_another_process(build: RunBuilder, tmp_path: Path) -> None:
     run = build.finished()
     first = {path.name: path.read_bytes() for path in write(run)}
     run.write_up("summary.txt")
@@ -201,7 +205,7 @@ def test_the_same_folder_gives_the_same_bytes_in_another_process(build, tmp_path
         assert {name: (run.folder / name).read_bytes() for name in first} == first
 
 
-def test_every_absence_is_survived(build):
+def test_every_absence_is_survived(build: RunBuilder) -> None:
     for missing in (
         "metrics.jsonl",
         "status.json",
@@ -219,7 +223,7 @@ def test_every_absence_is_survived(build):
         assert len(write(run)) == 4
 
 
-def test_odd_values_are_survived(build):
+def test_odd_values_are_survived(build: RunBuilder) -> None:
     run = build.finished()
     build.evaluation(
         run,
@@ -239,7 +243,7 @@ def test_odd_values_are_survived(build):
     assert len(write(run)) == 4
 
 
-def test_trials_are_shown_as_a_record_kept_by_hand(build):
+def test_trials_are_shown_as_a_record_kept_by_hand(build: RunBuilder) -> None:
     run = build.finished()
     assert "Trials" not in markdown.render(run)
     (run.folder / "trials.csv").write_text("Recipe,Loss\nrank 8 <b>,1.77\n")

@@ -11,9 +11,10 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
 from tests.support.evaluations import metric
+from tests.support.runs import RunBuilder
 
 
-def test_a_finished_runs_figures_are_measured(build):
+def test_a_finished_runs_figures_are_measured(build: RunBuilder) -> None:
     found = figures(build.finished())
     assert list(found) == list(LABELS)
     assert {f.origin for f in found.values()} == {"measured", "not stated"}
@@ -25,14 +26,14 @@ def test_a_finished_runs_figures_are_measured(build):
     assert found["bits_per_byte"].text == "not stated"
 
 
-def test_an_imported_runs_figures_are_reported_or_not_stated(build):
+def test_an_imported_runs_figures_are_reported_or_not_stated(build: RunBuilder) -> None:
     found = figures(build.imported())
     assert found["perplexity"].value == 7.39
     assert found["perplexity"].origin == "reported"
     assert (found["mmlu"].value, found["mmlu"].origin, found["mmlu"].text) == (None, "not stated", "not stated")
 
 
-def test_an_imported_run_may_state_figures_under_other_names_or_as_words(build):
+def test_an_imported_run_may_state_figures_under_other_names_or_as_words(build: RunBuilder) -> None:
     run = build.imported(source={"figures": {"train_runtime": 120.0, "train_loss": 2.25, "perplexity": "about 7"}})
     found = figures(run)
     assert found["train_minutes"].text == "2 min"
@@ -41,7 +42,7 @@ def test_an_imported_run_may_state_figures_under_other_names_or_as_words(build):
     assert found["perplexity"].in_words and not found["train_minutes"].in_words
 
 
-def test_an_imported_evaluation_fills_what_the_figures_leave_out(build):
+def test_an_imported_evaluation_fills_what_the_figures_leave_out(build: RunBuilder) -> None:
     run = build.imported(source={"figures": {"test_loss": 2.0}})
     build.evaluation(run, metrics={"loss": metric(3.0, 9.9, 0.1, "worse"), "rougeL": metric(0.1, 0.2, 0.01, "better")})
     found = figures(run)
@@ -50,11 +51,11 @@ def test_an_imported_evaluation_fills_what_the_figures_leave_out(build):
     assert found["rougeL"].origin == "reported"
 
 
-def test_an_empty_run_states_nothing(build):
+def test_an_empty_run_states_nothing(build: RunBuilder) -> None:
     assert {f.text for f in figures(build.run()).values()} == {"not stated"}
 
 
-def test_settings_come_from_the_configuration_or_the_source(build):
+def test_settings_come_from_the_configuration_or_the_source(build: RunBuilder) -> None:
     own = dict(settings(build.run()))
     assert own["Effective batch size"] == "8"
     assert own["Learning rate"] == "0.001"
@@ -64,12 +65,12 @@ def test_settings_come_from_the_configuration_or_the_source(build):
     assert odd == {"Beam width": "4"}
 
 
-def test_the_title_line(build):
+def test_the_title_line(build: RunBuilder) -> None:
     assert title(build.run()) == "Run #7 · SmolLM2-135M on MedQuAD · 2026-03-04"
     assert title(build.run("other", number=None)).startswith("Run other · ")
 
 
-def test_the_four_figures_go_from_base_to_fine_tuned(build):
+def test_the_four_figures_go_from_base_to_fine_tuned(build: RunBuilder) -> None:
     found = four(build.finished())
     assert [h.name for h in found] == ["loss", "perplexity", "rougeL", "mmlu"]
     assert (found[0].metric.base, found[0].metric.fine_tuned, found[0].metric.verdict) == (2.4301, 2.0181, "better")
@@ -79,13 +80,13 @@ def test_the_four_figures_go_from_base_to_fine_tuned(build):
     assert [headline_text(h).verdict for h in four(build.run("empty"))] == [""] * 4
 
 
-def test_bits_per_byte_stands_in_for_a_perplexity_that_is_not_there(build):
+def test_bits_per_byte_stands_in_for_a_perplexity_that_is_not_there(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"bits_per_byte": metric(1.0, 0.9, 0.01, "better")})
     assert four(run)[1].name == "bits_per_byte"
 
 
-def test_the_limits_line_ends_with_the_note(build):
+def test_the_limits_line_ends_with_the_note(build: RunBuilder) -> None:
     assert limits_line(limitations(build.finished())).endswith("Research demo, not medical advice.")
     assert "no base figures" in limits_line(limitations(build.imported()))
 
@@ -99,7 +100,7 @@ def test_the_limits_line_ends_with_the_note(build):
         ("owner/name", "owner/name"),
     ],
 )
-def test_a_path_on_someones_disk_is_not_shown(text, shown):
+def test_a_path_on_someones_disk_is_not_shown(text: str, shown: str) -> None:
     assert place(text) == shown
 
 

@@ -1,24 +1,19 @@
 """What votes tell: never more than they bear out, at whatever number of them one looks."""
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.statistics.proportion import Proportion, confidence_sequence
+from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.report.views.votes import current_sha256, tally
 from medqa_core.report.wording.votes import DEPENDENCE, notes, sentence, share_text
 from medqa_core.runs.artifacts.votes import Vote
 from tests.support.runs import RunBuilder
 
 OURS, OTHERS = "b" * 64, "c" * 64
-SEQUENCES, LENGTH = 2000, 300
-NOISE = 3 * (0.05 * 0.95 / SEQUENCES) ** 0.5
-"""Three standard errors of a share of one in twenty."""
 
 
 def vote(**changes: Any) -> Vote:
@@ -41,73 +36,13 @@ def won(by: str, n: int, **changes: Any) -> list[Vote]:
     return [vote(left=by if i % 2 else other, choice="left" if i % 2 else "right", **changes) for i in range(n)]
 
 
-@cache
-def bounds(p: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each number of votes, the fewest wins that put `p` below the interval, and the most that put it above."""
-    above, below = [LENGTH + 1], [-1]
-    for n in range(1, LENGTH + 1):
-        hits = min(above[-1], n + 1)  # neither bound falls as votes are added
-        while hits <= n and Proportion.of(hits, n).ci[0] <= p:
-            hits += 1
-        while hits > 0 and Proportion.of(hits - 1, n).ci[0] > p:
-            hits -= 1
-        above.append(hits)
-        hits = below[-1]
-        while hits < n and Proportion.of(hits + 1, n).ci[1] < p:
-            hits += 1
-        below.append(hits)
-    return np.array(above[1:]), np.array(below[1:])
-
-
-def paths(p: float) -> np.ndarray:
-    """Wins after each vote: 2,000 sequences of 300 votes that the fine-tuned model wins with probability `p`."""
-    return np.cumsum(np.random.default_rng(11).random((SEQUENCES, LENGTH)) < p, axis=1)
-
-
-@pytest.mark.parametrize("p", [0.5, 0.7, 0.05])
-def test_looked_at_after_every_vote_the_interval_misses_one_time_in_twenty_at_most(p: float):
-    above, below = bounds(p)
-    wins = paths(p)
-    missed = ((wins >= above) | (wins <= below)).any(axis=1)
-    assert 0.001 < missed.mean() <= 0.05 + NOISE  # it does miss now and then: the simulation sees something
-
-
-def test_an_interval_for_one_look_would_miss_far_more_often():
-    wins, n = paths(0.5), np.arange(1, LENGTH + 1)
-    share = wins / n
-    reach = 1.96 * np.sqrt(share * (1 - share) / n)
-    assert ((np.abs(share - 0.5) > reach) & (n >= 10)).any(axis=1).mean() > 0.2
-
-
-def test_a_real_preference_is_found():
-    above, below = bounds(0.5)
-    wins = paths(0.7)
-    assert (wins >= above).any(axis=1).mean() > 0.99
-    assert not (wins <= below).all(axis=1).any()
-
-
-def test_the_interval_in_hand_checked_cases():
-    assert confidence_sequence(0, 0) == (0.0, 1.0)
-    # All of n won: p is excluded where p^n (n + 1) <= 1/20.
-    assert confidence_sequence(8, 8) == (pytest.approx((1 / (20 * 9)) ** (1 / 8)), 1.0)
-    low, high = confidence_sequence(3, 11)
-    assert confidence_sequence(8, 11) == (pytest.approx(1 - high), pytest.approx(1 - low))
-    assert 0 < low < 3 / 11 < high < 1
-    for n in (10**5, 10**7):
-        low, high = confidence_sequence(n // 2, n)
-        assert low < 0.5 < high and high - low < 6 / n**0.5
-    for hits, n in ((-1, 3), (4, 3)):
-        with pytest.raises(ValueError):
-            confidence_sequence(hits, n)
-
-
-def test_eight_in_a_row_tell_and_seven_do_not():
+def test_eight_in_a_row_tell_and_seven_do_not() -> None:
     assert tally(won("fine_tuned", 7), OURS).verdict == "cannot tell"
     assert tally(won("fine_tuned", 8), OURS).verdict == "better"
     assert tally(won("base", 8), OURS).verdict == "worse"
 
 
-def test_votes_are_counted_by_side_and_not_by_place():
+def test_votes_are_counted_by_side_and_not_by_place() -> None:
     votes = [*won("fine_tuned", 5), *won("base", 3), vote(choice="tie"), vote(choice="both bad", precision="int8")]
     found = tally(votes, OURS)
     assert (found.fine_tuned, found.base, found.tie, found.both_bad, found.votes) == (5, 3, 1, 1, 10)
@@ -117,7 +52,7 @@ def test_votes_are_counted_by_side_and_not_by_place():
     assert found.agreement.n == 0 and found.agreement.share is None
 
 
-def test_only_votes_on_these_weights_count():
+def test_only_votes_on_these_weights_count() -> None:
     votes = [*won("base", 20, fine_tuned_sha256=OTHERS), *won("fine_tuned", 9), vote(precision="int8")]
     found = tally(votes, OURS)
     assert (found.fine_tuned, found.base, found.other_weights, found.int8) == (10, 0, 20, 1)
@@ -130,7 +65,7 @@ def test_only_votes_on_these_weights_count():
     assert notes(nowhere) == ["30 more votes are on other weights than this run has now and do not count."]
 
 
-def test_agreement_with_rouge_is_counted_where_both_are_known_and_differ():
+def test_agreement_with_rouge_is_counted_where_both_are_known_and_differ() -> None:
     votes = [
         *won("fine_tuned", 6, base_rougeL=0.1, fine_tuned_rougeL=0.2),
         *won("base", 2, base_rougeL=0.3, fine_tuned_rougeL=0.2),
@@ -149,7 +84,7 @@ def test_agreement_with_rouge_is_counted_where_both_are_known_and_differ():
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_bias_for_one_place_is_told(side: str):
+def test_a_bias_for_one_place_is_told(side: str) -> None:
     votes = [vote(choice=side, left=("base", "fine_tuned")[i % 2]) for i in range(30)]
     found = tally(votes, OURS)
     assert found.verdict == "cannot tell"
@@ -187,21 +122,21 @@ def test_a_bias_for_one_place_is_told(side: str):
         ),
     ],
 )
-def test_the_sentence(votes: list[Vote], said: str):
+def test_the_sentence(votes: list[Vote], said: str) -> None:
     assert sentence(tally(votes, OURS)) == said
 
 
-def test_that_votes_of_one_visitor_are_not_independent_is_always_said():
+def test_that_votes_of_one_visitor_are_not_independent_is_always_said() -> None:
     assert notes(tally([vote()], OURS)) == [DEPENDENCE] and "not" in DEPENDENCE
     assert notes(tally([], OURS)) == []
 
 
-def test_a_bound_next_to_one_half_is_not_rounded_onto_it():
+def test_a_bound_next_to_one_half_is_not_rounded_onto_it() -> None:
     assert share_text(Proportion(60, 100, (0.50004, 0.7))) == "60.000% [50.004%, 70.000%]"
     assert share_text(Proportion(60, 100, (0.5, 0.7))) == "60.0000% [50.0000%, 70.0000%]"
 
 
-def test_the_weights_are_those_of_the_folder_now(build: RunBuilder):
+def test_the_weights_are_those_of_the_folder_now(build: RunBuilder) -> None:
     run = build.run()
     assert current_sha256(run) is None
     (run.folder / "model").mkdir()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from medqa_core.report.names import METRICS
@@ -5,9 +7,10 @@ from medqa_core.report.views.metric import supported
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.schema.evaluation import Metric
 from tests.support.evaluations import evaluation, metric
+from tests.support.runs import RunBuilder
 
 
-def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_interval(build):
+def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_interval(build: RunBuilder) -> None:
     run = build.finished()
     assert sentence(run) == (
         "Yes: after fine-tuning the model predicts the reference answers better (loss) and its own answers share more "
@@ -17,7 +20,7 @@ def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_inter
     )
 
 
-def test_a_worse_primary_metric_comes_first(build):
+def test_a_worse_primary_metric_comes_first(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(
         run,
@@ -33,7 +36,7 @@ def test_a_worse_primary_metric_comes_first(build):
     )
 
 
-def test_another_metric_stands_in_where_the_primary_one_was_not_compared(build):
+def test_another_metric_stands_in_where_the_primary_one_was_not_compared(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(
         run, metrics={"loss": metric(None, 2.0, 0, "cannot tell"), "rougeL": metric(0.1, 0.2, 0.05, "better")}
@@ -41,11 +44,11 @@ def test_another_metric_stands_in_where_the_primary_one_was_not_compared(build):
     assert "because the primary metric, loss, was not compared" in sentence(run)
 
 
-def test_without_an_evaluation_it_gives_the_command(build):
+def test_without_an_evaluation_it_gives_the_command(build: RunBuilder) -> None:
     assert "`python -m medqa_core evaluate run-1`" in sentence(build.run())
 
 
-def test_imported_and_one_sided_runs_cannot_say(build):
+def test_imported_and_one_sided_runs_cannot_say(build: RunBuilder) -> None:
     said = "The source reports no base figures, so this run cannot say whether fine-tuning helped."
     run = build.imported()
     assert sentence(run) == said
@@ -69,11 +72,11 @@ def test_imported_and_one_sided_runs_cannot_say(build):
         (metric(None, 2.0, 0.1, "better"), "cannot tell"),
     ],
 )
-def test_a_verdict_counts_only_where_its_own_numbers_bear_it_out(values, verdict):
+def test_a_verdict_counts_only_where_its_own_numbers_bear_it_out(values: dict[str, Any], verdict: str) -> None:
     assert supported("loss", Metric.model_validate(values)) == verdict
 
 
-def test_an_unsupported_verdict_is_reported_as_a_limitation(build):
+def test_an_unsupported_verdict_is_reported_as_a_limitation(build: RunBuilder) -> None:
     from medqa_core.report.insights import limitations
 
     run = build.run()
@@ -99,7 +102,7 @@ def test_an_unsupported_verdict_is_reported_as_a_limitation(build):
         ({"token_f1": "better"}, "Yes: after fine-tuning the model’s answers share more words with the reference"),
     ],
 )
-def test_the_first_word_follows_from_the_verdicts(build, verdicts, lead):
+def test_the_first_word_follows_from_the_verdicts(build: RunBuilder, verdicts: dict[str, str], lead: str) -> None:
     signs = {"better": 1, "worse": -1, "equivalent": 0, "cannot tell": 0.05}
     run = build.run()
     metrics = {}
@@ -110,7 +113,7 @@ def test_the_first_word_follows_from_the_verdicts(build, verdicts, lead):
     assert sentence(run).startswith(lead)
 
 
-def test_equivalence_states_its_margin_and_is_only_believed_within_it(build):
+def test_equivalence_states_its_margin_and_is_only_believed_within_it(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"loss": metric(2.0, 2.0, 0.01, "equivalent", margin=0.02)})
     assert "The interval lies within the margin: less than 0.02 nats per token either way" in sentence(run)
@@ -118,6 +121,6 @@ def test_equivalence_states_its_margin_and_is_only_believed_within_it(build):
     assert supported("loss", wide) == "cannot tell"
 
 
-def test_metrics_cover_the_contract():
+def test_metrics_cover_the_contract() -> None:
     assert list(METRICS) == ["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
     assert set(evaluation()["metrics"]) <= set(METRICS)
