@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.document.model import Bullets, Findings, Paragraph, Table
-from medqa_core.report.wording.finding import evidence_text, finding_text, wrong_text
+from medqa_core.report.wording.finding import evidence_text, finding_text
 from medqa_core.report.wording.headline import NOTE, headline_text
 
 _CODE = re.compile(r"`(python -m medqa_core(?: [A-Za-z0-9][A-Za-z0-9._=-]*){0,6})`|`([a-z0-9-]{1,40})`")
@@ -29,7 +29,7 @@ def environment() -> Environment:
     )
     kinds = {"paragraph": Paragraph, "bullets": Bullets, "findings": Findings, "table": Table}
     made.tests.update({name: _is(kind) for name, kind in kinds.items()})
-    made.filters.update(evidence=evidence_text, wrong=wrong_text, finding=finding_text, headline=headline_text)
+    made.filters.update(evidence=evidence_text, finding=finding_text, headline=headline_text, pieces=code_spans)
     made.globals.update(note=NOTE, not_stated=NOT_STATED)
     return made
 
