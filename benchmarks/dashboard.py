@@ -210,8 +210,10 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
     results, parts = Results(arguments), Parts(root)
     build_store(root / "store", arguments.runs)
     measure_store(parts, arguments.rounds, results)
-    np.savez(root / "metrics_log.npz", **build_curve(root / "curve", arguments.points))
-    theirs = rivals(arguments.python, root / "metrics_log.npz", root, arguments.points)
+    log = root / "metrics_log.npz"
+    columns: dict[str, Any] = build_curve(root / "curve", arguments.points)
+    np.savez(log, **columns)
+    theirs = rivals(arguments.python, log, root, arguments.points)
     report_curve(time_curve(parts, theirs, arguments.rounds), results)
     started = [to_first_page() for _ in range(arguments.rounds + 1)][1:]  # the first one fills the page cache
     results.add("startup_seconds", median(s for s in started if s is not None) if any(started) else None)

@@ -19,7 +19,8 @@ from medqa_core.report.charts.metrics import forest_figure, gains_figure, mmlu_f
 from medqa_core.report.charts.palette import DARK, LIGHT, Palette
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
-from medqa_core.report.verdict import sentence, supported
+from medqa_core.report.views.metric import MetricView, whole
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.predictions import SCHEMA
 from medqa_core.runs.store.run_store import RunStore
 
@@ -66,7 +67,7 @@ class OpenRun:
         return self._facts.run.id
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> tuple[str, ...]:
         """What of the run could not be read, one line each."""
         return self._facts.problems
 
@@ -88,13 +89,8 @@ class OpenRun:
         `difference` is fine-tuned − base, with the ends of its interval at `level`; `n` counts questions; `verdict` is
         `better`, `worse`, `equivalent` or `cannot tell`. Loss in nats per token, MMLU and ROUGE as shares of one.
         """
-        metrics = dict(self._facts.metrics)
-        rows = {}
-        for name in METRICS:
-            if (metric := metrics.get(name)) is not None:
-                low, high = metric.ci or (None, None)
-                values = (metric.base, metric.fine_tuned, metric.difference, low, high, metric.level, metric.p)
-                rows[name] = dict(zip(METRIC_COLUMNS, (*values, metric.n, supported(name, metric)), strict=True))
+        metrics = whole(self._facts)
+        rows = {name: _metric_row(metrics[name]) for name in METRICS if name in metrics}
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(METRIC_COLUMNS))
         return frame.rename_axis("metric")
 
@@ -117,7 +113,7 @@ class OpenRun:
 
     def metrics_figure(self, *, dark: bool = False) -> Figure:
         """The metrics' differences with their intervals, in per cent of the base model's value; right is better."""
-        rows = forest.rows(dict(self._facts.metrics))
+        rows = forest.rows(whole(self._facts))
         if not rows:
             raise self._lacks("metric of both models")
         return _on_paper(forest_figure(rows, _palette(dark)), dark)
@@ -158,10 +154,18 @@ class OpenRun:
 
     @property
     def _curve(self) -> RunCurve:
-        return RunCurve.of(self._facts)
+        return RunCurve.of(self._facts.snapshot)
 
     def _lacks(self, what: str) -> RunError:
         return RunError(f"Run {self.id} has no {what} to draw.")
+
+
+def _metric_row(metric: MetricView) -> tuple[object, ...]:
+    """The values under METRIC_COLUMNS."""
+    low, high = metric.interval or (None, None)
+    level = metric.level if metric.interval else None
+    values = (metric.base, metric.fine_tuned, metric.difference, low, high, level, metric.p, metric.n)
+    return (*values, metric.verdict)
 
 
 def _store(reports: Path | str | None) -> RunStore:

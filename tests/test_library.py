@@ -64,7 +64,7 @@ def test_a_run_as_frames() -> None:
     assert loss["ci_low"] < loss["difference"] < loss["ci_high"] and loss["n"] > 0
     assert set(metrics["verdict"]) <= {"better", "worse", "equivalent", "cannot tell"}
     assert len(answers) == loss["n"] and answers["question_id"].is_unique
-    assert run.problems == [] and "starter" in repr(run) and run.verdict()
+    assert run.problems == () and "starter" in repr(run) and run.verdict()
 
 
 def test_its_figures() -> None:

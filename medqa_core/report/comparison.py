@@ -6,9 +6,10 @@ from typing import Literal
 
 from medqa_core.foundation.format import NOT_STATED, percent
 from medqa_core.report.facts import Facts
-from medqa_core.report.figures import SETTINGS, Figure, figures, settings
-from medqa_core.report.verdict import METRICS, is_compared, value_text
-from medqa_core.runs.schema.evaluation import Metric
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.figures import SETTINGS, Figure, figure_of, figures, settings
+from medqa_core.report.views.metric import MetricView, one
+from medqa_core.report.wording.metric import value_text
 
 MOST = 20
 """Runs that stand side by side."""
@@ -19,7 +20,7 @@ class MetricRow:
     """One metric across runs."""
 
     name: str
-    cells: tuple[Metric | Figure | None, ...]
+    cells: tuple[MetricView | Figure | None, ...]
     """A comparison with the base model, a figure without one, or None where a run has neither."""
 
 
@@ -115,11 +116,11 @@ def sentence(runs: Sequence[Facts]) -> str:
     return found.sentence() if found is not None else "Fewer than two of these runs have a measured test loss."
 
 
-def _cell(facts: Facts, name: str) -> Metric | Figure | None:
-    metric = facts.metric(name)
-    if metric is not None and is_compared(metric):
+def _cell(facts: Facts, name: str) -> MetricView | Figure | None:
+    metric = one(facts, name)
+    if metric is not None and metric.compared:
         return metric
-    figure = figures(facts)["test_loss" if name == "loss" else name]
+    figure = figure_of(figures(facts), name)
     return None if figure.value is None else figure
 
 

@@ -8,11 +8,11 @@ from medqa_core.foundation.format import NOT_STATED, capital, count, date, plura
 from medqa_core.report import comparison
 from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
 from medqa_core.report.facts import Facts
-from medqa_core.report.figures import Figure
 from medqa_core.report.names import METRICS
-from medqa_core.report.verdict import change_text, supported, values_text
+from medqa_core.report.views.figures import Figure
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.wording.metric import change_text, values_text
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Metric
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import ORDERS, matching, offered, ordered
 from pages.compare import sweep_family
@@ -51,7 +51,7 @@ def search() -> list[RunEntry]:
         words = st.text_input(label, key="compare-find", placeholder="id, title, state or model", width=360)
         order = st.selectbox("Order", list(ORDERS), key="compare-order", width=200)
     found = ordered(matching(others, words), order)
-    head = [Column("run", "fit"), Column("state", "fit"), Column("created", "fit"), Column("model"), Column("title")]
+    head = [Column("Run", "fit"), Column("State", "fit"), Column("Created", "fit"), Column("Model"), Column("Title")]
     rows = [[e.id, e.state, date(e.created_at), e.base_model or tables.UNKNOWN, e.title] for e in found[:LISTED]]
     listed = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
     html(f'<details class="mq-part"><summary>{plural(len(found), "run")} to choose from</summary>{listed}</details>')
@@ -71,7 +71,7 @@ def compare(runs: list[Run]) -> None:
 
 def metrics(facts: list[Facts]) -> None:
     """Each metric of each run."""
-    rows = [[_label(row), *(_cell(row.name, cell) for cell in row.cells)] for row in comparison.metric_rows(facts)]
+    rows = [[_label(row), *map(_cell, row.cells)] for row in comparison.metric_rows(facts)]
     if rows:
         head = [Column(""), *(Column(one.run.id, "number") for one in facts)]
         tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
@@ -81,7 +81,7 @@ def settings(facts: list[Facts]) -> None:
     """The settings with different values; those that some run does not state are one press away."""
     differing, unstated = comparison.differing_settings(facts)
     st.header("Settings that differ", anchor=False)
-    columns = [Column("setting"), *(Column(one.run.id) for one in facts)]
+    columns = [Column("Setting"), *(Column(one.run.id) for one in facts)]
     if differing:
         tables.table(columns, [_setting(row) for row in differing], caption="Settings with different values.")
     else:
@@ -95,7 +95,7 @@ def settings(facts: list[Facts]) -> None:
 def curves(facts: list[Facts]) -> None:
     """The loss curves in one chart."""
     st.header("Loss curves", anchor=False)
-    all_curves = [RunCurve.of(one) for one in facts]
+    all_curves = [RunCurve.of(one.snapshot) for one in facts]
     drawn = [curve for curve in all_curves if not curve.metrics_log.empty]
     if not drawn:
         note("None of these runs has a loss curve.")
@@ -115,13 +115,12 @@ def _label(row: comparison.MetricRow) -> Raw:
     return Raw(f'{escape(capital(spec.label))} <span class="mq-note">{about}</span>')
 
 
-def _cell(name: str, cell: Metric | Figure | None) -> Raw:
+def _cell(cell: MetricView | Figure | None) -> Raw:
     if cell is None:
         return Raw('<span class="mq-muted" aria-label="not stated">·</span>')
     if isinstance(cell, Figure):
         return _two_lines(escape(cell.text), f"{escape(cell.origin)}, no base")
-    change = f"{escape(change_text(name, cell))} {verdict(supported(name, cell))}"
-    return _two_lines(escape(values_text(name, cell)), change)
+    return _two_lines(escape(values_text(cell)), f"{escape(change_text(cell))} {verdict(cell.verdict)}")
 
 
 def _two_lines(above: str, below: str) -> Raw:

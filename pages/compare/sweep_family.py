@@ -6,8 +6,8 @@ from html import escape
 import streamlit as st
 
 from medqa_core.foundation.format import capital, duration, general, number
-from medqa_core.report.figures import SETTINGS
 from medqa_core.report.sweep import Family, Trial, cost_sentence, family, members, result_sentence
+from medqa_core.report.views.figures import SETTINGS
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from pages.shared import tables
@@ -27,9 +27,9 @@ def _show(found: Family) -> None:
     st.header(f"Sweep {found.id}", anchor=False)
     note(f"{result_sentence(found)} {cost_sentence(found)}")
     names = list(dict.fromkeys(name for trial in found.trials for name in trial.values))
-    head = [Column("trial"), *(Column(_label(name), "number") for name in names)]
-    head += [Column("lowest validation loss", "number"), Column("steps", "number"), Column("time", "number")]
-    head += [Column("state")]
+    head = [Column("Trial"), *(Column(_label(name), "number") for name in names)]
+    head += [Column("Lowest validation loss", "number"), Column("Steps", "number"), Column("Time", "number")]
+    head += [Column("State")]
     rows = [_row(trial, names, best=trial is found.best) for trial in found.trials]
     tables.table(head, rows, caption="One run per row, in the order of the trials.")
 

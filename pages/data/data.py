@@ -4,7 +4,7 @@ import streamlit as st
 
 from medqa_core.data.sources import SOURCES
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.report.data_record import data_rows
+from medqa_core.report.document.records import data_fields
 from medqa_core.runs.schema.config import TrainConfig
 from pages.data import cache, sections
 from pages.shared import notices, run_picker, tables
@@ -52,7 +52,7 @@ def unavailable(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
 def recorded(caption: str) -> None:
     """What `run.json` says of the data."""
     if run.record.data is not None:
-        html(tables.markup((Column("field"), Column("value")), data_rows(run.record.data), caption=caption))
+        html(tables.markup((Column("Field"), Column("Value")), data_fields(run.record.data), caption=caption))
 
 
 def imported() -> None:

@@ -93,7 +93,7 @@ def leakage(found: Description) -> None:
     """What the test set shares with training, in this split and in the other kind."""
     st.header("What the test set shares with training", anchor=False)
     both = [found, *filter(None, [cache.counterpart(found)])]
-    columns = [Column("of the test questions"), *(Column(_method(each), "number") for each in both)]
+    columns = [Column("Of the test questions"), *(Column(capital(_method(each)), "number") for each in both)]
     rows: list[list[Cell]] = [
         [label, *(_shared(getattr(each.overlap, key), each.sizes.test) for each in both)]
         for key, label in RELATIONS.items()
@@ -117,7 +117,7 @@ def split(found: Description) -> None:
         ("not used", found.unused, "more pairs than the sizes ask for"),
     ]
     rows = [[name, count(n), about] for name, n, about in steps if n or name != "not used"]
-    tables.table((Column("pairs"), Column("number", "number"), Column("")), rows, caption="Pairs, step by step.")
+    tables.table((Column("Pairs"), Column("Number", "number"), Column("")), rows, caption="Pairs, step by step.")
 
 
 def counts(found: Description) -> None:
@@ -125,7 +125,7 @@ def counts(found: Description) -> None:
     tallies: dict[str, Tally] = {field: describe.counts(found, field) for field in FIELDS}
     for place, (field, tally) in zip(st.columns(2, gap="large"), tallies.items(), strict=True):
         name = field.replace("_", " ")
-        columns = (Column(name), *(Column(part, "number") for part in ("all", *found.parts)))
+        columns = (Column(capital(name)), *(Column(capital(part), "number") for part in ("all", *found.parts)))
         rows = [[value, *map(count, numbers.values())] for value, numbers in list(tally.items())[:MOST]]
         more = f" The first {MOST} of {count(len(tally))}." if len(tally) > MOST else ""
         with place:
@@ -145,7 +145,7 @@ def sample(found: Description) -> None:
         notices.notice(f"The {name} set is empty.", "There are too few pairs to fill it without leakage.")
         return
     tables.table(
-        (Column("question"), Column("reference answer")),
+        (Column("Question"), Column("Reference answer")),
         [[_question(pair), shorten(pair.answer, LONGEST)] for pair in shown],
         caption=f"The first {len(shown)} of the {name} set, in split order; long answers are shortened.",
     )
@@ -165,7 +165,7 @@ def made(found: Description) -> None:
 
 def _title(data: PairSet) -> str:
     """A title of ours as the start of a sentence; a file's name stays as it is."""
-    return capital(data.title) if data.title.startswith("the ") else data.title
+    return capital(data.title) if data.name == "starter" else data.title
 
 
 def _question(pair: QAPair) -> Raw:

@@ -15,6 +15,7 @@ from medqa_core.report.charts.loss_words import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, strip
 from pages.fine_tune.flash import say
@@ -38,7 +39,7 @@ def during(current: Current, *, public: bool) -> None:
     if not public:
         _stop_buttons(current)
     if trained:
-        _curve(run)
+        _curve(current.snapshot)
     settings_of(run)
     if not public:
         log_of(run)
@@ -115,12 +116,12 @@ def _figures(status: Status) -> None:
     )
 
 
-def _curve(run: Run) -> None:
-    curve = RunCurve.of(run)
+def _curve(snapshot: RunSnapshot) -> None:
+    curve = RunCurve.of(snapshot)
     if not curve.metrics_log.empty:
         caption = sentence(curve.metrics_log)
         chart = loss_figure([curve], View(height=270), theme.palette())
-        charts.show(chart, key=f"curve {run.id}", alt=caption, caption=caption)
+        charts.show(chart, key=f"curve {snapshot.id}", alt=caption, caption=caption)
 
 
 def _stop(run_id: str, force: bool = False) -> None:

@@ -4,9 +4,10 @@ import streamlit as st
 
 from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
 from medqa_core.report.charts.loss_words import sentence
+from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.search import offered
 from pages.loss_curves.other_curves import other_curves
-from pages.shared import charts, notices, run_picker, theme
+from pages.shared import charts, live, notices, run_picker, theme
 from pages.shared.loss_section import no_curve
 from pages.shared.markup import answer
 from pages.shared.store import other_runs
@@ -14,11 +15,12 @@ from pages.shared.store import other_runs
 run = run_picker.head("How did training go?")
 
 
-def curves() -> None:
+def curves(snapshot: RunSnapshot) -> None:
     """The sentence, the loss, and below it the controls and the other two curves."""
-    curve = RunCurve.of(run)
+    curve = RunCurve.of(snapshot)
     if curve.metrics_log.empty:
-        no_curve(run)
+        no_curve(snapshot)
+        notices.problems(snapshot.problems)
         return
     answer(sentence(curve.metrics_log))
     figure = st.container()
@@ -36,7 +38,7 @@ def curves() -> None:
         )
     other_curves(curve, view.axis)
     charts.download("Download the rows as CSV", lambda: curve_frame(shown), f"{run.id}-curves.csv", key="csv")
-    notices.problems([*run.problems, *curve.metrics_log.problems])
+    notices.problems(snapshot.problems)
 
 
 def controls() -> tuple[View, list[RunCurve]]:
@@ -58,7 +60,7 @@ def controls() -> tuple[View, list[RunCurve]]:
             select_all=False,
         )
     view = View("epoch" if axis == "epoch" else "step", smoothing, log)
-    return view, [RunCurve.of(other) for other in run_picker.open_all(with_runs)]
+    return view, [RunCurve.of(other.snapshot()) for other in run_picker.open_all(with_runs)]
 
 
-notices.watch(run, curves)
+live.follow(run, curves)

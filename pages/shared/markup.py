@@ -58,7 +58,7 @@ def bullets(lines: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{rich(line)}</li>" for line in lines) + "</ul>"
 
 
-def verdict(found: str) -> str:
-    """A verdict such as `better` with its sign, in its colour: sign and word carry the meaning, colour goes along."""
-    kind = found if found in ("better", "worse") else "muted"
-    return f'<span class="mq-{kind} fit">{escape(verdict_mark(found))}</span>'
+def verdict(of: str) -> str:
+    """A verdict as its mark, `▲ better`, in its colour: the sign and the word carry the meaning, colour goes along."""
+    kind = of if of in ("better", "worse") else "muted"
+    return f'<span class="mq-{kind} fit">{escape(verdict_mark(of))}</span>'

@@ -6,9 +6,8 @@ import pytest
 
 from medqa_core.report.comparison import Caveat, caveat, differing_settings, lowest_loss, metric_rows, sentence
 from medqa_core.report.facts import Facts
-from medqa_core.report.figures import Figure
-from medqa_core.report.verdict import supported
-from medqa_core.runs.schema.evaluation import Metric
+from medqa_core.report.views.figures import Figure
+from medqa_core.report.views.metric import MetricView
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import SHOWN
 
@@ -62,7 +61,7 @@ def test_figures_side_by_side(build: RunBuilder) -> None:
     build.imported("b")
     rows = {row.name: row for row in metric_rows(read(build, "a", "b"))}
     ours, theirs = rows["loss"].cells
-    assert isinstance(ours, Metric) and (ours.base, ours.fine_tuned) == (2.4312, 1.8406)
-    assert supported("loss", ours) == "better"
+    assert isinstance(ours, MetricView) and (ours.base, ours.fine_tuned) == (2.4312, 1.8406)
+    assert ours.verdict == "better"
     assert isinstance(theirs, Figure) and (theirs.text, theirs.origin) == ("2.0423", "reported")
     assert rows["mmlu"].cells[1] is None

@@ -5,11 +5,13 @@ What both forms of the figure show: the one of the pages (`metrics.forest_figure
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medqa_core.foundation.format import signed
-from medqa_core.report.verdict import METRICS, change_text, supported
-from medqa_core.runs.schema.evaluation import LOWER_IS_BETTER, Metric
+from medqa_core.report.names import METRICS, verdict_word
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.wording.metric import change_text
 
 MOST = 1000.0
 """Per cent at which a line is cut: a base value near zero would press all others together."""
@@ -32,25 +34,25 @@ class ForestRow:
     """The difference as it was measured, with its interval and sign."""
 
 
-def rows(metrics: dict[str, Metric]) -> list[ForestRow]:
+def rows(metrics: Mapping[str, MetricView]) -> list[ForestRow]:
     """The metrics that can be drawn, in the order of METRICS: compared, and with a base value to take a share of."""
     found = []
     for name in METRICS:
         if (metric := metrics.get(name)) is None:
             continue
-        values = (metric.difference, *(metric.ci or ()))
+        values = (metric.difference, *(metric.interval or ()))
         if not metric.base or any(v is None or not math.isfinite(v) for v in values):
             continue
-        scale = (-100.0 if name in LOWER_IS_BETTER else 100.0) / abs(metric.base)
-        ends = sorted(_cut(bound * scale) for bound in metric.ci) if metric.ci else None
+        scale = (-100.0 if metric.spec.lower_is_better else 100.0) / abs(metric.base)
+        ends = sorted(_cut(bound * scale) for bound in metric.interval) if metric.interval else None
         found.append(
             ForestRow(
                 name,
-                METRICS[name].label,
+                metric.label,
                 _cut((metric.difference or 0.0) * scale),
                 (ends[0], ends[1]) if ends else None,
-                supported(name, metric),
-                change_text(name, metric),
+                metric.verdict,
+                change_text(metric),
             )
         )
     return found
@@ -65,7 +67,7 @@ def scale_ends(found: list[ForestRow]) -> tuple[float, float]:
 
 def describe(found: list[ForestRow]) -> str:
     """The figure in words."""
-    told = (f"{row.label} {row.change}, {signed(row.middle, 1)}% ({row.verdict})" for row in found)
+    told = (f"{row.label} {row.change}, {signed(row.middle, 1)}% ({verdict_word(row.verdict)})" for row in found)
     return "; ".join(told)
 
 

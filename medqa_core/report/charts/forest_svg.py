@@ -10,6 +10,7 @@ from medqa_core.report.charts.axes import round_values
 from medqa_core.report.charts.forest import CAPTION, ForestRow, describe, rows, scale_ends
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import verdict_mark
+from medqa_core.report.views.metric import whole
 
 EDGE = 0.04
 """Share of the width at either end that stays without a label, which would be cut there."""
@@ -17,7 +18,7 @@ EDGE = 0.04
 
 def forest_svg(facts: Facts) -> str:
     """The figure as HTML with SVG, or an empty string where there is nothing to draw."""
-    found = rows(dict(facts.metrics))
+    found = rows(whole(facts))
     if not found:
         return ""
     low, high = scale_ends(found)

@@ -8,7 +8,7 @@ from medqa_core.foundation.format import general
 from medqa_core.report.charts.axes import round_values
 from medqa_core.report.charts.lines import Line, line, thin
 from medqa_core.report.charts.loss_words import describe
-from medqa_core.report.trends import blocks
+from medqa_core.report.statistics.trends import blocks
 from medqa_core.runs.metrics_log.log import MetricsLog
 
 WIDTH, HEIGHT = 640, 260

@@ -1,6 +1,6 @@
 """The figures of an evaluation: differences with their intervals, MMLU by subset, gain by question, with sources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,9 @@ from medqa_core.foundation.format import percent
 from medqa_core.report.charts.figure import figure, plain
 from medqa_core.report.charts.forest import ForestRow, scale_ends
 from medqa_core.report.charts.palette import LIGHT, Palette
-from medqa_core.report.names import METRICS, verdict_mark
-from medqa_core.report.with_sources import VARIANTS
+from medqa_core.report.names import MODELS, verdict_mark
+from medqa_core.report.views.with_sources import PassagesRow
 from medqa_core.runs.artifacts.mmlu import CHANCE, MMLUResults, SubsetScore
-from medqa_core.runs.schema.evaluation import Metric
 
 Z95 = 1.959964
 
@@ -64,8 +63,8 @@ def mmlu_figure(results: MMLUResults, palette: Palette = LIGHT) -> go.Figure:
     chart.add_annotation(
         x=CHANCE, y=1, yref="paper", text="chance 25%", showarrow=False, yanchor="bottom", font={"color": palette.text}
     )
-    _mmlu_points(chart, "base", results.base or [], names, (palette.base, "circle-open", 0.14))
-    _mmlu_points(chart, "fine-tuned", results.fine_tuned, names, (palette.tuned, "circle", -0.14))
+    _mmlu_points(chart, MODELS["base"], results.base or [], names, (palette.base, "circle-open", 0.14))
+    _mmlu_points(chart, MODELS["fine_tuned"], results.fine_tuned, names, (palette.tuned, "circle", -0.14))
     chart.update_xaxes(tickformat=".0%", showgrid=True, rangemode="tozero")
     chart.update_yaxes(
         tickvals=[-n for n in range(len(names))],
@@ -119,34 +118,23 @@ def gains_figure(differences: pd.Series, unit: str, palette: Palette = LIGHT) ->
     return chart
 
 
-def with_sources_figure(
-    names: Sequence[str], variants: Mapping[str, Mapping[str, Metric]], palette: Palette = LIGHT
-) -> go.Figure:
-    """Each metric's three values on one line: hollow circle, filled circle, diamond.
-
-    Args:
-        names: the metrics, from top to bottom.
-        variants: the answers with sources against each model's own (`base`, `fine_tuned`), by metric.
-        palette: the colours.
-    """
-    chart = figure(118 + 38 * len(names), x="score, 0 to 1; right is better", y="", palette=palette)
+def with_sources_figure(rows: Sequence[PassagesRow], palette: Palette = LIGHT) -> go.Figure:
+    """Each metric's three values on one line: hollow circle, filled circle, diamond."""
+    chart = figure(118 + 38 * len(rows), x="score, 0 to 1; right is better", y="", palette=palette)
     looks = [
-        ("base", palette.base, "circle-open"),
-        ("fine_tuned", palette.tuned, "circle"),
-        ("with_sources", palette.with_sources, "diamond"),
+        ("base", palette.base, "circle-open", [row.base.base for row in rows]),
+        ("fine_tuned", palette.tuned, "circle", [row.fine_tuned.base for row in rows]),
+        ("with_sources", palette.with_sources, "diamond", [row.with_passages for row in rows]),
     ]
-    labels = [plain(METRICS[name].label) for name in names]
-    for variant, colour, symbol in looks:
-        title = VARIANTS.get(variant, "with sources")
-        some = [variants["base" if variant == "with_sources" else variant].get(name, Metric()) for name in names]
-        values = [metric.fine_tuned if variant == "with_sources" else metric.base for metric in some]
+    labels = [plain(row.base.label) for row in rows]
+    for variant, colour, symbol, values in looks:
         chart.add_scatter(
             x=np.array(values, dtype=float),
             y=labels,
             mode="markers",
-            name=title,
+            name=MODELS[variant],
             marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
-            hovertemplate=f"{title}, %{{y}}: %{{x:.4f}}<extra></extra>",
+            hovertemplate=f"{MODELS[variant]}, %{{y}}: %{{x:.4f}}<extra></extra>",
         )
     chart.update_xaxes(showgrid=True, rangemode="tozero")
     chart.update_yaxes(showgrid=False, tickfont={"color": palette.text, "size": 13}, autorange="reversed")
@@ -157,7 +145,7 @@ def with_sources_figure(
 
 def mmlu_frame(results: MMLUResults) -> pd.DataFrame:
     """The rows behind the MMLU figure."""
-    variants = (("base", results.base or []), ("fine-tuned", results.fine_tuned))
+    variants = ((MODELS["base"], results.base or []), (MODELS["fine_tuned"], results.fine_tuned))
     rows = [
         {"model": variant, "subset": s.subset, "accuracy": s.accuracy, "stderr": s.stderr, "n": s.n}
         for variant, scores in variants

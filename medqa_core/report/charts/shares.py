@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from medqa_core.foundation.format import capital, percent
 from medqa_core.report.charts.figure import figure, plain
 from medqa_core.report.charts.palette import LIGHT, Palette, faint
-
-NAMES = {"base": "base", "fine_tuned": "fine-tuned"}
+from medqa_core.report.names import MODELS
 
 
 def shares_figure(
@@ -39,7 +38,7 @@ def shares_figure(
         chart.add_bar(
             x=labels,
             y=np.array(values),
-            name=NAMES[variant],
+            name=MODELS[variant],
             marker={"color": fill, "line": {"color": colour, "width": 2}},
             text=[percent(value) for value in values] if reference is None else None,
             textposition="outside",
@@ -47,7 +46,7 @@ def shares_figure(
             textangle=0,
             constraintext="none",
             cliponaxis=False,
-            hovertemplate=f"{NAMES[variant]}, %{{x}}: %{{y:.2%}}<extra></extra>",
+            hovertemplate=f"{MODELS[variant]}, %{{x}}: %{{y:.2%}}<extra></extra>",
         )
     if reference is not None:
         chart.add_bar(

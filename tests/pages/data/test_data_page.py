@@ -11,7 +11,7 @@ from medqa_core.data import starter
 from medqa_core.data.split import grouped_split
 from medqa_core.models import toy
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 
@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shown(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
-    return "\n".join(element.value for element in app.get("html"))
+    return "\n".join(element.value for element in elements(app, "html"))
 
 
 def change(folder: Path, *, data: dict[str, object] | None = None, **config: object) -> None:
@@ -49,7 +49,7 @@ def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Op
     assert split.hash in text
     assert "These are not the data" not in text
     assert "duplicates" in text and "By question type" in [h.value for h in app.header]
-    assert [b.label for b in app.get("download_button")] == ["Download as CSV", "Download the counts as CSV"]
+    assert [b.label for b in elements(app, "download_button")] == ["Download as CSV", "Download the counts as CSV"]
 
 
 def test_another_split_than_the_recorded_one_is_said(build: RunBuilder, open_page: Open) -> None:
@@ -64,7 +64,7 @@ def test_a_random_split_leaks_in_red_and_in_words(build: RunBuilder, open_page: 
     text = shown(open_page("data/data.py"))
     assert '<p class="mq-worse" role="status">▼ The test set leaks: of ' in text
     assert '<span class="mq-worse">▼ ' in text
-    assert text.index("random split") < text.index("grouped split")
+    assert text.index("Random split") < text.index("Grouped split")
 
 
 def test_another_data_set_is_in_the_address(build: RunBuilder, open_page: Open) -> None:
@@ -142,7 +142,7 @@ def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open
     assert "All 578 usable pairs in tokens of toy: mean " in shown(app)
     chart = app.get("plotly_chart")[0].proto.spec
     assert "cut at 64: " in chart
-    assert "Download the histogram as CSV" in [b.label for b in app.get("download_button")]
+    assert "Download the histogram as CSV" in [b.label for b in elements(app, "download_button")]
     tokenizer = cache / "models" / "toy" / "tokenizer.json"
     tokenizer.write_text("{" + " " * (tokenizer.stat().st_size - 1))  # of the right size, but torn
     st.cache_resource.clear()

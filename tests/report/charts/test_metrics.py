@@ -7,8 +7,9 @@ import pytest
 from medqa_core.report.charts.metrics import gains_figure, mmlu_figure, mmlu_frame, with_sources_figure
 from medqa_core.report.charts.palette import DARK, LIGHT, Palette
 from medqa_core.report.charts.shares import shares_figure
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.views.with_sources import PassagesRow
 from medqa_core.runs.artifacts.mmlu import MMLUResults, SubsetScore
-from medqa_core.runs.schema.evaluation import Metric
 
 SCORES = [SubsetScore(subset="anatomy", accuracy=0.3, stderr=0.04, n=135)]
 
@@ -38,10 +39,8 @@ def test_gains_are_sorted_and_coloured_by_their_sign() -> None:
 
 
 def test_with_sources_has_three_points_a_metric() -> None:
-    def against(base: float) -> dict[str, Metric]:
-        return {"rougeL": Metric(base=base, fine_tuned=0.4)}
-
-    drawn = with_sources_figure(["rougeL"], {"base": against(0.2), "fine_tuned": against(0.3)}).data
+    base, tuned = (MetricView("rougeL", base=value, fine_tuned=0.4) for value in (0.2, 0.3))
+    drawn = with_sources_figure([PassagesRow("rougeL", base, tuned)]).data
     assert [trace.x.tolist() for trace in drawn] == [[0.2], [0.3], [0.4]]
 
 
