@@ -139,7 +139,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(
         assert "\n" not in str(error)
 
 
-CELL = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(max_examples=60, deadline=None)
