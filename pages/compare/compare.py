@@ -97,7 +97,7 @@ def _label(row: comparison.Row) -> Raw:
 def _cell(cell: comparison.Cell | None) -> Raw:
     if cell is None:
         return Raw('<span class="mq-muted" aria-label="not stated">·</span>')
-    below = f"{escape(cell.change)} {verdict(cell.mark) if cell.mark else ''}"
+    below = f"{escape(cell.change)} {verdict(cell.verdict) if cell.verdict else ''}"
     return Raw(f'{escape(cell.values)}<br><span class="mq-note">{below}</span>')
 
 

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.cli.app import main
-from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.archive import archive
+from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.report.writer import write
 from medqa_core.runs.importers.importer import import_path
 from medqa_core.runs.run import Run

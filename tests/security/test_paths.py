@@ -245,7 +245,7 @@ KNOWN = {
     "runs/run.py": "only asks whether a name exists, of names that the program gives",
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
-    "report/writer.py": "the names of RENDERERS, to be written",
+    "report/writer.py": "the names of FORMATS, to be written",
     "report/votes.py": "file names that stand in the program",
     "evaluation/verify.py": "file names that stand in the program",
     "evaluation/mmlu_tasks.py": "a folder of the library's own",
