@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.data import medquad
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.report import html, markdown, model_card, text
+from medqa_core.report.templates import html, markdown, model_card, text
 from tests.security import mutate
 from tests.security.seeds import Target, alone, of_run, opened
 from tests.support.qa_pairs import GOUT

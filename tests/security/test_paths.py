@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -170,7 +171,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def read_all(run: Run) -> Iterator[object]:
+def read_all(run: Run) -> Iterator[Any]:
     yield from (run.status(), run.state(), run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
     yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.weights_file())
     yield from (run.write_up(name) for name in WRITE_UPS)
@@ -245,7 +246,7 @@ KNOWN = {
     "runs/run.py": "only asks whether a name exists, of names that the program gives",
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
-    "report/writer.py": "the names of RENDERERS, to be written",
+    "report/writer.py": "the names of FORMATS, to be written",
     "report/votes.py": "file names that stand in the program",
     "evaluation/verify.py": "file names that stand in the program",
     "evaluation/mmlu_tasks.py": "a folder of the library's own",
