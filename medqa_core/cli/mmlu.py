@@ -9,10 +9,12 @@ from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
+from medqa_core.report.names import MODELS
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.store.run_store import RunStore
 
-VARIANTS = {"base": "base", "fine_tuned": "fine-tuned"}
+NAMES = [MODELS[variant] for variant in VARIANTS]
 
 
 def mmlu(
@@ -28,7 +30,7 @@ def mmlu(
 ) -> None:
     """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
 
-    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call goes on where this one was.
+    By lm-evaluation-harness, on its own prompt. It can be interrupted: the next call resumes where this one stopped.
     """
     from medqa_core.evaluation.mmlu import measure_mmlu
 
@@ -76,7 +78,7 @@ def _table(summary: dict[str, Any]) -> list[str]:
     same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
     return [
         f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
-        line("subset", "n", *VARIANTS.values()),
+        line("subset", "n", *NAMES),
         *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
         measured("all", summary["n"], summary["accuracy"]),
         line("always one letter", "", same, same),

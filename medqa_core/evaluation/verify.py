@@ -27,6 +27,7 @@ from medqa_core.models.locate import locate
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
+from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.run import Run
@@ -139,7 +140,7 @@ def _manifest(run: Run) -> Outcome:
 
 def _unread(run: Run, name: str) -> str | None:
     """What is wrong with a file that is there and could not be read."""
-    file = name.rsplit("/", 1)[-1]
+    file = stored_name(run.folder, name).rsplit("/", 1)[-1]
     return next((problem for problem in run.problems if file in problem), None)
 
 
@@ -214,13 +215,9 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     return True, f"hash {recorded[:12]}…, {len(test)} test questions"
 
 
-def _protocol(evaluation: Evaluation | None, name: str) -> str | None:
-    return evaluation.protocol.get(name) if evaluation else None
-
-
 def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
     folder, name = (run.adapter, "adapter_model.safetensors") if run.adapter else (run.model, "model.safetensors")
-    stated = _protocol(evaluation, "fine_tuned_sha256")
+    stated = evaluation.protocol.fine_tuned_sha256 if evaluation else None
     if folder is None:
         return None, "This run holds no adapter and no model."
     if stated is None:
@@ -233,7 +230,8 @@ def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
 
 def _base_weights(run: Run, evaluation: Evaluation | None, settings: Settings) -> Outcome:
     base = run.record.base_model
-    stated = {"run.json": base.sha256 if base else None, "evaluation.json": _protocol(evaluation, "base_sha256")}
+    measured = evaluation.protocol.base_sha256 if evaluation else None
+    stated = {"run.json": base.sha256 if base else None, "evaluation.json": measured}
     known = {name: value for name, value in stated.items() if value}
     if base is None or not known:
         return None, "Neither run.json nor evaluation.json says which base weights these were."
@@ -254,7 +252,6 @@ def _equal(sums: dict[str, str]) -> Outcome:
 
 def _base_answers(run: Run, settings: Settings) -> Outcome:
     problem = base_problem(load_variants(run, settings), settings)
-    return (
-        problem is None,
-        problem or "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not",
-    )
+    if problem is not None:
+        return False, f"{problem.failure.value} ({problem.question})" if problem.question else problem.failure.value
+    return True, "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not"

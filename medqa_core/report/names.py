@@ -23,6 +23,9 @@ METRICS: dict[str, Spec] = {
     "mmlu": Spec("MMLU", "% right", 1, False),
 }
 
+MODELS = {"base": "base", "fine_tuned": "fine-tuned", "with_sources": "with passages"}
+"""The models whose answers are compared, by the name that files use; "the … model" but for the last one."""
+
 MARKS = {"better": "▲ better", "worse": "▼ worse", "equivalent": "≈ equivalent", "cannot tell": "? cannot tell"}
 
 LOSS = ("loss", "perplexity", "bits_per_byte")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from medqa_core.foundation.format import count, percent, timestamp, words
-from medqa_core.report import answer_tables, tables
+from medqa_core.report import answer_tables, protocol, tables
 from medqa_core.report.blocks import FIELDS, Block, Section, Table
 from medqa_core.report.copies import MEANING
 from medqa_core.report.facts import Facts
@@ -164,12 +164,10 @@ def _evaluation(facts: Facts) -> tuple[Block, ...]:
         table = make(facts)
         if table is not None:
             blocks += [about, table] if about else [table]
-    protocol = facts.evaluation.protocol if facts.evaluation else {}
-    if protocol:
+    measured = protocol.lines(facts.evaluation.protocol) if facts.evaluation else []
+    if measured:
         blocks.append("How it was measured:")
-        blocks.append(
-            [f"{words(name, 60).replace('_', ' ')}: {words(text)}" for name, text in list(protocol.items())[:20]]
-        )
+        blocks.append([f"{label}: {text}" for label, text in measured])
     if facts.record.imported is not None and facts.record.imported.checks:
         results = {True: "passes", False: "fails", None: "cannot be checked"}
         checks = facts.record.imported.checks[:20]

@@ -13,6 +13,7 @@ from medqa_core.foundation.files import read_json, read_text
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.visible import plain
 from medqa_core.runs.artifacts.mmlu import ANSWERS, MMLUResults, parse_results, read_answers
+from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS, read_predictions
 from medqa_core.runs.artifacts.trials import TRIALS, Trials, read_trials
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES, read_with_sources
@@ -156,7 +157,7 @@ class Run:
 
     def _note(self, error: Exception, name: str) -> None:
         """Remember what is wrong with a file that is there; one that is merely absent is no problem."""
-        if os.path.lexists(self.folder / name) and str(error) not in self.problems:
+        if os.path.lexists(self.folder / stored_name(self.folder, name)) and str(error) not in self.problems:
             self.problems.append(str(error))
 
 

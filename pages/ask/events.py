@@ -16,6 +16,7 @@ from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.models.variants import VARIANTS
 from medqa_core.report import int8
+from medqa_core.report.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
@@ -195,8 +196,8 @@ class Events:
         try:
             chosen = GenerationSettings.checked(precision=precision).precision
             with self._desk.models(run or self._desk.run(_asked(request)), _visitor(request), chosen) as models:
-                passed, said = self_test(models, self._desk.settings)
-            return status(said, bad=not passed)
+                test = self_test(models, self._desk.settings)
+            return status(self_test_sentence(test), bad=not test.passed)
         except MedQAError as error:
             return status(str(error), bad=True)
 

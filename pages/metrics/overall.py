@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import NOT_STATED, capital, count, number, p_value, percent
-from medqa_core.report import forest
+from medqa_core.report import forest, protocol
 from medqa_core.report.facts import Facts
 from medqa_core.report.figures import figures
 from medqa_core.report.names import verdict_mark
@@ -87,9 +87,10 @@ def _part(facts: Facts) -> str:
 def how_measured(facts: Facts) -> None:
     """The protocol in words, and how the answers came out."""
     e = facts.evaluation
-    if e is None or not (e.protocol or facts.generations):
+    measured = protocol.lines(e.protocol) if e else []
+    if e is None or not (measured or facts.generations):
         return
-    body = bullets(f"{capital(key.replace('_', ' '))}: {text}" for key, text in e.protocol.items())
+    body = bullets(f"{label}: {text}" for label, text in measured)
     if facts.generations:
         base, tuned = facts.generations
         rows = [

@@ -10,6 +10,7 @@ import streamlit as st
 from medqa_core.foundation.format import count, number, percent, share
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, WORDING, verdict_mark
+from medqa_core.report.protocol import with_sources_lines
 from medqa_core.report.verdict import change_text, is_compared, supported, value_text
 from medqa_core.report.with_sources import VARIANTS, against, sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval, read_retrieval
@@ -79,11 +80,11 @@ def _answers(facts: Facts, found: WithSources) -> None:
         f"{facts.run.id}-with_sources.csv",
         key="with_sources-csv",
     )
-    lines = [f"{key.replace('_', ' ')}: {text}" for key, text in found.protocol.items()]
+    lines = [f"{label}: {text}" for label, text in with_sources_lines(found)]
     if found.generation is not None:
         made = found.generation
         lines.append(
-            f"answers: {number(made.mean_tokens, 1)} tokens in the mean, {percent(made.empty_share)} empty, "
+            f"Answers: {number(made.mean_tokens, 1)} tokens in the mean, {percent(made.empty_share)} empty, "
             f"{number(made.length_ratio, 2)} of the references’ length"
         )
     html(f'<details class="mq-part"><summary>How it was measured</summary>{bullets(lines)}</details>')

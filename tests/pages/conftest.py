@@ -228,7 +228,7 @@ def evaluation(questions: int) -> Evaluation:
             "by_question_type": types,
             "base_generation": Generation(empty_share=0.0, prompt="chat template", **made),
             "fine_tuned_generation": Generation(empty_share=0.04, prompt="plain", **made),
-            "protocol": {"decoding": "greedy, at most 128 tokens", "rouge": "rouge_score with stemming"},
+            "protocol": {"decoding": {"max_new_tokens": 128, "engine": "CTranslate2 4"}, "rouge": {}},
         }
     )
 

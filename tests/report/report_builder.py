@@ -173,7 +173,7 @@ def evaluation(**changes: Any) -> dict[str, Any]:
     """The whole of an evaluation.json."""
     variant = {"empty_share": 0.0, "mean_tokens": 40.0, "seconds": 30.0, "prompt": "chat"}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "primary_metric": "loss",
         "metrics": {
             "loss": metric(2.4301, 2.0181, 0.05, "better"),
@@ -188,7 +188,7 @@ def evaluation(**changes: Any) -> dict[str, Any]:
         },
         "base_generation": variant | {"empty_share": 0.12, "length_ratio": 0.6},
         "fine_tuned_generation": variant | {"length_ratio": 0.9},
-        "protocol": {"decoding": "greedy"},
+        "protocol": {"decoding": {"max_new_tokens": 128, "engine": "CTranslate2 4"}},
         "seconds": 60.0,
     } | changes
 
