@@ -63,7 +63,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
-    An interrupted evaluation goes on where it was: every batch of questions is kept in the run folder.
+    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder.
 
     Args:
         precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.

@@ -46,7 +46,7 @@ def measure_mmlu(
         settings: where the questions and the models are.
         scoring: `letter` compares the four letters after the listed choices, `cloze` the choices' own texts.
         shots: examples in the prompt: 0 or 5.
-        progress: hears the stage and how many of its questions are answered.
+        progress: called with the stage, how many of its questions are answered, and how many it has.
 
     Raises:
         InputError: an imported run, one without a model or still being trained, or an unknown scoring or shots.

@@ -1,4 +1,4 @@
-"""What an evaluation has measured so far, question by question, so that an interrupted one goes on where it was."""
+"""What an evaluation has measured so far, question by question, so that an interrupted one can be resumed."""
 
 import os
 from collections.abc import Callable, Iterable

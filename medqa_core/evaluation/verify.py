@@ -1,4 +1,4 @@
-"""Whether a run still says what its files, its data and its models bear out: every check that can be made, made."""
+"""Whether a run's figures still follow from its files, its data and its models: every check that can be made."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ def verify(run: Run, settings: Settings, progress: Progress = lambda _: None) ->
     A check that cannot be made has `passed` None and says why. None raises: a damaged file is what they are for.
 
     Args:
-        progress: hears what is checked next.
+        progress: is called with what is checked next.
     """
     if run.record.kind == "imported":
         return _imported(run)
@@ -164,7 +164,9 @@ def _evaluation(
     count, problem = evaluation_problem(
         evaluation, rows, answers if "mmlu" in evaluation.metrics else None, with_sources
     )
-    older = "" if evaluation.rule == VERSION else "; intervals and verdicts are of another version, not compared"
+    older = (
+        "" if evaluation.rule == VERSION else "; intervals and verdicts of another version of the rule are not compared"
+    )
     return problem is None, problem or f"{count} figures recomputed{older}"
 
 

@@ -39,8 +39,8 @@ def evaluate_with_sources(
 ) -> Evaluation:
     """Answer and judge; writes with_sources.parquet, then evaluation.json with its part `with_sources`.
 
-    Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call goes on
-    where it was.
+    Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call
+    resumes where it stopped.
 
     Args:
         questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all.
