@@ -161,7 +161,7 @@ def follow(
         raise InputError(f"URL: {place.address} cannot be read: {error}") from error
     except KeyboardInterrupt:
         raise typer.Abort from None
-    states = {run_id: store.open(run_id).state for run_id in ids}
+    states = {run_id: store.open(run_id).state() for run_id in ids}
     if json:
         print_json(states)
         return

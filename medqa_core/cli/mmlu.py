@@ -14,8 +14,6 @@ from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.store.run_store import RunStore
 
-NAMES = [MODELS[variant] for variant in VARIANTS]
-
 
 def mmlu(
     run: RunArgument,
@@ -30,7 +28,7 @@ def mmlu(
 ) -> None:
     """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
 
-    By lm-evaluation-harness, on its own prompt. It can be interrupted: the next call resumes where this one stopped.
+    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call goes on where this one was.
     """
     from medqa_core.evaluation.mmlu import measure_mmlu
 
@@ -78,7 +76,7 @@ def _table(summary: dict[str, Any]) -> list[str]:
     same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
     return [
         f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
-        line("subset", "n", *NAMES),
+        line("subset", "n", *(MODELS[variant] for variant in VARIANTS)),
         *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
         measured("all", summary["n"], summary["accuracy"]),
         line("always one letter", "", same, same),

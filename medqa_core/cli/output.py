@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from medqa_core.foundation.files import dumps
 from medqa_core.foundation.visible import escaped, visible
-from medqa_core.report.stages import stage_text
+from medqa_core.report.wording.stages import stage_text
 from medqa_core.runs.run import Run
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
@@ -44,7 +44,7 @@ def say_end(run: Run, *, json: bool) -> None:
     elif status is not None:
         best = status.best
         lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
-        say(f"{run.id}: {run.state} after {status.step} of {status.total_steps} steps{lowest}.")
+        say(f"{run.id}: {run.state()} after {status.step} of {status.total_steps} steps{lowest}.")
         if status.error:
             say(status.error)
 

@@ -15,7 +15,7 @@ from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
 from medqa_core.jobs.queue import store_of
-from medqa_core.runs.run import read_model
+from medqa_core.runs.reading import read_model
 from medqa_core.runs.schema.status import Status
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
@@ -61,9 +61,9 @@ class _Going:
     """What goes on in the store, by run."""
 
     def __init__(self, settings: Settings) -> None:
-        floor = watch.look(settings)
-        self._current = {found.run.id: found for found in floor.current}
-        self._position = {entry.run.id: place for place, entry in enumerate(floor.waiting, 1)}
+        queue = watch.look(settings)
+        self._current = {found.run.id: found for found in queue.current}
+        self._position = {entry.run.id: place for place, entry in enumerate(queue.waiting, 1)}
         self._store = store_of(settings)
 
     def words(self, entry: RunEntry) -> str:
@@ -89,7 +89,7 @@ class _Going:
             "activity": current.activity if current else None,
             "step": status.step if status else None,
             "total_steps": status.total_steps if status else None,
-            "progress": watch.progress(status) if status else None,
+            "progress": status.progress if status else None,
             "remaining_seconds": status.remaining_seconds if status and current else None,
             "queue_position": self._position.get(entry.id),
             "error": status.error if status else None,

@@ -85,7 +85,7 @@ def _in_background(submission: queue.Submission, settings: Settings, *, json: bo
         print_json({"run": run.id, "new": submission.new, "started": run.id in started})
         return
     if not submission.new:
-        say(f"{run.id} is {run.state} with this very configuration already; no second run was made.")
+        say(f"{run.id} is {run.state()} with this very configuration already; no second run was made.")
     else:
         say(f"{run.id}: {'started' if run.id in started else 'waits in the queue'}.")
     say(f"Watch it: python -m medqa_core runs · Stop it: python -m medqa_core stop {run.id}")
@@ -128,7 +128,7 @@ def _foreground(
                 trained = _train(settings, config, run, run_id, on_step, stop)
             job = read_job(trained) if run is not None else None
             evaluate = evaluate or (job is not None and job.evaluate)
-            if held is not None and evaluate and trained.state == "completed":
+            if held is not None and evaluate and trained.state() == "completed":
                 held.now("evaluating", trained.id)
                 with ending():
                     measure(trained, settings)
@@ -161,7 +161,7 @@ def _train(
 
 
 def _say_next(run: Run, *, evaluated: bool) -> None:
-    if run.state == "stopped":
+    if run.state() == "stopped":
         say(f"Next: python -m medqa_core train --resume {run.id}")
     elif not evaluated:
         say(f"Next: python -m medqa_core evaluate {run.id}")

@@ -27,7 +27,6 @@ from medqa_core.models.locate import locate
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
-from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.run import Run
@@ -140,8 +139,7 @@ def _manifest(run: Run) -> Outcome:
 
 def _unread(run: Run, name: str) -> str | None:
     """What is wrong with a file that is there and could not be read."""
-    file = stored_name(run.folder, name).rsplit("/", 1)[-1]
-    return next((problem for problem in run.problems if file in problem), None)
+    return next(iter(run.snapshot().problems_by_file.get(name, ())), None)
 
 
 def _evaluation(
@@ -218,13 +216,13 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
 
 
 def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
-    folder, name = (run.adapter, "adapter_model.safetensors") if run.adapter else (run.model, "model.safetensors")
+    weights = run.weights_file()
     stated = evaluation.protocol.fine_tuned_sha256 if evaluation else None
-    if folder is None:
+    if weights is None:
         return None, "This run holds no adapter and no model."
     if stated is None:
         return None, "No evaluation says which weights were measured."
-    sums = {f"{folder.name}/{name}": sha256(folder / name), "evaluation.json": stated}
+    sums = {f"{weights.parent.name}/{weights.name}": sha256(weights), "evaluation.json": stated}
     results = run.mmlu()
     asked = results.fine_tuned_sha256 if results else None
     return _equal(sums | ({RESULTS: asked} if asked else {}))

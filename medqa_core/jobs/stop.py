@@ -43,13 +43,13 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
             return f"{run.id} was ended by force. Its last checkpoint remains: train --resume {run.id} goes on from it."
         _signal(status.process, signal.SIGTERM)
         return f"{run.id} is stopping: it saves a checkpoint first, so that train --resume {run.id} can go on."
-    if run.state in LIVE and status is not None and status.process is not None:
+    if run.state() in LIVE and status is not None and status.process is not None:
         return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
         _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. Later: evaluate {run.id}"
-    raise InputError(f"{run.id} is {run.state}: there is nothing to stop.")
+    raise InputError(f"{run.id} is {run.state()}: there is nothing to stop.")
 
 
 def _ask_elsewhere(run: Run, process: ProcessIdentity, *, force: bool) -> str:

@@ -89,9 +89,9 @@ def resume(
     config, status = run.record.config, run.status()
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to train.")
-    if run.state == "completed":
+    if run.state() == "completed":
         raise InputError(f"{run.id} is completed: there is nothing left to train.")
-    if run.state in LIVE and status is not None and status.process and status.process.pid != os.getpid():
+    if run.state() in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
     if not is_main():
         return _help(run, prepare(config, settings, progress), stop)
@@ -105,7 +105,7 @@ def resume(
         prepared = prepare(config, settings, say)
         _refuse_other(run, prepared)
         if run.record.base_model is None:  # it waited in the queue until now
-            RunStore(settings.reports).complete(run, completed(run.record, prepared))
+            RunStore(settings.reports).replace_record(run, completed(run.record, prepared))
         return prepared
 
     return _work(run, ready, settings, Callbacks(on_step, on_validation), stop, status)
@@ -124,6 +124,7 @@ def _work(
         try:
             checkpoint.recover(run.folder)
             prepared = ready(status)
+            run = Run.at(run.folder)  # a queued run's record is whole only now
             stop.check()
             discard_manifest(run.folder)
             finished = _fit(run, prepared, settings, status, heard, stop)

@@ -8,9 +8,9 @@ from pages.shared import notices, run_picker
 
 settings = Settings.from_environment()
 st.title("What is being fine-tuned?", anchor=False)
-floor = live.draw(settings)
+queue = live.draw(settings)
 
-busy = {found.run.id for found in floor.current} | {entry.run.id for entry in floor.waiting}
+busy = {found.run.id for found in queue.current} | {entry.run.id for entry in queue.waiting}
 for run in run_picker.open_all([st.session_state.get(run_picker.SHOWN) or ""]):
     if run.id not in busy and after.is_of_interest(run, alone=not busy):
         after.after(run, public=settings.public)

@@ -111,7 +111,7 @@ def _start() -> None:
         )
         run_picker.choose(made.run.id)
         if not made.new:
-            say(f"{made.run.id} has this very configuration and is {made.run.state}: no second run was made.")
+            say(f"{made.run.id} has this very configuration and is {made.run.state()}: no second run was made.")
         launch.advance(settings)
     except MedQAError as error:
         say(f"It was not started. {error}", bad=True)

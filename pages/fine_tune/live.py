@@ -1,5 +1,7 @@
 """During: the run that is worked on and the queue behind it, drawn again every few seconds while there is something."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from medqa_core.foundation.format import count, duration, percent, plural
@@ -9,23 +11,23 @@ from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
 from pages.fine_tune import run
 from pages.fine_tune.flash import show, taken
-from pages.shared import notices
+from pages.shared.live import EVERY_SECONDS, move_queue_on
 from pages.shared.markup import answer, escape_markdown, html
 
 
 def draw(settings: Settings) -> QueueSnapshot:
     """Everything that goes on, with the page's answer above it. Returns what was there when it was drawn."""
-    floor, said = look(settings), taken()
-    if floor.idle:
-        answer(in_words(floor))
+    queue, said = look(settings), taken()
+    if queue.idle:
+        answer(in_words(queue))
         show(said)
-        return floor
+        return queue
 
-    @st.fragment(run_every=notices.EVERY_SECONDS)
+    @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
         nonlocal said
         now = look(settings)
-        if shape(now) != shape(floor):
+        if shape(now) != shape(queue):
             st.rerun()  # the rest of the page depends on it
         answer(in_words(now))
         said = taken() or said  # until the whole page is drawn again
@@ -35,29 +37,29 @@ def draw(settings: Settings) -> QueueSnapshot:
         _queue(now.waiting, public=settings.public)
 
     refreshing()
-    return floor
+    return queue
 
 
 def look(settings: Settings) -> QueueSnapshot:
     """What goes on, after the queue had its chance to move on."""
-    notices.move_queue_on(settings)
+    move_queue_on(settings)
     return watch.look(settings)
 
 
-def shape(floor: QueueSnapshot) -> tuple[object, ...]:
+def shape(queue: QueueSnapshot) -> tuple[object, ...]:
     """What, if it changes, changes more of the page than the live part."""
-    return tuple((c.run.id, c.activity) for c in floor.current), tuple(e.run.id for e in floor.waiting)
+    return tuple((c.run.id, c.activity) for c in queue.current), tuple(e.run.id for e in queue.waiting)
 
 
-def in_words(floor: QueueSnapshot) -> str:
+def in_words(queue: QueueSnapshot) -> str:
     """The page's answer."""
-    waiting = f" {plural(len(floor.waiting), 'run waits', 'runs wait')} behind it." if floor.waiting else ""
-    if floor.current:
-        return " ".join(_sentence(current) for current in floor.current) + waiting
-    if floor.waiting:
-        busy = " The device is busy with something else." if floor.foreign else ""
-        return f"Nothing yet: {plural(len(floor.waiting), 'run waits', 'runs wait')} in the queue.{busy}"
-    busy = "the device is busy with something else" if floor.foreign else "the device is free"
+    waiting = f" {plural(len(queue.waiting), 'run waits', 'runs wait')} behind it." if queue.waiting else ""
+    if queue.current:
+        return " ".join(_sentence(current) for current in queue.current) + waiting
+    if queue.waiting:
+        busy = " The device is busy with something else." if queue.foreign else ""
+        return f"Nothing yet: {plural(len(queue.waiting), 'run waits', 'runs wait')} in the queue.{busy}"
+    busy = "the device is busy with something else" if queue.foreign else "the device is free"
     return f"Nothing now: {busy}."
 
 
@@ -78,7 +80,7 @@ def _sentence(current: Current) -> str:
     return f"{title}: step {count(status.step)} of {count(status.total_steps)}, {percent(current.share, 0)}{ending}."
 
 
-def _queue(waiting: list[Entry], *, public: bool) -> None:
+def _queue(waiting: Sequence[Entry], *, public: bool) -> None:
     if not waiting:
         return
     html("<h2>Queue</h2>")

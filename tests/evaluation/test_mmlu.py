@@ -24,7 +24,7 @@ from medqa_core.runs.schema.evaluation import MMLUProtocol
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
-from tests.evaluation.mmlu_samples import write_mmlu
+from tests.support.mmlu_folder import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -83,7 +83,7 @@ def test_results_are_the_harness_s_and_agree_with_the_answers(measured: Run) -> 
     raw = read_json(measured.folder / "mmlu_results" / "results.json")
     results, answers = measured.mmlu(), measured.mmlu_answers()
     assert results is not None and results.base is not None and answers is not None
-    assert measured.problems == []
+    assert measured.snapshot().problems == ()
     assert [score.subset for score in results.fine_tuned] == sorted(SUBSETS)
     for variant, scores in (("base", results.base), ("fine_tuned", results.fine_tuned)):
         assert {score.n for score in scores} == {QUESTIONS}

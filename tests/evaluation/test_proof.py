@@ -14,7 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
-from medqa_core.report.self_test import sentence
+from medqa_core.report.wording.self_test import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.self_test import Failure, Problem
 

@@ -17,7 +17,8 @@ from medqa_core.jobs.queue import enqueue, entries
 from medqa_core.jobs.stop import stop
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity
-from tests.jobs.conftest import GONE, SLEEP, until
+from tests.support.jobs import SLEEP, until
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
@@ -47,7 +48,7 @@ def identity(process: "subprocess.Popen[bytes]") -> ProcessIdentity:
 def test_a_waiting_run_leaves_the_queue_and_can_come_back(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
     assert "left the queue" in stop(run, settings)
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     assert entries(settings) == []
     assert enqueue(run, settings).new
 
@@ -58,7 +59,7 @@ def test_a_starting_worker_is_stopped_too(settings: Settings, make: Make, worker
     advance(settings)
     stop(run, settings)
     until(lambda: not psutil.pid_exists(started[0]))
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     assert len(started) == 1, "a stopped run is not started again"
 
 
@@ -125,4 +126,4 @@ def test_an_evaluation_is_ended_and_the_training_stays(
         held.now("evaluating", "a")
         assert "its evaluation is being stopped" in stop(run, settings)
     assert asked == [os.getpid()]
-    assert run.state == "completed"
+    assert run.state() == "completed"

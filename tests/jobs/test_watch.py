@@ -14,8 +14,8 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import SplitSizes
 from medqa_core.runs.schema.status import Memory, ProcessIdentity, now
-from tests.jobs.conftest import GONE
-from tests.jobs.test_job import ESTIMATE
+from tests.support.jobs import ESTIMATE
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 ALIVE = ProcessIdentity.current()
@@ -24,8 +24,8 @@ ALIVE = ProcessIdentity.current()
 def test_nothing_goes_on(settings: Settings, make: Make) -> None:
     make("done", "completed")
     make("lost", "running", process=GONE)
-    floor = look(settings)
-    assert floor.idle and not floor.foreign
+    queue = look(settings)
+    assert queue.idle and not queue.foreign
 
 
 def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
@@ -33,13 +33,13 @@ def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
     make("saving", "stopping", process=ALIVE)
     make("coming", "queued", process=ALIVE)
     make("waiting", "queued")
-    floor = look(settings)
-    assert {c.run.id: (c.activity, c.share) for c in floor.current} == {
+    queue = look(settings)
+    assert {c.run.id: (c.activity, c.share) for c in queue.current} == {
         "going": ("training", 0.25),
         "saving": ("stopping", None),
         "coming": ("starting", None),
     }
-    assert [entry.run.id for entry in floor.waiting] == ["waiting"]
+    assert [entry.run.id for entry in queue.waiting] == ["waiting"]
 
 
 def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) -> None:
@@ -52,7 +52,7 @@ def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) ->
         assert current_of(run, settings) == current
         assert current_of(make("b", "completed"), settings) is None
         held.now("evaluating", "of-another-store")
-        assert look(settings).current == []
+        assert look(settings).current == ()
     assert current_of(run, settings) is None
 
 

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import psutil
@@ -60,20 +59,12 @@ def workers(settings: Settings) -> list[psutil.Process]:
 
 def check_trained_once(run: Run) -> None:
     """Complete in one attempt, each step logged once."""
-    assert run.state == "completed", run.log_tail()[-2000:]
+    assert run.state() == "completed", run.log_tail()[-2000:]
     rows = parsed((run.folder / "metrics.jsonl").read_bytes())
     assert {row["attempt"] for row in rows} == {1}
     assert set(Counter((row["split"], row["step"]) for row in rows).values()) == {1}
     status = run.status()
     assert status is not None and status.step == status.total_steps
-
-
-def until(true: Callable[[], object], seconds: float) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def command(settings: Settings, *words: str, prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":

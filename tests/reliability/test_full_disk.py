@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import queue
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.votes import Vote, cast_vote, read_votes
-from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.readers import WRITE_UPS
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import Status, now
@@ -123,15 +125,14 @@ def test_a_checkpoint(tmp_path: Path) -> None:
             _checkpoint(folder, step)
 
     for step in (3, 2):
-        for failure in every_failure(
-            (place := tmp_path / str(step), place.mkdir())[0], prepare, lambda f, step=step: _checkpoint(f, step)
-        ):
+        (tmp_path / str(step)).mkdir()
+        for failure in every_failure(tmp_path / str(step), prepare, partial(_checkpoint, step=step)):
             leftover = failure.call == "rename checkpoints/step-00000001"  # one more is kept than need be
             assert full(failure) or (leftover and failure.error is None), failure
             checkpoint.recover(failure.folder)
             found = checkpoint.newest(failure.folder)
             assert found is not None and found.counters.step in (2, step), failure
-            assert found.weights["w"].unique().tolist() == [found.counters.step], failure
+            assert torch.unique(found.weights["w"]).tolist() == [found.counters.step], failure
             names = [path.name for path in (failure.folder / "checkpoints").iterdir()]
             assert all(name.startswith("step-0000000") for name in names), failure
 
@@ -151,10 +152,10 @@ def test_a_vote(tmp_path: Path) -> None:
     for failure in every_failure(tmp_path, prepare, lambda f: cast_vote(f, _vote(2))):
         assert isinstance(failure.error, RunError), failure
         assert str(failure.error) == "The vote was not kept: votes.jsonl cannot be written (No space left on device)."
-        problems: list[str] = []
-        assert [vote.id for vote in read_votes(failure.folder, problems)] == [_vote(1).id], failure
+        assert [vote.id for vote in read_votes(failure.folder).value] == [_vote(1).id], failure
         cast_vote(failure.folder, _vote(2))  # it was not kept, so it may be cast again
-        assert len(read_votes(failure.folder, problems)) == 2 and problems == [], failure
+        found = read_votes(failure.folder)
+        assert len(found.value) == 2 and found.problems == (), failure
 
 
 def _command(reports: Path, *arguments: str) -> None:
@@ -249,4 +250,4 @@ def test_the_queue(tmp_path: Path) -> None:
     for failure in every_failure(tmp_path, prepare, act):
         assert isinstance(failure.error, RunError) and "\n" not in str(failure.error), failure
         run = RunStore(failure.folder).open("waits")
-        assert run.state in ("stopped", "queued") and run.problems == [], failure
+        assert run.state() in ("stopped", "queued") and run.snapshot().problems == (), failure

@@ -124,7 +124,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     from medqa_core.runs import status_writer as worker
     from medqa_core.runs.schema import status
 
-    wall, booted = time.time, psutil._pslinux.boot_time  # type: ignore[attr-defined]
+    wall, booted = time.time, psutil._pslinux.boot_time
 
     def now() -> datetime:
         return datetime.fromtimestamp(int(wall() + seconds), UTC)
@@ -132,7 +132,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     for module in (status, worker, watch):
         patch(module, "now", now)
     patch(time, "time", lambda: wall() + seconds)
-    patch(psutil._pslinux, "boot_time", lambda: booted() + seconds)  # type: ignore[attr-defined]
+    patch(psutil._pslinux, "boot_time", lambda: booted() + seconds)
 
 
 @dataclass
@@ -156,7 +156,7 @@ class Chain:
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.run.state == "completed"
+        return self.run.state() == "completed"
 
     def attempt(self, orders: Orders = Orders(), delay: float | None = None) -> bool:
         """Let a worker work until it ends or, after so many seconds, is killed. Whether it died."""
@@ -171,7 +171,7 @@ class Chain:
             assert delay is not None, self.words("the worker hangs")
             worker.kill()
         worker.join()
-        died = worker.exitcode == -signal.SIGKILL
+        died: bool = worker.exitcode == -signal.SIGKILL
         assert died or worker.exitcode == 0, self.words(f"the worker ended with {worker.exitcode}")
         self.kills += died
         self.told.append(f"{orders.die_at or delay}: {'killed' if died else 'ended'}")
@@ -202,7 +202,7 @@ class Chain:
 
         self._look()
         allowed = {"lost", "queued", "completed"} if died else {"completed"}
-        assert self.run.state in allowed, self.words(f"it is {self.run.state}")
+        assert self.run.state() in allowed, self.words(f"it is {self.run.state()}")
         odd = [line for line in self.run.metrics_log().problems if not re.fullmatch(TORN, line)]
         assert not odd or not self._seen, self.words(f"{odd}")
         if not self.complete:

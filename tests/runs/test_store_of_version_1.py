@@ -23,8 +23,9 @@ from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import entries
-from medqa_core.report import protocol, writer
+from medqa_core.report import writer
 from medqa_core.report.archive import members
+from medqa_core.report.wording.protocol import protocol_lines
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
@@ -44,7 +45,7 @@ from medqa_core.runs.schema.evaluation import (
 from medqa_core.runs.schema.upgrade_protocol import upgrade_protocol
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.train import resume, train
-from tests.evaluation.mmlu_samples import write_mmlu
+from tests.support.mmlu_folder import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -108,8 +109,8 @@ def test_every_figure_stands_where_the_new_names_say(run: Run) -> None:
     found = {
         "run.json": run.record,
         "evaluation.json": evaluation,
-        "retrieval.json": read_retrieval(run.folder),
-        "int8.json": read_int8(run.folder),
+        "retrieval.json": read_retrieval(run.folder).value,
+        "int8.json": read_int8(run.folder).value,
         "status.json": run.status(),
     }
     for name, record in found.items():
@@ -118,7 +119,7 @@ def test_every_figure_stands_where_the_new_names_say(run: Run) -> None:
         read = dict(leaves(record.model_dump(mode="json")))
         assert len(stated) > 15
         assert {path: read[path] for path in stated} == stated
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_every_row_is_read(run: Run) -> None:
@@ -127,19 +128,19 @@ def test_every_row_is_read(run: Run) -> None:
     for frame, name in ((predictions, "predictions"), (with_sources, "grounded"), (answers, "mmlu_results/answers")):
         stored = pd.read_parquet(STORE / "smoke" / f"{name}.parquet")
         pd.testing.assert_frame_equal(frame[stored.columns.tolist()], stored, check_dtype=False)
-    assert run.trials() == [
-        ["Recipe", "Loss before", "Loss after"],
-        ["adapter of rank 4", "6.71", "6.59"],
-        ["adapter of rank 8, half the rate", "6.71", "6.65"],
-    ]
-    [vote] = read_votes(run.folder)
+    assert run.trials() == (
+        ("Recipe", "Loss before", "Loss after"),
+        ("adapter of rank 4", "6.71", "6.59"),
+        ("adapter of rank 8, half the rate", "6.71", "6.65"),
+    )
+    [vote] = read_votes(run.folder).value
     assert (vote.winner, vote.fine_tuned_sha256) == ("fine_tuned", TUNED)
     curve = [json.loads(line) for line in (STORE / "smoke" / "metrics.jsonl").read_text().splitlines()]
     trained = [row["loss"] for row in curve if row["split"] == "train"]
     assert run.metrics_log().train.columns["loss"].tolist() == trained
     results = run.mmlu()
     assert results is not None and len(results.fine_tuned) == 6
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_the_protocol_s_sentences_become_fields(run: Run) -> None:
@@ -231,7 +232,7 @@ def test_each_sentence_of_0_1(name: str, text: str, fields: dict[str, Any]) -> N
 def test_what_0_1_did_not_write_is_kept_in_its_own_words(name: str, text: str) -> None:
     kept = Protocol.model_validate(upgrade_protocol({name: text, "base_sha256": BASE}))
     assert kept == Protocol(base_sha256=BASE, notes={name: text})
-    assert protocol.lines(kept)[-1] == (name.replace("_", " ").capitalize(), text.strip())
+    assert protocol_lines(kept)[-1] == (name.replace("_", " ").capitalize(), text.strip())
 
 
 def test_verify_passes(run: Run, settings: Settings) -> None:
@@ -243,8 +244,8 @@ def test_verify_passes(run: Run, settings: Settings) -> None:
 def test_a_damaged_file_of_an_older_name_is_said_by_that_name(run: Run, settings: Settings) -> None:
     for name in ("grounded.parquet", "tried.csv"):
         (run.folder / name).write_bytes(b"\xff")
-    assert run.with_sources() is None and run.trials() == []
-    assert [problem.split(" ")[0] for problem in run.problems] == ["grounded.parquet", "tried.csv"]
+    assert run.with_sources() is None and run.trials() == ()
+    assert [problem.split(" ")[0] for problem in run.snapshot().problems] == ["grounded.parquet", "tried.csv"]
     checks = {check.name: check for check in verify(run, settings)}
     assert checks["evaluation.json"].passed is False
     assert checks["evaluation.json"].detail.startswith("grounded.parquet is damaged")
@@ -252,7 +253,7 @@ def test_a_damaged_file_of_an_older_name_is_said_by_that_name(run: Run, settings
 
 def test_it_is_written_up_and_packed(run: Run) -> None:
     writer.write(run)
-    assert run.problems == []
+    assert run.snapshot().problems == ()
     text = (run.folder / "summary.txt").read_text("utf-8")
     assert "greedy, at most 16 new tokens, CTranslate2 4.8.5, float32" in text
     assert "adapter of rank 8, half the rate" in text
@@ -285,7 +286,7 @@ def test_what_is_measured_again_takes_the_place_of_the_older_name(run: Run, sett
     evaluate_with_sources(run, settings)
     names = {path.name for path in run.folder.iterdir()}
     assert "with_sources.parquet" in names and "grounded.parquet" not in names
-    assert run.with_sources() is not None and run.problems == []
+    assert run.with_sources() is not None and run.snapshot().problems == ()
 
 
 def left_behind(run: Run, name: str, to: str) -> None:
@@ -351,7 +352,7 @@ def test_a_stopped_run_is_resumed(settings: Settings) -> None:
     stopped = RunStore(settings.reports).open("stopped")
     run = resume(stopped, settings)
     status = run.status()
-    assert status is not None and status.best is not None and run.state == "completed"
+    assert status is not None and status.best is not None and run.state() == "completed"
     assert (status.step, status.attempt) == (12, 2)
     whole = RunStore(STORE).open("smoke").status()
     assert whole is not None and whole.best is not None

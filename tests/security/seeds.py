@@ -23,9 +23,9 @@ from medqa_core.runs.importers import importer
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
-from tests.data.samples import GOUT
-from tests.runs.importers.samples import SUMMARY, trainer_state
 from tests.security import mutate
+from tests.support.foreign_runs import SUMMARY, trainer_state
+from tests.support.qa_pairs import GOUT
 
 Mutation = Callable[[bytes, Random], bytes]
 
@@ -93,7 +93,11 @@ def of_run(run: Run) -> list[Target]:
     """The files of a whole run, each read in a copy of its folder."""
     found = [
         ("run.json", mutate.of_json, lambda folder: (listed(folder), opened(folder))),
-        ("status.json", mutate.of_json, lambda folder: (listed(folder), opened(folder).status(), opened(folder).state)),
+        (
+            "status.json",
+            mutate.of_json,
+            lambda folder: (listed(folder), opened(folder).state()),
+        ),
         ("evaluation.json", mutate.of_json, lambda folder: opened(folder).evaluation()),
         ("metrics.jsonl", mutate.of_json_lines, lambda folder: opened(folder).metrics_log()),
         ("predictions.parquet", mutate.of_bytes, lambda folder: opened(folder).predictions()),

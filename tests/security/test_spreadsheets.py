@@ -14,8 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
 from pages.shared import charts
-from tests.pages.conftest import MAIN, PAGES, Builder
-from tests.security.conftest import calls
+from tests.support.pages import MAIN, PAGES
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
+from tests.support.source import calls
 
 FORMULAS = (
     *("=1+1", "=HYPERLINK(\"http://evil.test\")", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1"),
@@ -42,22 +44,22 @@ def is_safe(text: str) -> bool:
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_a_formula_becomes_text(formula):
+def test_a_formula_becomes_text(formula: str) -> None:
     (row,) = cells(charts.csv(pd.DataFrame({"answer": [formula], "gain": [-0.5]})))
     assert row == {"answer": f"'{one_kind_of_line(formula)}", "gain": "-0.5"}
 
 
 @given(st_.lists(st_.tuples(st_.text(max_size=20), st_.floats(allow_nan=False, allow_infinity=False)), min_size=1))
-def test_any_text(rows):
+def test_any_text(rows: list[tuple[str, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["text", "number"]).replace({"text": {"\ud800": ""}})
     frame["text"] = frame["text"].str.encode("utf-8", "ignore").str.decode("utf-8")
     for given_row, row in zip(frame.itertuples(), cells(charts.csv(frame)), strict=True):
         assert row["text"].startswith("'") or not row["text"].startswith(STARTS)
-        assert row["text"].removeprefix("'") == one_kind_of_line(given_row.text).removeprefix("'")
+        assert row["text"].removeprefix("'") == one_kind_of_line(str(given_row.text)).removeprefix("'")
         assert float(row["number"]) == given_row.number
 
 
-def test_texts_of_other_kinds_of_column():
+def test_texts_of_other_kinds_of_column() -> None:
     frame = pd.DataFrame({
         "category": pd.Categorical(["=1"]), "string": pd.array(["=1"], dtype="string"), "mixed": ["=1"],
         "list": [["=1"]], "none": [None],
@@ -67,11 +69,11 @@ def test_texts_of_other_kinds_of_column():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies behind each of its CSV buttons, on a run whose texts are formulas."""
     (tmp_path / "reports").mkdir()
     monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
-    folder = Builder(tmp_path / "reports").finished()
+    folder = RunBuilder(tmp_path / "reports", SHOWN).finished().folder
     frame = pd.read_parquet(folder / "predictions.parquet")
     for column in ("question_id", "group_id", "question_type", "source", "base_answer", "fine_tuned_answer"):
         frame[column] = [f"=HYPERLINK(1)&{n}" for n in range(len(frame))]
@@ -91,7 +93,7 @@ def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: 
     assert offered or page in ("summary/summary.py", "ask/ask.py", "data/data.py", "compare/compare.py")
 
 
-def test_no_other_part_writes_tables_for_people():
+def test_no_other_part_writes_tables_for_people() -> None:
     """A new export goes through `charts.csv`, or is looked at here."""
     found = {(place.partition(":")[0], call) for place, call, _ in calls("medqa_core", "pages")}
     writers = {

@@ -15,7 +15,7 @@ SIZE_LIMIT = 2**20
 MOST_ROWS = 100
 MOST_COLUMNS = 12
 
-Trials = list[list[str]]
+Trials = tuple[tuple[str, ...], ...]
 """The header, then a row per trial, all of one length."""
 
 
@@ -29,7 +29,7 @@ def read_trials(run_folder: Path) -> Trials:
     name = stored_name(run_folder, TRIALS)
     text = read_text(resolve_inside(run_folder, name), SIZE_LIMIT)
     try:
-        rows = [[plain(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline="")) if row]
+        rows = [tuple(plain(cell) for cell in row) for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
         raise UnreadableFile(f"{name} is not valid CSV: {error}.") from error
     if len(rows) < 2:
@@ -39,4 +39,4 @@ def read_trials(run_folder: Path) -> Trials:
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(rows[0]):
             raise UnreadableFile(f"{name}, row {number}: {len(row)} cells under a header of {len(rows[0])}.")
-    return rows
+    return tuple(rows)

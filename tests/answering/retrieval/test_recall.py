@@ -17,8 +17,8 @@ from medqa_core.runs.artifacts.retrieval import Recall, read_retrieval
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity, Status
 from medqa_core.runs.store.run_store import RunStore
-from tests.data.samples import pair
-from tests.runs.samples import record
+from tests.support.qa_pairs import pair
+from tests.support.runs import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -100,7 +100,7 @@ def test_a_run_is_measured_and_its_old_manifest_goes(run: Run, lab: Settings) ->
     write_manifest(run.folder)
     seen: list[tuple[str, int, int]] = []
     result = measure_retrieval(run, lab, lambda *step: seen.append(step))
-    assert read_retrieval(run.folder) == result
+    assert read_retrieval(run.folder).value == result
     assert not (run.folder / "manifest.json").exists()
     assert run.record.data is not None and run.record.data.split is not None
     assert result.questions == run.record.data.split.test
@@ -114,9 +114,10 @@ def test_what_cannot_be_measured_leaves_no_file(run: Run, lab: Settings) -> None
     with pytest.raises(InputError, match="is an imported run"):
         measure_retrieval(RunStore(run.folder.parent).create(imported), lab)
     assert run.record.data is not None
-    run.record = run.record.model_copy(update={"data": run.record.data.model_copy(update={"split_hash": "0" * 64})})
+    data = run.record.data.model_copy(update={"split_hash": "0" * 64})
+    other = replace(run, record=run.record.model_copy(update={"data": data}))
     with pytest.raises(DataUnavailable, match="so it is not used"):
-        measure_retrieval(run, lab)
+        measure_retrieval(other, lab)
     status = Status(state="running", process=ProcessIdentity.current())
     write_json(run.folder / "status.json", status.model_dump(mode="json"))
     with pytest.raises(InputError, match="is still running"):
