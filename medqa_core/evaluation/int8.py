@@ -27,7 +27,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import MetricName
 
 QUESTIONS = 100
-"""Test questions asked, drawn by lot with a fixed seed."""
+"""Test questions asked, chosen at random with a fixed seed."""
 PRECISIONS: tuple[Precision, Precision] = ("float32", "int8")
 
 Progress = Callable[[str, int, int], None]

@@ -17,6 +17,7 @@ from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAEr
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.variants import VARIANTS
 from medqa_core.report.wording import int8
+from medqa_core.report.wording.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
@@ -213,8 +214,8 @@ class Events:
             chosen = GenerationSettings.checked(precision=precision).precision
             run = run or self._service.choose_run(_named(request))
             with self._service.models(run, _visitor(request), chosen) as models:
-                passed, said = self_test(models, self._service.settings)
-            return status(said, bad=not passed)
+                test = self_test(models, self._service.settings)
+            return status(self_test_sentence(test), bad=not test.passed)
         except MedQAError as error:
             return status(str(error), bad=True)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from ctranslate2.converters import TransformersConverter
 
-from medqa_core.answering.generate import Converted, Engine, Plain, engine_for, engine_name
+from medqa_core.answering.generate import Converted, Engine, Plain, decoding_of, engine_for
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate, embedded, toy
@@ -107,7 +107,7 @@ def test_ctranslate2_gives_the_tokens_of_generate(
     variants = load_variants(smoke, lab)
     engine = engine_for(variants, variant, lab)
     assert isinstance(engine, Converted)
-    assert "CTranslate2" in engine_name(variants, lab)
+    assert "CTranslate2" in decoding_of(variants, lab, 8).engine
     found = answers(engine, prompts, 12)
     assert found == answers(Plain(lambda: variants.using(variant), variants.tokenizer), prompts, 12)
     assert any(len(answer) > 3 for answer in found)
@@ -133,7 +133,7 @@ def test_a_kind_that_ctranslate2_does_not_know_is_decoded_by_transformers(
     variants = load_variants(smoke, lab)
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
     assert isinstance(engine_for(variants, "base", lab), Plain)
-    assert "transformers" in engine_name(variants, lab)
+    assert "transformers" in decoding_of(variants, lab, 8).engine
 
 
 def test_a_gpt2_is_converted_too(lab: Settings, tmp_path: Path, prompts: list[list[int]]) -> None:
@@ -169,7 +169,7 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
     elsewhere = replace(lab, cache=tmp_path)
     variants = load_variants(smoke, lab)
     assert isinstance(engine_for(variants, "base", elsewhere), Plain)
-    assert "transformers" in engine_name(variants, elsewhere)
+    assert "transformers" in decoding_of(variants, elsewhere, 8).engine
     assert "no such activation; transformers answers instead" in caplog.text
 
 

@@ -90,7 +90,7 @@ def measured(
         known_item=_recall(known),
         support=_recall(support),
         support_by_chance=_recall(chance),
-        seconds_a_question=round(seconds / len(parts.test), 5),
+        seconds_per_question=round(seconds / len(parts.test), 5),
     )
 
 

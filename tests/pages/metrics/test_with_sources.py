@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
-from medqa_core.runs.schema.evaluation import Generation, Metric, WithSources
+from medqa_core.runs.schema.evaluation import Generation, Metric, Protocol, WithSources
 from tests.support.evaluations import shown_evaluation
 from tests.support.hostile import HOSTILE
 from tests.support.pages import Open
@@ -43,7 +43,7 @@ def read(build: RunBuilder) -> Path:
         against_base={"rougeL": metric(0.151, 0.181, "better")},
         against_fine_tuned={"rougeL": metric(0.208, 0.181, "worse"), "token_f1": metric(0.3, 0.25, "worse")},
         generation=Generation(empty_share=0, mean_tokens=71, length_ratio=0.5, seconds=9, prompt="chat"),
-        protocol={"passages": f"at most 3 a question {HOSTILE}"[:200]},
+        protocol=Protocol(notes={"passages": f"at most 3 per question {HOSTILE}"[:200]}),
     )
     whole = shown_evaluation(24).model_copy(update={"with_sources": part})
     write_json(folder / "evaluation.json", whole.model_dump(mode="json"))
