@@ -29,6 +29,6 @@ def test_figures_side_by_side(build: RunBuilder) -> None:
     build.imported("b")
     rows = {row.label: row for row in figure_rows([Facts.of(build.store.open(i)) for i in ("a", "b")])}
     ours, theirs = rows["Loss"].cells
-    assert ours is not None and ours.values == "2.4312 → 1.8406" and ours.mark == "▲ better"
+    assert ours is not None and ours.values == "2.4312 → 1.8406" and ours.verdict == "better"
     assert theirs is not None and theirs.values == "2.0423" and theirs.change == "reported, no base"
     assert rows["MMLU"].cells[1] is None

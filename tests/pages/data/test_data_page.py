@@ -83,7 +83,7 @@ def test_an_imported_run_says_so_and_offers_the_data_sets(build: RunBuilder, ope
     build.imported()
     app = open_page("data/data.py")
     text = shown(app)
-    assert "This run was imported" in text and "3,500 training, 750 validation, 750 test" in text
+    assert "This run was imported" in text and "3,500 training / 750 validation / 750 test" in text
     assert "The starter set: 578 usable pairs" in shown(open_page("data/data.py", data="starter"))
 
 
