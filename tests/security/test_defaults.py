@@ -1,5 +1,6 @@
 """As it comes: this machine only, no telemetry, no details of errors for visitors, no secret in anything written."""
 
+import inspect
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from medqa_core.cli.app import main
+from medqa_core.cli.serve import serve
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from tests.support.source import calls
 
@@ -49,7 +51,8 @@ def test_no_text_of_the_code_is_shown() -> None:
 
 def test_every_way_to_start_it_names_this_machine() -> None:
     makefile = (PACKAGE_ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--server.address $(ADDRESS)" in makefile
+    assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--address $(ADDRESS)" in makefile
+    assert inspect.signature(serve).parameters["address"].default == "127.0.0.1"
     widget = (PACKAGE_ROOT / "pages" / "ask" / "widget.py").read_text(encoding="utf-8")
     assert '"--host", default="127.0.0.1"' in widget and 'add_argument("--share", action="store_true"' in widget
 

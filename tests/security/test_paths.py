@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -169,7 +170,7 @@ def files_of(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def read_all(run: Run) -> Iterator[object]:
+def read_all(run: Run) -> Iterator[Any]:
     yield from (run.status(), run.state(), run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
     yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.weights_file())
     yield from (run.write_up(name) for name in WRITE_UPS)
