@@ -25,7 +25,7 @@ CHOICES: dict[Choice, str] = {
     "tie": "Tie",
     "both bad": "Both bad",
 }
-WHO = {**COLUMN_NAMES, "left": "Left answer", "right": "Right answer"}
+WHO: dict[str, str] = {**COLUMN_NAMES, "left": "Left answer", "right": "Right answer"}
 
 
 def status(text: str, *, bad: bool = False) -> str:

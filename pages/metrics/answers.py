@@ -75,7 +75,7 @@ def nothing_by_question(facts: Facts) -> None:
     if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
-            "Improved and regressed questions and copied answers are counted from predictions.parquet, which this run lacks:",
+            "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks:",
             command=f"python -m medqa_core evaluate {facts.run.id}",
         )
 
