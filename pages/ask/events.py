@@ -22,7 +22,7 @@ from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask.text import meta, referral, sources, status, voted, who
+from pages.ask.text import Place, meta, referral, sources, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -238,9 +238,10 @@ class Events:
     def _cleared(self, blind: bool, third: bool) -> Update:
         """Empty cards, named unless the comparison is blind."""
         parts = self.parts
-        names = ("left", "right") if blind else VARIANTS
+        names: tuple[Column | Place, Column | Place] = ("left", "right") if blind else VARIANTS
+        heads: tuple[Column | Place, ...] = (*names, "with_sources")
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
-        for card, name in zip((parts.left, parts.right, parts.third), (*names, "with_sources"), strict=True):
+        for card, name in zip((parts.left, parts.right, parts.third), heads, strict=True):
             update |= {card.who: who(name), card.answer: "", card.details: ""}
         return {**update, parts.third.frame: gr.update(visible=third)}
 
