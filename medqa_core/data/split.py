@@ -96,7 +96,8 @@ def grouped_split(
         wanted = at_most(size, len(ordered), len(pool))
         if wanted > len(pool):
             raise InputError(
-                f"{name}_size: {wanted:,} is more than the {len(pool):,} pairs that can go there without leaking."
+                f"at most {len(pool):,} {name} pairs are available without leakage; you asked for {wanted:,}.",
+                field=f"{name}_size",
             )
         parts.append(_draw(pool, wanted, seed, population))
     return _split(parts, named)

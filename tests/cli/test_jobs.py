@@ -28,7 +28,7 @@ from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.trainer_state import Fit
+from medqa_core.training.trainer_state import TrainerState
 from tests.cli.conftest import Said
 
 Cli = Callable[..., Said]
@@ -60,14 +60,14 @@ def at_step_5(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     """Do something in the middle of step 5."""
 
     def use(act: Callable[[], object]) -> None:
-        step = Fit.step
+        step = TrainerState.step
 
-        def acting(self: Fit, number: int) -> Any:
+        def acting(self: TrainerState, number: int) -> Any:
             if number == 5:
                 act()
             return step(self, number)
 
-        monkeypatch.setattr(Fit, "step", acting)
+        monkeypatch.setattr(TrainerState, "step", acting)
 
     return use
 
@@ -121,13 +121,13 @@ def test_ctrl_c_before_there_is_a_run_leaves_nothing(
 ) -> None:
     from medqa_core.training import train as module
 
-    prepare = module.prepare
+    load_inputs = module.load_inputs
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        return prepare(*arguments, **options)
+        return load_inputs(*arguments, **options)
 
-    monkeypatch.setattr(module, "prepare", interrupted)
+    monkeypatch.setattr(module, "load_inputs", interrupted)
     said = cli("train", "--preset", "smoke")
     assert (said.code, said.error) == (130, "Interrupted.")
     assert store.list() == []

@@ -20,7 +20,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.status_writer import GRACE_SECONDS, is_main
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.loop import OnStep, noop
+from medqa_core.training.callbacks import Callback, noop
 from medqa_core.training.stop import StopFlag
 from medqa_core.training.train import resume
 
@@ -40,7 +40,7 @@ def run_worker(
     requests: list[str],
     *,
     make: Callable[[RunStore], Run] | None = None,
-    on_validation: OnStep = noop,
+    on_validation: Callback = noop,
     at_end: Callable[[Run], object] = lambda _: None,
 ) -> None:
     """Train the run from where it stands; nothing where it has ended already.

@@ -128,8 +128,9 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"{name}: {shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]} "
-            f"({TrainConfig.model_fields[name].description})."
+            f"{shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]} "
+            f"({TrainConfig.model_fields[name].description}).",
+            field=name,
         ) from error
 
 
@@ -143,6 +144,6 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for item in assignments:
         name, equals, value = item.partition("=")
         if not equals:
-            raise InputError(f"--set: {shorten(item)!r} is not FIELD=VALUE.")
+            raise InputError(f"{shorten(item)!r} is not FIELD=VALUE.", field="--set")
         values[name.strip()] = None if value.strip().lower() in {"none", "null", ""} else value.strip()
     return values
