@@ -129,7 +129,7 @@ def _foreground(
             job = read_job(trained) if run is not None else None
             evaluate = evaluate or (job is not None and job.evaluate)
             if held is not None and evaluate and trained.state == "completed":
-                held.now("evaluating", trained.id)
+                held.update("evaluating", trained.id)
                 with ending():
                     measure(trained, settings)
     except launch.LeftQueue as left:
@@ -185,7 +185,7 @@ def _device(settings: Settings, run: Run | None, run_id: str | None, *, worker: 
 
     def wait() -> None:
         if run is not None:
-            launch.say_stage(run, settings, "waiting for the device")
+            launch.note_stage(run, settings, "waiting for the device")
 
     if not is_main():  # the first of the processes that train together holds it for all of them
         yield None

@@ -18,7 +18,7 @@ from accelerate import Accelerator, DistributedType
 from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches
 from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
@@ -29,9 +29,6 @@ from medqa_core.training.model import trainable
 from medqa_core.training.random_state import generator_states, set_generator_states
 from medqa_core.training.schedule import TrainingSchedule
 from medqa_core.training.stop import Interrupted, StopFlag
-
-CPU_TOKENS, ACCELERATOR_TOKENS = 1024, 8192
-"""Tokens of a forward batch where the configuration does not say."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class TrainerState:
         self.device = base.device
         self.layout = layout_for(base.device)
         self.max_tokens_per_forward = config.max_tokens_per_forward or (
-            CPU_TOKENS if base.device == "cpu" else ACCELERATOR_TOKENS
+            CPU_TOKENS_PER_FORWARD if base.device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
         )
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)

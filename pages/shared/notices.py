@@ -9,8 +9,9 @@ import streamlit as st
 from medqa_core.foundation.errors import MedQAError, shorten
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch
-from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
+from medqa_core.jobs import explanation, launch
+from medqa_core.jobs.diagnosis import diagnose, progress_of
+from medqa_core.jobs.explanation import kept, resume_command
 from medqa_core.jobs.watch import Activity, Current, current_of
 from medqa_core.report.facts import Facts
 from medqa_core.report.verdict import sentence
@@ -93,15 +94,17 @@ def standing(run: Run) -> None:
         progress(current)
     elif found is not None:
         title = "This run failed." if run.state == "failed" else "This run was cut off."
-        fresh = command_line(found.fresh) if found.fresh is not None else None
-        notice(title, found.happened, found.kept, found.remedy, command=found.resume or fresh, bad=True)
-        if found.resume and fresh:
+        resume = resume_command(run) if found.resumable else None
+        fresh = command_line(found.suggested) if found.suggested is not None else None
+        lines = (explanation.happened(found), kept(found.progress), explanation.remedy(found))
+        notice(title, *lines, command=resume or fresh, bad=True)
+        if resume and fresh:
             st.code(fresh, language=None, wrap_lines=True)
     elif run.state == "stopped" and status is not None:
-        ended = "This run was ended by force." if status.cause == "killed" else "This run was stopped before its end."
-        title = ended if status.step else "This run was stopped before its first step."
+        ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
+        title = ended if status.step else "Stopped before its first step."
         why = [status.error] if status.error and status.cause is None else []
-        notice(title, *why, kept(run, status), "To go on:", command=resume_command(run))
+        notice(title, *why, kept(progress_of(run, status)), "Resume with:", command=resume_command(run))
     elif run.state == "unknown":
         notice("This run does not say how it ended.", "Its status.json is missing or cannot be read.")
 

@@ -146,7 +146,7 @@ def test_in_the_background(cli: Cli, store: RunStore) -> None:
     listed = {entry["id"]: entry for entry in cli("runs", "--json").json}
     assert (listed["smoke"]["activity"], listed["smoke-2"]["queue_position"]) == ("starting", 1)
     assert re.search(r"smoke-2 +queued, 1 of 1", cli("runs").out)
-    assert "left the queue" in cli("stop", "smoke-2").out
+    assert "removed from the queue" in cli("stop", "smoke-2").out
     assert cli("stop", "smoke-2").error == "smoke-2 is stopped: there is nothing to stop."
     assert cli("train", "--resume", "smoke-2", "--background", "--json").json["new"]
     assert cli("stop", "smoke", "--json").json["state"] == "stopped"
@@ -214,4 +214,4 @@ def test_a_worker_trains_evaluates_and_lets_the_next_one_start(
 def test_a_worker_whose_run_left_the_queue_says_so_and_ends(cli: Cli, store: RunStore, smoke: Run) -> None:
     shutil.copytree(smoke.folder, store.folder / "a")
     said = cli("train", "--resume", "a", "--worker")
-    assert (said.code, said.out) == (0, "a has left the queue: it is completed.\n")
+    assert (said.code, said.out) == (0, "a is no longer queued: it is completed.\n")

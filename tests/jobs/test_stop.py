@@ -46,7 +46,7 @@ def identity(process: "subprocess.Popen[bytes]") -> ProcessIdentity:
 
 def test_a_waiting_run_leaves_the_queue_and_can_come_back(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
-    assert "left the queue" in stop(run, settings)
+    assert "removed from the queue" in stop(run, settings)
     assert run.state == "stopped"
     assert entries(settings) == []
     assert enqueue(run, settings).new

@@ -33,6 +33,10 @@ def _columns(value: object) -> object:
     return {name.strip(): column.strip() for name, _, column in pairs}
 
 
+CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
+"""Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
+
+
 class TrainConfig(BaseModel):
     """One fine-tune, whole: the same configuration on the same machine gives the same run."""
 
