@@ -138,7 +138,7 @@ def test_in_the_background(cli: Cli, store: RunStore) -> None:
     first = cli("train", "--preset", "smoke", "--background", "--json")
     assert first.json == {"run": "smoke", "new": True, "started": True}
     second = cli("train", "--preset", "smoke", "--set", "seed=7", "--background")
-    assert second.out.startswith("smoke-2: waits in the queue.\n")
+    assert second.out.startswith("smoke-2: queued.\n")
     again = cli("train", "--preset", "smoke", "--set", "seed=7", "--background", "--json")
     assert again.json == {"run": "smoke-2", "new": False, "started": False}
     job = read_job(store.open("smoke-2"))

@@ -53,7 +53,8 @@ class TrialRunner:
     def _train(self) -> None:
         whole = sweep_name(self._request.name)
         try:
-            if not Storage.at(self._request.storage).stop_requested(whole):  # else the sweep was stopped while this trial waited
+            # Not where the sweep was stopped while this trial waited.
+            if not Storage.at(self._request.storage).stop_requested(whole):
                 stop_names = [self._record.id, whole]
                 run_worker(
                     self._request, self._record.id, stop_names,
