@@ -11,7 +11,7 @@ from medqa_core.cluster import launch
 from medqa_core.cluster.grid import trials, values_of
 from medqa_core.cluster.request import Scaling
 from medqa_core.cluster.storage import Storage
-from medqa_core.cluster.sweep import sweep as run_sweep
+from medqa_core.cluster.sweep import sweep_on_cluster
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import duration, general, number, plural
 from medqa_core.foundation.settings import Settings
@@ -83,10 +83,10 @@ def train(
 
         callbacks: dict[str, Any] = {"stopping": lambda: stop.requested, "watch": watch}
         if resume is not None:
-            run = launch.resume(resume, settings, target, address, scaling, **callbacks)
+            run = launch.resume_on_cluster(resume, settings, target, address, scaling, **callbacks)
         else:
             config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
-            run = launch.train(config, settings, target, address, scaling, run_id=run_id, **callbacks)
+            run = launch.train_on_cluster(config, settings, target, address, scaling, run_id=run_id, **callbacks)
     say_end(run, json=json)
 
 
@@ -126,7 +126,7 @@ def sweep(
     planned, stop = trials(config, values, sweep_id), StopFlag()
     with requesting(stop):
         note(f"{plural(len(planned), 'trial')}, {max_parallel} at a time")
-        runs = run_sweep(
+        runs = sweep_on_cluster(
             planned,
             settings,
             target,

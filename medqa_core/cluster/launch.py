@@ -19,7 +19,7 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
 
-TRAIN = "medqa_core.cluster.nodes.driver:train"
+DRIVER = "medqa_core.cluster.nodes.driver:drive_training"
 PROMISE = timedelta(minutes=10)
 """For so long, readers on other machines believe a run that waits for its nodes."""
 
@@ -31,7 +31,7 @@ def store_for(storage: Storage, settings: Settings) -> RunStore:
     return RunStore(storage.folder or settings.reports)
 
 
-def train(
+def train_on_cluster(
     config: TrainConfig,
     settings: Settings,
     storage: Storage,
@@ -62,7 +62,7 @@ def train(
         return _submit(run, cluster, storage, store, scaling, stopping, watch)
 
 
-def resume(
+def resume_on_cluster(
     run_id: str,
     settings: Settings,
     storage: Storage,
@@ -75,8 +75,8 @@ def resume(
     """Resume on the cluster a run of the storage that was stopped, cut off or failed.
 
     Raises:
-        InputError: there is no such run, or nothing to train in it; and as `train`.
-        RayMissing: as `train`; likewise `ClusterFailed`.
+        InputError: there is no such run, or nothing to train in it; and as `train_on_cluster`.
+        RayMissing: as `train_on_cluster`; likewise `ClusterFailed`.
     """
     store = store_for(storage, settings)
     if storage.folder is None:
@@ -142,7 +142,7 @@ def _submit(
         watch([run])
 
     try:
-        cluster.run(TRAIN, request.plain(), on_poll)
+        cluster.run(DRIVER, request.plain(), on_poll)
     except ClusterFailed as error:
         _note_failure(run, storage, error)
         if (status := run.status()) is None or status.state not in ("failed", "stopped"):

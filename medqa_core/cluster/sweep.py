@@ -14,10 +14,10 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
 from medqa_core.runs.run import Run
 
-SWEEP = "medqa_core.cluster.nodes.driver:sweep"
+DRIVER = "medqa_core.cluster.nodes.driver:drive_sweep"
 
 
-def sweep(
+def sweep_on_cluster(
     trials: Sequence[TrialSpec],
     settings: Settings,
     storage: Storage,
@@ -76,7 +76,7 @@ def sweep(
         cluster.refuse_too_much(1, scaling.cpus, scaling.gpus)
         storage.discard(sweep_name(name))
         try:
-            cluster.run(SWEEP, request.plain(), on_poll)
+            cluster.run(DRIVER, request.plain(), on_poll)
         except ClusterFailed:
             started()
             raise

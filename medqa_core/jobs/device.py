@@ -103,7 +103,7 @@ def is_taken(settings: Settings) -> bool:
 
 
 def holder(settings: Settings) -> Holder | None:
-    """Who holds the device, as far as it says so; None where nobody does or nobody says."""
+    """Who holds the device, if that is known; None where nobody does."""
     path = _path(settings)
     try:
         value = read_json(path)

@@ -29,7 +29,7 @@ class EstimateProcess:
 
         Raises:
             DeviceBusy: something else works on the device.
-            MedQAError: the data set is not in reach, or no process can be started.
+            MedQAError: the data set is unavailable, or no process can be started.
         """
         self.config = without_names(check(config, settings))
         if device.is_taken(settings):
@@ -59,7 +59,7 @@ class EstimateProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """Whether it is still running."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""Workers: one process a run, in a session of its own, so that it outlives the tab, the page and the server."""
+"""Workers: one process per run, in a session of its own, so that it outlives the tab, the page and the server."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ LAST_LINES = 3
 def advance(settings: Settings) -> list[str]:
     """Start the next queued run if the device is free; the ids of the runs that were started.
 
-    Whoever looks at the queue calls this, and each worker does when it ends: so the queue goes on without a process
-    that would have to stay alive for it.
+    Whoever reads the queue calls this, and each worker does when it ends, so that no process has to stay alive for the
+    queue.
 
     Raises:
         RunError: the store cannot be written, or no process can be started.

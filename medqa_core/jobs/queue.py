@@ -70,7 +70,7 @@ def submit(
 
     Raises:
         InputError: the id is taken or not valid, or there is no such data set.
-        DataUnavailable: the data set is not in reach.
+        DataUnavailable: the data set is unavailable.
         RunError: the store cannot be written.
     """
     config = check(config, settings)

@@ -1,4 +1,4 @@
-"""Who is told of a training's steps and validations while it goes on."""
+"""Callbacks: who is told of steps and validations during a training."""
 
 from collections.abc import Callable
 from typing import NamedTuple

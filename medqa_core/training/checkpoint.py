@@ -86,7 +86,7 @@ def write(run_folder: Path, counters: Counters, weights: Tensors, optimizer: Ten
 
 
 def newest(run_folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; a damaged one is passed over, and the log says so."""
+    """The newest checkpoint that is whole; a damaged one is skipped, and the log says so."""
     found = _all(run_folder)
     for position, folder in enumerate(found, 1):
         try:

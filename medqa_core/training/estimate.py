@@ -32,7 +32,7 @@ def estimate(
     Validation is measured on a few examples and counted as often as it will happen.
 
     Raises:
-        MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
+        MedQAError: bad input, an unavailable model or data set, or a loss that is not finite.
         Interrupted: a stop was asked for.
     """
     stop = stop or StopFlag()

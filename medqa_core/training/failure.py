@@ -1,4 +1,4 @@
-"""A failed training in words: what happened, what to do, and of what kind it is."""
+"""What a training failed with: its cause, and a sentence or two about it and what to do."""
 
 import torch
 

@@ -39,7 +39,7 @@ def load_inputs(config: TrainConfig, settings: Settings, progress: Callable[[str
     """Load the model, the data and their split.
 
     Raises:
-        MedQAError: bad input, or a model or data set out of reach.
+        MedQAError: bad input, or an unavailable model or data set.
     """
     progress("reading the data")
     data = sources.load(config.dataset, settings, config.columns)

@@ -35,7 +35,7 @@ def replay(
 
     Raises:
         InputError: an imported run, or a number of steps that it does not have.
-        MedQAError: its model or data are out of reach, or not those that it was trained with.
+        MedQAError: its model or data are unavailable, or not those that it was trained with.
     """
     config = run.record.config
     if config is None:

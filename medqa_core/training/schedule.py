@@ -29,7 +29,7 @@ class TrainingSchedule:
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps a pass over the training set; its last one may be smaller."""
+        """Optimizer steps per epoch; the last one of an epoch may be smaller."""
         return self.config.steps_per_epoch(len(self.lengths))
 
     @cached_property
@@ -61,7 +61,7 @@ class TrainingSchedule:
         return epochs * len(self.lengths) + min(position * self.config.effective_batch, len(self.lengths))
 
     def epoch(self, step: int) -> float:
-        """Passes over the training set after a step."""
+        """Epochs done after a step."""
         return self.seen(step) / len(self.lengths)
 
     def learning_rate(self, step: int) -> float:

@@ -43,7 +43,7 @@ def train(
     `accelerate launch` every process calls this; the main one writes the run, the others return it too.
 
     Raises:
-        MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
+        MedQAError: bad input, an unavailable model or data set, or a loss that is not finite.
         Interrupted: stopped before there was a run.
     """
     stop = stop or StopFlag()

@@ -156,7 +156,9 @@ def test_a_run_survives_the_death_of_a_node(nodes: Nodes, lab: Settings, tmp_pat
             nodes.cluster.remove_node(nodes.second, allow_graceful=False)
 
     share = Scaling(workers=2, max_failures=3)
-    run = launch.train(config, lab, Storage.at(str(shared)), nodes.address, share, run_id="survivor", watch=watch)
+    run = launch.train_on_cluster(
+        config, lab, Storage.at(str(shared)), nodes.address, share, run_id="survivor", watch=watch
+    )
     status = run.status()
     assert killed and killed[0] < 240
     assert status is not None

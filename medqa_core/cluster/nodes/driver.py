@@ -17,12 +17,12 @@ RUNGS = 1000
 """More validations than any trial has: a trial ends by its own configuration or early, never by this."""
 
 
-def train(values: dict[str, Any]) -> None:
+def drive_training(values: dict[str, Any]) -> None:
     """Train one run data-parallel; where a node is lost, again from the newest checkpoint."""
     request = ClusterRequest.read(values)
     scaling = request.scaling
     TorchTrainer(
-        worker.train,
+        worker.train_worker,
         train_loop_config=values,
         scaling_config=ScalingConfig(
             num_workers=scaling.workers,
@@ -34,7 +34,7 @@ def train(values: dict[str, Any]) -> None:
     ).fit()
 
 
-def sweep(values: dict[str, Any]) -> None:
+def drive_sweep(values: dict[str, Any]) -> None:
     """Run the trials; ASHA (Li et al. 2020) ends those whose validation loss is above the others' median."""
     request = ClusterRequest.read(values)
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the run folders are the record

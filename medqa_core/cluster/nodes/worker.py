@@ -28,8 +28,8 @@ RETRYABLE = ("fault", "killed", None)
 """Causes of a failure that another attempt may not meet: a process that lost its peers fails like this."""
 
 
-def train(values: dict[str, Any]) -> None:
-    """What every worker of a training does; Ray has made them one process group."""
+def train_worker(values: dict[str, Any]) -> None:
+    """The entry of every worker of a training; Ray has made them one process group."""
     request = ClusterRequest.read(values)
     run_worker(request, request.name, [request.name])
 
@@ -55,7 +55,7 @@ def run_worker(
 
     Raises:
         InputError: this node has another version of the program, or not the storage.
-        MedQAError: several processes train, and this one cannot go on; the run says why.
+        MedQAError: several processes train, and this one cannot continue; the run's status says why.
     """
     if request.version != medqa_core.__version__:
         raise InputError(

@@ -68,13 +68,13 @@ class TrainConfig(BaseModel):
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
-    batch_size: int = Field(2, ge=1, le=1024, description="examples a batch")
-    gradient_accumulation_steps: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
+    batch_size: int = Field(2, ge=1, le=1024, description="examples per batch")
+    gradient_accumulation_steps: int = Field(4, ge=1, le=1024, description="batches per optimizer step")
     max_tokens_per_forward: int | None = Field(
         None,
         ge=16,
         le=1_000_000,
-        description="tokens a forward pass: sets memory and speed, not the result; none = what suits the device",
+        description="tokens per forward pass: sets memory and speed, not the result; none = what suits the device",
     )
     max_tokens: int = Field(384, ge=16, le=8192, description="longest example in tokens; the rest is cut off")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate of AdamW")
@@ -99,7 +99,7 @@ class TrainConfig(BaseModel):
 
     @property
     def effective_batch(self) -> int:
-        """Examples an optimizer step."""
+        """Examples per optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
 
     def steps_per_epoch(self, examples: int) -> int:

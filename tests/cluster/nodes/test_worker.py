@@ -39,7 +39,7 @@ def submitted(far: RunStore, storage: Storage, version: str = medqa_core.__versi
 
 def test_the_same_losses_as_anywhere(storage: Storage, far: RunStore, smoke: Run) -> None:
     run, request = submitted(far, storage)
-    worker.train(request.plain())
+    worker.train_worker(request.plain())
     assert run.state == "completed"
     ours, theirs = run.metrics_log().validation, smoke.metrics_log().validation
     assert ours["loss"].tolist() == theirs["loss"].tolist()
@@ -54,13 +54,13 @@ def test_a_stop_that_is_asked_for_in_the_storage(
     monkeypatch.setattr(run_workspace, "EVERY_SECONDS", 0.01)
     run, request = submitted(far, storage)
     storage.request_stop("far")
-    worker.train(request.plain())
+    worker.train_worker(request.plain())
     assert run.state == "stopped"
     storage.withdraw_stop("far")
-    worker.train(request.plain())  # a cluster that starts it again finds that it was stopped
+    worker.train_worker(request.plain())  # a cluster that starts it again finds that it was stopped
     assert run.state == "stopped"
     write_status(run.folder, waiting_status(run.status()).model_copy(update={"started_at": now()}))
-    worker.train(request.plain())
+    worker.train_worker(request.plain())
     assert run.state == "completed"
     copy = RunStore(tmp_path / "copy")
     Follower(Storage.at(f"file://{tmp_path}/far"), copy).round(["far"])
@@ -88,14 +88,14 @@ def test_when_another_attempt_is_worth_it(far: RunStore, status: Status, over: b
 def test_a_node_with_another_version_refuses(storage: Storage, far: RunStore) -> None:
     run, request = submitted(far, storage, "0.0.1")
     with pytest.raises(InputError, match="install the same everywhere"):
-        worker.train(request.plain())
+        worker.train_worker(request.plain())
     assert run.metrics_log().empty
 
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
     request = ClusterRequest("far", str(tmp_path / "nowhere"), Scaling(), medqa_core.__version__)
     with pytest.raises(InputError, match="this node has no folder"):
-        worker.train(request.plain())
+        worker.train_worker(request.plain())
 
 
 def test_a_process_that_writes_nothing_reads_a_copy(storage: Storage, far: RunStore, lab: Settings) -> None:
