@@ -38,6 +38,13 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
     for name, column in wanted.items():
         if column not in table.columns:
             raise InputError(f"{place}column {shorten(column)!r} (for {name}): missing; {_listed(table)}.")
+    found = _with_guesses(table, wanted)
+    _check_required(table, found, place)
+    return found
+
+
+def _with_guesses(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
+    """`wanted`, and for our other names the columns that are likely to hold them."""
     found = dict(wanted)
     by_key: dict[str, str] = {}
     for column in table.columns:
@@ -46,6 +53,10 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
         guess = next((by_key[guess] for guess in guesses if guess in by_key), None)
         if name not in found and guess is not None and guess not in found.values():
             found[name] = guess
+    return found
+
+
+def _check_required(table: Table, found: Mapping[str, str], place: str) -> None:
     for name in REQUIRED:
         if name not in found:
             raise InputError(
@@ -54,7 +65,6 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
     for column in found.values():
         if table.columns.count(column) > 1:
             raise InputError(f"{place}column {shorten(column)!r}: stands twice; give each column a name of its own.")
-    return found
 
 
 def text(row: Row, name: str, column: str) -> str:
