@@ -24,6 +24,8 @@ METHODS = {
 }
 """What each `split_method` does, in words."""
 Stratum = tuple[str, str]  # source, question type
+PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+"""The parts in sentences."""
 GIANT = 0.05
 """A component with more than this share of all pairs goes to training whole while there is room."""
 
@@ -96,7 +98,7 @@ def grouped_split(
         wanted = at_most(size, len(ordered), len(pool))
         if wanted > len(pool):
             raise InputError(
-                f"at most {len(pool):,} {name} pairs are available without leakage; you asked for {wanted:,}.",
+                f"at most {len(pool):,} {PART_NAMES[name]} pairs are available without leakage; you asked for {wanted:,}.",
                 field=f"{name}_size",
             )
         parts.append(_draw(pool, wanted, seed, population))

@@ -1,28 +1,13 @@
 """The smoke run's models, answering both ways that there are."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from medqa_core.answering.compare import Answer, Column
 from medqa_core.answering.model_cache import Models
-from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Streams, streams_for
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.run import Run
-
-StreamsOf = Callable[[ModelVariants], Streams]
-
-
-def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
-    """The final answers."""
-    return list(items)[-1]
-
-
-def passages(*texts: str) -> tuple[Passage, ...]:
-    """Passages of these texts."""
-    return tuple(Passage(text, "Gout", "What is gout?", str(n), "by hand", None) for n, text in enumerate(texts))
+from tests.support.answers import StreamsOf
 
 
 @pytest.fixture(scope="module")

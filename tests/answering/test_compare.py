@@ -22,8 +22,7 @@ from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.run import Run
-from tests.answering.conftest import StreamsOf, last, passages
-from tests.answering.ending import Ending
+from tests.support.answers import Ending, StreamsOf, last, passages
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"

@@ -11,7 +11,7 @@ from medqa_core.answering.question import GenerationSettings
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS
-from tests.answering.conftest import last
+from tests.support.answers import last
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"

@@ -16,7 +16,7 @@ from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.run import Run
-from tests.answering.ending import Ending
+from tests.support.answers import Ending
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

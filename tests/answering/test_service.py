@@ -27,7 +27,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS
 from medqa_core.runs.run import Run
-from tests.answering.conftest import passages
+from tests.support.answers import passages
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = "What are the symptoms of gout?"

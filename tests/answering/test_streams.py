@@ -19,8 +19,7 @@ from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants
-from tests.answering.conftest import StreamsOf
-from tests.answering.ending import Ending
+from tests.support.answers import Ending, StreamsOf
 
 pytestmark = pytest.mark.usefixtures("no_network")
 GREEDY = GenerationSettings()

@@ -9,7 +9,7 @@ import pytest
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import token_lengths, toy
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 OVERLAP = {"document", "focus", "question", "answer", "ngram13_any", "ngram13_over_half", "ngram13_over_80"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medqa_core.foundation import files
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 
 @pytest.mark.parametrize(

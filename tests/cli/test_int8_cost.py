@@ -9,7 +9,7 @@ import pytest
 from medqa_core.report.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 

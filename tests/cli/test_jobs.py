@@ -29,7 +29,7 @@ from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.trainer_state import TrainerState
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 

@@ -10,8 +10,8 @@ import pytest
 from medqa_core.runs.artifacts.mmlu import SUBSETS
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.cli.conftest import Said
-from tests.evaluation.mmlu_samples import write_mmlu
+from tests.support.commands import Said
+from tests.support.mmlu_folder import write_mmlu
 
 Cli = Callable[..., Said]
 

@@ -10,8 +10,8 @@ from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.cli.conftest import Said
-from tests.runs.samples import record
+from tests.support.commands import Said
+from tests.support.runs import record
 
 Cli = Callable[..., Said]
 

@@ -8,7 +8,7 @@ import pytest
 
 from medqa_core.cli import runs
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import record
+from tests.support.runs import record
 
 Cli = Callable[..., Any]
 

@@ -17,7 +17,7 @@ from medqa_core.runs.schema.evaluation import Evaluation
 from medqa_core.runs.schema.presets import PRESETS, from_preset
 from medqa_core.runs.schema.status import Status
 from medqa_core.runs.store.run_store import RunStore
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
-from tests.cli.conftest import Said
+from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 

@@ -10,7 +10,7 @@ import pytest
 from medqa_core.data import hub, sources
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import Settings
-from tests.data.test_own import KEIVALYA, LAVITA
+from tests.support.qa_pairs import KEIVALYA, LAVITA
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from medqa_core.data.describe import describe, leakage_sentence, leaks
 from medqa_core.data.split import Split, grouped_split, random_split
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import OverlapRecord
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 LONG = " ".join(f"word{n}" for n in range(40))
 

@@ -8,7 +8,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import now
-from tests.data.samples import as_zip
+from tests.support.qa_pairs import as_zip
 
 
 def record(config: TrainConfig | None) -> RunRecord:

@@ -11,7 +11,7 @@ from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.split import grouped_split
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
-from tests.data.samples import ASTHMA, DOCUMENTS, GOUT, as_folder, as_zip
+from tests.support.qa_pairs import ASTHMA, DOCUMENTS, GOUT, as_folder, as_zip
 
 
 @pytest.fixture(params=["folder", "zip"])

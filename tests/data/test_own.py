@@ -8,21 +8,7 @@ from medqa_core.data import own, tables
 from medqa_core.data.medquad_text import split_sizes, topic_of
 from medqa_core.data.pairs import PairSet
 from medqa_core.foundation.errors import InputError, UnknownName
-
-LAVITA = """\
-document_id,document_source,document_url,category,umls_cui,umls_semantic_types,umls_semantic_group,synonyms,\
-question_id,question_focus,question_type,question,answer
-0000001,Made,https://example.org/gout,,,,,,0000001-1,Gout,information,What is (are)   Gout ?,"Gout is
- a kind of arthritis."
-0000001,Made,https://example.org/gout,,,,,,0000001-2,Gout,symptoms,What are the symptoms of Gout ?,
-0000002,Made,,,,,,,0000001-1,Asthma,information,What is (are) Asthma ?,Asthma narrows the airways.
-"""
-KEIVALYA = """\
-qtype,Question,Answer
-information,What is (are) Gout ?,Gout is a kind of arthritis.
-symptoms,What are the symptoms of Gout ?,"A hot, red toe."
-history,Since when is it known ?,Since antiquity.
-"""
+from tests.support.qa_pairs import KEIVALYA, LAVITA
 
 
 def load(path: Path, text: str, **columns: str) -> PairSet:

@@ -1,7 +1,7 @@
 """When two texts count as the same."""
 
 from medqa_core.data.pairs import QAPair, normalise, references_of, tidy, without_duplicates
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 
 def test_normalise_ignores_case_punctuation_and_compatibility_forms() -> None:

@@ -9,7 +9,7 @@ import pytest
 from medqa_core.data import sources
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.settings import Settings
-from tests.data.samples import DOCUMENTS, as_folder, as_zip
+from tests.support.qa_pairs import DOCUMENTS, as_folder, as_zip
 
 
 @pytest.fixture

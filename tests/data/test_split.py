@@ -15,7 +15,7 @@ from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.data.split import GIANT, Split, grouped_split
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 ALL = (None, None, None)
 SEEDS = st.integers(0, 2**32 - 1)

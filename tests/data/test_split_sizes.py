@@ -14,7 +14,7 @@ from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.store.run_store import RunStore
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 SIZE = st.one_of(st.none(), st.integers(1, 60), st.floats(0.01, 0.99))
 SIZES = st.tuples(SIZE, SIZE, SIZE)

@@ -1,68 +1,22 @@
 """A fine-tune that is started in a browser outlives the tab and the server, stops, goes on, and is never doubled."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
-from medqa_core.runs.store.run_store import RunStore
+from tests.support.browser import PATIENCE, Server, fill, form, press
 
 pytestmark = pytest.mark.e2e
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60_000
 CLICK_AT = """moment => setTimeout(() => [...document.querySelectorAll('button')]
     .find(b => b.innerText.trim() === 'Start fine-tune').click(), moment - Date.now())"""
-
-
-class Server:
-    """`streamlit run app.py` on a store of its own, to be killed and started again at the same address."""
-
-    def __init__(self, folder: Path) -> None:
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder = folder
-        self.store = RunStore(folder / "reports")
-        self.address = f"http://localhost:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(self.port)]
-        names = {"MEDQA_REPORTS": self.store.folder, "MEDQA_CACHE": self.folder / "cache", "OMP_NUM_THREADS": 1}
-        with open(self.folder / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env={**os.environ, **{name: str(value) for name, value in names.items()}},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        for _ in range(240):
-            try:
-                with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.25)
-        pytest.fail("the server did not start within a minute")
-
-    def kill(self) -> None:
-        """Kill the server and everything in its process group, as a closed terminal does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
 
 
 @pytest.fixture
@@ -76,30 +30,6 @@ def own(tmp_path: Path) -> Iterator[Server]:
         if status and status.process and status.process.is_alive():
             psutil.Process(status.process.pid).kill()
     assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8", errors="replace")
-
-
-def form(browser: Browser, server: Server, *, epochs: int) -> Page:
-    """A tab of its own with the `smoke` preset in the form."""
-    page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
-    page.goto(f"{server.address}/fine_tune")
-    choose(page, "Start from", "smoke")
-    fill(page, "Epochs", str(epochs))
-    expect(page.locator("code", has_text=f"epochs={epochs}.0")).to_be_visible(timeout=PATIENCE)
-    return page
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label).click(timeout=PATIENCE)
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def fill(page: Page, label: str, text: str) -> None:
-    expect(page.locator("code", has_text="--preset smoke")).to_be_visible(timeout=PATIENCE)
-    page.get_by_label(label, exact=True).first.fill(text)  # no Enter, no other field: it is taken while typing
-
-
-def press(page: Page, label: str) -> None:
-    page.get_by_role("button", name=label, exact=True).click(timeout=PATIENCE)
 
 
 def until(run: Run, *states: str) -> str:

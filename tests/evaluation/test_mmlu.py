@@ -23,7 +23,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
-from tests.evaluation.mmlu_samples import write_mmlu
+from tests.support.mmlu_folder import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -12,7 +12,7 @@ from medqa_core.evaluation.mmlu_data import load, read
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.mmlu import SUBSETS
-from tests.evaluation.mmlu_samples import question, write_mmlu
+from tests.support.mmlu_folder import question, write_mmlu
 
 
 @pytest.fixture

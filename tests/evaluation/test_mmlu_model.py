@@ -17,7 +17,7 @@ from medqa_core.evaluation.mmlu_model import HarnessModel, common_beginning
 from medqa_core.evaluation.mmlu_tasks import Scoring, quiet, tasks
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
-from tests.evaluation.mmlu_samples import write_mmlu
+from tests.support.mmlu_folder import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -4,35 +4,19 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.queue import live, store_of, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity, Status
-
-SLEEP = "import time; time.sleep(60)"
-TRAINS = f"""
-import sys, time; sys.path.insert(0, {str(PACKAGE_ROOT)!r})
-from medqa_core.foundation.settings import Settings
-from medqa_core.runs.store import RunStore
-from medqa_core.runs.status_writer import StatusWriter
-run = RunStore(Settings.from_environment().reports).open(sys.argv[1])
-with StatusWriter(run.folder) as status:
-    status.update(step=3, total_steps=10)
-    print("training", flush=True)
-    time.sleep(60)
-"""
-"""A worker that says that it trains."""
-DIES = "import sys; print('no such thing as', sys.argv[1]); sys.exit(3)"
-"""A worker that ends before it has said anything."""
+from tests.support.jobs import SLEEP
 
 
 @pytest.fixture
@@ -88,14 +72,3 @@ def make(settings: Settings) -> Callable[..., Run]:
         return made
 
     return run
-
-
-def until(true: Callable[[], object], seconds: float = 15.0) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-
-
-GONE = ProcessIdentity(pid=2**22 - 1, created=1.0, boot="another")

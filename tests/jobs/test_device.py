@@ -10,7 +10,7 @@ import pytest
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.device import DeviceBusy, hold, holder, is_taken
-from tests.jobs.conftest import until
+from tests.support.jobs import until
 
 HOLDS = f"""
 import sys, time; sys.path.insert(0, {str(PACKAGE_ROOT)!r})

@@ -14,7 +14,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import CPU_TOKENS_PER_FORWARD
 from medqa_core.runs.schema.presets import command_line, from_preset
 from medqa_core.runs.schema.status import Memory, ProcessIdentity, boot_id
-from tests.jobs.conftest import GONE
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 KILLED = ProcessIdentity(pid=2**22 - 1, created=1.0, boot=boot_id())

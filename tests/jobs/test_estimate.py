@@ -11,8 +11,7 @@ from medqa_core.jobs import estimate
 from medqa_core.jobs.device import DeviceBusy, hold
 from medqa_core.jobs.estimate import EstimateProcess
 from medqa_core.runs.schema.presets import from_preset
-from tests.jobs.conftest import until
-from tests.jobs.test_job import ESTIMATE
+from tests.support.jobs import ESTIMATE, until
 
 Use = Callable[[str], None]
 SMOKE = from_preset("smoke", {"title": "Mine", "seed": 3})

@@ -6,12 +6,7 @@ import pytest
 
 from medqa_core.jobs.job import new_job, read_job, write_job
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.estimate import Estimate, Range
-
-ESTIMATE = Estimate(
-    device="cpu", steps=12, tokens=900, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,
-    train_seconds=Range(low=2, middle=3, high=4), memory=2**30, memory_total=2**34,
-)  # fmt: skip
+from tests.support.jobs import ESTIMATE
 
 
 def test_what_is_written_is_read(make: Callable[..., Run]) -> None:

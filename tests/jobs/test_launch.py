@@ -16,7 +16,8 @@ from medqa_core.jobs.queue import enqueue, entries, submit, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity, Status
-from tests.jobs.conftest import DIES, GONE, TRAINS, until
+from tests.support.jobs import DIES, TRAINS, until
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 Use = Callable[[str], list[int]]

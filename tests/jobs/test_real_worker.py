@@ -10,7 +10,7 @@ from medqa_core.jobs.job import read_job
 from medqa_core.jobs.launch import advance
 from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import from_preset
-from tests.jobs.conftest import until
+from tests.support.jobs import until
 
 
 def test_a_queued_smoke_run_is_trained_by_its_worker(settings: Settings, lab: Settings) -> None:

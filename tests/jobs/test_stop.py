@@ -17,7 +17,8 @@ from medqa_core.jobs.queue import enqueue, entries
 from medqa_core.jobs.stop import stop
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity
-from tests.jobs.conftest import GONE, SLEEP, until
+from tests.support.jobs import SLEEP, until
+from tests.support.runs import GONE
 
 Make = Callable[..., Run]
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
@@ -122,7 +123,7 @@ def test_an_evaluation_is_ended_and_the_training_stays(
     asked: list[int] = []
     monkeypatch.setattr(psutil.Process, "send_signal", lambda self, number: asked.append(self.pid))
     with hold(settings, "a") as held:
-        held.now("evaluating", "a")
+        held.update("evaluating", "a")
         assert "its evaluation is being stopped" in stop(run, settings)
     assert asked == [os.getpid()]
     assert run.state == "completed"

@@ -3,16 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-
-
-def settings_for(cache: Path) -> Settings:
-    return Settings(reports=cache / "reports", cache=cache, medquad=None, mmlu=None, public=False)
+from tests.support.models import RunPython, settings_for
 
 
 @pytest.fixture
@@ -26,9 +22,6 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from medqa_core.models import toy
 
     return toy.ensure(tmp_path_factory.mktemp("toy"))
-
-
-RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

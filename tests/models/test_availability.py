@@ -9,7 +9,7 @@ import pytest
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import hub, toy
 from medqa_core.models.availability import reach
-from tests.models.conftest import RunPython, settings_for
+from tests.support.models import RunPython, settings_for
 
 
 def test_nothing_is_there_yet(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

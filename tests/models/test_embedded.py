@@ -15,8 +15,8 @@ from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable
 from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.models import embedded
-from tests.models.conftest import RunPython, settings_for
 from tests.models.gguf_fixture import write_gguf, write_wheel
+from tests.support.models import RunPython, settings_for
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.conftest import RunPython
 from tests.models.hub_server import COMMIT, GATED, Hub, serving
+from tests.support.models import RunPython
 
 REPO = "distilbert/distilgpt2"
 PICKLED = "owner/pickled"

@@ -9,7 +9,7 @@ import pytest
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import IGNORED, encode_example, encode_prompt, kind_for, prompt_text, with_passages
-from tests.models.conftest import settings_for
+from tests.support.models import settings_for
 
 QUESTION = "What is asthma?"
 ANSWER = "A long-term disease of the lungs."

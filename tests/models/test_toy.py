@@ -5,7 +5,7 @@ from pathlib import Path
 from medqa_core.foundation.files import sha256
 from medqa_core.models import toy
 from medqa_core.models.loader import load
-from tests.models.conftest import RunPython, settings_for
+from tests.support.models import RunPython, settings_for
 
 
 def test_the_same_bytes_in_another_process_with_another_thread_count(

@@ -6,12 +6,12 @@ import pytest
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.report.answer_rows import Filters, choose, download, gain, tally
-from tests.pages.conftest import predictions
+from tests.support.scenarios import shown_predictions
 
 
 @pytest.fixture
 def rows() -> pd.DataFrame:
-    made = predictions(6)
+    made = shown_predictions(6)
     made["base_rougeL"] = [0.1, 0.2, 0.3, 0.2, 0.1, np.nan]
     made["fine_tuned_rougeL"] = [0.3, 0.1, 0.3, 0.6, 0.2, 0.2]
     return made

@@ -2,10 +2,10 @@
 
 from medqa_core.report.comparison import comparable, differing_settings, figure_rows, lowest
 from medqa_core.report.facts import Facts
-from tests.pages.conftest import Builder
+from tests.support.runs import RunBuilder
 
 
-def test_equal_runs_differ_in_nothing(build: Builder) -> None:
+def test_equal_runs_differ_in_nothing(build: RunBuilder) -> None:
     build.finished("a")
     build.finished("b")
     runs = [Facts.of(build.store.open(i)) for i in ("a", "b")]
@@ -13,7 +13,7 @@ def test_equal_runs_differ_in_nothing(build: Builder) -> None:
     assert comparable(runs) is None
 
 
-def test_other_base_and_unstated_settings_are_told_apart(build: Builder) -> None:
+def test_other_base_and_unstated_settings_are_told_apart(build: RunBuilder) -> None:
     build.finished("a")
     build.imported("b")
     runs = [Facts.of(build.store.open(i)) for i in ("a", "b")]
@@ -24,7 +24,7 @@ def test_other_base_and_unstated_settings_are_told_apart(build: Builder) -> None
     assert lowest(runs) == comparable(runs)
 
 
-def test_figures_side_by_side(build: Builder) -> None:
+def test_figures_side_by_side(build: RunBuilder) -> None:
     build.finished("a")
     build.imported("b")
     rows = {row.label: row for row in figure_rows([Facts.of(build.store.open(i)) for i in ("a", "b")])}

@@ -1,13 +1,11 @@
 """Every page on every kind of run: it opens without an exception and says what it has to say."""
 
-from collections.abc import Callable
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import PAGES, Builder
+from tests.support.pages import PAGES, Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
 
 
@@ -26,9 +24,8 @@ def healthy(app: AppTest) -> AppTest:
 
 @pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_page_opens(kind: str, page: str, build: Builder, open_page: Open) -> None:
-    folder = getattr(build, kind)()
-    healthy(open_page(page, run=folder.name))
+def test_page_opens(kind: str, page: str, build: RunBuilder, open_page: Open) -> None:
+    healthy(open_page(page, run=getattr(build, kind)().id))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -40,7 +37,7 @@ def test_empty_store_says_what_to_do(page: str, open_page: Open) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_broken_run_is_named_and_the_others_work(page: str, build: Builder, open_page: Open) -> None:
+def test_broken_run_is_named_and_the_others_work(page: str, build: RunBuilder, open_page: Open) -> None:
     build.broken()
     build.finished()
     app = open_page(page, run="broken")
@@ -49,13 +46,13 @@ def test_broken_run_is_named_and_the_others_work(page: str, build: Builder, open
     healthy(open_page(page, run="finished"))
 
 
-def test_only_broken_runs(build: Builder, open_page: Open) -> None:
+def test_only_broken_runs(build: RunBuilder, open_page: Open) -> None:
     build.broken()
     assert "No run can be opened." in shown(open_page("summary/summary.py"))
 
 
 @pytest.mark.parametrize("asked", ["nowhere", "../../etc/passwd", "<b>x</b>", "a" * 300])
-def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: Builder, open_page: Open) -> None:
+def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("summary/summary.py", run=asked)
     assert not app.exception
@@ -63,7 +60,7 @@ def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: Builder, open_p
     assert "<b>x</b>" not in shown(app)
 
 
-def test_finished_run_on_the_summary(build: Builder, open_page: Open) -> None:
+def test_finished_run_on_the_summary(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     text = shown(healthy(open_page("summary/summary.py")))
     assert "Did fine-tuning help?" in text
@@ -71,7 +68,7 @@ def test_finished_run_on_the_summary(build: Builder, open_page: Open) -> None:
     assert "Run #3" in text
 
 
-def test_imported_run_says_what_its_source_leaves_out(build: Builder, open_page: Open) -> None:
+def test_imported_run_says_what_its_source_leaves_out(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     text = shown(healthy(open_page("summary/summary.py")))
     assert "no base figures" in text and "as the source reports it" in text
@@ -80,26 +77,26 @@ def test_imported_run_says_what_its_source_leaves_out(build: Builder, open_page:
     assert "This run cannot answer." in shown(open_page("ask/ask.py"))
 
 
-def test_run_in_progress_shows_where_it_stands(build: Builder, open_page: Open) -> None:
+def test_run_in_progress_shows_where_it_stands(build: RunBuilder, open_page: Open) -> None:
     build.running()
     for page in ("summary/summary.py", "loss_curves/loss_curves.py", "metrics/metrics.py"):
         assert "step 12 of 60 (20%)" in shown(healthy(open_page(page)))
 
 
-def test_failed_and_lost_runs_say_so(build: Builder, open_page: Open) -> None:
+def test_failed_and_lost_runs_say_so(build: RunBuilder, open_page: Open) -> None:
     build.failed()
     build.lost()
     assert "The disk is full." in shown(open_page("summary/summary.py", run="failed"))
     assert "This run was cut off." in shown(open_page("summary/summary.py", run="lost"))
 
 
-def test_torn_files_are_named(build: Builder, open_page: Open) -> None:
+def test_torn_files_are_named(build: RunBuilder, open_page: Open) -> None:
     build.torn()
     text = shown(healthy(open_page("metrics/metrics.py")))
     assert "evaluation.json is not valid" in text
 
 
-def test_every_download_is_offered(build: Builder, open_page: Open) -> None:
+def test_every_download_is_offered(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = healthy(open_page("summary/summary.py"))
     labels = ["Text", "Markdown", "HTML, one page", "Model card", "Everything, one ZIP"]

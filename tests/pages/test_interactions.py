@@ -1,14 +1,12 @@
 """What the visitor can do on a page, and that a run's texts never become markup."""
 
-from collections.abc import Callable
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.metrics_log.log import MetricsLogWriter
-from tests.pages.conftest import HOSTILE, Builder
-
-Open = Callable[..., AppTest]
+from tests.support.hostile import HOSTILE
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
 
 def shown(app: AppTest) -> str:
@@ -20,7 +18,7 @@ def figure(app: AppTest, key: str) -> str:
     return next(chart.spec for chart in charts if key in chart.id)
 
 
-def test_loss_curves_over_epochs_on_a_log_scale_with_another_run(build: Builder, open_page: Open) -> None:
+def test_loss_curves_over_epochs_on_a_log_scale_with_another_run(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     build.finished("b")
     app = open_page("loss_curves/loss_curves.py", run="a")
@@ -31,8 +29,8 @@ def test_loss_curves_over_epochs_on_a_log_scale_with_another_run(build: Builder,
     assert '"type":"log"' in figure(app, "loss") and "b: validation" in figure(app, "loss")
 
 
-def test_a_step_that_was_not_a_number_is_marked_and_said(build: Builder, open_page: Open) -> None:
-    writer = MetricsLogWriter(build.finished("a") / "metrics.jsonl")
+def test_a_step_that_was_not_a_number_is_marked_and_said(build: RunBuilder, open_page: Open) -> None:
+    writer = MetricsLogWriter(build.finished("a").folder / "metrics.jsonl")
     writer.append("train", step=61, epoch=2.1, loss=float("nan"))
     writer.close()
     app = open_page("loss_curves/loss_curves.py", run="a")
@@ -40,8 +38,8 @@ def test_a_step_that_was_not_a_number_is_marked_and_said(build: Builder, open_pa
     assert "loss is not a number at step" in figure(app, "loss")
 
 
-def test_a_long_run_is_thinned(build: Builder, open_page: Open) -> None:
-    writer = MetricsLogWriter(build.finished("a") / "metrics.jsonl")
+def test_a_long_run_is_thinned(build: RunBuilder, open_page: Open) -> None:
+    writer = MetricsLogWriter(build.finished("a").folder / "metrics.jsonl")
     path = writer.path
     writer.close()
     rows = "".join(
@@ -53,8 +51,8 @@ def test_a_long_run_is_thinned(build: Builder, open_page: Open) -> None:
     assert len(figure(app, "loss")) < 300_000
 
 
-def test_filters_of_the_answers(build: Builder, open_page: Open) -> None:
-    build.finished(questions=24)
+def test_filters_of_the_answers(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
     assert "24 of 24 test questions." in shown(open_page("answers/answers.py"))
     assert "8 of 24 test questions." in shown(open_page("answers/answers.py", type="causes"))
     assert "1 of 24 test questions." in shown(open_page("answers/answers.py", q="tuned answer number 13"))
@@ -62,15 +60,15 @@ def test_filters_of_the_answers(build: Builder, open_page: Open) -> None:
     assert not open_page("answers/answers.py", page="999", score="nonsense", order="nonsense").exception
 
 
-def test_answers_page_by_page(build: Builder, open_page: Open) -> None:
-    build.finished(questions=24)
+def test_answers_page_by_page(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
     app = open_page("answers/answers.py", order="as in the test set")
     assert "q009" in shown(app) and "q010" not in shown(app)
     app = open_page("answers/answers.py", order="as in the test set", page="3")
     assert "q023" in shown(app) and "q009" not in shown(app)
 
 
-def test_score_chosen_is_the_score_shown(build: Builder, open_page: Open) -> None:
+def test_score_chosen_is_the_score_shown(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("answers/answers.py")
     next(s for s in app.selectbox if s.label == "Score").select("loss").run()
@@ -88,7 +86,7 @@ def test_score_chosen_is_the_score_shown(build: Builder, open_page: Open) -> Non
         "ask/ask.py",
     ],
 )
-def test_hostile_texts_stay_text(page: str, build: Builder, open_page: Open) -> None:
+def test_hostile_texts_stay_text(page: str, build: RunBuilder, open_page: Open) -> None:
     build.finished("other", title=HOSTILE)
     build.finished("hostile", title=HOSTILE)
     app = open_page(page, run="hostile")
@@ -97,7 +95,7 @@ def test_hostile_texts_stay_text(page: str, build: Builder, open_page: Open) -> 
     assert "<img" not in everything and "<script" not in everything
 
 
-def test_compare_takes_its_runs_from_the_address(build: Builder, open_page: Open) -> None:
+def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     build.imported("b")
     build.failed("c")
@@ -107,14 +105,14 @@ def test_compare_takes_its_runs_from_the_address(build: Builder, open_page: Open
     assert not app.exception
 
 
-def test_ask_points_the_widget_at_the_run(build: Builder, open_page: Open) -> None:
+def test_ask_points_the_widget_at_the_run(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     app = open_page("ask/ask.py", run="a")
     assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
     assert "not medical advice" in shown(app)
 
 
-def test_ask_offers_the_runs_that_can(build: Builder, open_page: Open) -> None:
+def test_ask_offers_the_runs_that_can(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     build.imported("b")
     app = open_page("ask/ask.py", run="b")
@@ -124,8 +122,8 @@ def test_ask_offers_the_runs_that_can(build: Builder, open_page: Open) -> None:
     assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
 
 
-def test_another_filter_starts_at_page_one(build: Builder, open_page: Open) -> None:
-    build.finished(questions=24)
+def test_another_filter_starts_at_page_one(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
     app = open_page("answers/answers.py", page="2")
     assert app.get("pagination")[0].value == 2
     next(s for s in app.selectbox if s.label == "Order").select("largest loss").run()

@@ -1,7 +1,7 @@
 """A store of a few hundred runs: what is sent to the browser stays small, and every run can still be found."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,26 +9,26 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.report import comparison
 from medqa_core.runs.store.search import MOST_OFFERED
-from tests.pages.conftest import Builder
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 MANY = MOST_OFFERED + 60
 
 
 @pytest.fixture
-def many(build: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def many(build: RunBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Copies of one finished run, the later the higher the number; every tenth failed."""
     monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
-    first = build.finished("run-000")
+    first = build.finished("run-000").folder
     record, status = json.loads((first / "run.json").read_text()), json.loads((first / "status.json").read_text())
     for number in range(1, MANY):
-        folder = build.reports / f"run-{number:03d}"
+        folder = build.folder / f"run-{number:03d}"
         folder.mkdir()
         when = f"2026-12-{1 + number // 24:02d}T{number % 24:02d}:00:00Z"
         (folder / "run.json").write_text(json.dumps(record | {"id": folder.name, "created_at": when}))
         failed = {"state": "failed", "error": "The disk is full."} if number % 10 == 0 else {}
         (folder / "status.json").write_text(json.dumps(status | failed))
-    yield build.reports
+    yield build.folder
 
 
 def notes(app: AppTest) -> str:
@@ -54,7 +54,7 @@ def test_an_old_run_in_the_address_is_shown_and_offered(many: Path, open_page: O
     assert len(app.sidebar.selectbox[0].options) == MOST_OFFERED + 1
 
 
-def test_a_small_store_has_no_search(build: Builder, open_page: Open) -> None:
+def test_a_small_store_has_no_search(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("compare/compare.py")
     assert not app.sidebar.text_input and not app.text_input

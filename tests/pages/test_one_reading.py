@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.run import Run
-from tests.pages.conftest import Builder
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 FILES = ("evaluation", "metrics_log", "predictions", "mmlu")
 
 
@@ -31,8 +30,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 @pytest.mark.parametrize("kind", ["finished", "running", "imported", "torn"])
-def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[str]) -> None:
-    run = getattr(build, kind)().name
+def test_the_summary(kind: str, build: RunBuilder, open_page: Open, reads: Counter[str]) -> None:
+    run = getattr(build, kind)().id
     app = open_page("summary/summary.py", run=run)
     assert not app.exception
     assert reads == {f"{run} {name}": 1 for name in FILES}
@@ -40,7 +39,7 @@ def test_the_summary(kind: str, build: Builder, open_page: Open, reads: Counter[
     assert reads == {f"{run} {name}": 2 for name in FILES}, "the next drawing did not read the folder anew"
 
 
-def test_runs_side_by_side(build: Builder, open_page: Open, reads: Counter[str]) -> None:
+def test_runs_side_by_side(build: RunBuilder, open_page: Open, reads: Counter[str]) -> None:
     for run in ("a", "b"):
         build.finished(run)
     app = open_page("compare/compare.py", run="a", runs="b")

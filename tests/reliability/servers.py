@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import psutil
@@ -66,14 +65,6 @@ def check_trained_once(run: Run) -> None:
     assert set(Counter((row["split"], row["step"]) for row in rows).values()) == {1}
     status = run.status()
     assert status is not None and status.step == status.total_steps
-
-
-def until(true: Callable[[], object], seconds: float) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def command(settings: Settings, *words: str, prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":

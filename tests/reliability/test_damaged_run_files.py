@@ -30,7 +30,8 @@ from medqa_core.runs.store.run_store import RunStore, answerable
 from medqa_core.training import checkpoint
 from medqa_core.training.stop import StopFlag
 from medqa_core.training.train import resume, train
-from tests.reliability.whole_run import STEPS, Damage, damages, files_of, store_of_two
+from tests.reliability.damage import Damage, damages, files_of, store_of_two
+from tests.support.whole_run import STEPS
 
 pytestmark = pytest.mark.reliability
 

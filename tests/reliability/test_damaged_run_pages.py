@@ -16,7 +16,7 @@ from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.reliability.whole_run import Damage, damages, store_of_two
+from tests.reliability.damage import Damage, damages, store_of_two
 
 pytestmark = pytest.mark.reliability
 

@@ -22,10 +22,10 @@ from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import look
 from medqa_core.models.toy import ensure
 from medqa_core.runs.schema.presets import from_preset
-from tests.e2e.conftest import ARGUMENTS
-from tests.e2e.test_fine_tune import PATIENCE, Server, form, press
-from tests.reliability.servers import EPOCHS, SERVES, check_trained_once, serve, until, workers
+from tests.reliability.servers import EPOCHS, SERVES, check_trained_once, serve, workers
 from tests.reliability.workers import SEED, say, seeded
+from tests.support.browser import ARGUMENTS, PATIENCE, Server, form, press
+from tests.support.jobs import until
 
 pytestmark = pytest.mark.reliability
 KILLS = int(os.environ.get("MEDQA_SERVER_KILLS", "50"))

@@ -27,8 +27,9 @@ from medqa_core.models.toy import ensure
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import status as status_module
 from medqa_core.runs.schema.presets import from_preset
-from tests.reliability.servers import check_trained_once, command, serve, until, workers
+from tests.reliability.servers import check_trained_once, command, serve, workers
 from tests.reliability.workers import Orders, losses_of, parsed, set_clock, start
+from tests.support.jobs import until
 
 pytestmark = pytest.mark.reliability
 CONFIG = from_preset("smoke", {"lora_dropout": 0.1})

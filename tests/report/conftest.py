@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.report_builder import Builder
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import REPORTED
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Builder:
+def build(tmp_path: Path) -> RunBuilder:
     """A builder on an empty store."""
-    return Builder(tmp_path / "reports")
+    return RunBuilder(tmp_path / "reports", REPORTED)

@@ -6,7 +6,7 @@ import pytest
 
 from medqa_core.report.archive import archive, members, weights_size, write_archive
 from medqa_core.report.writer import write
-from tests.report.full_run import full
+from tests.support.full_run import full
 
 
 def names(packed):

@@ -8,7 +8,7 @@ from medqa_core.report.headline import four, limits_line, place, title
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
 
 
 def test_a_finished_runs_figures_are_measured(build):

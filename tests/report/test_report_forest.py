@@ -6,8 +6,8 @@ from medqa_core.report import html
 from medqa_core.report.facts import Facts
 from medqa_core.report.forest import MOST, describe, forest, reach, rows
 from medqa_core.runs.schema.evaluation import Metric
-from tests.report.full_run import full
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
+from tests.support.full_run import full
 
 
 def made(**values):

@@ -4,8 +4,8 @@ from medqa_core.report import html, text
 from medqa_core.report.insights import insights, next_steps
 from medqa_core.report.verdict import sentence
 from medqa_core.runs.artifacts.mmlu import write_answers
-from tests.report.full_run import columns, full, mmlu_answers, rich_evaluation
-from tests.report.report_builder import evaluation, metric
+from tests.support.evaluations import evaluation, metric
+from tests.support.full_run import columns, full, mmlu_answers, rich_evaluation
 
 
 def by_rule(found):

@@ -13,8 +13,8 @@ from medqa_core.report.rules.insight import apply
 from medqa_core.report.verdict import sentence
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.schema.evaluation import Evaluation
-from tests.report.full_run import columns, full, mmlu_answers, swapped
-from tests.report.report_builder import metric
+from tests.support.evaluations import metric
+from tests.support.full_run import columns, full, mmlu_answers, swapped
 
 RULES = (
     copying.copied,

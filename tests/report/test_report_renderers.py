@@ -11,7 +11,8 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.quotation import quotation
 from medqa_core.report.writer import write
 from medqa_core.report.writeup import sections
-from tests.report.report_builder import Builder, evaluation, metric
+from tests.support.evaluations import evaluation, metric
+from tests.support.runs import RunBuilder
 
 HOSTILE = (
     "<script>alert(1)</script> [x](javascript:alert(1)) ![y](http://e.v/p.png) | `rm` **b** # h "
@@ -21,7 +22,7 @@ EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 RENDERERS = [text.render, markdown.render, html.render, model_card.render]
 
 
-def hostile(build: Builder):
+def hostile(build: RunBuilder):
     """A run with hostile text in every place that a source or a model can write to."""
     run = build.imported(
         "hostile",

@@ -2,7 +2,7 @@ import numpy as np
 
 from medqa_core.foundation.files import write_json
 from medqa_core.report.insights import insights, limitations, next_steps
-from tests.report.report_builder import evaluation, metric
+from tests.support.evaluations import evaluation, metric
 
 
 def by_rule(found):

@@ -2,7 +2,7 @@ import pytest
 
 from medqa_core.report.verdict import METRICS, sentence, supported
 from medqa_core.runs.schema.evaluation import Metric
-from tests.report.report_builder import evaluation, metric
+from tests.support.evaluations import evaluation, metric
 
 
 def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_interval(build):

@@ -12,7 +12,7 @@ from medqa_core.foundation.files import sha256
 from medqa_core.report.proportion import Proportion, confidence_sequence
 from medqa_core.report.votes import DEPENDENCE, current_sha256, tally
 from medqa_core.runs.artifacts.votes import Vote
-from tests.report.report_builder import Builder
+from tests.support.runs import RunBuilder
 
 OURS, OTHERS = "b" * 64, "c" * 64
 SEQUENCES, LENGTH = 2000, 300
@@ -200,7 +200,7 @@ def test_a_bound_next_to_one_half_is_not_rounded_onto_it():
     assert Proportion(60, 100, (0.5, 0.7)).text == "60.0000% [50.0000%, 70.0000%]"
 
 
-def test_the_weights_are_those_of_the_folder_now(build: Builder):
+def test_the_weights_are_those_of_the_folder_now(build: RunBuilder):
     run = build.run()
     assert current_sha256(run) is None
     (run.folder / "model").mkdir()

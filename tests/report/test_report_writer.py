@@ -7,7 +7,7 @@ import pytest
 
 from medqa_core.report import writer
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
-from tests.report.report_builder import Builder
+from tests.support.runs import RunBuilder
 
 
 def full(_: int) -> None:
@@ -16,7 +16,7 @@ def full(_: int) -> None:
 
 @pytest.mark.parametrize(("older", "left"), [(False, []), (True, ["manifest.json is missing."])])
 def test_a_manifest_never_calls_a_half_written_report_damage(
-    build: Builder, monkeypatch: pytest.MonkeyPatch, older: bool, left: list[str]
+    build: RunBuilder, monkeypatch: pytest.MonkeyPatch, older: bool, left: list[str]
 ) -> None:
     run = build.run()
     writer.write(run)

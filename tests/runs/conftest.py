@@ -6,7 +6,7 @@ import pytest
 
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import good_run
+from tests.support.runs import good_run
 
 
 @pytest.fixture

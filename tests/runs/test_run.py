@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import read_json
 from medqa_core.runs.run import LOG_TAIL, Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import good_run, read_everything, rewrite
+from tests.support.runs import good_run, read_everything, rewrite
 
 FILES = (
     "run.json",

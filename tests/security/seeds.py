@@ -23,9 +23,9 @@ from medqa_core.runs.importers import importer
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
-from tests.data.samples import GOUT
-from tests.runs.importers.samples import SUMMARY, trainer_state
 from tests.security import mutate
+from tests.support.foreign_runs import SUMMARY, trainer_state
+from tests.support.qa_pairs import GOUT
 
 Mutation = Callable[[bytes, Random], bytes]
 

@@ -12,7 +12,7 @@ import pytest
 
 from medqa_core.cli.app import main
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from tests.security.conftest import calls
+from tests.support.source import calls
 
 CONFIG = tomllib.loads((PACKAGE_ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 SECRET = "s3cr3t-value-that-nobody-may-read"

@@ -15,10 +15,11 @@ from medqa_core.answering.question import GenerationSettings, checked_question
 from medqa_core.data import medquad
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
 from medqa_core.report import html, markdown, model_card, text
-from tests.data.samples import GOUT
-from tests.pages.conftest import Builder
 from tests.security import mutate
 from tests.security.seeds import Target, alone, of_run, opened
+from tests.support.qa_pairs import GOUT
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
 
 SLOW = 20.0
 """Seconds after which one input counts as one that hangs the reader."""
@@ -29,7 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole run."""
     reports = tmp_path_factory.mktemp("valid") / "reports"
     reports.mkdir()
-    return Builder(reports).finished("run")
+    return RunBuilder(reports, SHOWN).finished("run").folder
 
 
 @pytest.fixture(scope="module")

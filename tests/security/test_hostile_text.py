@@ -21,7 +21,6 @@ from medqa_core.report.writer import write
 from medqa_core.runs.importers.importer import import_path
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.pages.conftest import MAIN, PAGES, Builder
 from tests.security.poison import (
     PAYLOAD,
     SHORT,
@@ -31,6 +30,9 @@ from tests.security.poison import (
     harmful_markdown,
     poison_run,
 )  # fmt: skip
+from tests.support.pages import MAIN, PAGES
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
 
 KINDS = ("finished", "imported", "running", "failed", "lost")
 ALL = [
@@ -56,7 +58,7 @@ def hostile(reports: Path) -> Callable[[str], Run]:
     """A run of that kind with a payload wherever one may stand."""
 
     def go(kind: str) -> Run:
-        folder = getattr(Builder(reports), kind)()
+        folder = getattr(RunBuilder(reports, SHOWN), kind)().folder
         poison_run(folder)
         run = RunStore(reports).open(folder.name)
         assert "evil" in run.record.title, "the payload is where people read it"

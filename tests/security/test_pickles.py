@@ -182,7 +182,7 @@ def test_as_data(tmp_path: Path, lab: Settings, plant: Plant, suffix: str):
 
 def test_object_arrays_in_an_index_of_embeddings_are_not_read(tmp_path: Path, mark: Path):
     """numpy keeps objects as a pickle inside .npy; every reader here says that it takes none."""
-    from tests.security.conftest import Mark
+    from tests.support.pickles import Mark
 
     np.save(tmp_path / "a.npy", np.array([Mark(mark)], dtype=object), allow_pickle=True)
     assert b"mkdir" in (tmp_path / "a.npy").read_bytes()
@@ -203,7 +203,7 @@ def test_a_zip_of_pickles_is_no_data_set(tmp_path: Path, lab: Settings, plant: P
 
 def test_no_module_calls_what_unpickles():
     """Where numpy reads arrays, it is told to take no objects; nothing else here knows pickles."""
-    from tests.security.conftest import calls
+    from tests.support.source import calls
 
     for place, call, keywords in calls("medqa_core", "pages"):
         assert not call.startswith(

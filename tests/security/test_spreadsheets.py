@@ -14,8 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.artifacts.predictions import SCHEMA, write_predictions
 from pages.shared import charts
-from tests.pages.conftest import MAIN, PAGES, Builder
-from tests.security.conftest import calls
+from tests.support.pages import MAIN, PAGES
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
+from tests.support.source import calls
 
 FORMULAS = (
     *("=1+1", "=HYPERLINK(\"http://evil.test\")", "+1+1", "-1+1", "@SUM(1)", "\t=1+1", "\r=1+1", "\n=1+1", "＝1+1"),
@@ -71,7 +73,7 @@ def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: 
     """What lies behind each of its CSV buttons, on a run whose texts are formulas."""
     (tmp_path / "reports").mkdir()
     monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
-    folder = Builder(tmp_path / "reports").finished()
+    folder = RunBuilder(tmp_path / "reports", SHOWN).finished().folder
     frame = pd.read_parquet(folder / "predictions.parquet")
     for column in ("question_id", "group_id", "question_type", "source", "base_answer", "fine_tuned_answer"):
         frame[column] = [f"=HYPERLINK(1)&{n}" for n in range(len(frame))]

@@ -102,34 +102,66 @@ def _figures(text: SummaryText) -> tuple[Figures, list[str], list[Check]]:
 
 
 def _add(figures: Figures, name: str, value: str) -> bool:
+    """Take in what is stated of one figure; whether something could be read of it."""
     if name in TEXTS:
         return figures.add(name, value)
-    if name == "base_model":
-        size = re.search(rf"({DIGITS})\s*([MBK]?)\s*param", value, re.IGNORECASE)
-        if size:
-            scale = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}[size[2].upper()]
-            figures.add("base_model_parameters", round(float(size[1].replace(",", "")) * scale))
-        return figures.add(name, value)
-    if name == "size":
-        parts = re.findall(r"(\d[\d,]{0,14})\s*(train|val|test)", value, re.IGNORECASE)
-        names = {"train": "train_size", "val": "validation_size", "test": "test_size"}
-        for count, part in parts:
-            figures.add(names[part.lower()], int(count.replace(",", "")))
-        return bool(parts)
-    if name == "mmlu":
-        where = re.search(r"[\w./-]+\.json", value)
-        if where:
-            return figures.add("mmlu_results", f"see {where[0]}")
-    if name == "batch_size":
-        effective = re.search(rf"effective\D{{0,12}}({NUMBER})", value, re.IGNORECASE)
-        if effective:
-            figures.add("effective_batch", *_number(effective[1]))
+    return _SPECIAL.get(name, _add_number)(figures, name, value)
+
+
+def _add_number(figures: Figures, name: str, value: str) -> bool:
+    return figures.add(name, *_number(value))
+
+
+def _add_base_model(figures: Figures, name: str, value: str) -> bool:
+    """The model's name, and its size where it stands behind it."""
+    size = re.search(rf"({DIGITS})\s*([MBK]?)\s*param", value, re.IGNORECASE)
+    if size:
+        scale = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}[size[2].upper()]
+        figures.add("base_model_parameters", round(float(size[1].replace(",", "")) * scale))
+    return figures.add(name, value)
+
+
+def _add_sizes(figures: Figures, _name: str, value: str) -> bool:
+    """`3500 train / 750 val / 750 test`."""
+    parts = re.findall(r"(\d[\d,]{0,14})\s*(train|val|test)", value, re.IGNORECASE)
+    names = {"train": "train_size", "val": "validation_size", "test": "test_size"}
+    for count, part in parts:
+        figures.add(names[part.lower()], int(count.replace(",", "")))
+    return bool(parts)
+
+
+def _add_mmlu(figures: Figures, name: str, value: str) -> bool:
+    """An accuracy, or the name of the file that holds it."""
+    where = re.search(r"[\w./-]+\.json", value)
+    return figures.add("mmlu_results", f"see {where[0]}") if where else _add_number(figures, name, value)
+
+
+def _add_batch_size(figures: Figures, name: str, value: str) -> bool:
+    """`8 (effective: 32)`."""
+    effective = re.search(rf"effective\D{{0,12}}({NUMBER})", value, re.IGNORECASE)
+    if effective:
+        figures.add("effective_batch", *_number(effective[1]))
+    return _add_number(figures, name, value)
+
+
+def _add_minutes(figures: Figures, name: str, value: str) -> bool:
+    """A time in minutes unless its unit says otherwise."""
     parsed, digits = _number(value)
-    if name == "train_minutes" and parsed is not None:
-        unit = re.search(r"\d\s*([smh])", value.lower())
-        minutes = MINUTES[unit[1]] if unit else 1.0
-        return figures.add(name, parsed if minutes == 1 else parsed * minutes, digits)
-    return figures.add(name, parsed, digits)
+    unit = re.search(r"\d\s*([smh])", value.lower())
+    minutes = MINUTES[unit[1]] if unit else 1.0
+    if parsed is None or minutes == 1:
+        return figures.add(name, parsed, digits)
+    return figures.add(name, parsed * minutes, digits)
+
+
+_SPECIAL = {
+    "base_model": _add_base_model,
+    "size": _add_sizes,
+    "mmlu": _add_mmlu,
+    "batch_size": _add_batch_size,
+    "train_minutes": _add_minutes,
+}
+"""Figures that are stated in a way of their own."""
 
 
 def _number(value: str) -> tuple[float | int | None, str]:

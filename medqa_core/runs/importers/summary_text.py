@@ -1,7 +1,6 @@
 """A summary text taken apart: labelled values, and prose by heading. Knows the layout, not what figures mean."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import ftfy
@@ -96,47 +95,67 @@ def repair(text: str) -> str:
 
 def parse(text: str) -> SummaryText:
     """Take a summary apart; lines that fit nowhere count as prose of the section they stand in."""
-    found = SummaryText()
-    section, parent, subject = "Text", "Text", ""
-    for row in _rows(text, found):
+    reader = _Reader()
+    rows = text.splitlines()
+    reader.found.left_out += max(0, len(rows) - LINES_LIMIT)
+    for row in rows[:LINES_LIMIT]:
+        reader.read(line(row))
+    return reader.found
+
+
+class _Reader:
+    """What was found so far, and under which heading the next line stands."""
+
+    def __init__(self) -> None:
+        self.found = SummaryText()
+        self._section = self._parent = "Text"
+        self._subject = ""
+        """What the last figure was about, for a "why?" below it."""
+
+    def read(self, row: str) -> None:
+        """Take in one line."""
         if not row:
-            section = parent  # a blank line ends a list of reasons
-            continue
-        if _RULE.fullmatch(row):
-            continue
+            self._section = self._parent  # a blank line ends a list of reasons
+        elif not (_RULE.fullmatch(row) or self._is_title(row)):
+            bare = row[_LEAD.match(row).end() :]  # type: ignore[union-attr]  # every part is optional: it always matches
+            if not (self._is_reason(bare) or self._is_labelled(bare)):
+                _prose(self.found, self._section, row)
+
+    def _is_title(self, row: str) -> bool:
+        """`Run #2 summary`; a run's number counts wherever it stands first."""
         title = _TITLE.search(row)
-        if title and found.run_number is None:
-            found.run_number = int(title[1])
-        if title and "summary" in row.lower():
-            continue
-        bare = row[_LEAD.match(row).end() :]  # type: ignore[union-attr]  # every part is optional: it always matches
+        if title and self.found.run_number is None:
+            self.found.run_number = int(title[1])
+        return title is not None and "summary" in row.lower()
+
+    def _is_reason(self, bare: str) -> bool:
+        """`Why? …`"""
         why = _WHY.fullmatch(bare)
         if why:
-            section = f"Why this {subject}" if subject else "Why"
-            _prose(found, section, why[1])
-            continue
+            self._section = f"Why this {self._subject}" if self._subject else "Why"
+            _prose(self.found, self._section, why[1])
+        return why is not None
+
+    def _is_labelled(self, bare: str) -> bool:
+        """`Label: value` of a figure or of another number, or `Heading:`."""
         label = _LABEL.fullmatch(bare)
-        name = _FIGURE.get(_key(label[1])) if label else None
-        if label and name and label[2]:
-            subject = {"base_model": "model", "dataset": "data"}.get(name, subject)
-            stated = found.values.setdefault(name, [])
-            if label[2] not in stated and len(stated) < 5:
-                stated.append(label[2])
-        elif label and not label[2]:
-            heading = re.sub(r"\s*\(.*\)$", "", label[1])
-            section = parent = line(heading.capitalize() if heading.isupper() else heading, 80)
-        elif label and re.fullmatch(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?%?", label[2]):
-            found.others.append((label[1], label[2]))
+        if label is None:
+            return False
+        text, value = label[1], label[2]
+        name = _FIGURE.get(_key(text))
+        if name and value:
+            self._subject = {"base_model": "model", "dataset": "data"}.get(name, self._subject)
+            stated = self.found.values.setdefault(name, [])
+            if value not in stated and len(stated) < 5:
+                stated.append(value)
+        elif not value:
+            heading = re.sub(r"\s*\(.*\)$", "", text)
+            self._section = self._parent = line(heading.capitalize() if heading.isupper() else heading, 80)
+        elif re.fullmatch(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?%?", value):
+            self.found.others.append((text, value))
         else:
-            _prose(found, section, row)
-    return found
-
-
-def _rows(text: str, found: SummaryText) -> Iterator[str]:
-    rows = text.splitlines()
-    found.left_out += max(0, len(rows) - LINES_LIMIT)
-    for row in rows[:LINES_LIMIT]:
-        yield line(row)
+            return False
+        return True
 
 
 def _prose(found: SummaryText, section: str, text: str) -> None:

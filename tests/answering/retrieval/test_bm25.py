@@ -5,7 +5,7 @@ import pytest
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import passages_of
 from medqa_core.data.pairs import QAPair
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

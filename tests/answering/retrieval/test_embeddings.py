@@ -12,7 +12,7 @@ from medqa_core.answering.retrieval.passages import Passage, passages_of
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.encoder import Encoder
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 MEANINGS = {"gout": (1, 0), "joint": (0.9, 0.1), "asthma": (0, 1), "lung": (0.1, 0.9), "nothing": (-1, -1)}
 GOUT = pair(1, topic="Gout", question="Gout?", answer="Ice eases it.")

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medqa_core.answering.retrieval.passages import FEW, MOST_CHARACTERS, WORDS, Passage, passages_of, pieces
-from tests.data.samples import pair
+from tests.support.qa_pairs import pair
 
 SENTENCE = "Ten words make up each of these sentences in here."
 

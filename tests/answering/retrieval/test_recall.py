@@ -17,8 +17,8 @@ from medqa_core.runs.artifacts.retrieval import Recall, read_retrieval
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import ProcessIdentity, Status
 from medqa_core.runs.store.run_store import RunStore
-from tests.data.samples import pair
-from tests.runs.samples import record
+from tests.support.qa_pairs import pair
+from tests.support.runs import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -19,7 +19,7 @@ from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import record
+from tests.support.runs import record
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

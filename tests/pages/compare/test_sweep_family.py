@@ -10,17 +10,18 @@ from medqa_core.foundation.files import read_json, write_json
 from medqa_core.report.sweep import Family, family
 from medqa_core.runs.run import Run
 from pages.compare.sweep_family import cost, lead, members
-from tests.pages.conftest import HOSTILE, Builder
+from tests.support.hostile import HOSTILE
+from tests.support.runs import RunBuilder
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 LOSSES = (1.95, 1.81, 1.7, None)
 
 
 @pytest.fixture
-def swept(build: Builder) -> Builder:
+def swept(build: RunBuilder) -> RunBuilder:
     """Four trials: two that ended, one that was ended early and is the lowest, one that has not been validated."""
     for number, (rate, loss) in enumerate(zip(RATES, LOSSES, strict=True), 1):
-        folder = build.finished(f"s-t{number:02d}")
+        folder = build.finished(f"s-t{number:02d}").folder
         change(folder, "run.json", sweep={"id": "s", "trial": number, "parameters": {"learning_rate": rate}})
         best = None if loss is None else {"step": 10, "validation_loss": loss}
         early = {"state": "stopped", "error": "Ended early by its sweep: <b>why</b>."} if number == 3 else {}
@@ -33,17 +34,17 @@ def change(folder: Any, name: str, **values: object) -> None:
     write_json(folder / name, {**read_json(folder / name), **values})
 
 
-def runs(build: Builder, *ids: str) -> list[Run]:
+def runs(build: RunBuilder, *ids: str) -> list[Run]:
     return [build.store.open(run_id) for run_id in ids]
 
 
-def found(build: Builder) -> Family:
+def found(build: RunBuilder) -> Family:
     made = family(members("s", build.store))
     assert made is not None
     return made
 
 
-def test_the_lowest_trial_and_the_cost(swept: Builder) -> None:
+def test_the_lowest_trial_and_the_cost(swept: RunBuilder) -> None:
     made = found(swept)
     assert [trial.run_id for trial in made.trials] == ["s-t01", "s-t02", "s-t03", "s-t04"]
     assert made.best is not None and made.best.run_id == "s-t03"
@@ -53,14 +54,14 @@ def test_the_lowest_trial_and_the_cost(swept: Builder) -> None:
     assert cost(made) == "Cost: 4 trials, 2 h of training, 4,000 tokens, 4.00 CPU-hours. 1 trial ended early."
 
 
-def test_no_cost_is_claimed_that_is_not_known(swept: Builder) -> None:
-    change(swept.reports / "s-t01", "run.json", environment={})
+def test_no_cost_is_claimed_that_is_not_known(swept: RunBuilder) -> None:
+    change(swept.folder / "s-t01", "run.json", environment={})
     assert found(swept).cpu_hours is None
     assert "CPU-hours" not in cost(found(swept))
 
 
-def test_a_run_of_another_sweep_is_no_member(swept: Builder) -> None:
-    folder = swept.finished("s-t09")
+def test_a_run_of_another_sweep_is_no_member(swept: RunBuilder) -> None:
+    folder = swept.finished("s-t09").folder
     assert "s-t09" not in [run.id for run in members("s", swept.store)]
     change(folder, "run.json", sweep={"id": "other", "trial": 1, "parameters": {}})
     assert "s-t09" not in [run.id for run in members("s", swept.store)]
@@ -68,7 +69,7 @@ def test_a_run_of_another_sweep_is_no_member(swept: Builder) -> None:
     assert [t.run_id for t in family(runs(swept, "alone", "s-t09", "s-t01")).trials] == ["s-t09"]  # type: ignore[union-attr]
 
 
-def test_before_the_first_validation(swept: Builder) -> None:
+def test_before_the_first_validation(swept: RunBuilder) -> None:
     one = family(runs(swept, "s-t04"))
     assert one is not None and one.best is None
     assert lead(one) == "No trial has been validated yet."
@@ -79,7 +80,7 @@ def shown(app: AppTest) -> str:
     return "".join(block.proto.body for block in app.get("html")) + "".join(h.value for h in app.header)
 
 
-def test_compare_shows_the_family(swept: Builder, open_page: Callable[..., AppTest]) -> None:
+def test_compare_shows_the_family(swept: RunBuilder, open_page: Callable[..., AppTest]) -> None:
     text = shown(open_page("compare/compare.py", run="s-t01", runs="alone"))
     assert "Sweep s" in text
     assert "s-t03 has the lowest validation loss" in text
@@ -88,13 +89,13 @@ def test_compare_shows_the_family(swept: Builder, open_page: Callable[..., AppTe
     assert "Cost: 4 trials" in text
 
 
-def test_a_hostile_sweep_is_text(swept: Builder, open_page: Callable[..., AppTest]) -> None:
+def test_a_hostile_sweep_is_text(swept: RunBuilder, open_page: Callable[..., AppTest]) -> None:
     change(
-        swept.reports / "s-t01", "run.json", sweep={"id": "s", "trial": 1, "parameters": {HOSTILE[:40]: HOSTILE[:200]}}
+        swept.folder / "s-t01", "run.json", sweep={"id": "s", "trial": 1, "parameters": {HOSTILE[:40]: HOSTILE[:200]}}
     )
     assert "<img src=x" not in shown(open_page("compare/compare.py", run="s-t01"))
 
 
-def test_runs_of_their_own_show_no_sweep(swept: Builder, open_page: Callable[..., AppTest]) -> None:
+def test_runs_of_their_own_show_no_sweep(swept: RunBuilder, open_page: Callable[..., AppTest]) -> None:
     swept.finished("another")
     assert "Sweep" not in shown(open_page("compare/compare.py", run="alone", runs="another"))

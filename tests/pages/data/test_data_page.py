@@ -1,7 +1,6 @@
 """The data page: the picked run's data, another set from the address, and what it says where there is nothing."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from medqa_core.data.split import grouped_split
 from medqa_core.models import toy
 from medqa_core.models.token_lengths import TokenLengths
 from pages.data import charts
-from tests.pages.conftest import HOSTILE, Builder
-
-Open = Callable[..., AppTest]
+from tests.support.hostile import HOSTILE
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +39,8 @@ def change(folder: Path, *, data: dict[str, object] | None = None, **config: obj
     (folder / "run.json").write_text(json.dumps(record))
 
 
-def test_the_runs_data_are_split_as_the_run_was(build: Builder, open_page: Open) -> None:
-    folder = build.finished()
+def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Open) -> None:
+    folder = build.finished().folder
     split = grouped_split(starter.load().pairs, (300, 40, 60), 7)
     sizes = {"train_size": 300, "validation_size": 40, "test_size": 60, "split_seed": 7}
     change(folder, data={"split_hash": split.hash}, **sizes)
@@ -56,23 +55,23 @@ def test_the_runs_data_are_split_as_the_run_was(build: Builder, open_page: Open)
     assert [b.label for b in app.get("download_button")] == ["Download as CSV", "Download the counts as CSV"]
 
 
-def test_another_split_than_the_recorded_one_is_said(build: Builder, open_page: Open) -> None:
+def test_another_split_than_the_recorded_one_is_said(build: RunBuilder, open_page: Open) -> None:
     build.finished()  # its record has a hash of zeros
     text = shown(open_page("data/data.py"))
     assert "These are not the data that this run was trained on." in text
     assert "000000000000" in text
 
 
-def test_a_random_split_leaks_in_red_and_in_words(build: Builder, open_page: Open) -> None:
-    change(build.finished(), split_method="random")
+def test_a_random_split_leaks_in_red_and_in_words(build: RunBuilder, open_page: Open) -> None:
+    change(build.finished().folder, split_method="random")
     text = shown(open_page("data/data.py"))
     assert '<p class="mq-worse" role="status">▼ The test set leaks: of ' in text
     assert '<span class="mq-worse">▼ ' in text
     assert text.index("random split") < text.index("grouped split")
 
 
-def test_another_data_set_is_in_the_address(build: Builder, open_page: Open) -> None:
-    change(build.finished(), train_size=100, validation_size=40, test_size=60)
+def test_another_data_set_is_in_the_address(build: RunBuilder, open_page: Open) -> None:
+    change(build.finished().folder, train_size=100, validation_size=40, test_size=60)
     assert "; 100 are for training" in shown(open_page("data/data.py"))
     app = open_page("data/data.py", data="starter")
     assert "; 449 are for training" in shown(app)
@@ -80,7 +79,7 @@ def test_another_data_set_is_in_the_address(build: Builder, open_page: Open) -> 
     assert "; 100 are for training" in shown(app)
 
 
-def test_an_imported_run_says_so_and_offers_the_data_sets(build: Builder, open_page: Open) -> None:
+def test_an_imported_run_says_so_and_offers_the_data_sets(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     app = open_page("data/data.py")
     text = shown(app)
@@ -96,28 +95,28 @@ def test_an_imported_run_says_so_and_offers_the_data_sets(build: Builder, open_p
         ("<b>x</b>", ["&lt;b&gt;x"]),
     ],
 )
-def test_data_out_of_reach(dataset: str, words: list[str], build: Builder, open_page: Open) -> None:
-    change(build.finished(), dataset=dataset)
+def test_data_out_of_reach(dataset: str, words: list[str], build: RunBuilder, open_page: Open) -> None:
+    change(build.finished().folder, dataset=dataset)
     text = shown(open_page("data/data.py"))
     assert [word for word in [*words, "What the run recorded:"] if word not in text] == []
     assert "<b>x" not in text
 
 
-def test_too_many_asked_for(build: Builder, open_page: Open) -> None:
-    change(build.finished(), test_size=5000)
+def test_too_many_asked_for(build: RunBuilder, open_page: Open) -> None:
+    change(build.finished().folder, test_size=5000)
     assert "test_size: 5,000 is more than" in shown(open_page("data/data.py"))
 
 
-def own_file(build: Builder, tmp_path: Path) -> Path:
+def own_file(build: RunBuilder, tmp_path: Path) -> Path:
     texts = [f"{HOSTILE} {n}" for n in range(60)]
     rows = [{"question": f"{text}?", "answer": f"{text}.", "topic": f"<b>{n}"} for n, text in enumerate(texts)]
     path = tmp_path / "my <i>file.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    change(build.finished(), dataset=str(path), test_size=0.3)
+    change(build.finished().folder, dataset=str(path), test_size=0.3)
     return path
 
 
-def test_an_own_file_is_shown_letter_for_letter(build: Builder, open_page: Open, tmp_path: Path) -> None:
+def test_an_own_file_is_shown_letter_for_letter(build: RunBuilder, open_page: Open, tmp_path: Path) -> None:
     path = own_file(build, tmp_path)
     text = shown(open_page("data/data.py", part="test"))
     assert "60 usable pairs" in text and "18 for the test" in text
@@ -127,7 +126,7 @@ def test_an_own_file_is_shown_letter_for_letter(build: Builder, open_page: Open,
 
 
 def test_an_own_file_stays_private_on_a_public_demo(
-    build: Builder, open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: RunBuilder, open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_file(build, tmp_path)
     monkeypatch.setenv("MEDQA_PUBLIC", "1")
@@ -136,8 +135,8 @@ def test_an_own_file_stays_private_on_a_public_demo(
     assert "usable pairs" not in text
 
 
-def test_lengths_with_and_without_a_tokenizer(build: Builder, open_page: Open, cache: Path) -> None:
-    change(build.finished(), base_model="toy", max_tokens=64)
+def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open, cache: Path) -> None:
+    change(build.finished().folder, base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
     assert "How long the examples are is not known here." in shown(app)
     assert app.code[0].value == "python -m medqa_core data fetch"

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,9 @@ from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
-from tests.pages.conftest import Builder
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 ESTIMATE = Estimate(
     device="cpu", steps=12, tokens=9000, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,
     train_seconds=Range(low=60, middle=90, high=120), memory=2**30, memory_total=2**34,
@@ -130,7 +129,7 @@ def test_none_is_typed_as_on_the_command_line(open_page: Open) -> None:
     assert app.code[-1].value.endswith("--set train_size=0.5")
 
 
-def test_start_makes_a_run_and_keeps_the_form(build: Builder, open_page: Open, started: list[str]) -> None:
+def test_start_makes_a_run_and_keeps_the_form(build: RunBuilder, open_page: Open, started: list[str]) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     field(app, "seed").set_value(7).run()  # type: ignore[attr-defined]
     press(app, "Start fine-tune")
@@ -144,14 +143,14 @@ def test_start_makes_a_run_and_keeps_the_form(build: Builder, open_page: Open, s
     assert "smoke already has this configuration and is queued: no second run was started." in shown(app)
 
 
-def test_two_tabs_make_one_run(build: Builder, open_page: Open) -> None:
+def test_two_tabs_make_one_run(build: RunBuilder, open_page: Open) -> None:
     tabs = [pick(open_page("fine_tune/fine_tune.py"), "smoke") for _ in range(2)]
     for tab in tabs:
         press(tab, "Start fine-tune")
     assert [entry.id for entry in build.store.list()] == ["smoke"]
 
 
-def test_without_evaluation(build: Builder, open_page: Open) -> None:
+def test_without_evaluation(build: RunBuilder, open_page: Open) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     app.checkbox[0].uncheck().run()
     press(app, "Start fine-tune")
@@ -159,9 +158,7 @@ def test_without_evaluation(build: Builder, open_page: Open) -> None:
     assert job is not None and not job.evaluate
 
 
-def test_the_estimate_is_kept_for_the_run(
-    build: Builder, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_estimate_is_kept_for_the_run(build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = [sys.executable, "-c", f"print({ESTIMATE.model_dump_json()!r})"]
     monkeypatch.setattr(estimate, "command", lambda _: answer)
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
@@ -192,7 +189,7 @@ def test_no_estimate_while_the_device_is_busy(open_page: Open) -> None:
         assert "the device is in use by something else" in shown(app)
 
 
-def test_a_live_run_shows_its_own_settings(build: Builder, open_page: Open) -> None:
+def test_a_live_run_shows_its_own_settings(build: RunBuilder, open_page: Open) -> None:
     build.running()
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     text = shown(app)
@@ -202,14 +199,14 @@ def test_a_live_run_shows_its_own_settings(build: Builder, open_page: Open) -> N
     assert [chart.proto.id for chart in app.get("plotly_chart") if "curve running" in chart.proto.id]
 
 
-def test_stopping_offers_a_forced_stop(build: Builder, open_page: Open) -> None:
+def test_stopping_offers_a_forced_stop(build: RunBuilder, open_page: Open) -> None:
     build.running(state="stopping")
     app = open_page("fine_tune/fine_tune.py")
     assert button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
-def test_a_silent_worker_is_stalled_and_can_be_ended(build: Builder, open_page: Open) -> None:
-    folder = build.running()
+def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_page: Open) -> None:
+    folder = build.running().folder
     status = json.loads((folder / "status.json").read_text())
     write_json(folder / "status.json", {**status, "next_heartbeat": status["heartbeat"]})
     app = open_page("fine_tune/fine_tune.py")
@@ -219,7 +216,7 @@ def test_a_silent_worker_is_stalled_and_can_be_ended(build: Builder, open_page: 
     assert not button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
-def test_the_queue_with_positions_and_a_way_out(build: Builder, open_page: Open) -> None:
+def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Open) -> None:
     build.running()
     settings = Settings.from_environment()
     for seed in (1, 2):
@@ -235,7 +232,7 @@ def test_the_queue_with_positions_and_a_way_out(build: Builder, open_page: Open)
 
 @pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was cut off.")])
 def test_after_a_bad_end_why_and_resume(
-    kind: str, title: str, build: Builder, open_page: Open, started: list[str]
+    kind: str, title: str, build: RunBuilder, open_page: Open, started: list[str]
 ) -> None:
     getattr(build, kind)()
     app = open_page("fine_tune/fine_tune.py", run=kind)
@@ -246,7 +243,7 @@ def test_after_a_bad_end_why_and_resume(
     assert kind in started
 
 
-def test_suggested_settings_after_a_failure(build: Builder, open_page: Open) -> None:
+def test_suggested_settings_after_a_failure(build: RunBuilder, open_page: Open) -> None:
     folder = build.failed()
     build._status(folder, state="failed", step=7, error="The training loss was nan at step 7.", cause="nan")
     app = open_page("fine_tune/fine_tune.py", run="failed")
@@ -258,7 +255,7 @@ def test_suggested_settings_after_a_failure(build: Builder, open_page: Open) -> 
     assert field(app, "learning_rate").value == "0.001"  # type: ignore[attr-defined]
 
 
-def test_estimated_against_actual(build: Builder, open_page: Open) -> None:
+def test_estimated_against_actual(build: RunBuilder, open_page: Open) -> None:
     folder = build.finished()
     assert "Completed" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
     write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
@@ -268,7 +265,7 @@ def test_estimated_against_actual(build: Builder, open_page: Open) -> None:
 
 
 def test_a_demo_shows_and_starts_nothing(
-    build: Builder, open_page: Open, started: list[str], monkeypatch: pytest.MonkeyPatch
+    build: RunBuilder, open_page: Open, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build.running()
     submit(from_preset("smoke"), Settings.from_environment())

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from medqa_core.report.archive import archive
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.store.run_store import RunStore
-from tests.pages.conftest import Builder, evaluation, predictions
-
-Open = Callable[..., AppTest]
+from tests.support.evaluations import shown_evaluation
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import shown_predictions
 
 
 def shown(app: AppTest) -> str:
@@ -29,10 +29,10 @@ def headings(app: AppTest) -> list[str]:
 
 
 @pytest.fixture
-def full(build: Builder) -> Path:
+def full(build: RunBuilder) -> Path:
     """A run with sources, a clean part, copies and MMLU letters."""
-    folder = build.finished("full")
-    made = evaluation(24)
+    folder = build.finished("full").folder
+    made = shown_evaluation(24)
     part = {name: metric.model_copy(update={"n": 9}) for name, metric in made.metrics.items() if name != "mmlu"}
     sources = {"GARD": {"loss": made.metrics["loss"]}, "CDC": {"loss": made.metrics["loss"]}}
     write_json(
@@ -40,7 +40,7 @@ def full(build: Builder) -> Path:
         made.model_copy(update={"clean": part, "by_source": sources}).model_dump(mode="json"),
     )
     random = np.random.default_rng(1)
-    rows = predictions(24).assign(
+    rows = shown_predictions(24).assign(
         base_copied_share=0.1,
         fine_tuned_copied_share=[0.95, 0.6, 0.1] * 8,
         fine_tuned_nearest="q003",
@@ -104,7 +104,7 @@ def test_the_ends_link_to_the_answers(full: Path, open_page: Open) -> None:
     assert text.count('href="answers?run=full&amp;q=q0') >= 5
 
 
-def test_an_older_run_has_the_parts_that_it_can(build: Builder, open_page: Open) -> None:
+def test_an_older_run_has_the_parts_that_it_can(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("metrics/metrics.py")
     assert not app.exception
@@ -117,8 +117,8 @@ def test_an_older_run_has_the_parts_that_it_can(build: Builder, open_page: Open)
     assert not [group for group in app.get("button_group") if group.key in ("part", "slices")]
 
 
-def test_without_rows_by_question_the_page_says_so(build: Builder, open_page: Open) -> None:
-    (build.finished("bare") / "predictions.parquet").unlink()
+def test_without_rows_by_question_the_page_says_so(build: RunBuilder, open_page: Open) -> None:
+    (build.finished("bare").folder / "predictions.parquet").unlink()
     app = open_page("metrics/metrics.py", run="bare")
     assert "There are no data by question." in shown(app)
     assert "python -m medqa_core evaluate bare" in [code.value for code in app.code]
@@ -130,8 +130,8 @@ def test_answers_say_what_was_copied(full: Path, open_page: Open) -> None:
     assert "near-copy: 60% of its words" in text and "novel" in text
 
 
-def test_the_zip_is_offered_and_says_what_it_leaves_out(build: Builder, reports: Path, open_page: Open) -> None:
-    folder = build.finished("a")
+def test_the_zip_is_offered_and_says_what_it_leaves_out(build: RunBuilder, reports: Path, open_page: Open) -> None:
+    folder = build.finished("a").folder
     app = open_page("summary/summary.py", run="a")
     assert "Everything, one ZIP" in [button.label for button in app.get("download_button")]
     assert "leaves the weights out" not in shown(app)

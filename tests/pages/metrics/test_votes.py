@@ -1,6 +1,5 @@
 """The metrics page's votes: what people preferred, in counts only; one line where nobody has voted."""
 
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,9 +9,11 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.foundation.files import sha256
 from medqa_core.report.votes import DEPENDENCE
 from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
-from tests.pages.conftest import HOSTILE, WHEN, Builder
+from tests.support.hostile import HOSTILE
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN_AT
 
-Open = Callable[..., AppTest]
 HEADING = "Which answer do people prefer?"
 NONE_YET = "No one has voted on this run’s answers yet"
 
@@ -30,7 +31,7 @@ def cast(folder: Path, n: int, left: str, choice: str, weights: str | None = Non
         ours = sha256(folder / "adapter" / "adapter_model.safetensors")
         vote = Vote(
             id=uuid4().hex,
-            time=WHEN,
+            time=SHOWN_AT,
             left=left,
             choice=choice,
             question_id=f"q{i:03d}",
@@ -46,9 +47,9 @@ def cast(folder: Path, n: int, left: str, choice: str, weights: str | None = Non
 
 
 @pytest.fixture
-def voted(build: Builder) -> Path:
+def voted(build: RunBuilder) -> Path:
     """A run whose fine-tuned answers were preferred 18 to 2."""
-    folder = build.finished("voted")
+    folder = build.finished("voted").folder
     cast(folder, 9, "base", "right")
     cast(folder, 9, "fine_tuned", "left")
     cast(folder, 2, "base", "left")
@@ -88,7 +89,7 @@ def test_no_single_vote_and_no_question_is_shown(voted: Path, open_page: Open) -
     assert not [button for button in app.get("download_button") if "vote" in button.label.lower()]
 
 
-def test_where_nobody_has_voted_one_line_leads_to_ask(build: Builder, open_page: Open) -> None:
+def test_where_nobody_has_voted_one_line_leads_to_ask(build: RunBuilder, open_page: Open) -> None:
     build.finished("quiet")
     app = open_page("metrics/metrics.py", run="quiet")
     assert not app.exception
@@ -97,8 +98,8 @@ def test_where_nobody_has_voted_one_line_leads_to_ask(build: Builder, open_page:
     assert 'votes are cast on <a href="ask?run=quiet"' in shown(app)
 
 
-def test_votes_on_other_weights_do_not_count(build: Builder, open_page: Open) -> None:
-    folder = build.finished("changed")
+def test_votes_on_other_weights_do_not_count(build: RunBuilder, open_page: Open) -> None:
+    folder = build.finished("changed").folder
     cast(folder, 12, "base", "right", weights="c" * 64)
     app = open_page("metrics/metrics.py", run="changed")
     assert HEADING not in headings(app)
@@ -107,8 +108,8 @@ def test_votes_on_other_weights_do_not_count(build: Builder, open_page: Open) ->
 
 
 @pytest.mark.parametrize("kind", ["imported", "failed"])
-def test_a_run_without_models_says_nothing_of_votes(kind: str, build: Builder, open_page: Open) -> None:
-    app = open_page("metrics/metrics.py", run=getattr(build, kind)().name)
+def test_a_run_without_models_says_nothing_of_votes(kind: str, build: RunBuilder, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run=getattr(build, kind)().id)
     assert not app.exception
     assert NONE_YET not in shown(app) and HEADING not in headings(app)
 

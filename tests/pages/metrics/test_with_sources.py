@@ -1,6 +1,5 @@
 """The metrics page's passages: verdicts against both models, retrieval's figures, and what to do without them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,11 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.schema.evaluation import Generation, Metric, WithSources
-from tests.pages.conftest import HOSTILE, Builder, evaluation
+from tests.support.evaluations import shown_evaluation
+from tests.support.hostile import HOSTILE
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
-Open = Callable[..., AppTest]
 HEADING = "Does reading passages help?"
 
 
@@ -34,9 +35,9 @@ def metric(before: float, after: float, verdict: str) -> Metric:
 
 
 @pytest.fixture
-def read(build: Builder) -> Path:
+def read(build: RunBuilder) -> Path:
     """A run whose answers with sources are better than the base's and worse than the fine-tuned model's."""
-    folder = build.finished("read")
+    folder = build.finished("read").folder
     part = WithSources(
         weights="base",
         against_base={"rougeL": metric(0.151, 0.181, "better")},
@@ -44,7 +45,7 @@ def read(build: Builder) -> Path:
         generation=Generation(empty_share=0, mean_tokens=71, length_ratio=0.5, seconds=9, prompt="chat"),
         protocol={"passages": f"at most 3 a question {HOSTILE}"[:200]},
     )
-    whole = evaluation(24).model_copy(update={"with_sources": part})
+    whole = shown_evaluation(24).model_copy(update={"with_sources": part})
     write_json(folder / "evaluation.json", whole.model_dump(mode="json"))
     return folder
 
@@ -77,7 +78,7 @@ def test_the_figures_of_the_search(read: Path, open_page: Open) -> None:
     assert "79.2% [10.0%, 90.0%]" in text and "29.2% [10.0%, 90.0%]" in text and "4.2% [10.0%, 90.0%]" in text
 
 
-def test_what_was_not_measured_says_how(build: Builder, open_page: Open) -> None:
+def test_what_was_not_measured_says_how(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("metrics/metrics.py", run="finished")
     assert HEADING in headings(app)
@@ -86,7 +87,7 @@ def test_what_was_not_measured_says_how(build: Builder, open_page: Open) -> None
     )
 
 
-def test_imported_and_unfinished_runs_do_not_speak_of_it(build: Builder, open_page: Open) -> None:
+def test_imported_and_unfinished_runs_do_not_speak_of_it(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     build.running()
     for run in ("run-2", "running"):

@@ -10,7 +10,7 @@ from pages.answers.cards import _card
 from pages.answers.word_diff import marked
 from pages.shared import charts, tables
 from pages.shared.markup import bullets, escape_markdown, paragraphs, rich, verdict
-from tests.pages.conftest import HOSTILE
+from tests.support.hostile import HOSTILE
 
 TAG = re.compile(r"<(/?)(\w+)([^>]*)>")
 

@@ -1,15 +1,10 @@
 """The run picker and the address."""
 
-from collections.abc import Callable
-
-from streamlit.testing.v1 import AppTest
-
-from tests.pages.conftest import Builder
-
-Open = Callable[..., AppTest]
+from tests.support.pages import Open
+from tests.support.runs import RunBuilder
 
 
-def test_newest_completed_run_is_picked_and_is_in_the_address(build: Builder, open_page: Open) -> None:
+def test_newest_completed_run_is_picked_and_is_in_the_address(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     build.finished()
     build.running()
@@ -18,7 +13,7 @@ def test_newest_completed_run_is_picked_and_is_in_the_address(build: Builder, op
     assert app.query_params["run"] == "finished"
 
 
-def test_address_picks_the_run(build: Builder, open_page: Open) -> None:
+def test_address_picks_the_run(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     build.finished()
     app = open_page("summary/summary.py", run="run-2")
@@ -26,7 +21,7 @@ def test_address_picks_the_run(build: Builder, open_page: Open) -> None:
     assert app.query_params["run"] == "run-2"
 
 
-def test_choice_stays_on_other_pages(build: Builder, open_page: Open) -> None:
+def test_choice_stays_on_other_pages(build: RunBuilder, open_page: Open) -> None:
     build.imported()
     build.finished()
     app = open_page("summary/summary.py")
@@ -38,7 +33,7 @@ def test_choice_stays_on_other_pages(build: Builder, open_page: Open) -> None:
         assert app.sidebar.selectbox[0].value == "run-2" and app.query_params["run"] == "run-2"
 
 
-def test_broken_run_is_not_offered_but_listed_with_its_reason(build: Builder, open_page: Open) -> None:
+def test_broken_run_is_not_offered_but_listed_with_its_reason(build: RunBuilder, open_page: Open) -> None:
     build.broken()
     build.finished()
     app = open_page("summary/summary.py")

@@ -11,7 +11,7 @@ from medqa_core.foundation.files import write_json
 from medqa_core.report.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost, read_int8
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import good_run
+from tests.support.runs import good_run
 
 
 def cost(**changes: Any) -> Int8Cost:

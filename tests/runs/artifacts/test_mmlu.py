@@ -28,7 +28,7 @@ from medqa_core.runs.artifacts.mmlu import (
     write_answers,
 )
 from medqa_core.runs.run import Run
-from tests.runs.samples import lm_eval
+from tests.support.foreign_runs import lm_eval
 
 
 def test_one_model():

@@ -11,7 +11,7 @@ import pytest
 
 from medqa_core.foundation.errors import OutsideStore, UnreadableFile
 from medqa_core.runs.artifacts.predictions import ROW_LIMIT, SCHEMA, read_predictions, write_predictions
-from tests.runs.samples import predictions
+from tests.support.scenarios import stored_predictions
 
 
 def _write(folder: Path, table: pa.Table) -> None:
@@ -19,7 +19,7 @@ def _write(folder: Path, table: pa.Table) -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path):
-    write_predictions(tmp_path, predictions())
+    write_predictions(tmp_path, stored_predictions())
     read = read_predictions(tmp_path)
     assert list(read.columns) == SCHEMA.names
     assert read["base_loss"].tolist() == [2.0, 3.0, 4.0]
@@ -78,7 +78,7 @@ def test_what_is_not_parquet_is_refused(tmp_path: Path, content: bytes):
 
 
 def test_damage_anywhere_raises_nothing_else(tmp_path: Path):
-    write_predictions(tmp_path, predictions())
+    write_predictions(tmp_path, stored_predictions())
     path = tmp_path / "predictions.parquet"
     whole = path.read_bytes()
     for n in range(0, len(whole), max(1, len(whole) // 60)):
@@ -106,7 +106,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path):
 def test_a_link_out_of_the_run_is_refused(tmp_path: Path):
     run = tmp_path / "run"
     run.mkdir()
-    write_predictions(tmp_path, predictions())
+    write_predictions(tmp_path, stored_predictions())
     (run / "predictions.parquet").symlink_to(tmp_path / "predictions.parquet")
     with pytest.raises(OutsideStore):
         read_predictions(run)

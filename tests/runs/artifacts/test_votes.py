@@ -22,7 +22,7 @@ from medqa_core.runs.artifacts.votes import LOCK, SIZE_LIMIT, VOTES, Vote, cast_
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import record
+from tests.support.runs import record
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 VOTER = f"""

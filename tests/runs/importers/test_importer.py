@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from medqa_core.foundation.errors import InputError, MedQAError, RunError
 from medqa_core.runs.importers import import_path, importer
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.importers.samples import SUMMARY, misread, trainer_folder, trainer_state
-from tests.runs.samples import lm_eval, read_everything
+from tests.support.foreign_runs import SUMMARY, lm_eval, misread, trainer_folder, trainer_state
+from tests.support.runs import read_everything
 
 
 def _summary(folder: Path) -> Path:

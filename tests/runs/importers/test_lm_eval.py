@@ -11,7 +11,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.runs.importers import import_path
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import lm_eval
+from tests.support.foreign_runs import lm_eval
 
 
 def _import(store: RunStore, tmp_path: Path, value: Any, name: str = "results.json") -> Run:

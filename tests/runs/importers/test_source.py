@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from medqa_core.foundation.paths import check_run_id
 from medqa_core.runs.importers.source import LINE_LIMIT, line, number, slug, without_paths
 from medqa_core.runs.importers.summary_text import repair
-from tests.runs.importers.samples import SUMMARY, misread
+from tests.support.foreign_runs import SUMMARY, misread
 
 
 @pytest.mark.parametrize(

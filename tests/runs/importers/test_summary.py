@@ -9,7 +9,7 @@ from medqa_core.runs.importers import import_path
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.importers.samples import FIGURES, SUMMARY, misread
+from tests.support.foreign_runs import FIGURES, SUMMARY, misread
 
 
 def _import(store: RunStore, tmp_path: Path, text: str, **options: bool) -> tuple[Run, ImportRecord]:

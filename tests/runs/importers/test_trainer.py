@@ -12,7 +12,7 @@ import pytest
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.importers import import_path
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.importers.samples import trainer_folder, trainer_state
+from tests.support.foreign_runs import trainer_folder, trainer_state
 
 
 def test_a_whole_folder(store: RunStore, tmp_path: Path):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from medqa_core.foundation.visible import plain
 from medqa_core.runs.schema.record import Check, ImportRecord, RunRecord
-from tests.runs.samples import record
+from tests.support.runs import record
 
 
 @given(st.text())

@@ -12,7 +12,7 @@ from medqa_core.runs.schema.status import ProcessIdentity, derived_state
 from medqa_core.runs.store import index
 from medqa_core.runs.store import run_store as store_module
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import good_run, rewrite
+from tests.support.runs import good_run, rewrite
 
 
 @pytest.fixture

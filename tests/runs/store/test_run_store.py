@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, OutsideStore, RunNotFound, 
 from medqa_core.runs import run as run_module
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore, answerable
-from tests.runs.samples import good_run, record, rewrite
+from tests.support.runs import good_run, record, rewrite
 
 
 def _entry(store: RunStore, run_id: str):

@@ -7,7 +7,7 @@ import pytest
 
 from medqa_core.foundation.errors import InputError, MedQAError, RunError
 from medqa_core.runs.store.run_store import RunStore
-from tests.runs.samples import record
+from tests.support.runs import record
 
 
 def test_a_new_run_is_complete_or_absent(store: RunStore):

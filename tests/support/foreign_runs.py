@@ -152,3 +152,18 @@ def trainer_folder(folder: Path, **changes: Any) -> Path:
     for name in ("training_args.bin", "optimizer.pt", "rng_state.pth"):
         (folder / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     return folder
+
+
+def lm_eval(accuracy: float = 0.26, n: int | None = 100) -> dict[str, Any]:
+    """A results.json of lm-evaluation-harness for one subset."""
+    value: dict[str, Any] = {
+        "results": {"mmlu_medical_genetics": {"alias": "mg", "acc,none": accuracy, "acc_stderr,none": 0.0440844}},
+        "n-shot": {"mmlu_medical_genetics": 5},
+        "config": {"model": "hf", "model_args": "pretrained=someone/small", "random_seed": 0},
+        "model_name": "someone/small",
+        "date": 1772600767.5,
+        "lm_eval_version": "0.4.13",
+    }
+    if n is not None:
+        value["n-samples"] = {"mmlu_medical_genetics": {"original": n, "effective": n}}
+    return value

@@ -48,6 +48,20 @@ ASTHMA = """<?xml version="1.0" encoding="UTF-8"?>
 </QAPairs>
 </Document>
 """
+LAVITA = """\
+document_id,document_source,document_url,category,umls_cui,umls_semantic_types,umls_semantic_group,synonyms,\
+question_id,question_focus,question_type,question,answer
+0000001,Made,https://example.org/gout,,,,,,0000001-1,Gout,information,What is (are)   Gout ?,"Gout is
+ a kind of arthritis."
+0000001,Made,https://example.org/gout,,,,,,0000001-2,Gout,symptoms,What are the symptoms of Gout ?,
+0000002,Made,,,,,,,0000001-1,Asthma,information,What is (are) Asthma ?,Asthma narrows the airways.
+"""
+KEIVALYA = """\
+qtype,Question,Answer
+information,What is (are) Gout ?,Gout is a kind of arthritis.
+symptoms,What are the symptoms of Gout ?,"A hot, red toe."
+history,Since when is it known ?,Since antiquity.
+"""
 DOCUMENTS = {"1_Made_QA/0000001.xml": GOUT, "1_Made_QA/0000002.xml": ASTHMA, "readme.txt": "not a document"}
 
 

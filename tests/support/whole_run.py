@@ -1,11 +1,6 @@
-"""A run folder that holds everything a run can hold, and ways to damage its files."""
+"""All that a run can hold besides what training and evaluation leave."""
 
-import random
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,65 +22,12 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 
-END = 4096
-"""Bytes at a file's end at each of which it is cut once."""
-EVERY_BIT = 1024
-"""Size up to which a file is tried with each of its bits flipped; of a larger one some are drawn."""
-DRAWN = 400
 STEPS = (8, 12)
 """Of the two checkpoints."""
 
-Kind = Literal["cut", "flip", "gone"]
 
-
-@dataclass(frozen=True)
-class Damage:
-    """One damage to one file: cut to `place` bytes, bit number `place` flipped, or gone."""
-
-    name: str
-    kind: Kind
-    place: int = 0
-
-    def done_to(self, content: bytes) -> bytes | None:
-        """What is left of the content; None: no file."""
-        if self.kind == "gone":
-            return None
-        if self.kind == "cut":
-            return content[: self.place]
-        flipped = bytearray(content)
-        flipped[self.place // 8] ^= 1 << self.place % 8
-        return bytes(flipped)
-
-    def apply(self, folder: Path, content: bytes) -> None:
-        """Damage the file, whose whole content is `content`."""
-        left = self.done_to(content)
-        path = folder / self.name
-        path.unlink() if left is None else path.write_bytes(left)
-
-
-def damages(name: str, content: bytes, seed: int = 0) -> Iterator[Damage]:
-    """Every cut in the file's end, its bits (some of them where they are many), and its absence."""
-    yield Damage(name, "gone")
-    for place in range(max(0, len(content) - END), len(content)):
-        yield Damage(name, "cut", place)
-    bits = range(8 * len(content))
-    if len(content) > EVERY_BIT:
-        bits = sorted(random.Random(f"{seed} {name}").sample(bits, DRAWN))  # type: ignore[assignment]
-    for place in bits:
-        yield Damage(name, "flip", place)
-
-
-def files_of(run: Run) -> list[str]:
-    """The names of the run's files, sorted; what is hidden is not one of them."""
-    found = (path.relative_to(run.folder) for path in run.folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in found if not path.name.startswith("."))
-
-
-def whole_run(source: Run, reports: Path, run_id: str = "whole") -> Run:
-    """A copy of `source`, a run that was trained and evaluated, with all that other verbs add to a run."""
-    shutil.copytree(source.folder, reports / run_id)
-    run = RunStore(reports).open(run_id)
-    write_json(run.folder / "run.json", read_json(run.folder / "run.json") | {"id": run_id})
+def add_everything(run: Run) -> None:
+    """Add to a run that was trained and evaluated all that other verbs add to one."""
     write_job(run.folder, new_job(evaluate=True, estimate=_estimate()))
     write_with_sources(run.folder, _with_sources(run))
     write_json(run.folder / "evaluation.json", _evaluation(run))
@@ -100,16 +42,7 @@ def whole_run(source: Run, reports: Path, run_id: str = "whole") -> Run:
         tensors = {"a.lora_A.weight": torch.full((4, 8), float(step)), "a.lora_B.weight": torch.zeros(8, 4)}
         moments = {f"{kind}/{name}": tensors[name] + 1 for name in tensors for kind in ("exp_avg", "exp_avg_sq")}
         checkpoint.write(run.folder, Counters(step=step, tokens=step * 100), tensors, moments, _random_state())
-    run = RunStore(reports).open(run_id)
-    writer.write(run)
-    return run
-
-
-def store_of_two(source: Run, reports: Path) -> RunStore:
-    """A store with a whole run and another one beside it."""
-    whole_run(source, reports)
-    shutil.copytree(source.folder, reports / "other")
-    return RunStore(reports)
+    writer.write(RunStore(run.folder.parent).open(run.id))  # read anew
 
 
 def _random_state() -> dict[str, torch.Tensor]:

@@ -7,12 +7,13 @@ import pandas as pd
 
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
 from medqa_core.runs.run import Run
-from tests.report.report_builder import Builder, evaluation, metric
+from tests.support.evaluations import evaluation, metric
+from tests.support.runs import RunBuilder
 
 ROWS = 120
 
 
-def full(build: Builder, run_id: str = "full", **changes: Any) -> Run:
+def full(build: RunBuilder, run_id: str = "full", **changes: Any) -> Run:
     """A finished run with every field filled and every tested difference planted."""
     run = build.finished(run_id)
     build.status(run, memory={"used": 1, "peak": 1, "total": 16 * 10**9, "available": 1})
