@@ -98,7 +98,8 @@ def grouped_split(
         wanted = at_most(size, len(ordered), len(pool))
         if wanted > len(pool):
             raise InputError(
-                f"at most {len(pool):,} {PART_NAMES[name]} pairs are available without leakage; you asked for {wanted:,}.",
+                f"at most {len(pool):,} {PART_NAMES[name]} pairs are available without leakage; "
+                f"you asked for {wanted:,}.",
                 field=f"{name}_size",
             )
         parts.append(_draw(pool, wanted, seed, population))
