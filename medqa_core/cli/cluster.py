@@ -18,11 +18,10 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.report.sweep import Family, family
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import parse_assignments
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
 
-DEFAULT = "starter"
 app = typer.Typer(
     help="Run a fine-tune or a sweep on a Ray cluster that is already there.",
     no_args_is_help=True,

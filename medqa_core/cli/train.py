@@ -18,12 +18,10 @@ from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
 from medqa_core.runs.schema.estimate import Estimate
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
 from medqa_core.runs.status_writer import is_main
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
-
-DEFAULT = "starter"
 
 
 def train(

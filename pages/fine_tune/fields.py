@@ -13,7 +13,7 @@ from medqa_core.foundation.format import capital
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import split_sizes
 from medqa_core.runs.schema.config import TrainConfig, validated
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, as_text, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, as_text, from_preset
 from medqa_core.runs.schema.record import SplitSizes
 from pages.shared.markup import escape_markdown, html, rich
 
@@ -77,9 +77,9 @@ def preset_picked() -> None:
 
 
 def read(settings: Settings) -> Form:
-    """The form as it stands; a first visit finds the preset `starter`."""
+    """The form as it stands; a first visit finds the default preset."""
     if any(key(name) not in st.session_state for name in TrainConfig.model_fields if name != "preset"):
-        fill(from_preset("starter"))
+        fill(from_preset(DEFAULT))
     values = {n: value_of(n, st.session_state[key(n)]) for n in TrainConfig.model_fields if n != "preset"}
     problems = {}
     for name, value in values.items():
