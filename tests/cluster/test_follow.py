@@ -1,4 +1,4 @@
-"""Runs at an address, brought into a store here, and a stop that is handed on."""
+"""Runs at an address, brought into a store here, and a stop that is passed on."""
 
 from datetime import timedelta
 from pathlib import Path

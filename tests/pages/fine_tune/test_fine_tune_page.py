@@ -244,8 +244,7 @@ def test_after_a_bad_end_why_and_resume(
 
 
 def test_suggested_settings_after_a_failure(build: RunBuilder, open_page: Open) -> None:
-    folder = build.failed()
-    build._status(folder, state="failed", step=7, error="The training loss was nan at step 7.", cause="nan")
+    build.failed(error="The training loss was nan at step 7.", cause="nan")
     app = open_page("fine_tune/fine_tune.py", run="failed")
     assert button(app, "Resume") is None
     press(app, "Use suggested settings")
@@ -256,7 +255,7 @@ def test_suggested_settings_after_a_failure(build: RunBuilder, open_page: Open) 
 
 
 def test_estimated_against_actual(build: RunBuilder, open_page: Open) -> None:
-    folder = build.finished()
+    folder = build.finished().folder
     assert "Completed" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
     write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
     text = shown(open_page("fine_tune/fine_tune.py", run="finished"))
