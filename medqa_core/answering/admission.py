@@ -98,7 +98,7 @@ class Admission:
     def _is_here(self, run_id: str) -> bool:
         """Whether the run takes this machine's device, and not that of another one that writes to the same store."""
         try:
-            return not self._store.open(run_id).elsewhere
+            return not self._store.open(run_id).elsewhere()
         except RunError:  # it went away since it was listed
             return False
 

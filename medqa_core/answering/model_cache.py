@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from medqa_core.answering.question import Precision
 from medqa_core.answering.streams import Streams, streams_for
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.stamp import FileStamp
 from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
@@ -29,7 +30,7 @@ class ModelCache:
         self._lock = threading.Lock()
         self._pair: ModelVariants | None = None
         self._streams: Streams | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: FileStamp | None = None
 
     @contextmanager
     def lend(
@@ -52,11 +53,8 @@ class ModelCache:
                 self._streams = streams_for(self._pair, self._settings, precision, progress)
             yield Models(self._pair, self._streams)
 
-    def _stamp_of(self, run_id: str) -> tuple[int, int] | None:
+    def _stamp_of(self, run_id: str) -> FileStamp | None:
         """Changes when the run's weights are replaced."""
         run = self._store.open(run_id)
-        folder = run.adapter or run.model
-        if folder is None:
-            return None
-        found = next(folder.glob("*.safetensors")).stat()
-        return found.st_mtime_ns, found.st_size
+        path = run.weights_file()
+        return None if path is None else FileStamp.of(path)

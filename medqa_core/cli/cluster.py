@@ -160,7 +160,7 @@ def follow(
         raise InputError(f"{source.address} cannot be read: {error}", field="URL") from error
     except KeyboardInterrupt:
         raise typer.Abort from None
-    states = {run_id: store.open(run_id).state for run_id in ids}
+    states = {run_id: store.open(run_id).state() for run_id in ids}
     if json:
         print_json(states)
         return

@@ -43,7 +43,7 @@ def say_end(run: Run, *, json: bool) -> None:
     elif status is not None:
         best = status.best
         lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
-        say(f"{run.id}: {run.state} after {status.step} of {status.total_steps} steps{lowest}.")
+        say(f"{run.id}: {run.state()} after {status.step} of {status.total_steps} steps{lowest}.")
         if status.error:
             say(status.error)
 

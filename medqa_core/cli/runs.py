@@ -15,7 +15,7 @@ from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
 from medqa_core.jobs.queue import store_of
-from medqa_core.runs.run import read_model
+from medqa_core.runs.reading import read_model
 from medqa_core.runs.schema.status import Status
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
@@ -89,7 +89,7 @@ class _Progress:
             "activity": current.activity if current else None,
             "step": status.step if status else None,
             "total_steps": status.total_steps if status else None,
-            "progress": watch.progress(status) if status else None,
+            "progress": status.progress if status else None,
             "remaining_seconds": status.remaining_seconds if status and current else None,
             "queue_position": self._position.get(entry.id),
             "error": status.error if status else None,

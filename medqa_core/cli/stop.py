@@ -27,6 +27,6 @@ def stop(
     said = stop_run(opened, settings, force=force)
     launch.advance(settings)
     if json:
-        print_json({"run": run, "state": opened.state, "message": said})
+        print_json({"run": run, "state": opened.state(), "message": said})
     else:
         say(said)

@@ -87,7 +87,7 @@ def _in_background(submission: queue.Submission, settings: Settings, *, json: bo
         print_json({"run": run.id, "new": submission.new, "started": run.id in started})
         return
     if not submission.new:
-        say(f"{run.id} already has this configuration and is {run.state}; no second run was started.")
+        say(f"{run.id} already has this configuration and is {run.state()}; no second run was started.")
     else:
         say(f"{run.id}: {'started' if run.id in started else 'queued'}.")
     say(f"Watch it: python -m medqa_core runs · Stop it: python -m medqa_core stop {run.id}")
@@ -130,7 +130,7 @@ def _foreground(
                 trained = _train(settings, config, run, run_id, on_step, stop)
             job = read_job(trained) if run is not None else None
             evaluate = evaluate or (job is not None and job.evaluate)
-            if held is not None and evaluate and trained.state == "completed":
+            if held is not None and evaluate and trained.state() == "completed":
                 held.update("evaluating", trained.id)
                 with ending():
                     measure(trained, settings)
@@ -163,7 +163,7 @@ def _train(
 
 
 def _say_next(run: Run, *, evaluated: bool) -> None:
-    if run.state == "stopped":
+    if run.state() == "stopped":
         status = run.status()
         if status is not None:
             say(explanation.kept(progress_of(run, status)))

@@ -75,7 +75,7 @@ def follow(
         ids = list(run_ids) if run_ids is not None else storage.run_ids()
         follower.round(ids)
         on_round(ids)
-        states = {store.open(run_id).state for run_id in ids}
+        states = {store.open(run_id).state() for run_id in ids}
         if states & LIVE:
             idle_since = time.monotonic()
         settled = states <= {"completed", "stopped", "imported"} or time.monotonic() - idle_since > PATIENCE

@@ -23,7 +23,8 @@ from medqa_core.models.prompt import PromptKind
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.predictions import write_predictions
-from medqa_core.runs.run import Run, read_model
+from medqa_core.runs.reading import read_model
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.evaluation import HOLM, Evaluation, WithSources
 from medqa_core.runs.schema.status import LIVE
@@ -147,8 +148,8 @@ def checked(run: Run) -> TrainConfig:
     config = run.record.config
     if config is None:
         raise InputError(f"{run.id} is an imported run: its figures are the source's and cannot be measured again.")
-    if run.state in LIVE:
-        raise InputError(f"{run.id} is still {run.state}: its weights may yet change. Evaluate it when it has ended.")
+    if run.state() in LIVE:
+        raise InputError(f"{run.id} is still {run.state()}: its weights may yet change. Evaluate it when it has ended.")
     return config
 
 

@@ -55,7 +55,7 @@ def measure_mmlu(
     """
     how = check(scoring, shots)
     checked(run)
-    if run.adapter is None and run.model is None:
+    if run.weights_file() is None:
         raise InputError(f"{run.id} holds no model: there is nothing to ask.")
     data = mmlu_data.load(settings, shots)
     variants = load_variants(run, settings)

@@ -139,8 +139,7 @@ def _manifest(run: Run) -> Outcome:
 
 def _unread(run: Run, name: str) -> str | None:
     """What is wrong with a file that is there and could not be read."""
-    file = name.rsplit("/", 1)[-1]
-    return next((problem for problem in run.problems if file in problem), None)
+    return next(iter(run.snapshot().problems_by_file.get(name, ())), None)
 
 
 def _evaluation(
@@ -219,13 +218,13 @@ def _protocol(evaluation: Evaluation | None, name: str) -> str | None:
 
 
 def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
-    folder, name = (run.adapter, "adapter_model.safetensors") if run.adapter else (run.model, "model.safetensors")
+    weights = run.weights_file()
     stated = _protocol(evaluation, "fine_tuned_sha256")
-    if folder is None:
+    if weights is None:
         return None, "This run holds no adapter and no model."
     if stated is None:
         return None, "No evaluation says which weights were measured."
-    sums = {f"{folder.name}/{name}": sha256(folder / name), "evaluation.json": stated}
+    sums = {f"{weights.parent.name}/{weights.name}": sha256(weights), "evaluation.json": stated}
     results = run.mmlu()
     asked = results.fine_tuned_sha256 if results else None
     return _equal(sums | ({RESULTS: asked} if asked else {}))

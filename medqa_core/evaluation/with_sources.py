@@ -21,7 +21,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.with_sources import write_with_sources
-from medqa_core.runs.run import Run, read_model
+from medqa_core.runs.reading import read_model
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, WithSources
 
 PARTIAL = ".with_sources.jsonl"

@@ -58,7 +58,7 @@ class Diagnosis:
 
 def diagnose(run: Run) -> Diagnosis | None:
     """The diagnosis of a run that failed or was lost; None for any other."""
-    status, state = run.status(), run.state
+    status, state = run.status(), run.state()
     if status is None or state not in ("failed", "lost"):
         return None
     ending, cause = _failed(run, status) if state == "failed" else _lost(run, status)

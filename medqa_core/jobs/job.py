@@ -8,7 +8,8 @@ from pydantic import AwareDatetime, Field
 
 from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.files import write_json
-from medqa_core.runs.run import Run, read_model
+from medqa_core.runs.reading import read_model
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.record import Record
 

@@ -12,7 +12,7 @@ import psutil
 
 from medqa_core.foundation import disk
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, RunError
-from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.foundation.settings import Settings, site_folder
 from medqa_core.jobs import device
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
@@ -65,7 +65,7 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
     with locked(settings):
         before = run.status() or Status(state="queued")
         if worker and before.state != "queued":
-            raise LeftQueue(f"{run.id} is no longer queued: it is {run.state}.")
+            raise LeftQueue(f"{run.id} is no longer queued: it is {run.state()}.")
         refuse_finished(run)
         other = before.process
         if before.state == "queued" and other is not None and other.pid != me.pid and other.is_alive():
@@ -129,7 +129,7 @@ def _waiting(settings: Settings) -> list[Entry]:
     queued = entries(settings)
     if not queued or any(entry.starting for entry in queued) or device.is_taken(settings):
         return []
-    if any(not run.elsewhere for run in live(settings)):  # what another machine trains leaves this one's device free
+    if any(not run.elsewhere() for run in live(settings)):  # what another machine trains leaves this one's device free
         return []
     return queued
 
@@ -141,7 +141,7 @@ def _start(entry: Entry, settings: Settings) -> None:
         with open(entry.run.folder / "train.log", "ab") as log:
             process = subprocess.Popen(
                 command(entry.run.id),
-                cwd=PACKAGE_ROOT,
+                cwd=site_folder(),
                 env=environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -94,7 +94,7 @@ def enqueue(run: Run, settings: Settings) -> Submission:
         InputError: it is imported, completed, or being trained.
     """
     with locked(settings):
-        if run.state == "queued":
+        if run.state() == "queued":
             return Submission(run, new=False)
         refuse_finished(run)
         job = read_job(run)
@@ -112,7 +112,7 @@ def refuse_finished(run: Run) -> None:
     """
     if run.record.kind == "imported" or run.record.config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to resume.")
-    state = run.state
+    state = run.state()
     if state == "completed":
         raise InputError(f"{run.id} is complete: there is nothing to resume. A new fine-tune starts with --preset.")
     if state in LIVE:

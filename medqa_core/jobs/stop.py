@@ -45,13 +45,13 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
             )
         _signal(status.process, signal.SIGTERM)
         return f"{run.id} is stopping: it saves a checkpoint first, from which train --resume {run.id} continues."
-    if run.state in LIVE and status is not None and status.process is not None:
+    if run.state() in LIVE and status is not None and status.process is not None:
         return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
         _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. To evaluate it later: evaluate {run.id}"
-    raise InputError(f"{run.id} is {run.state}: there is nothing to stop.")
+    raise InputError(f"{run.id} is {run.state()}: there is nothing to stop.")
 
 
 def _ask_elsewhere(run: Run, process: ProcessIdentity, *, force: bool) -> str:

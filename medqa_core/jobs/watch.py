@@ -1,19 +1,16 @@
 """What there is to see: the run that is being worked on, the queue, and afterwards the plan beside what came of it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
-from medqa_core.jobs.job import Job, read_job
+from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import Entry, entries, live, store_of
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.estimate import Estimate
-from medqa_core.runs.schema.status import LIVE, Status, now, overdue
-
-Activity = Literal["waiting", "starting", "training", "stalled", "stopping", "evaluating"]
-"""`stalled`: the worker's process is there, but it has been silent for longer than it promised."""
+from medqa_core.runs.schema.status import LIVE, Activity, Status
+from medqa_core.runs.snapshot import RunSnapshot
 
 
 @dataclass(frozen=True)
@@ -23,20 +20,28 @@ class Current:
     run: Run
     status: Status
     activity: Activity
-    job: Job | None
+    snapshot: RunSnapshot = field(repr=False, compare=False)
+    """The run's folder when it was looked at."""
+
+    @classmethod
+    def of(cls, snapshot: RunSnapshot) -> "Current | None":
+        """The run of a snapshot as one that is worked on; None where nothing goes on with it."""
+        if snapshot.status is None or snapshot.activity is None:
+            return None
+        return cls(Run(snapshot.folder, snapshot.record), snapshot.status, snapshot.activity, snapshot)
 
     @property
     def share(self) -> float | None:
         """How much of the training is done, 0 to 1; None until the number of steps is known."""
-        return progress(self.status)
+        return self.status.progress
 
 
 @dataclass(frozen=True)
 class QueueSnapshot:
     """Everything that goes on in a store."""
 
-    current: list[Current]
-    waiting: list[Entry]
+    current: tuple[Current, ...]
+    waiting: tuple[Entry, ...]
     """The queue, the next one first."""
     foreign: bool
     """Whether the device is taken by something that is no run of this store."""
@@ -47,48 +52,42 @@ class QueueSnapshot:
         return not self.current and not self.waiting
 
 
+def observe(run: Run, settings: Settings) -> RunSnapshot:
+    """The run as it is now and what goes on with it, its evaluation included, of which only the device's lock tells."""
+    snapshot = run.snapshot()
+    ended = snapshot.activity is None and snapshot.status is not None and snapshot.status.state not in LIVE
+    return replace(snapshot, activity="evaluating") if ended and run.id == _evaluated(settings) else snapshot
+
+
 def look(settings: Settings) -> QueueSnapshot:
     """What goes on now. Reads files only; `launch.advance` is what starts something."""
-    current = [_current(run) for run in live(settings)]
     queued = entries(settings)
-    current += [Current(e.run, e.status, "starting", e.job) for e in queued if e.starting]
-    measured = evaluating(settings)
-    if measured is not None and all(found.run.id != measured.run.id for found in current):
-        current.append(measured)
-    waiting = [entry for entry in queued if not entry.starting]
+    runs = {run.id: run for run in [*live(settings), *(entry.run for entry in queued if entry.starting)]}
+    measured = _evaluated(settings)
+    if measured is not None and measured not in runs and (found := _opened(measured, settings)) is not None:
+        runs[measured] = found
+    observed = (Current.of(observe(run, settings)) for run in runs.values())
+    current = tuple(found for found in observed if found is not None and found.activity != "waiting")
+    waiting = tuple(entry for entry in queued if not entry.starting)
     return QueueSnapshot(current, waiting, foreign=not current and device.is_taken(settings))
-
-
-def evaluating(settings: Settings) -> Current | None:
-    """The run whose worker has trained it and now measures base and fine-tuned model, if there is one."""
-    held = device.holder(settings)
-    if held is None or held.doing != "evaluating" or held.run is None:
-        return None
-    try:
-        run = store_of(settings).open(held.run)
-    except MedQAError:  # a run of another store
-        return None
-    status = run.status()
-    return None if status is None or status.state in LIVE else Current(run, status, "evaluating", read_job(run))
 
 
 def current_of(run: Run, settings: Settings) -> Current | None:
     """What goes on with this run; None where nothing does."""
-    status = run.status()
-    if status is None:
+    return Current.of(observe(run, settings))
+
+
+def _evaluated(settings: Settings) -> str | None:
+    """The run on whose test questions the holder of the device measures base and fine-tuned model."""
+    held = device.holder(settings)
+    return held.run if held is not None and held.doing == "evaluating" else None
+
+
+def _opened(run_id: str, settings: Settings) -> Run | None:
+    try:
+        return store_of(settings).open(run_id)
+    except MedQAError:  # a run of another store
         return None
-    if status.state == "queued":
-        entry = Entry(run, status, read_job(run))
-        return Current(run, status, "starting" if entry.starting else "waiting", entry.job)
-    if run.state in LIVE:
-        return _current(run)
-    measured = evaluating(settings)
-    return measured if measured is not None and measured.run.id == run.id else None
-
-
-def progress(status: Status) -> float | None:
-    """How much of the training is done, 0 to 1; None until the number of steps is known."""
-    return min(1.0, status.step / status.total_steps) if status.total_steps else None
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,3 @@ def outcome(run: Run) -> Outcome:
     speed = status.tokens / seconds if status and status.tokens and seconds else None
     peak = status.memory.peak if status and status.memory else None
     return Outcome(job.estimate if job else None, seconds, peak, speed)
-
-
-def _current(run: Run) -> Current:
-    status = run.status() or Status(state="running")
-    activity: Activity = "stopping" if status.state == "stopping" else "training"
-    return Current(run, status, "stalled" if overdue(status, now()) else activity, read_job(run))

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from peft import PeftModel
@@ -64,12 +65,13 @@ def load_variants(run: Run, settings: Settings, progress: Callable[[str], None] 
         ModelError: the adapter is damaged or was trained on another base, or two whole models do not fit into memory.
         OutsideStore: a file of the fine-tuned model is a link out of its folder.
     """
-    record = run.record
-    if record.base_model is None or (run.adapter is None and run.model is None):
+    record, weights = run.record, run.weights_file()
+    if record.base_model is None or weights is None:
         raise ModelUnavailable(f"{run.id} holds no model: it can be read but not asked.")
-    if run.adapter is None and run.model is not None:
+    adapter = run.adapter_folder()
+    if adapter is None:
         located = locate(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
-        folders = {located.name: located.folder, f"{run.id}/model": run.model}
+        folders = {located.name: located.folder, f"{run.id}/model": weights.parent}
         require_memory(run.id, folders, device=pick_device(), progress=progress)
     base = load(record.base_model.id, record.base_model.revision, settings=settings, progress=progress)
     if record.base_model.sha256 and record.base_model.sha256 != base.sha256:
@@ -77,32 +79,28 @@ def load_variants(run: Run, settings: Settings, progress: Callable[[str], None] 
             f"{run.id} was trained on a base with SHA-256 {record.base_model.sha256[:12]}…, "
             f"but {base.name} here has {base.sha256[:12]}…; its answers would not be the run's."
         )
-    if run.adapter is not None:
+    if adapter is not None:
         progress("loading the adapter")
-        weights = run.adapter / "adapter_model.safetensors"
-        adapted = _with_adapter(base.model, run)
+        adapted = _with_adapter(base.model, run.id, adapter)
     else:
-        assert run.model is not None
         progress("loading the fine-tuned model")
-        for path in run.model.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
-            resolve_inside(run.model, path.name)
-        weights = run.model / "model.safetensors"
-        adapted = load(str(run.model), settings=settings, device=base.device, progress=progress).model
+        for path in weights.parent.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
+            resolve_inside(weights.parent, path.name)
+        adapted = load(str(weights.parent), settings=settings, device=base.device, progress=progress).model
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
     return ModelVariants(run.id, base, adapted, sha256(weights), prompt)
 
 
-def _with_adapter(model: Any, run: Run) -> Any:
-    assert run.adapter is not None
-    check_adapter(run.adapter, f"{run.id}: its adapter")
+def _with_adapter(model: Any, run_id: str, adapter: Path) -> Any:
+    check_adapter(adapter, f"{run_id}: its adapter")
     try:
         with silenced():
             # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
             warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
-            adapted = PeftModel.from_pretrained(model, str(run.adapter), local_files_only=True)
+            adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     except UserWarning as error:
-        raise ModelError(f"{run.id}: its adapter is incomplete; restore it or train the run again.") from error
+        raise ModelError(f"{run_id}: its adapter is incomplete; restore it or train the run again.") from error
     except Exception as error:  # peft and what it uses read a foreign file here, each with errors of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{run.id}: its adapter cannot be loaded on this base: {reason}") from error
+        raise ModelError(f"{run_id}: its adapter cannot be loaded on this base: {reason}") from error
     return adapted.eval()

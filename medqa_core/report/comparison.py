@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from medqa_core.foundation.format import NOT_STATED, capital, percent
 from medqa_core.report.facts import Facts
-from medqa_core.report.figures import SETTINGS, figures, settings
-from medqa_core.report.names import verdict_mark
-from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text, values_text
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.figures import SETTINGS, figure_of, figures, settings
+from medqa_core.report.views.metric import one
+from medqa_core.report.wording.metric import change_text, value_text, values_text
+from medqa_core.runs.schema.evaluation import Verdict
 
 MOST = 20
 """Runs that stand side by side."""
@@ -19,7 +21,8 @@ class Cell:
     values: str
     """Base → fine-tuned, or the fine-tuned model's figure alone."""
     change: str = ""
-    mark: str = ""
+    verdict: Verdict | None = None
+    """None where nothing was compared."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,10 @@ def lowest(runs: list[Facts]) -> str:
 
 
 def _cell(facts: Facts, name: str) -> Cell | None:
-    metric = facts.metric(name)
-    if metric is not None and is_compared(metric):
-        return Cell(values_text(name, metric), change_text(name, metric), verdict_mark(supported(name, metric)))
-    figure = figures(facts)["test_loss" if name == "loss" else name]
+    metric = one(facts, name)
+    if metric is not None and metric.compared:
+        return Cell(values_text(metric), change_text(metric), metric.verdict)
+    figure = figure_of(figures(facts), name)
     return None if figure.value is None else Cell(figure.text, f"{figure.origin}, no base")
 
 

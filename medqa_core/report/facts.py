@@ -1,71 +1,117 @@
-"""One reading of a run folder: each file once, for every sentence that is made from it."""
+"""A run as the report looks at it: thin questions to one snapshot of its folder, for every sentence made from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from medqa_core.foundation.format import words
+from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.artifacts.mmlu import MMLUResults
+from medqa_core.runs.artifacts.retrieval import Retrieval
 from medqa_core.runs.artifacts.trials import Trials
+from medqa_core.runs.artifacts.votes import Vote
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import Status
+from medqa_core.runs.snapshot import RunSnapshot
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What a run folder holds; a part that is missing or unreadable is None or empty."""
+    """What can be computed from a run, on one snapshot of its folder; a part that is missing is None or empty."""
 
-    run: Run
-    status: Status | None
-    evaluation: Evaluation | None
-    metrics_log: MetricsLog
-    predictions: pd.DataFrame | None
-    mmlu: MMLUResults | None
-    mmlu_answers: pd.DataFrame | None = None
-    """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
-    trials: Trials = field(default_factory=list)
-    """The trials that led to this run, header first; empty where none are written down."""
+    snapshot: RunSnapshot
 
     @classmethod
-    def of(cls, run: "Run | Facts") -> "Facts":
-        """The facts of a run; facts stay as they are, so that one reading can serve many callers."""
+    def of(cls, run: "Run | RunSnapshot | Facts") -> "Facts":
+        """The facts of a run as it is now or of a snapshot; facts stay as they are, so that one serves many callers."""
         if isinstance(run, Facts):
             return run
-        fresh = Run(run.folder, run.record)  # so that its problems are those of this reading alone
-        frame, mmlu = fresh.predictions(), fresh.mmlu()
-        letters = None if mmlu is not None and mmlu.scoring == "cloze" else fresh.mmlu_answers()
-        facts = cls(
-            fresh,
-            fresh.status(),
-            fresh.evaluation(),
-            fresh.metrics_log(),
-            frame if frame is not None and len(frame) else None,
-            mmlu,
-            letters if letters is not None and len(letters) else None,
-            fresh.trials(),
-        )
-        run.problems += [problem for problem in fresh.problems if problem not in run.problems]
-        return facts
+        return cls(run.snapshot() if isinstance(run, Run) else run)
+
+    @property
+    def run(self) -> Run:
+        """The run itself, whose methods read the disk."""
+        return Run(self.snapshot.folder, self.snapshot.record)
 
     @property
     def record(self) -> RunRecord:
         """The run.json."""
-        return self.run.record
+        return self.snapshot.record
+
+    @property
+    def status(self) -> Status | None:
+        """What the worker last said."""
+        return self.snapshot.status
 
     @property
     def imported(self) -> bool:
         """Whether the figures are someone else's."""
-        return self.record.kind == "imported"
+        return self.snapshot.imported
 
     @property
-    def problems(self) -> list[str]:
-        """What could not be read, one line each; a curve that is merely absent is no problem."""
-        curve = [p for p in self.metrics_log.problems if not p.startswith("metrics.jsonl is missing")]
-        return [words(problem) for problem in dict.fromkeys([*self.run.problems, *curve])]
+    def in_progress(self) -> bool:
+        """Whether the run waits for its turn, is being trained or evaluated."""
+        return self.snapshot.in_progress
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The comparison of base and fine-tuned model."""
+        return self.snapshot.evaluation
+
+    @property
+    def metrics_log(self) -> MetricsLog:
+        """The loss curve."""
+        return self.snapshot.metrics_log
+
+    @property
+    def predictions(self) -> pd.DataFrame | None:
+        """One row a test question; None where there is no row."""
+        return _filled(self.snapshot.predictions)
+
+    @property
+    def with_sources_rows(self) -> pd.DataFrame | None:
+        """One row a test question that was answered after reading passages; None where there is no row."""
+        return _filled(self.snapshot.with_sources_rows)
+
+    @property
+    def mmlu(self) -> MMLUResults | None:
+        """The MMLU results."""
+        return self.snapshot.mmlu
+
+    @property
+    def mmlu_answers(self) -> pd.DataFrame | None:
+        """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
+        cloze = self.mmlu is not None and self.mmlu.scoring == "cloze"
+        return None if cloze else _filled(self.snapshot.mmlu_answers)
+
+    @property
+    def trials(self) -> Trials:
+        """The trials that led to this run, header first; empty where none are written down."""
+        return self.snapshot.trials
+
+    @property
+    def votes(self) -> tuple[Vote, ...]:
+        """The blind votes in the order in which they were cast."""
+        return self.snapshot.votes
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """How often the passages found are the right ones."""
+        return self.snapshot.retrieval
+
+    @property
+    def int8(self) -> Int8Cost | None:
+        """What int8 weights cost in quality."""
+        return self.snapshot.int8
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, one line each, for people."""
+        return tuple(words(problem) for problem in self.snapshot.problems)
 
     def metric(self, name: str) -> Metric | None:
         """One metric of evaluation.json."""
@@ -99,6 +145,10 @@ class Facts:
         """`pairs` with one row a group, its mean: what a test may count, since questions of a group are alike."""
         frame = self.pairs(column)
         return None if frame is None else frame.groupby("group_id", sort=True)[["base", "fine_tuned"]].mean()
+
+
+def _filled(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    return table if table is not None and len(table) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,20 +5,21 @@ figure is readable on paper, on a wide screen and on a phone.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
 from medqa_core.foundation.format import general, signed
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MARKS, verdict_mark
-from medqa_core.report.verdict import METRICS, change_text, supported
-from medqa_core.runs.schema.evaluation import LOWER_IS_BETTER, Metric
+from medqa_core.report.names import METRICS, verdict_mark, verdict_word
+from medqa_core.report.views.metric import MetricView, whole
+from medqa_core.report.wording.metric import change_text
 
 MOST = 1000.0
 """Per cent at which a line is cut: a base value near zero would press all others together."""
 CAPTION = (
     "Change against the base model in per cent of its value, with its interval; right of the line at zero is better, "
-    "and an interval that crosses it settles nothing."
+    "and an interval that crosses zero is inconclusive."
 )
 
 
@@ -35,25 +36,25 @@ class ForestRow:
     """The difference as it was measured, with its interval and sign."""
 
 
-def rows(metrics: dict[str, Metric]) -> list[ForestRow]:
+def rows(metrics: Mapping[str, MetricView]) -> list[ForestRow]:
     """The metrics that can be drawn, in the order of METRICS: compared, and with a base value to take a share of."""
     found = []
     for name in METRICS:
         if (metric := metrics.get(name)) is None:
             continue
-        values = (metric.difference, *(metric.ci or ()))
+        values = (metric.difference, *(metric.interval or ()))
         if not metric.base or any(v is None or not math.isfinite(v) for v in values):
             continue
-        scale = (-100.0 if name in LOWER_IS_BETTER else 100.0) / abs(metric.base)
-        ends = sorted(_cut(bound * scale) for bound in metric.ci) if metric.ci else None
+        scale = (-100.0 if metric.spec.lower_is_better else 100.0) / abs(metric.base)
+        ends = sorted(_cut(bound * scale) for bound in metric.interval) if metric.interval else None
         found.append(
             ForestRow(
                 name,
-                METRICS[name].label,
+                metric.label,
                 _cut((metric.difference or 0.0) * scale),
                 (ends[0], ends[1]) if ends else None,
-                supported(name, metric),
-                change_text(name, metric),
+                metric.verdict,
+                change_text(metric),
             )
         )
     return found
@@ -68,13 +69,13 @@ def reach(found: list[ForestRow]) -> tuple[float, float]:
 
 def describe(found: list[ForestRow]) -> str:
     """The figure in words."""
-    said = (f"{row.label} {row.change}, {signed(row.middle, 1)}% ({_word(row.verdict)})" for row in found)
+    said = (f"{row.label} {row.change}, {signed(row.middle, 1)}% ({verdict_word(row.verdict)})" for row in found)
     return "; ".join(said)
 
 
 def forest(facts: Facts) -> str:
     """The figure as HTML with SVG, or an empty string where there is nothing to draw."""
-    found = rows(dict(facts.metrics))
+    found = rows(whole(facts))
     if not found:
         return ""
     low, high = reach(found)
@@ -127,7 +128,3 @@ def _place(value: float, low: float, high: float) -> str:
 
 def _cut(value: float) -> float:
     return max(-MOST, min(MOST, value))
-
-
-def _word(verdict: str) -> str:
-    return MARKS[verdict].split(" ", 1)[1]

@@ -93,7 +93,7 @@ def _trials(runs: Iterable[Run]) -> Iterable[Trial]:
         yield Trial(
             run_id=run.id,
             values=dict(sweep.parameters) if sweep else {},
-            state=run.state,
+            state=run.state(),
             loss=status.best.validation_loss if status and status.best else None,
             step=status.step if status else 0,
             total_steps=status.total_steps if status else None,

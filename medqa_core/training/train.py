@@ -81,9 +81,9 @@ def resume(
     config, status = run.record.config, run.status()
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to train.")
-    if run.state == "completed":
+    if run.state() == "completed":
         raise InputError(f"{run.id} is completed: there is nothing left to train.")
-    if run.state in LIVE and status is not None and status.process and status.process.pid != os.getpid():
+    if run.state() in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
     if not is_main():
         return _train_unrecorded(run, load_inputs(config, settings, progress), stop)
@@ -97,7 +97,7 @@ def resume(
         inputs = load_inputs(config, settings, report)
         _refuse_changed(run, inputs)
         if run.record.base_model is None:  # it waited in the queue until now
-            RunStore(settings.reports).complete(run, completed_record(run.record, inputs))
+            RunStore(settings.reports).replace_record(run, completed_record(run.record, inputs))
         return inputs
 
     return _train_recorded(run, load, settings, Callbacks(on_step, on_validation), stop, status)
@@ -116,6 +116,7 @@ def _train_recorded(
         try:
             checkpoint.recover(run.folder)
             inputs = load(status)
+            run = Run.at(run.folder)  # a queued run's record is whole only now
             stop.check()
             discard_manifest(run.folder)
             finished = _train_to_end(run, inputs, settings, status, callbacks, stop)

@@ -9,8 +9,9 @@ import streamlit as st
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
 from medqa_core.report.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.answers.cards import HIGHLIGHTS, cards
-from pages.shared import charts, metric_charts, notices, run_picker
+from pages.shared import charts, live, metric_charts, notices, run_picker
 from pages.shared.markup import answer, note
 from pages.shared.store import question_texts
 
@@ -89,15 +90,15 @@ def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
 
 
-def nothing() -> None:
+def nothing(snapshot: RunSnapshot) -> None:
     """No predictions: why, and what makes them."""
-    if run.record.kind == "imported":
+    if snapshot.imported:
         notices.notice(
             "This run has no answers to show.",
             "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
             command="python -m medqa_core train --preset medquad-cpu",
         )
-    elif notices.in_work(run):
+    elif snapshot.in_progress:
         notices.notice("No answers yet.", "Both models answer the test questions after training.")
     else:
         notices.notice(
@@ -107,10 +108,10 @@ def nothing() -> None:
         )
 
 
-predictions = run.predictions()
-if predictions is None or predictions.empty:
-    notices.watch(run, nothing)
+seen = live.observe(run)
+if seen.predictions is None or seen.predictions.empty:
+    live.follow(run, nothing)
 else:
-    notices.standing(run)
-    answers(predictions)
-notices.problems(run.problems)
+    notices.standing(seen)
+    answers(seen.predictions)
+notices.problems(seen.problems)

@@ -8,8 +8,8 @@ import pandas as pd
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, number, percent, signed
-from medqa_core.report import copies
 from medqa_core.report.answer_rows import SCORES
+from medqa_core.report.views import copies
 from pages.answers.word_diff import marked
 from pages.shared.markup import html
 

@@ -5,11 +5,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.run_store import answerable
 from pages.ask.availability import widget_blocked
-from pages.shared import notices, run_picker, theme
+from pages.shared import live, notices, run_picker, theme
 from pages.shared.markup import escape_markdown, html, note, rich
-from pages.shared.store import store
+from pages.shared.store import listed, store
 
 NOTE = (
     "A research demo, not medical advice: both models are small and make things up. "
@@ -39,17 +40,17 @@ def native() -> None:
     importlib.import_module("pages.ask.native").comparison(run.id)
 
 
-def no_model() -> None:
+def no_model(snapshot: RunSnapshot) -> None:
     """Why this run cannot answer, and which can."""
     why = (
         "It was imported: its source gives figures, not the model."
-        if run.record.kind == "imported"
+        if snapshot.imported
         else "Its fine-tuned model has not been saved yet."
-        if notices.in_work(run)
+        if snapshot.in_progress
         else "Its folder holds neither an adapter nor a fine-tuned model."
     )
     notices.notice("This run cannot answer.", why)
-    able = [entry.id for entry in answerable(store())]
+    able = [entry.id for entry in answerable(store(), listed())]
     if able:
         html("<p>These can:</p>")
         for other in able[:20]:
@@ -59,10 +60,10 @@ def no_model() -> None:
         st.code("python -m medqa_core train --preset starter", language=None)
 
 
-if run.record.base_model is not None and (run.adapter or run.model):
+if run.record.base_model is not None and run.weights_file() is not None:
     if widget_blocked():
         native()
     else:
         widget()
 else:
-    notices.watch(run, no_model)
+    live.follow(run, no_model)

@@ -15,8 +15,9 @@ from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.models.variants import VARIANTS
-from medqa_core.report import int8
+from medqa_core.report.wording import int8
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
 from pages.ask import blind as ask_blind
@@ -178,17 +179,16 @@ class Events:
 
     def int8_cost(self, run: str) -> str:
         """What the fast mode costs in quality, as far as it was measured for this run."""
-        problems: list[str] = []
         try:
-            cost = read_int8(self._desk.store.open(run).folder, problems) if run else None
+            cost = read_int8(self._desk.store.open(run).folder) if run else Reading(None)
         except MedQAError:
-            cost = None
-        if problems:
-            return status(problems[0], bad=True)
+            cost = Reading(None)
+        if cost.problems:
+            return status(cost.problems[0], bad=True)
         unknown = (
             "What int8 costs in quality was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )
-        return status(int8.sentence(cost) if cost else unknown)
+        return status(int8.sentence(cost.value) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
         """The self-test of who says what."""

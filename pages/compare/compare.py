@@ -77,7 +77,7 @@ def compare(runs: list[Run]) -> None:
         title = f"{len(unstated)} more that not every run states"
         html(f'<details class="mq-part"><summary>{title}</summary>{listed}</details>')
     st.header("Loss curves", anchor=False)
-    curves = [RunCurve.of(one) for one in facts]
+    curves = [RunCurve.of(one.snapshot) for one in facts]
     drawn = [curve for curve in curves if not curve.metrics_log.empty]
     if not drawn:
         note("None of these runs has a loss curve.")
@@ -97,7 +97,7 @@ def _label(row: comparison.Row) -> Raw:
 def _cell(cell: comparison.Cell | None) -> Raw:
     if cell is None:
         return Raw('<span class="mq-muted" aria-label="not stated">·</span>')
-    below = f"{escape(cell.change)} {verdict(cell.mark) if cell.mark else ''}"
+    below = f"{escape(cell.change)} {verdict(cell.verdict) if cell.verdict else ''}"
     return Raw(f'{escape(cell.values)}<br><span class="mq-note">{below}</span>')
 
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import capital, duration, general, number, percent, plural
-from medqa_core.report.figures import SETTINGS
 from medqa_core.report.sweep import Family, Trial, family
+from medqa_core.report.views.figures import SETTINGS
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from pages.shared import tables

@@ -4,7 +4,7 @@ import streamlit as st
 
 from medqa_core.data.sources import SOURCES
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.foundation.format import count
+from medqa_core.report.document.records import data_fields
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import DataRecord
 from pages.data import facts, section
@@ -51,20 +51,7 @@ def out_of_reach(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
 
 def recorded_lines(record: DataRecord) -> list[str]:
     """What `run.json` says of the data, in words."""
-    figures = {
-        "Source": record.source,
-        "Licence": record.licence,
-        "Questions found": count(record.pairs_parsed) if record.pairs_parsed is not None else None,
-        "With an answer": count(record.pairs_answered) if record.pairs_answered is not None else None,
-        "Duplicates left out": count(record.duplicates_dropped) if record.duplicates_dropped is not None else None,
-        "Split": f"{count(s.train)} training, {count(s.validation)} validation, {count(s.test)} test"
-        if (s := record.split)
-        else None,
-        "Split method": record.split_method,
-        "Split hash": f"`{record.split_hash}`" if record.split_hash else None,
-        "Filters": "; ".join(record.filters) or None,
-    }
-    return [f"{name}: {value}" for name, value in figures.items() if value is not None]
+    return [f"{name}: {value}" for name, value in data_fields(record)]
 
 
 def imported() -> None:

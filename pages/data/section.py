@@ -162,7 +162,7 @@ def made(found: Description) -> None:
 
 def _title(data: PairSet) -> str:
     """A title of ours as the start of a sentence; a file's name stays as it is."""
-    return capital(data.title) if data.title.startswith("the ") else data.title
+    return capital(data.title) if data.name == "starter" else data.title
 
 
 def _question(pair: QAPair) -> Raw:

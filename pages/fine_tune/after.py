@@ -23,7 +23,7 @@ from pages.shared.store import store
 def after(run: Run, *, public: bool) -> None:
     """How the run ended, the estimate beside what it took, and where to look next."""
     heading(run)
-    state = run.state
+    state = run.state()
     if state == "completed":
         unevaluated = run.evaluation() is None
         notices.notice(
@@ -33,7 +33,7 @@ def after(run: Run, *, public: bool) -> None:
         )
         _estimate_and_actual(watch.outcome(run))
     else:
-        notices.standing(run)
+        notices.standing(run.snapshot())
     if not public:
         _again_buttons(run)
     _next(run)
@@ -49,14 +49,14 @@ def is_of_interest(run: Run, *, alone: bool) -> bool:
     """
     if run.record.kind != "finetune":
         return False
-    return run.state != "completed" or (alone and read_job(run) is not None)
+    return run.state() != "completed" or (alone and read_job(run) is not None)
 
 
 def _again_buttons(run: Run) -> None:
     """Resume it, or start a new run with its settings, changed where it failed because of them."""
     found, config = diagnose(run), run.record.config
     with st.container(horizontal=True, gap="small"):
-        if run.state in RESUMABLE and (found is None or found.resumable):
+        if run.state() in RESUMABLE and (found is None or found.resumable):
             st.button("Resume", key=f"resume {run.id}", type="primary", on_click=_resume, args=(run.id,))
         suggested = found.suggested if found is not None else None
         if suggested is not None and suggested != config:
@@ -100,7 +100,7 @@ def _next(run: Run) -> None:
     pages = {"summary": "Did it help?", "loss_curves": "How did training go?", "ask": "What does it answer?"}
     with st.container(horizontal=True, gap="medium"):
         for page, question in pages.items():
-            if page != "ask" or run.adapter or run.model:
+            if page != "ask" or run.weights_file() is not None:
                 # The run is the picked one, which the address carries from page to page.
                 st.page_link(f"{page}/{page}.py", label=question, icon=":material/arrow_forward:")
 

@@ -111,7 +111,7 @@ def _start() -> None:
         )
         run_picker.choose(made.run.id)
         if not made.new:
-            flash(f"{made.run.id} already has this configuration and is {made.run.state}: no second run was started.")
+            flash(f"{made.run.id} already has this configuration and is {made.run.state()}: no second run was started.")
         launch.advance(settings)
     except MedQAError as error:
         flash(f"Not started. {error}", bad=True)

@@ -1,5 +1,7 @@
 """Live: the run in progress and the queue behind it, drawn again every few seconds while there is something."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from medqa_core.foundation.format import count, duration, percent, plural
@@ -8,7 +10,7 @@ from medqa_core.jobs import watch
 from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
 from pages.fine_tune import flash, run
-from pages.shared import notices
+from pages.shared.live import EVERY_SECONDS, move_queue_on
 from pages.shared.markup import answer, escape_markdown, html
 
 
@@ -20,7 +22,7 @@ def draw(settings: Settings) -> QueueSnapshot:
         flash.show(message)
         return queue
 
-    @st.fragment(run_every=notices.EVERY_SECONDS)
+    @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
         nonlocal message
         now = look(settings)
@@ -39,7 +41,7 @@ def draw(settings: Settings) -> QueueSnapshot:
 
 def look(settings: Settings) -> QueueSnapshot:
     """The queue, after the next run was started where the device is free."""
-    notices.move_queue_on(settings)
+    move_queue_on(settings)
     return watch.look(settings)
 
 
@@ -76,7 +78,7 @@ def _sentence(current: Current) -> str:
     return f"{title}: step {count(status.step)} of {count(status.total_steps)}, {percent(current.share, 0)}{ending}."
 
 
-def _queue(waiting: list[Entry], *, public: bool) -> None:
+def _queue(waiting: Sequence[Entry], *, public: bool) -> None:
     if not waiting:
         return
     html("<h2>Queue</h2>")

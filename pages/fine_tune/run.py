@@ -13,6 +13,7 @@ from medqa_core.jobs.watch import Current
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, Cell, strip
 from pages.fine_tune.flash import flash
@@ -37,7 +38,7 @@ def during(current: Current, *, public: bool) -> None:
     if not public:
         _stop_buttons(current)
     if trained:
-        _curve(run)
+        _curve(current.snapshot)
     settings_of(run)
     if not public:
         log_of(run)
@@ -111,11 +112,11 @@ def _figures(status: Status) -> None:
     strip([cell._replace(missing="not known yet") for cell in known])
 
 
-def _curve(run: Run) -> None:
-    curve = RunCurve.of(run)
+def _curve(snapshot: RunSnapshot) -> None:
+    curve = RunCurve.of(snapshot)
     if not curve.metrics_log.empty:
         chart = loss_charts.loss([curve], View(height=270))
-        charts.show(chart, key=f"curve {run.id}", alt=in_words(curve), caption=in_words(curve))
+        charts.show(chart, key=f"curve {snapshot.id}", alt=in_words(curve), caption=in_words(curve))
 
 
 def _stop(run_id: str, force: bool = False) -> None:

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.search import offered
-from pages.shared import charts, loss_charts, notices, run_picker
+from pages.shared import charts, live, loss_charts, notices, run_picker
 from pages.shared.loss_charts import RunCurve, View
 from pages.shared.loss_section import in_words, no_curve, other_curves
 from pages.shared.markup import answer
@@ -12,11 +13,12 @@ from pages.shared.store import other_runs
 run = run_picker.head("How did training go?")
 
 
-def curves() -> None:
+def curves(snapshot: RunSnapshot) -> None:
     """The sentence, the loss, and below it the controls and the other two curves."""
-    curve = RunCurve.of(run)
+    curve = RunCurve.of(snapshot)
     if curve.metrics_log.empty:
-        no_curve(run)
+        no_curve(snapshot)
+        notices.problems(snapshot.problems)
         return
     answer(in_words(curve))
     figure = st.container()
@@ -32,7 +34,7 @@ def curves() -> None:
         charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
     other_curves(curve, view.axis)
     charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
-    notices.problems([*run.problems, *curve.metrics_log.problems])
+    notices.problems(snapshot.problems)
 
 
 def controls() -> tuple[View, list[RunCurve]]:
@@ -54,7 +56,7 @@ def controls() -> tuple[View, list[RunCurve]]:
             select_all=False,
         )
     view = View("epoch" if axis == "epoch" else "step", smoothing, log)
-    return view, [RunCurve.of(other) for other in run_picker.open_all(with_runs)]
+    return view, [RunCurve.of(other.snapshot()) for other in run_picker.open_all(with_runs)]
 
 
-notices.watch(run, curves)
+live.follow(run, curves)

@@ -8,10 +8,11 @@ import streamlit as st
 
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
-from medqa_core.report.copies import KINDS, MEANING, copies
+from medqa_core.report.document.answer_tables import COPIED
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
+from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from pages.shared import charts, metric_charts, notices, share_charts, tables
 from pages.shared.markup import note
@@ -22,7 +23,7 @@ SCORE = "rougeL"
 
 
 def won_and_lost(facts: Facts) -> None:
-    """On how many questions ROUGE-L rose and fell, a bar a question, and the questions at both ends."""
+    """On how many questions ROUGE-L rose and fell, a bar per question, and the questions at both ends."""
     found = list(flips(facts))
     if facts.predictions is None or not found:
         return
@@ -32,8 +33,8 @@ def won_and_lost(facts: Facts) -> None:
     note(f"{found[0].sentence} {found[0].effect}.")
     charts.show(metric_charts.gains(rows["gain"], "ROUGE-L gain"), key="gains", alt=found[0].sentence, caption=caption)
     ordered = rows.sort_values("gain", ascending=False, kind="stable")
-    ends = [("Most won", ordered[ordered["gain"] > 0].head(FEW))]
-    ends.append(("Most lost", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    ends = [("Largest improvements", ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append(("Largest regressions", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
     for place, (title, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
         with place:
             _few(facts, title, few)
@@ -56,7 +57,7 @@ def copied(facts: Facts) -> None:
         share_charts.shares(KINDS, shares, y="share of answers"),
         key="copies",
         alt=found[0].sentence,
-        caption=MEANING,
+        caption=COPIED,
     )
     charts.download(
         "Download as CSV",
@@ -68,7 +69,7 @@ def copied(facts: Facts) -> None:
 
 def nothing_by_question(facts: Facts) -> None:
     """Why the parts about single answers are not there; nothing where they are, or come later."""
-    if facts.predictions is None and facts.metrics and not facts.imported and not notices.in_work(facts.run):
+    if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
             "Questions won and lost and copied answers are counted from predictions.parquet, which this run lacks:",
@@ -84,7 +85,7 @@ def _few(facts: Facts, title: str, few: pd.DataFrame) -> None:
     for row in few.to_dict("records"):
         kind = row["question_type"] if isinstance(row["question_type"], str) else "·"
         rows.append([Raw(_link(facts, str(row["question_id"]))), kind, signed(float(row["gain"]), 4)])
-    columns = (Column("question"), Column("type"), Column("gain", "number"))
+    columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
     tables.table(columns, rows, caption=f"{title}; each opens on the Answers page.")
 
 

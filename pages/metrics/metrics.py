@@ -1,16 +1,17 @@
 """Metrics: how large is the difference, metric by metric?"""
 
 from medqa_core.report.facts import Facts
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.metrics import answers, mmlu, overall, slices, votes, with_sources
-from pages.shared import notices, run_picker
+from pages.shared import live, notices, run_picker
 from pages.shared.verdict_line import verdict_line
 
 run = run_picker.head("How large is the difference?")
 
 
-def metrics() -> None:
+def metrics(snapshot: RunSnapshot) -> None:
     """The sentence, the table, the intervals; below: single questions, copies, slices, MMLU, passages, votes."""
-    facts = Facts.of(run)
+    facts = Facts.of(snapshot)
     verdict_line(facts)
     overall.overall(facts)
     slices.slices(facts)
@@ -24,4 +25,4 @@ def metrics() -> None:
     notices.problems(facts.problems)
 
 
-notices.watch(run, metrics)
+live.follow(run, metrics)

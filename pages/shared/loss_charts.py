@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from medqa_core.report.facts import Facts
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
-from medqa_core.runs.run import Run
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, theme
 from pages.shared.curves import Line, broken, line, share, smooth, thin
 
@@ -27,13 +26,9 @@ class RunCurve:
     best_step: int | None = None
 
     @classmethod
-    def of(cls, run: Run | Facts) -> "RunCurve":
-        """The curve of a run as its file is now, or as it was when its facts were read."""
-        if isinstance(run, Facts):
-            run_id, metrics_log, status = run.run.id, run.metrics_log, run.status
-        else:
-            run_id, metrics_log, status = run.id, run.metrics_log(), run.status()
-        return cls(run_id, metrics_log, status.best.step if status and status.best else None)
+    def of(cls, run: RunSnapshot) -> "RunCurve":
+        """The curve of a run as it was when the snapshot was taken."""
+        return cls(run.id, run.metrics_log, run.status.best.step if run.status and run.status.best else None)
 
 
 @dataclass(frozen=True)

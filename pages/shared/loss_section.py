@@ -5,7 +5,7 @@ import streamlit as st
 
 from medqa_core.foundation.format import capital, count, number, plural
 from medqa_core.report.facts import Facts
-from medqa_core.runs.run import Run
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, loss_charts, notices
 from pages.shared.curves import line
 from pages.shared.loss_charts import RunCurve, View
@@ -13,24 +13,24 @@ from pages.shared.loss_charts import RunCurve, View
 
 def small_curve(facts: Facts) -> None:
     """The summary's curve; where there is none, why not."""
-    curve = RunCurve.of(facts)
+    curve = RunCurve.of(facts.snapshot)
     if curve.metrics_log.empty:
-        no_curve(facts.run)
+        no_curve(facts.snapshot)
         return
     chart = loss_charts.loss([curve], View(height=270))
     charts.show(chart, key="small-curve", alt=in_words(curve), caption=in_words(curve))
 
 
-def no_curve(run: Run) -> None:
+def no_curve(snapshot: RunSnapshot) -> None:
     """Why this run has no curve and what would change that."""
-    if run.record.kind == "imported":
+    if snapshot.imported:
         notices.notice(
             "This run has no loss curve.",
             "Its source gives final figures only. If you have the Trainer's output folder, its trainer_state.json "
             "holds the curve:",
             command="python -m medqa_core import PATH/TO/OUTPUT_FOLDER",
         )
-    elif notices.in_work(run):
+    elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:
         notices.notice("This run has no loss curve.", "Its metrics.jsonl is missing or empty.")

@@ -12,7 +12,7 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.runs.store.search import MOST_OFFERED, matching, offered
 from pages.shared import notices
 from pages.shared.markup import bullets, eyebrow, html, note, rich
-from pages.shared.store import store, usable
+from pages.shared.store import list_runs, listed, store, usable
 
 KEY = "run"
 """The name in the address (`?run=run-2`), of the widget, and of the session's value."""
@@ -22,7 +22,7 @@ SHOWN = "run shown"
 
 def draw() -> None:
     """The picker, above whatever page is shown. What the address asks for is offered even where it is not there."""
-    entries = store().list()
+    entries = list_runs()
     there = usable(entries)
     fallback = default(entries)
     if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
@@ -114,7 +114,7 @@ def title_line(run: Run) -> list[str]:
 
 
 def _say_why(asked: str | None, runs: RunStore) -> None:
-    entries = runs.list()
+    entries = listed()
     if asked is not None:
         notices.unknown_run(asked, entries)
     elif entries:

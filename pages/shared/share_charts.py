@@ -6,9 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from medqa_core.foundation.format import capital, percent
+from medqa_core.report.names import MODELS
 from pages.shared import charts, theme
-
-NAMES = {"base": "base", "fine_tuned": "fine-tuned"}
 
 
 def shares(
@@ -37,7 +36,7 @@ def shares(
         chart.add_bar(
             x=labels,
             y=np.array(values),
-            name=NAMES[variant],
+            name=MODELS[variant],
             marker={"color": fill, "line": {"color": colour, "width": 2}},
             text=[percent(value) for value in values] if key is None else None,
             textposition="outside",
@@ -45,7 +44,7 @@ def shares(
             textangle=0,
             constraintext="none",
             cliponaxis=False,
-            hovertemplate=f"{NAMES[variant]}, %{{x}}: %{{y:.2%}}<extra></extra>",
+            hovertemplate=f"{MODELS[variant]}, %{{x}}: %{{y:.2%}}<extra></extra>",
         )
     if key is not None:
         chart.add_bar(

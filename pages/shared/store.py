@@ -11,10 +11,25 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.run_store import RunStore
 
+LISTED = "runs listed"
+"""The session's key for the list of runs."""
+
 
 def store() -> RunStore:
     """The run store that the environment names."""
     return _store(Settings.from_environment().reports)
+
+
+def list_runs() -> list[RunEntry]:
+    """The store's runs, newest first, listed now: once a drawing of the whole page, by the run picker."""
+    st.session_state[LISTED] = found = store().list()
+    return found
+
+
+def listed() -> list[RunEntry]:
+    """The store's runs as they were listed for this drawing; what is drawn again by itself lists nothing."""
+    found: list[RunEntry] | None = st.session_state.get(LISTED)
+    return list_runs() if found is None else found
 
 
 def usable(entries: list[RunEntry]) -> list[RunEntry]:
@@ -24,7 +39,7 @@ def usable(entries: list[RunEntry]) -> list[RunEntry]:
 
 def other_runs(run: Run) -> list[RunEntry]:
     """All other runs that can be opened, newest first."""
-    return [entry for entry in usable(store().list()) if entry.id != run.id]
+    return [entry for entry in usable(listed()) if entry.id != run.id]
 
 
 def question_texts(run: Run) -> tuple[dict[str, QAPair] | None, str]:

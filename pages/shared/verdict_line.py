@@ -1,14 +1,17 @@
-"""The top of Summary and Metrics: the answer in everyday words, below it the figures that bear it out."""
+"""The top of Summary and Metrics: the answer in everyday words, below it the figures behind it."""
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.verdict import figures_line
-from pages.shared import notices
+from medqa_core.report.views.verdict import verdict_view
+from medqa_core.report.wording.verdict import verdict_text
 from pages.shared.markup import answer, note
 
 
 def verdict_line(facts: Facts) -> None:
     """Did it help? One sentence; then the primary metric with its interval, where it was compared."""
-    figures = figures_line(facts)
-    answer(notices.verdict_sentence(facts).removesuffix(figures).strip())
-    if figures:
-        note(figures)
+    if facts.evaluation is None and facts.in_progress:
+        answer("Not known yet: the run is in progress, and the test questions are answered after training.")
+        return
+    said = verdict_text(verdict_view(facts))
+    answer(said.plain)
+    if said.figures:
+        note(said.figures)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from tests.support.commands import Said
@@ -19,7 +19,7 @@ def test_what_int8_costs(cli: Cli, written_up: Path) -> None:
     said = cli("evaluate", "smoke", "--int8-cost", "--json")
     assert (said.code, said.err) == (0, "")
     cost = Int8Cost.model_validate(said.json)
-    assert cost == read_int8(written_up)
+    assert cost == read_int8(written_up).value
     assert cost.questions > 0
     assert all((written_up / name).read_bytes() == before[name] for name in ("evaluation.json", "predictions.parquet"))
     assert check_manifest(written_up) == []  # written anew, with the new file in it

@@ -95,7 +95,7 @@ def test_a_signal_stops_it_with_a_checkpoint_and_resume_goes_on(
     said = cli("train", "--preset", "smoke", "--run-id", "cut", "--evaluate", "--json")
     assert (said.code, said.json["status"]["state"]) == (0, "stopped")
     run = store.open("cut")
-    assert (run.state, run.evaluation()) == ("stopped", None)
+    assert (run.state(), run.evaluation()) == ("stopped", None)
     assert steps(run)["train"] == [1, 2, 3, 4]
     again = cli("train", "--resume", "cut")
     assert again.code == 0
@@ -113,7 +113,7 @@ def test_the_second_ctrl_c_does_not_ask(cli: Cli, store: RunStore, at_step_5: An
     before = signal.getsignal(signal.SIGINT)
     said = cli("train", "--preset", "smoke", "--run-id", "cut")
     assert signal.getsignal(signal.SIGINT) == before
-    assert (said.code, store.open("cut").state) in {(130, "stopped"), (0, "stopped")}
+    assert (said.code, store.open("cut").state()) in {(130, "stopped"), (0, "stopped")}
 
 
 def test_ctrl_c_before_there_is_a_run_leaves_nothing(
@@ -206,7 +206,7 @@ def test_a_worker_trains_evaluates_and_lets_the_next_one_start(
     started.clear()
     assert cli("train", "--resume", "smoke", "--worker").code == 0
     run = store.open("smoke")
-    assert (run.state, run.record.config) == ("completed", from_preset("smoke", {"epochs": 1}))
+    assert (run.state(), run.record.config) == ("completed", from_preset("smoke", {"epochs": 1}))
     assert run.evaluation() is not None and run.record.base_model is not None
     assert started == ["smoke-2"]
 

@@ -27,7 +27,7 @@ def run(smoke: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -
 def test_measured_shown_and_kept(run: Run, cli: Cli) -> None:
     said = cli("retrieval", "smoke", "--json")
     assert (said.code, said.err) == (0, "")
-    kept = read_retrieval(run.folder)
+    kept = read_retrieval(run.folder).value
     assert kept is not None
     assert said.json == kept.model_dump(mode="json")
     assert check_manifest(run.folder) == []  # written up again

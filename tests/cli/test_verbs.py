@@ -12,7 +12,8 @@ import pytest
 
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.readers import WRITE_UPS
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation
 from medqa_core.runs.schema.presets import PRESETS, from_preset
 from medqa_core.runs.schema.status import Status
@@ -86,7 +87,7 @@ def test_train_evaluate_and_everything_after(cli: Cli, own_store: RunStore) -> N
         "run.json", "status.json", "metrics.jsonl", "train.log", "adapter", "evaluation.json", "predictions.parquet",
         *WRITE_UPS,
     }  # fmt: skip
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_train_for_people(cli: Cli, own_store: RunStore) -> None:

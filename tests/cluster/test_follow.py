@@ -47,13 +47,13 @@ def test_a_run_is_followed_until_it_ends(
     states = []
 
     def pass_time(_: float) -> None:
-        states.append(store.open("a").state)
+        states.append(store.open("a").state())
         write_status(run.folder, Status(state="completed", step=4))
 
     monkeypatch.setattr(following.time, "sleep", pass_time)
     assert follow(storage, store, None) == ["a"]
     assert states == ["running"]
-    assert store.open("a").state == "completed"
+    assert store.open("a").state() == "completed"
 
 
 def test_a_stop_asked_for_here_gets_there(storage: Storage, store: RunStore, tmp_path: Path) -> None:

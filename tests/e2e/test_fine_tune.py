@@ -34,10 +34,10 @@ def own(tmp_path: Path) -> Iterator[Server]:
 
 def until(run: Run, *states: str) -> str:
     for _ in range(600):
-        if run.state in states:
-            return run.state
+        if run.state() in states:
+            return run.state()
         time.sleep(0.2)
-    pytest.fail(f"{run.id} is still {run.state}: {run.log_tail()[-2000:]}")
+    pytest.fail(f"{run.id} is still {run.state()}: {run.log_tail()[-2000:]}")
 
 
 def rows(run: Run) -> list[dict[str, float]]:
@@ -57,7 +57,7 @@ def test_a_run_outlives_the_tab_and_the_server(browser: Browser, own: Server, sh
     assert status is not None and status.process is not None
     page.context.close()
     own.kill()
-    assert run.state == "running" and status.process.is_alive(), "the worker went with the server"
+    assert run.state() == "running" and status.process.is_alive(), "the worker went with the server"
     own.start()
     page = browser.new_context().new_page()
     page.goto(f"{own.address}/fine_tune?run=smoke")

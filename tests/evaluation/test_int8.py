@@ -21,7 +21,7 @@ from medqa_core.models import ctranslate
 from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import MANIFEST, write_manifest
 from medqa_core.runs.run import Run
@@ -68,7 +68,7 @@ def asked(smoke: Run, lab: Settings, cost: Int8Cost) -> list[QAPair]:
 
 
 def test_it_is_kept_in_the_run_folder(copy: Run, cost: Int8Cost, variants: ModelVariants) -> None:
-    assert read_int8(copy.folder) == cost
+    assert read_int8(copy.folder).value == cost
     assert cost.base_sha256 == variants.base.sha256
     assert cost.fine_tuned_sha256 == variants.adapter_sha256
     assert cost.engine == f"CTranslate2 {ctranslate2.__version__}"

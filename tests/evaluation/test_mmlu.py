@@ -82,7 +82,7 @@ def test_results_are_the_harness_s_and_agree_with_the_answers(measured: Run) -> 
     raw = read_json(measured.folder / "mmlu_results" / "results.json")
     results, answers = measured.mmlu(), measured.mmlu_answers()
     assert results is not None and results.base is not None and answers is not None
-    assert measured.problems == []
+    assert measured.snapshot().problems == ()
     assert [score.subset for score in results.fine_tuned] == sorted(SUBSETS)
     for variant, scores in (("base", results.base), ("fine_tuned", results.fine_tuned)):
         assert {score.n for score in scores} == {QUESTIONS}

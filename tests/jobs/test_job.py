@@ -21,7 +21,7 @@ def test_a_missing_or_torn_file_is_no_job(content: str | None, make: Callable[..
     if content is not None:
         (run.folder / "job.json").write_text(content)
     assert read_job(run) is None
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_unknown_fields_are_left_alone(make: Callable[..., Run]) -> None:

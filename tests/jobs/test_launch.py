@@ -50,11 +50,11 @@ def test_one_worker_for_the_first_run(settings: Settings, worker: Use) -> None:
     assert os.getsid(pid) == pid != os.getsid(0), "the worker is in a session of its own"
     until(lambda: "training" in first.log_tail())
     assert advance(settings) == []
-    assert (first.state, status_of(first).step, second.state) == ("running", 3, "queued")
+    assert (first.state(), status_of(first).step, second.state()) == ("running", 3, "queued")
     os.kill(pid, signal.SIGKILL)
     until(lambda: len(started) == 2)  # the reaper saw it and let the queue go on
-    until(lambda: second.state == "running")
-    assert first.state == "lost"
+    until(lambda: second.state() == "running")
+    assert first.state() == "lost"
     until(lambda: gone(pid))  # and it is no zombie
 
 
@@ -77,7 +77,7 @@ def test_a_worker_that_dies_at_once_is_started_again_but_not_for_ever(settings: 
     started = worker(DIES)
     (run,) = wait(settings, "a")
     advance(settings)
-    until(lambda: run.state == "failed")
+    until(lambda: run.state() == "failed")
     assert len(started) == MOST_LAUNCHES
     status = status_of(run)
     assert status.cause == "fault"
@@ -92,8 +92,8 @@ def test_the_queue_goes_on_after_one_that_never_started(settings: Settings, work
     worker(DIES)
     first, second = wait(settings, "first", "second")
     advance(settings)
-    until(lambda: first.state == "failed")
-    until(lambda: second.state == "failed")
+    until(lambda: first.state() == "failed")
+    until(lambda: second.state() == "failed")
 
 
 def test_a_claimed_run_is_nobody_else_s(settings: Settings, worker: Use, make: Make) -> None:
@@ -110,7 +110,7 @@ def test_a_worker_whose_run_was_stopped_in_between_does_nothing(settings: Settin
     run = make("a", "stopped")
     with pytest.raises(LeftQueue, match="a is no longer queued"), claimed(run, settings, worker=True):
         pytest.fail("it was stopped")
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
 
 
 def test_a_person_who_interrupts_a_resume_leaves_the_run_as_it_was(settings: Settings, make: Make) -> None:
@@ -138,7 +138,7 @@ def test_what_the_worker_wrote_stays(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
     with claimed(run, settings, worker=True):
         write_status(run.folder, Status(state="completed", step=12))
-    assert run.state == "completed"
+    assert run.state() == "completed"
 
 
 def test_a_waiting_worker_says_what_for(settings: Settings, make: Make) -> None:

@@ -38,7 +38,7 @@ def test_a_submitted_run_is_whole_and_waits(settings: Settings) -> None:
     assert made.new
     assert {path.name for path in made.run.folder.iterdir()} == {"run.json", "job.json", "status.json"}
     run = store_of(settings).open("smoke")
-    assert (run.state, run.record.config, run.record.number, run.record.kind) == ("queued", SMOKE, 1, "finetune")
+    assert (run.state(), run.record.config, run.record.number, run.record.kind) == ("queued", SMOKE, 1, "finetune")
     job = read_job(run)
     assert job is not None and (job.estimate, job.evaluate) == (ESTIMATE, False)
 
@@ -136,7 +136,7 @@ def test_nothing_to_resume(state: str, settings: Settings, make: Callable[..., R
     run = make("a", state, process=ProcessIdentity.current())
     with pytest.raises(InputError, match=r"^a is "):
         enqueue(run, settings)
-    assert run.state == state
+    assert run.state() == state
 
 
 def test_a_lost_run_and_one_with_a_torn_status_can_be_resumed(settings: Settings, make: Callable[..., Run]) -> None:

@@ -17,8 +17,8 @@ def test_a_queued_smoke_run_is_trained_by_its_worker(settings: Settings, lab: Se
     settings = replace(settings, cache=lab.cache)  # the toy model may be there already
     run = submit(from_preset("smoke"), settings, evaluate=False).run
     assert advance(settings) == [run.id]
-    until(lambda: run.state in ("completed", "failed", "lost"), 120)
-    assert run.state == "completed", run.log_tail()
+    until(lambda: run.state() in ("completed", "failed", "lost"), 120)
+    assert run.state() == "completed", run.log_tail()
     until(lambda: not is_taken(settings))
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert set(Counter((row["split"], row["step"]) for row in rows).values()) == {1}

@@ -48,7 +48,7 @@ def identity(process: "subprocess.Popen[bytes]") -> ProcessIdentity:
 def test_a_waiting_run_leaves_the_queue_and_can_come_back(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
     assert "removed from the queue" in stop(run, settings)
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     assert entries(settings) == []
     assert enqueue(run, settings).new
 
@@ -59,7 +59,7 @@ def test_a_starting_worker_is_stopped_too(settings: Settings, make: Make, worker
     advance(settings)
     stop(run, settings)
     until(lambda: not psutil.pid_exists(started[0]))
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     assert len(started) == 1, "a stopped run is not started again"
 
 
@@ -126,4 +126,4 @@ def test_an_evaluation_is_ended_and_the_training_stays(
         held.update("evaluating", "a")
         assert "its evaluation is being stopped" in stop(run, settings)
     assert asked == [os.getpid()]
-    assert run.state == "completed"
+    assert run.state() == "completed"

@@ -24,8 +24,8 @@ ALIVE = ProcessIdentity.current()
 def test_nothing_goes_on(settings: Settings, make: Make) -> None:
     make("done", "completed")
     make("lost", "running", process=GONE)
-    floor = look(settings)
-    assert floor.idle and not floor.foreign
+    queue = look(settings)
+    assert queue.idle and not queue.foreign
 
 
 def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
@@ -33,13 +33,13 @@ def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
     make("saving", "stopping", process=ALIVE)
     make("coming", "queued", process=ALIVE)
     make("waiting", "queued")
-    floor = look(settings)
-    assert {c.run.id: (c.activity, c.share) for c in floor.current} == {
+    queue = look(settings)
+    assert {c.run.id: (c.activity, c.share) for c in queue.current} == {
         "going": ("training", 0.25),
         "saving": ("stopping", None),
         "coming": ("starting", None),
     }
-    assert [entry.run.id for entry in floor.waiting] == ["waiting"]
+    assert [entry.run.id for entry in queue.waiting] == ["waiting"]
 
 
 def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) -> None:
@@ -52,7 +52,7 @@ def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) ->
         assert current_of(run, settings) == current
         assert current_of(make("b", "completed"), settings) is None
         held.update("evaluating", "of-another-store")
-        assert look(settings).current == []
+        assert look(settings).current == ()
     assert current_of(run, settings) is None
 
 

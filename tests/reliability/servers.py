@@ -59,7 +59,7 @@ def workers(settings: Settings) -> list[psutil.Process]:
 
 def check_trained_once(run: Run) -> None:
     """Complete in one attempt, each step logged once."""
-    assert run.state == "completed", run.log_tail()[-2000:]
+    assert run.state() == "completed", run.log_tail()[-2000:]
     rows = parsed((run.folder / "metrics.jsonl").read_bytes())
     assert {row["attempt"] for row in rows} == {1}
     assert set(Counter((row["split"], row["step"]) for row in rows).values()) == {1}

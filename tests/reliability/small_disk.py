@@ -93,7 +93,7 @@ def said(run: Run) -> dict[str, Any]:
         "state": fresh.state,
         "cause": status.cause if status else None,
         "error": status.error if status else None,
-        "problems": fresh.problems + [p for p in metrics_log.problems if "is missing" not in p],
+        "problems": list(fresh.snapshot().problems),
         "curves": curves,
         "temporary": [name for name in names if name.endswith((".tmp", ".old", ".spare"))],
         "weights": sha256(fresh.adapter / "adapter_model.safetensors") if fresh.adapter else None,

@@ -99,7 +99,7 @@ def test_a_sweep_is_a_family_on_compare_runs(
     said = capsys.readouterr().out
     store = RunStore(tmp_path / "here")
     runs = {run_id: store.open(run_id) for run_id in ("s-t01", "s-t02", "s-t03", "s-t04")}
-    assert [runs[run_id].state for run_id in ("s-t03", "s-t04")] == ["stopped", "stopped"]
+    assert [runs[run_id].state() for run_id in ("s-t03", "s-t04")] == ["stopped", "stopped"]
     for run_id in ("s-t03", "s-t04"):
         status = runs[run_id].status()
         assert status is not None and status.error is not None and "Ended early by its sweep" in status.error
@@ -108,7 +108,7 @@ def test_a_sweep_is_a_family_on_compare_runs(
     losses = {run_id: run.status().best.validation_loss for run_id, run in runs.items()}  # type: ignore[union-attr]
     best = min(losses, key=lambda run_id: losses[run_id])
     assert f"{best}: {runs[best].state}, validation loss {losses[best]:.4f} · lowest" in said
-    assert all(run.adapter is not None for run in runs.values())
+    assert all(run.adapter_folder() is not None for run in runs.values())
     page = AppTest.from_file(MAIN, default_timeout=60)
     page.query_params["run"] = "s-t03"
     page.switch_page("compare/compare.py").run()
@@ -162,7 +162,7 @@ def test_a_run_survives_the_death_of_a_node(nodes: Nodes, lab: Settings, tmp_pat
     status = run.status()
     assert killed and killed[0] < 240
     assert status is not None
-    assert (run.state, status.step, status.attempt >= 2) == ("completed", 240, True), status
+    assert (run.state(), status.step, status.attempt >= 2) == ("completed", 240, True), status
     rows = run.metrics_log().train
     assert rows["step"].tolist() == list(range(1, 241))
     alone = train(config, Settings(tmp_path / "alone", lab.cache, None, None, False)).metrics_log().train

@@ -19,12 +19,14 @@ from medqa_core.models.variants import load_variants
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
-from medqa_core.report.votes import current_sha256, tally
+from medqa_core.report.views.votes import current_sha256, tally
+from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.artifacts.votes import read_votes
-from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.readers import WRITE_UPS
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.store.run_store import RunStore, answerable
 from medqa_core.training import checkpoint
@@ -42,29 +44,25 @@ MANIFEST_EVERY = 50
 
 Reader = Callable[[Run], object]
 READERS: dict[str, Reader] = {
-    "status.json": lambda run: (run.status(), run.state, diagnose(run)) and run.status(),
+    "status.json": lambda run: (run.state(), diagnose(run)) and run.status(),
     "job.json": read_job,
-    "metrics.jsonl": lambda run: _said(run, run.metrics_log().problems) or run.metrics_log(),
+    "metrics.jsonl": Run.metrics_log,
     "train.log": Run.log_tail,
     "evaluation.json": Run.evaluation,
     "predictions.parquet": Run.predictions,
     "with_sources.parquet": Run.with_sources,
     "mmlu_results/results.json": Run.mmlu,
     "mmlu_results/answers.parquet": Run.mmlu_answers,
-    "int8.json": lambda run: read_int8(run.folder, run.problems),
-    "retrieval.json": lambda run: read_retrieval(run.folder, run.problems),
-    "votes.jsonl": lambda run: tally(read_votes(run.folder, run.problems), current_sha256(run)),
+    "int8.json": lambda run: read_int8(run.folder).value,
+    "retrieval.json": lambda run: read_retrieval(run.folder).value,
+    "votes.jsonl": lambda run: tally(read_votes(run.folder).value, current_sha256(run)),
     "trials.csv": lambda run: run.trials() or None,
-    "adapter/adapter_config.json": lambda run: run.adapter or run.folder,
+    "adapter/adapter_config.json": lambda run: run.adapter_folder() or run.folder,
     "adapter/adapter_model.safetensors": lambda run: current_sha256(run) or run.folder,
     **{name: lambda run, name=name: run.write_up(name) for name in WRITE_UPS},  # type: ignore[misc]
 }
 SILENT = {"job.json"}
 """Read by the queue alone, which goes on without it."""
-
-
-def _said(run: Run, problems: list[str]) -> None:
-    run.problems += problems
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +88,11 @@ def one_line(text: str, folder: Path) -> bool:
     return bool(text) and text.isprintable() and len(text) < 400 and "Traceback" not in text and str(folder) not in text
 
 
+def wrong_with(run: Run, name: str) -> tuple[str, ...]:
+    """What is said of the run's files, and of a write-up that no snapshot holds."""
+    return run.snapshot().problems + (readers.write_up(run.folder, name).problems if name in WRITE_UPS else ())
+
+
 def read_all(run: Run) -> None:
     """Every reader once, on a run that opens."""
     for name, reader in READERS.items():
@@ -99,11 +102,11 @@ def read_all(run: Run) -> None:
     assert all(one_line(said, run.folder) for said in with_words), with_words
 
 
-def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.RENDERERS)) -> None:
+def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.FORMATS)) -> None:
     """What the report makes of a run, in memory: every sentence and section, and the archive."""
     facts = Facts.of(Run(run.folder, run.record))
     for name in renderers:
-        text = writer.RENDERERS[name](facts)
+        text = writer.FORMATS[name].render(facts)
         assert text.strip(), name
         text.encode("utf-8")
     assert archive(run)
@@ -134,9 +137,10 @@ def test_a_damaged_file_is_read_or_named(store: RunStore, name: str) -> None:
     for number, damage in damaged(run, name):
         fresh = Run(run.folder, run.record)
         found = reader(fresh)
-        assert all(one_line(said, store.folder) for said in fresh.problems), (damage, fresh.problems)
+        problems = wrong_with(fresh, name)
+        assert all(one_line(said, store.folder) for said in problems), (damage, problems)
         if found is None and damage.kind != "gone" and name not in SILENT:
-            assert fresh.problems, f"{damage}: nothing is shown, and nothing said"
+            assert problems, f"{damage}: nothing is shown, and nothing said"
         if number % LISTED_EVERY == 0 or (name == "status.json" and number % 5 == 0):
             others_are_listed(store)
             assert store.open("whole").record == run.record
@@ -193,7 +197,7 @@ def test_a_flipped_digit_that_reads_well_is_named_by_verify(store: RunStore, lab
     try:
         read = run.evaluation()
         assert read is not None and read != whole
-        assert run.problems == []
+        assert run.snapshot().problems == ()
         checks = {check.name: check for check in verify(run, lab)}
         assert checks["manifest"].detail == "evaluation.json was changed after the manifest was written."
         assert (checks["manifest"].passed, checks["evaluation.json"].passed) == (False, False)
@@ -274,7 +278,7 @@ def test_with_both_checkpoints_damaged_it_begins_anew_and_says_so(lab: Settings,
         Damage(name, "flip", 8 * len(content) - 20).apply(folder, content)
     run = resume(run, settings)
     assert "optimizer.safetensors is missing or damaged); there is no other: back to the first step" in run.log_tail()
-    assert run.state == "completed"
+    assert run.state() == "completed"
     for split in ("train", "validation"):
         ours, theirs = getattr(run.metrics_log(), split), getattr(smoke.metrics_log(), split)
         assert (ours["step"].tolist(), ours["loss"].tolist()) == (theirs["step"].tolist(), theirs["loss"].tolist())

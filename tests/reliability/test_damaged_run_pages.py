@@ -11,9 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.report.facts import Facts
-from medqa_core.runs.artifacts.retrieval import read_retrieval
-from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from tests.reliability.damage import Damage, damages, store_of_two
@@ -86,11 +83,7 @@ def unread(store: RunStore, name: str) -> bool:
         run = store.open("whole")
     except MedQAError:
         return True
-    fresh = Run(run.folder, run.record)
-    problems = Facts.of(fresh).problems
-    read_votes(run.folder, problems)
-    read_retrieval(run.folder, problems)
-    return any(name.rsplit("/", 1)[-1] in said for said in problems)
+    return name in run.snapshot().problems_by_file
 
 
 def drawn(store: RunStore, name: str) -> list[Damage]:

@@ -19,7 +19,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import queue
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.votes import Vote, cast_vote, read_votes
-from medqa_core.runs.run import WRITE_UPS, Run
+from medqa_core.runs.readers import WRITE_UPS
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import Status, now
@@ -151,10 +152,10 @@ def test_a_vote(tmp_path: Path) -> None:
     for failure in every_failure(tmp_path, prepare, lambda f: cast_vote(f, _vote(2))):
         assert isinstance(failure.error, RunError), failure
         assert str(failure.error) == "The vote was not kept: votes.jsonl cannot be written (No space left on device)."
-        problems: list[str] = []
-        assert [vote.id for vote in read_votes(failure.folder, problems)] == [_vote(1).id], failure
+        assert [vote.id for vote in read_votes(failure.folder).value] == [_vote(1).id], failure
         cast_vote(failure.folder, _vote(2))  # it was not kept, so it may be cast again
-        assert len(read_votes(failure.folder, problems)) == 2 and problems == [], failure
+        found = read_votes(failure.folder)
+        assert len(found.value) == 2 and found.problems == (), failure
 
 
 def _command(reports: Path, *arguments: str) -> None:
@@ -249,4 +250,4 @@ def test_the_queue(tmp_path: Path) -> None:
     for failure in every_failure(tmp_path, prepare, act):
         assert isinstance(failure.error, RunError) and "\n" not in str(failure.error), failure
         run = RunStore(failure.folder).open("waits")
-        assert run.state in ("stopped", "queued") and run.problems == [], failure
+        assert run.state() in ("stopped", "queued") and run.snapshot().problems == (), failure

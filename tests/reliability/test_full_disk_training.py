@@ -130,7 +130,7 @@ def test_a_sync_that_fails_ends_the_run_and_is_not_tried_again(
     assert status is not None and (status.state, status.cause) == ("failed", "disk")
     assert status.error is not None and status.error.startswith("The disk reported an error (Input/output error)")
     steps = run.metrics_log().train["step"].tolist()
-    assert steps == list(range(1, len(steps) + 1)) and len(steps) < 12 and run.metrics_log().problems == []
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) < 12 and run.metrics_log().problems == ()
     resumed = resume(run, store)
     assert resumed.state == "completed" and curves(resumed) == curves(smoke)
 

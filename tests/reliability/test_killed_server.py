@@ -71,7 +71,7 @@ def test_a_server_that_dies_fifty_times(place: Settings) -> None:
         assert len(training) <= 1, f"{training} are trained at once"
         trained.extend(one for one in training if one not in trained)
         for run in runs:
-            assert run.state in ("queued", "running", "completed"), run.log_tail()[-2000:]
+            assert run.state() in ("queued", "running", "completed"), run.log_tail()[-2000:]
         return bool(training)
 
     out = place.reports.parent / "server.out"
@@ -94,11 +94,11 @@ def test_a_server_that_dies_fifty_times(place: Settings) -> None:
                 say(f"{kills} servers killed, {during} while a run was trained, {time.monotonic() - start:.0f} s")
     assert sorted(entry.id for entry in store_of(place).list()) == sorted(run.id for run in runs), "a run too many"
     for run in runs:
-        if run.state == "queued" and not any(current.run.id == run.id for current in look(place).current):
+        if run.state() == "queued" and not any(current.run.id == run.id for current in look(place).current):
             stop(run, place)
-    runs = [run for run in runs if run.state != "stopped"]
+    runs = [run for run in runs if run.state() != "stopped"]
     until(lambda: not check() and not workers(place), 300)
-    complete = [run for run in runs if run.state == "completed"]
+    complete = [run for run in runs if run.state() == "completed"]
     for run in complete:
         check_trained_once(run)
     launches = [job.launches for entry in store_of(place).list() if (job := read_job(store_of(place).open(entry.id)))]
@@ -116,10 +116,10 @@ def test_a_server_that_dies_while_it_starts_a_worker(place: Settings, moment: st
     run = submit(config, place, evaluate=False).run
     code = SERVES.split("for seed")[0] + DIES + "launch.advance(settings)\n"
     assert serve(place, moment, code=code).wait(60) == -signal.SIGKILL
-    assert run.state == "queued"
+    assert run.state() == "queued"
     assert len(workers(place)) == (moment == "after")
     server = serve(place)
-    until(lambda: run.state == "completed" and not workers(place), 180)
+    until(lambda: run.state() == "completed" and not workers(place), 180)
     server.kill()
     server.wait(10)
     check_trained_once(run)
@@ -142,7 +142,7 @@ def test_the_real_server_dies_twice(tmp_path: Path) -> None:
             assert status is not None and status.process is not None
             for number in (1, 2):
                 app.kill()
-                assert (run.state, status.process.is_alive()) == ("running", True), "the worker went with the server"
+                assert (run.state(), status.process.is_alive()) == ("running", True), "the worker went with the server"
                 app.start()
                 page = browser.new_page()
                 page.goto(f"{app.address}/fine_tune")
@@ -152,7 +152,7 @@ def test_the_real_server_dies_twice(tmp_path: Path) -> None:
                 press(page, "Start fine-tune")
                 expect(page.get_by_text("no second run was made").first).to_be_visible(timeout=PATIENCE)
                 say(f"server killed {number} times, the run is at step {run.status().step}")  # type: ignore[union-attr]
-            until(lambda: run.state != "running", 300)
+            until(lambda: run.state() != "running", 300)
         finally:
             browser.close()
             app.kill()

@@ -78,7 +78,7 @@ def weights_of(run: Run) -> bytes:
 def check_complete(chain: Chain, expected: Whole) -> None:
     """The run is complete and the unbroken one; also every row that a later attempt wrote again."""
     run = chain.run
-    assert run.state == "completed", chain.words("not complete")
+    assert run.state() == "completed", chain.words("not complete")
     assert losses_of(run) == expected.losses, chain.words("other losses")
     assert weights_of(run) == expected.weights, chain.words("other weights")
     for row in parsed((run.folder / "metrics.jsonl").read_bytes()):

@@ -140,10 +140,10 @@ def test_a_paused_worker_is_stalled_and_goes_on(
     run = submit(CONFIG, place, evaluate=False).run
     with working(run, place, Orders(heartbeat=BEATS, pause=0.1)) as worker:
         until(lambda: steps(run) >= 3, 60)
-        assert (run.state, activity(run, place)) == ("running", "training")
+        assert (run.state(), activity(run, place)) == ("running", "training")
         os.kill(worker.pid, signal.SIGSTOP)
         until(lambda: activity(run, place) == "stalled", 10)
-        assert run.state == "running", "it is neither lost nor failed"
+        assert run.state() == "running", "it is neither lost nor failed"
         assert "stalled" in command(place, "runs").stdout
         said = page(place, monkeypatch, "fine_tune/fine_tune.py", run.id)
         assert "has not been heard of since" in said and "its process is there" in said
@@ -164,15 +164,15 @@ def test_a_paused_worker_can_be_stopped(place: Settings, force: bool) -> None:
         os.kill(worker.pid, signal.SIGSTOP)
         stop(run, place, force=force)
         if not force:  # the wish waits until the process can hear it
-            assert run.state == "running"
+            assert run.state() == "running"
             os.kill(worker.pid, signal.SIGCONT)
         worker.join(60)
         assert worker.exitcode == (-signal.SIGKILL if force else 0)
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     enqueue(run, place)
     with working(run, place) as worker:
         worker.join(120)
-    assert run.state == "completed"
+    assert run.state() == "completed"
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY], ids=["forward", "back"])
@@ -189,7 +189,7 @@ def test_the_clock_is_set_by_a_day(
             set_clock(seconds, patch.setattr)
             seen = []
             while worker.is_alive():
-                assert run.state in ("running", "completed"), "a clock that is set loses no run"
+                assert run.state() in ("running", "completed"), "a clock that is set loses no run"
                 seen.append(activity(run, place))
                 time.sleep(0.05)
             assert worker.exitcode == 0

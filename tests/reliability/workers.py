@@ -156,7 +156,7 @@ class Chain:
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.run.state == "completed"
+        return self.run.state() == "completed"
 
     def attempt(self, orders: Orders = Orders(), delay: float | None = None) -> bool:
         """Let a worker work until it ends or, after so many seconds, is killed. Whether it died."""
@@ -202,7 +202,7 @@ class Chain:
 
         self._look()
         allowed = {"lost", "queued", "completed"} if died else {"completed"}
-        assert self.run.state in allowed, self.words(f"it is {self.run.state}")
+        assert self.run.state() in allowed, self.words(f"it is {self.run.state()}")
         odd = [line for line in self.run.metrics_log().problems if not re.fullmatch(TORN, line)]
         assert not odd or not self._seen, self.words(f"{odd}")
         if not self.complete:

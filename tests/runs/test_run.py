@@ -27,22 +27,22 @@ FILES = (
 
 
 def test_a_good_run_reads_whole(run: Run):
-    assert run.state == "completed"
+    assert run.state() == "completed"
     assert run.evaluation().metrics["loss"].verdict == "better"  # type: ignore[union-attr]
     assert len(run.metrics_log().train) == 4
     assert len(run.predictions()) == 3  # type: ignore[arg-type]
     assert run.mmlu().base[0].accuracy == 0.25  # type: ignore[union-attr, index]
     assert run.write_up("summary.txt") == "It helped.\n"
     assert run.log_tail() == "started\nended\n"
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_what_is_absent_is_no_problem(run: Run):
     for name in FILES[1:]:
         (run.folder / name).unlink()
     read_everything(run)
-    assert run.state == "unknown"
-    assert run.problems == []
+    assert run.state() == "unknown"
+    assert run.snapshot().problems == ()
 
 
 def _reopen(store: RunStore) -> None:
@@ -96,8 +96,8 @@ def test_a_problem_is_noted_once(run: Run):
     (run.folder / "evaluation.json").write_text("{")
     assert run.evaluation() is None
     assert run.evaluation() is None
-    assert len(run.problems) == 1
-    assert run.problems[0].startswith("evaluation.json is not valid JSON")
+    assert len(run.snapshot().problems) == 1
+    assert run.snapshot().problems[0].startswith("evaluation.json is not valid JSON")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_problem_is_noted_once(run: Run):
 def test_an_evaluation_that_breaks_the_contract_is_not_shown(run: Run, changes: dict[str, object]):
     rewrite(run.folder / "evaluation.json", **changes)
     assert run.evaluation() is None
-    assert len(run.problems) == 1
+    assert len(run.snapshot().problems) == 1
 
 
 def test_a_metric_of_a_newer_version_is_passed_over(run: Run):
@@ -122,7 +122,7 @@ def test_a_metric_of_a_newer_version_is_passed_over(run: Run):
     evaluation = run.evaluation()
     assert evaluation is not None
     assert set(evaluation.metrics) == set(known)
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_of_a_long_log_the_end_is_shown(run: Run):
@@ -140,9 +140,9 @@ def test_only_write_ups_are_handed_out(run: Run, name: str):
 
 def test_an_adapter_counts_when_its_weights_are_there(run: Run):
     (run.folder / "adapter").mkdir()
-    assert run.adapter is None
+    assert run.adapter_folder() is None
     (run.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"x")
-    assert run.adapter == run.folder / "adapter"
+    assert run.adapter_folder() == run.folder / "adapter"
 
 
 def test_a_copied_run_opens_under_its_new_name(store: RunStore, run: Run):
@@ -156,4 +156,4 @@ def test_a_run_survives_the_loss_of_its_folder(tmp_path: Path):
     run = good_run(store)
     shutil.rmtree(run.folder)
     read_everything(run)
-    assert run.problems == []
+    assert run.snapshot().problems == ()

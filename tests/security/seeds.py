@@ -93,7 +93,11 @@ def of_run(run: Run) -> list[Target]:
     """The files of a whole run, each read in a copy of its folder."""
     found = [
         ("run.json", mutate.of_json, lambda folder: (listed(folder), opened(folder))),
-        ("status.json", mutate.of_json, lambda folder: (listed(folder), opened(folder).status(), opened(folder).state)),
+        (
+            "status.json",
+            mutate.of_json,
+            lambda folder: (listed(folder), opened(folder).state()),
+        ),
         ("evaluation.json", mutate.of_json, lambda folder: opened(folder).evaluation()),
         ("metrics.jsonl", mutate.of_json_lines, lambda folder: opened(folder).metrics_log()),
         ("predictions.parquet", mutate.of_bytes, lambda folder: opened(folder).predictions()),

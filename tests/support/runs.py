@@ -167,7 +167,6 @@ def read_everything(run: Run) -> None:
     run.mmlu()
     run.write_up("summary.txt")
     run.log_tail()
-    assert run.state
-    assert run.adapter is None
-    assert run.model is None
-    assert all("\n" not in problem for problem in run.problems)
+    assert run.state()
+    assert run.weights_file() is None
+    assert all("\n" not in problem for problem in run.snapshot().problems)

@@ -122,7 +122,7 @@ def test_stopped_and_resumed_it_is_one_run(store: Settings, method: str) -> None
     assert (status.state, status.attempt) == ("completed", 4)
     assert status.train_seconds is not None
     assert curve(run) == curve(whole)  # one row a step, none twice
-    name = "adapter/adapter_model.safetensors" if run.adapter else "model/model.safetensors"
+    name = "adapter/adapter_model.safetensors" if run.adapter_folder() else "model/model.safetensors"
     assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert RunStore(store.reports).open("parts").record == run.record
 
@@ -154,7 +154,7 @@ train(config(epochs=2.0, checkpoint_minutes=0), settings, run_id="killed",
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -9
     run = RunStore(store.reports).open("killed")
-    assert run.state == "lost"
+    assert run.state() == "lost"
     assert run.metrics_log().train["step"].tolist() == list(range(1, 8))  # no logged step is lost
     resumed = resume(run, store)
     for split in SPLITS:
@@ -197,7 +197,7 @@ def test_without_any_checkpoint_it_begins_anew(store: Settings, monkeypatch: pyt
     monkeypatch.setattr(TrainerState, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     run = train(config(epochs=2.0, checkpoint_minutes=0), store, run_id="parts")
     monkeypatch.undo()
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     assert curve(resume(run, store))[1:] == curve(whole)  # step 0 was validated twice
 
 

@@ -79,7 +79,7 @@ def test_run_json_says_what_was_done(smoke: Run, lab: Settings) -> None:
 def test_status_json_says_it_is_done(smoke: Run) -> None:
     status = smoke.status()
     assert status is not None
-    assert smoke.problems == []
+    assert smoke.snapshot().problems == ()
     assert smoke.state == "completed"
     assert (status.step, status.total_steps, status.epoch) == (12, 12, 2.0)
     assert status.started_at is not None
@@ -92,7 +92,7 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
 def test_every_logged_step_is_in_the_series_once(smoke: Run) -> None:
     metrics_log = smoke.metrics_log()
     assert len(rows(smoke)) == len(metrics_log.train) + len(metrics_log.validation)
-    assert metrics_log.problems == []
+    assert metrics_log.problems == ()
     assert metrics_log.train["step"].tolist() == list(range(1, 13))
     assert metrics_log.validation["step"].tolist() == [0, 4, 8, 12]
     assert all(math.isfinite(norm) and norm > 0 for norm in metrics_log.train["grad_norm"])
@@ -204,12 +204,12 @@ def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixt
     before = sha256(lab.cache / "models" / "toy" / "model.safetensors")
     run = train(from_preset("smoke", {"eval_steps": 3, "method": method, "last_k": 1, "learning_rate": 1e-3}), store)
     assert capfd.readouterr().err == ""
-    assert run.adapter is None
-    assert run.model is not None
+    assert run.adapter_folder() is None
+    assert run.model_folder() is not None
     assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == before
     variants = load_variants(run, store)
     assert not variants.shares_weights
-    assert variants.adapter_sha256 == sha256(run.model / "model.safetensors") != before
+    assert variants.adapter_sha256 == sha256(run.model_folder() / "model.safetensors") != before
     status = run.status()
     assert status is not None
     assert status.best is not None
@@ -269,7 +269,7 @@ def test_ctrl_c_stops_and_keeps_what_there_is(store: Settings, monkeypatch: pyte
 def test_ctrl_c_before_the_first_step_stops_too(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     broken(monkeypatch, 1, KeyboardInterrupt())
     run = train(from_preset("smoke"), store)
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
 
 
 def test_a_failure_is_in_the_status_in_plain_words(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +282,7 @@ def test_a_failure_is_in_the_status_in_plain_words(store: Settings, monkeypatch:
     assert (status.state, status.cause) == ("failed", "disk")
     assert status.error is not None
     assert status.error.startswith("The disk is full. Free some space, then resume the run")
-    assert run.adapter is not None  # of step 0
+    assert run.adapter_folder() is not None  # of step 0
     assert "Traceback" in run.log_tail()
 
 

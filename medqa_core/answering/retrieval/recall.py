@@ -42,8 +42,8 @@ def measure_retrieval(run: Run, settings: Settings, progress: Progress = lambda 
         MedQAError: the data set is not in reach, or is not the one that the run was trained on; or as
             `retriever_over`.
     """
-    if run.state in LIVE:
-        raise InputError(f"{run.id} is still {run.state}: its folder is being written. Measure it when it has ended.")
+    if run.state() in LIVE:
+        raise InputError(f"{run.id} is still {run.state()}: its folder is being written. Measure it when it has ended.")
     data, parts = split_of(run.record, settings)
     if not parts.test:
         raise InputError(f"{run.id} has no test questions: there is nothing to search for.")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from medqa_core.runs.run import read_beside
+from medqa_core.runs.reading import Reading, read_optional_model
 from medqa_core.runs.schema.record import Line, Record
 
 INT8 = "int8.json"
@@ -45,6 +45,6 @@ class Int8Cost(Record):
     fine_tuned: VariantCost
 
 
-def read_int8(folder: Path, problems: list[str] | None = None) -> Int8Cost | None:
-    """The run's measured cost of int8; None where it is missing, or cannot be read, which is added to `problems`."""
-    return read_beside(folder, INT8, Int8Cost, problems)
+def read_int8(folder: Path) -> Reading[Int8Cost | None]:
+    """The run's measured cost of int8; None where it is missing or cannot be read."""
+    return read_optional_model(folder, INT8, Int8Cost)

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from medqa_core.foundation.errors import UnreadableFile
+from medqa_core.foundation.files import read_json
+from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
 
 FOLDER = "mmlu_results"
@@ -85,6 +87,20 @@ class MMLUResults:
         if not scores or any(n is None for n in sizes):
             return None
         return sum(s.accuracy * (s.n or 0) for s in scores) / sum(n or 0 for n in sizes)
+
+
+def read_results(run_folder: Path) -> MMLUResults:
+    """The run's MMLU results.
+
+    Raises:
+        UnreadableFile: missing, or not what `parse_results` understands.
+        OutsideStore: a link that leaves the run folder.
+    """
+    value = read_json(resolve_inside(run_folder, *RESULTS.split("/")))
+    try:
+        return parse_results(value)
+    except ValueError as error:
+        raise UnreadableFile(str(error)) from error
 
 
 def parse_results(value: Any) -> MMLUResults:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from medqa_core.runs.run import read_beside
+from medqa_core.runs.reading import Reading, read_optional_model
 from medqa_core.runs.schema.record import Line, Record
 
 RETRIEVAL = "retrieval.json"
@@ -44,6 +44,6 @@ class Retrieval(Record):
     seconds_a_question: float | None = Field(None, ge=0)
 
 
-def read_retrieval(run_folder: Path, problems: list[str] | None = None) -> Retrieval | None:
-    """The run's measured retrieval; None where it is missing, or cannot be read, which is added to `problems`."""
-    return read_beside(run_folder, RETRIEVAL, Retrieval, problems)
+def read_retrieval(run_folder: Path) -> Reading[Retrieval | None]:
+    """The run's measured retrieval; None where it is missing or cannot be read."""
+    return read_optional_model(run_folder, RETRIEVAL, Retrieval)

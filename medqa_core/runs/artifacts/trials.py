@@ -14,7 +14,7 @@ SIZE_LIMIT = 2**20
 MOST_ROWS = 100
 MOST_COLUMNS = 12
 
-Trials = list[list[str]]
+Trials = tuple[tuple[str, ...], ...]
 """The header, then a row a trial, all of one length."""
 
 
@@ -27,7 +27,7 @@ def read_trials(run_folder: Path) -> Trials:
     """
     text = read_text(resolve_inside(run_folder, TRIALS), SIZE_LIMIT)
     try:
-        rows = [[plain(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline="")) if row]
+        rows = [tuple(plain(cell) for cell in row) for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
         raise UnreadableFile(f"{TRIALS} is not valid CSV: {error}.") from error
     if len(rows) < 2:
@@ -37,4 +37,4 @@ def read_trials(run_folder: Path) -> Trials:
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(rows[0]):
             raise UnreadableFile(f"{TRIALS}, row {number}: {len(row)} cells under a header of {len(rows[0])}.")
-    return rows
+    return tuple(rows)

@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, RunError, UnreadableFile
 from medqa_core.foundation.files import dumps
 from medqa_core.foundation.lines import append, left_out, open_to_append, read_lines
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs.run import read_model
+from medqa_core.runs.reading import Reading, read_model
 from medqa_core.runs.schema.record import Line, Record, RunRecord
 
 VOTES = "votes.jsonl"
@@ -24,7 +24,7 @@ PATIENCE = 10.0
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-VoteSide = Literal["base", "fine_tuned"]
+Variant = Literal["base", "fine_tuned"]
 Choice = Literal["left", "right", "tie", "both bad"]
 
 
@@ -43,7 +43,7 @@ class Vote(Record):
     """Random, drawn for the comparison: one comparison is counted once."""
     time: Annotated[AwareDatetime, AfterValidator(_hour)]
     """The hour of the vote in UTC; minutes are dropped."""
-    left: VoteSide
+    left: Variant
     """Whose answer stood left; the voter did not know."""
     choice: Choice
     question_id: Line | None = None
@@ -60,8 +60,8 @@ class Vote(Record):
     precision: Literal["float32", "int8"]
 
     @property
-    def winner(self) -> VoteSide | None:
-        """The side whose answer was preferred; None where neither was."""
+    def winner(self) -> Variant | None:
+        """The variant whose answer was preferred; None where neither was."""
         if self.choice == "left":
             return self.left
         if self.choice == "right":
@@ -94,28 +94,24 @@ def cast_vote(run_folder: Path, vote: Vote) -> None:
         raise RunError(f"The vote was not kept: {VOTES} cannot be written ({error.strerror or error}).") from error
 
 
-def read_votes(run_folder: Path, problems: list[str] | None = None) -> list[Vote]:
+def read_votes(run_folder: Path) -> Reading[tuple[Vote, ...]]:
     """The run's votes in the order in which they were cast, one a comparison; none where there are none to read.
 
-    Torn and foreign lines are left out and never raise. What is wrong is added to `problems`, one line each.
+    Torn and foreign lines are left out and never raise.
     """
-    said: list[str] = [] if problems is None else problems
     try:
         path = resolve_inside(run_folder, VOTES)
         if not path.exists():
-            return []
+            return Reading(())
         if not path.is_file():  # opening a named pipe would wait for a writer
             raise UnreadableFile(f"{VOTES} is not a file.")
         lines, wrong = read_lines(path, SIZE_LIMIT)
     except RunError as error:
-        said.append(str(error))
-        return []
+        return Reading((), (str(error),))
     except OSError as error:
-        said.append(f"{VOTES} cannot be read: {error.strerror or error}.")
-        return []
+        return Reading((), (f"{VOTES} cannot be read: {error.strerror or error}.",))
     votes, odd = _parse(lines)
-    said += wrong + left_out(VOTES, odd)
-    return votes
+    return Reading(tuple(votes), (*wrong, *left_out(VOTES, odd)))
 
 
 def _parse(lines: list[str]) -> tuple[list[Vote], int]:

@@ -5,7 +5,6 @@ starts and ends, as far as it was read, as it did; else it is dropped and the fi
 """
 
 import hashlib
-import os
 import shutil
 import threading
 from collections import OrderedDict
@@ -20,7 +19,8 @@ from pydantic import ValidationError
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.files import read_json, sha256_text, write_folder, write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.metrics_log.parsed_log import Log, Rows
+from medqa_core.foundation.stamp import FileStamp
+from medqa_core.runs.metrics_log.parsed_log import ParsedLog, SplitRows
 from medqa_core.runs.metrics_log.rows import HEIGHT, SPLITS
 from medqa_core.runs.schema.record import Record
 
@@ -34,45 +34,32 @@ SAMPLE = 2**16
 """Bytes that are compared at each end."""
 
 
-class Stamp(Record):
+class LogFingerprint(Record):
     """Which file a log was read from, and how far."""
 
     format: Literal[1] = 1
     """Counts up with every change of what a log is or of how a line is read."""
-    device: int
-    inode: int
-    size: int
-    modified: int
+    file: FileStamp
     parsed: int
     odd: int
     sample: str
 
     @classmethod
-    def of(cls, file: BinaryIO, log: Log) -> "Stamp":
+    def of(cls, file: BinaryIO, log: ParsedLog) -> "LogFingerprint":
         """What would tell a later reader that the file still begins with this log."""
-        now = os.fstat(file.fileno())
-        return cls(
-            device=now.st_dev,
-            inode=now.st_ino,
-            size=now.st_size,
-            modified=now.st_mtime_ns,
-            parsed=log.parsed,
-            odd=log.odd,
-            sample=_sample(file, log.parsed),
-        )
+        return cls(file=FileStamp.of_open(file), parsed=log.parsed, odd=log.odd, sample=_sample(file, log.parsed))
 
     def fits(self, file: BinaryIO) -> bool:
         """Whether the file is the same one and has only grown."""
-        now = os.fstat(file.fileno())
-        same = (now.st_dev, now.st_ino) == (self.device, self.inode)
-        grown = now.st_size > self.size or (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
-        return same and grown and self.sample == _sample(file, self.parsed)
+        now = FileStamp.of_open(file)
+        grown = now.size > self.file.size or (now.size, now.modified) == (self.file.size, self.file.modified)
+        return now.same_file(self.file) and grown and self.sample == _sample(file, self.parsed)
 
 
 @dataclass(frozen=True)
 class _Kept:
-    stamp: Stamp
-    log: Log
+    fingerprint: LogFingerprint
+    log: ParsedLog
     on_disk: int = 0
     """Bytes of the file that the copy on the disk stands for."""
 
@@ -81,17 +68,17 @@ _lock = threading.Lock()  # one reader at a time: many visitors of one run would
 _memory: OrderedDict[Path, _Kept] = OrderedDict()
 
 
-def log_of(path: Path, file: BinaryIO) -> Log:
+def cached_log(path: Path, file: BinaryIO) -> ParsedLog:
     """The log of the opened file at `path`, a real path, up to its last whole line."""
     with _lock:
         kept = _memory.pop(path, None)
-        if kept is None or not kept.stamp.fits(file):
+        if kept is None or not kept.fingerprint.fits(file):
             kept = _load(path, file)
-        log = kept.log if kept else Log()
+        log = kept.log if kept else ParsedLog()
         log.read_on(file)
-        kept = _Kept(Stamp.of(file, log), log, kept.on_disk if kept else 0)
+        kept = _Kept(LogFingerprint.of(file, log), log, kept.on_disk if kept else 0)
         if log.parsed > GROWN * kept.on_disk and _save(path, kept):
-            kept = _Kept(kept.stamp, log, log.parsed)
+            kept = _Kept(kept.fingerprint, log, log.parsed)
         _memory[path] = kept
         while len(_memory) > IN_MEMORY:
             _memory.popitem(last=False)
@@ -111,22 +98,23 @@ def _folder(path: Path) -> Path:
 def _load(path: Path, file: BinaryIO) -> _Kept | None:
     try:
         folder = _folder(path)
-        stamp = Stamp.model_validate(read_json(folder / "stamp.json"))
-        if not stamp.fits(file):
+        fingerprint = LogFingerprint.model_validate(read_json(folder / "fingerprint.json"))
+        if not fingerprint.fits(file):
             return None
         blocks = [np.asarray(np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)) for split in SPLITS]
     except (MedQAError, ValidationError, OSError, ValueError, EOFError):  # absent, damaged, or of another version
         return None
     if any(block.dtype != np.float64 or block.ndim != 2 or block.shape[0] != HEIGHT for block in blocks):
         return None
-    return _Kept(stamp, Log(Rows(blocks[0]), Rows(blocks[1]), stamp.odd, stamp.parsed), stamp.parsed)
+    log = ParsedLog(SplitRows(blocks[0]), SplitRows(blocks[1]), fingerprint.odd, fingerprint.parsed)
+    return _Kept(fingerprint, log, fingerprint.parsed)
 
 
 def _save(path: Path, kept: _Kept) -> bool:
     def fill(temporary: Path) -> None:
         for split, rows in zip(SPLITS, (kept.log.train, kept.log.validation), strict=True):
             np.save(temporary / f"{split}.npy", rows.block)
-        write_json(temporary / "stamp.json", kept.stamp.model_dump())
+        write_json(temporary / "fingerprint.json", kept.fingerprint.model_dump())
 
     try:
         folder = _folder(path)

@@ -2,8 +2,10 @@
 
 import math
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +15,10 @@ from medqa_core.foundation.files import dumps
 from medqa_core.foundation.lines import append, left_out, open_to_append
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.metrics_log import cache
-from medqa_core.runs.metrics_log.parsed_log import NO_ROWS, Log, skip_line
+from medqa_core.runs.metrics_log.parsed_log import NO_ROWS, ParsedLog, skip_line
 from medqa_core.runs.metrics_log.rows import NOT_FINITE, NUMBERS, STEP
 
+METRICS_LOG = "metrics.jsonl"
 READ_LIMIT = 256 * 2**20
 """Bytes read of a metrics file, more than a million rows; of a larger one the end is read, and the reader says so."""
 
@@ -52,7 +55,7 @@ class MetricsLogWriter:
 class Curve:
     """One split's rows as columns of equal length (float64; NaN where a row has no value)."""
 
-    columns: dict[str, np.ndarray]
+    columns: Mapping[str, np.ndarray]
     non_finite_steps: tuple[int, ...] = ()
     """Steps at which the loss was NaN or infinite: a fact of the run, shown and not hidden."""
 
@@ -65,11 +68,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class MetricsLog:
-    """The whole of `metrics.jsonl`."""
+    """The whole of `metrics.jsonl`; its arrays are read-only."""
 
     train: Curve
     validation: Curve
-    problems: list[str] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+    """What is wrong with the file, one line each."""
+    missing: bool = False
+    """Whether there is no such file, which is no problem: the run has no curve."""
 
     @property
     def empty(self) -> bool:
@@ -78,31 +84,35 @@ class MetricsLog:
 
 
 def read_metrics_log(run_folder: Path) -> MetricsLog:
-    """The curve of a run; missing, torn and odd rows are counted in `problems` and never raise."""
+    """The curve of a run; torn and odd rows are counted in `problems` and never raise."""
     try:
-        path = resolve_inside(run_folder, "metrics.jsonl")
-        if not path.is_file():
-            raise UnreadableFile("metrics.jsonl is missing: this run has no curve.")
+        path = resolve_inside(run_folder, METRICS_LOG)
+        if not path.exists():
+            return MetricsLog(_curve(NO_ROWS), _curve(NO_ROWS), missing=True)
+        if not path.is_file():  # opening a named pipe would wait for a writer
+            raise UnreadableFile(f"{METRICS_LOG} is not a file.")
         log, problems = _read(path)
-    except (RunError, OSError) as error:
-        return MetricsLog(_curve(NO_ROWS), _curve(NO_ROWS), [str(error)])
-    return MetricsLog(
-        _curve(log.train.block), _curve(log.validation.block), problems + left_out("metrics.jsonl", log.odd)
-    )
+    except RunError as error:
+        return MetricsLog(_curve(NO_ROWS), _curve(NO_ROWS), (str(error),))
+    except OSError as error:
+        problem = f"{METRICS_LOG} cannot be read: {error.strerror or error}."
+        return MetricsLog(_curve(NO_ROWS), _curve(NO_ROWS), (problem,))
+    train, validation = _curve(log.train.block), _curve(log.validation.block)
+    return MetricsLog(train, validation, (*problems, *left_out(METRICS_LOG, log.odd)))
 
 
-def _read(path: Path) -> tuple[Log, list[str]]:
+def _read(path: Path) -> tuple[ParsedLog, list[str]]:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > READ_LIMIT:
             file.seek(size - READ_LIMIT)
             skip_line(file)
-            log = Log(parsed=file.tell())
+            log = ParsedLog(parsed=file.tell())
             log.read_on(file)
         elif size >= cache.CACHED_FROM:
-            log = cache.log_of(path, file)
+            log = cache.cached_log(path, file)
         else:
-            log = Log()
+            log = ParsedLog()
             log.read_on(file)
         cut = f"{path.name} is {size // 2**20} MiB; its last {READ_LIMIT // 2**20} were read."
         return log.with_end(file), [cut] * (size > READ_LIMIT)
@@ -110,4 +120,4 @@ def _read(path: Path) -> tuple[Log, list[str]]:
 
 def _curve(block: np.ndarray) -> Curve:
     columns = {name: block[place] for place, name in enumerate(NUMBERS)}
-    return Curve(columns, tuple(int(step) for step in block[STEP][block[NOT_FINITE] > 0]))
+    return Curve(MappingProxyType(columns), tuple(int(step) for step in block[STEP][block[NOT_FINITE] > 0]))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from medqa_core.runs.metrics_log.rows import HEIGHT, STEP, Parsed, parse, parse_line_wise
+from medqa_core.runs.metrics_log.rows import HEIGHT, STEP, ParsedLines, parse, parse_line_wise
 
 PIECE = 4 * 2**20
 """Bytes that are parsed at a time."""
@@ -17,9 +17,10 @@ LONGEST = 2**20
 """Bytes of a line beyond a piece's end; what is longer is cut, and so costs itself only."""
 THREADS = min(4, os.cpu_count() or 1)
 NO_ROWS = np.empty((HEIGHT, 0))
+NO_ROWS.flags.writeable = False
 
 
-class Rows:
+class SplitRows:
     """One split's rows in step order; of a step logged twice (a resumed run) the later row counts."""
 
     def __init__(self, block: np.ndarray) -> None:
@@ -53,11 +54,11 @@ class Rows:
 
 
 @dataclass
-class Log:
+class ParsedLog:
     """The rows of both splits, the lines that could not be used, and how far the file was read."""
 
-    train: Rows = field(default_factory=lambda: Rows(NO_ROWS))
-    validation: Rows = field(default_factory=lambda: Rows(NO_ROWS))
+    train: SplitRows = field(default_factory=lambda: SplitRows(NO_ROWS))
+    validation: SplitRows = field(default_factory=lambda: SplitRows(NO_ROWS))
     odd: int = 0
     parsed: int = 0
     """Bytes from the start of the file to the end of the last line that was read."""
@@ -73,7 +74,7 @@ class Log:
         self._add(parts)
         self.parsed = file.tell()
 
-    def with_end(self, file: BinaryIO) -> "Log":
+    def with_end(self, file: BinaryIO) -> "ParsedLog":
         """The log with the last line, which has no end (yet) and is read anew each time; this one stays as it is."""
         file.seek(self.parsed)
         last = parse_line_wise(file.read(LONGEST))
@@ -83,11 +84,11 @@ class Log:
         whole._add([last])
         return whole
 
-    def snapshot(self) -> "Log":
+    def snapshot(self) -> "ParsedLog":
         """The log as it is now: reading on leaves it as it is."""
-        return Log(Rows(self.train.block), Rows(self.validation.block), self.odd, self.parsed)
+        return ParsedLog(SplitRows(self.train.block), SplitRows(self.validation.block), self.odd, self.parsed)
 
-    def _add(self, parts: list[Parsed]) -> None:
+    def _add(self, parts: list[ParsedLines]) -> None:
         self.train.add([part.train for part in parts])
         self.validation.add([part.validation for part in parts])
         self.odd += sum(part.odd for part in parts)

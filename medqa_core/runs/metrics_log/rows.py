@@ -34,7 +34,7 @@ _PARSING = pj.ParseOptions(
 )
 
 
-class Parsed(NamedTuple):
+class ParsedLines(NamedTuple):
     """What some lines hold, in their order: a block of `HEIGHT` rows a split, a column a logged row."""
 
     train: np.ndarray
@@ -43,7 +43,7 @@ class Parsed(NamedTuple):
     """Lines that could not be used."""
 
 
-def parse(content: bytes) -> Parsed:
+def parse(content: bytes) -> ParsedLines:
     """The rows of whole lines. Where a line is out of the ordinary only its neighbours are read slowly with it."""
     if len(content) < LINE_WISE:
         return parse_line_wise(content)
@@ -54,12 +54,12 @@ def parse(content: bytes) -> Parsed:
     if not 0 < middle < len(content):
         return parse_line_wise(content)
     one, other = parse(content[:middle]), parse(content[middle:])
-    return Parsed(
+    return ParsedLines(
         np.hstack([one.train, other.train]), np.hstack([one.validation, other.validation]), one.odd + other.odd
     )
 
 
-def parse_line_wise(content: bytes) -> Parsed:
+def parse_line_wise(content: bytes) -> ParsedLines:
     """What each line says by itself. Bytes that are not UTF-8 are replaced, so that they cost their own line only."""
     rows: dict[str, list[list[float]]] = {split: [] for split in SPLITS}
     odd = 0
@@ -77,10 +77,10 @@ def parse_line_wise(content: bytes) -> Parsed:
         else:
             odd += 1
     train, validation = (np.array(rows[split], dtype=np.float64).reshape(-1, HEIGHT).T for split in SPLITS)
-    return Parsed(train, validation, odd)
+    return ParsedLines(train, validation, odd)
 
 
-def parse_at_once(content: bytes) -> Parsed | None:
+def parse_at_once(content: bytes) -> ParsedLines | None:
     """The same by Arrow, or None where the two might differ: `parse_line_wise` is what a line means."""
     data = np.frombuffer(content, dtype=np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
@@ -102,7 +102,7 @@ def parse_at_once(content: bytes) -> Parsed | None:
     return _by_split(table)
 
 
-def _by_split(table: pa.Table) -> Parsed | None:
+def _by_split(table: pa.Table) -> ParsedLines | None:
     step, split = pc.fill_null(table["step"], -1).to_numpy(), table["split"]
     block = np.empty((HEIGHT, len(table)))
     block[STEP] = step
@@ -118,7 +118,7 @@ def _by_split(table: pa.Table) -> Parsed | None:
     whole = (step >= 0) & (step < MOST_STEPS)
     kept = [pc.fill_null(pc.equal(split, name), False).to_numpy() & whole for name in SPLITS]
     train, validation = (block if mask.all() else block[:, mask] for mask in kept)
-    return Parsed(train, validation, len(table) - int(kept[0].sum()) - int(kept[1].sum()))
+    return ParsedLines(train, validation, len(table) - int(kept[0].sum()) - int(kept[1].sum()))
 
 
 def _odd_loss(row: dict[str, Any]) -> bool:

@@ -15,6 +15,8 @@ from medqa_core.runs.schema.record import Line, Record
 State = Literal["queued", "running", "stopping", "stopped", "completed", "failed"]
 Cause = Literal["memory", "disk", "killed", "nan", "data", "input", "fault"]
 LIVE: frozenset[str] = frozenset({"running", "stopping"})
+Activity = Literal["waiting", "starting", "training", "stalled", "stopping", "evaluating"]
+"""What goes on with a run. `stalled`: its worker's process is there, but silent for longer than it promised."""
 
 
 class ProcessIdentity(Record):
@@ -111,6 +113,11 @@ class Status(Record):
     cause: Cause | None = None
     """What kind of failure `error` tells of."""
 
+    @property
+    def progress(self) -> float | None:
+        """How much of the training is done, 0 to 1; None until the number of steps is known."""
+        return min(1.0, self.step / self.total_steps) if self.total_steps else None
+
 
 def derived_state(status: Status) -> str:
     """The state a reader shows: `lost` where a live state is claimed by a process that is gone.
@@ -133,6 +140,19 @@ def overdue(status: Status, moment: datetime) -> bool:
     if status.state not in LIVE or heard is None or promised is None:
         return False
     return abs(moment - heard) > promised - heard
+
+
+def activity_of(status: Status | None, state: str) -> Activity | None:
+    """What goes on with a run of this status and derived state, as far as its worker says; None where nothing does."""
+    if status is None:
+        return None
+    if state == "queued":
+        return "starting" if status.process is not None and status.process.is_alive() else "waiting"
+    if state not in LIVE:
+        return None
+    if overdue(status, now()):
+        return "stalled"
+    return "stopping" if state == "stopping" else "training"
 
 
 def now() -> datetime:

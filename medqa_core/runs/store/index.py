@@ -4,7 +4,6 @@ The index is never trusted over the runs: an entry serves while run.json and sta
 size and inode, the files that it was made from. It can be deleted at any time, and one that is damaged is not used.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,9 +15,10 @@ from pydantic import ValidationError
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.files import dumps, loads, read_text, sha256_text, write_text
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs.schema.status import Status, derived_state
 
-FORMAT = 1
+FORMAT = 2
 """Counts up with every change of what an entry is or of how a run is read."""
 LIMIT = 256 * 2**20
 """Bytes of an index that is read: about a million runs."""
@@ -43,39 +43,40 @@ class RunEntry:
         return cls(shown, shown, "unknown", "unreadable", datetime.min.replace(tzinfo=UTC), None, problem)
 
 
-Stamp = tuple[int, ...]
+RunStamp = tuple[FileStamp, FileStamp]
+"""Of run.json and status.json."""
 
 
-class Known(NamedTuple):
+class IndexedRun(NamedTuple):
     """An entry, the files that it was made from, and the status that claims a live state."""
 
-    stamp: Stamp
+    stamp: RunStamp
     entry: RunEntry
-    live: Status | None = None
+    live_status: Status | None = None
 
     def now(self) -> RunEntry:
         """The entry with the state that a reader may conclude at this moment."""
-        state = derived_state(self.live) if self.live else self.entry.state
+        state = derived_state(self.live_status) if self.live_status else self.entry.state
         return self.entry if state == self.entry.state else replace(self.entry, state=state)
 
 
-def stamp(folder: str) -> Stamp:
-    """Time of change, size and inode of run.json and status.json; zeros for one that is not there."""
-    return _file_stamp(f"{folder}/run.json") + _file_stamp(f"{folder}/status.json")
+def run_stamp(folder: str) -> RunStamp:
+    """The stamps of the files that a run's entry is made from."""
+    return FileStamp.of(f"{folder}/run.json"), FileStamp.of(f"{folder}/status.json")
 
 
-def load(store: Path) -> dict[str, Known]:
+def load_index(store: Path) -> dict[str, IndexedRun]:
     """The index of a store by folder name; empty where there is none to use."""
     try:
         value = loads(read_text(_path(store), LIMIT))
         if value["format"] != FORMAT or value["store"] != str(store.resolve()):
             return {}
-        return {name: _known(row) for name, row in value["runs"].items()}
+        return {name: _indexed(row) for name, row in value["runs"].items()}
     except (MedQAError, ValidationError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return {}
 
 
-def save(store: Path, known: Mapping[str, Known]) -> None:
+def save_index(store: Path, known: Mapping[str, IndexedRun]) -> None:
     """Write the index; runs that cannot be opened are left out, and so are looked at again by each process."""
     rows = {name: _row(one) for name, one in known.items() if one.entry.state != "unreadable"}
     try:
@@ -89,24 +90,16 @@ def _path(store: Path) -> Path:
     return Settings.from_environment().cache / "run-lists" / f"{sha256_text(str(store.resolve()))[:32]}.json"
 
 
-def _file_stamp(path: str) -> Stamp:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-def _row(one: Known) -> list[Any]:
+def _row(one: IndexedRun) -> list[Any]:
     e = one.entry
     said = [e.id, e.title, e.kind, e.state, e.created_at.isoformat(), e.number, e.problem, e.base_model]
-    return [one.stamp, said, one.live.model_dump(mode="json") if one.live else None]
+    return [one.stamp, said, one.live_status.model_dump(mode="json") if one.live_status else None]
 
 
-def _known(row: Any) -> Known:
-    files, (run_id, title, kind, state, created, number, problem, base_model), live = row
+def _indexed(row: Any) -> IndexedRun:
+    (record, status), (run_id, title, kind, state, created, number, problem, base_model), live = row
     entry = RunEntry(run_id, title, kind, state, datetime.fromisoformat(created), number, problem, base_model)
     texts = (run_id, title, kind, state, problem or "", base_model or "")
     if not all(isinstance(text, str) for text in texts) or entry.created_at.tzinfo is None:
         raise ValueError("not an index")
-    return Known(tuple(files), entry, Status.model_validate(live) if live else None)
+    return IndexedRun((FileStamp(*record), FileStamp(*status)), entry, Status.model_validate(live) if live else None)

@@ -6,20 +6,21 @@ import shutil
 import stat
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
-from medqa_core.runs.run import LOG_TAIL, WEIGHTS, WRITE_UPS, Run, read_model
+from medqa_core.runs import readers
+from medqa_core.runs.artifacts.weights import WEIGHTS
+from medqa_core.runs.reading import Reading
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import LIVE, now
-from medqa_core.runs.store import index
-from medqa_core.runs.store.index import Known, RunEntry, Stamp
-
-__all__ = ["LOG_TAIL", "WRITE_UPS", "Run", "RunEntry", "RunStore", "read_model"]
+from medqa_core.runs.snapshot import state_of
+from medqa_core.runs.store.index import IndexedRun, RunEntry, RunStamp, load_index, run_stamp, save_index
 
 INDEXED_FROM = 100
 """Runs read at one listing from which the index is written: what fewer cost is not worth it."""
@@ -30,7 +31,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, Known] | None = None
+        self._known: dict[str, IndexedRun] | None = None
         self._lock = threading.Lock()
 
     def list(self) -> list[RunEntry]:
@@ -46,12 +47,12 @@ class RunStore:
             return []
         with self._lock:
             if self._known is None:  # a link is never taken from the index: it may lead elsewhere by now
-                self._known = {name: one for name, one in index.load(self.folder).items() if not links.get(name)}
+                self._known = {name: one for name, one in load_index(self.folder).items() if not links.get(name)}
             known = {name: self._look(name) for name in links}
             read = sum(self._known.get(name) is not one for name, one in known.items())
             self._known = known
             if read >= INDEXED_FROM:
-                index.save(self.folder, known)
+                save_index(self.folder, known)
             entries = [one.now() for one in known.values()]
         return sorted(entries, key=lambda entry: (entry.created_at, entry.id), reverse=True)
 
@@ -67,7 +68,7 @@ class RunStore:
         folder = self.path(run_id)
         if not folder.is_dir():
             raise RunNotFound(f"There is no run {run_id!r} in the store; `python -m medqa_core runs` lists them.")
-        return Run(folder, read_model(folder, "run.json", RunRecord))
+        return Run.at(folder)
 
     def path(self, run_id: str) -> Path:
         """The folder that `run_id` has or would have; not its target where it is a link out of the store."""
@@ -109,10 +110,10 @@ class RunStore:
             config=config,
         )
 
-    def complete(self, run: Run, record: RunRecord) -> None:
-        """Replace the record of a queued run by the one that its worker made."""
+    def replace_record(self, run: Run, record: RunRecord) -> Run:
+        """Replace the record of a queued run by the one that its worker made; the run with it."""
         write_json(run.folder / "run.json", record.model_dump(mode="json"))
-        run.record = record
+        return Run(run.folder, record)
 
     def refuse_taken(self, run_id: str) -> None:
         """Do nothing if a run may be called that.
@@ -132,24 +133,25 @@ class RunStore:
         taken = {entry.id for entry in self.list()}
         return next(c for n in range(1, len(taken) + 2) if (c := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
-    def _look(self, name: str) -> Known:
-        stamp = index.stamp(f"{self.folder}/{name}")  # joined as text: pathlib takes longer than the two `stat` calls
+    def _look(self, name: str) -> IndexedRun:
+        stamp = run_stamp(f"{self.folder}/{name}")  # joined as text: pathlib takes longer than the two `stat` calls
         known = self._known.get(name) if self._known else None
         return known if known is not None and known.stamp == stamp else self._read(name, stamp)
 
-    def _read(self, name: str, stamp: Stamp) -> Known:
+    def _read(self, name: str, stamp: RunStamp) -> IndexedRun:
         try:
             run = self.open(name)
-            status = run.status() if run.record.kind == "finetune" else None
-            state = run.state if status is None else status.state
-            problem = "; ".join(run.problems) or None
             r = run.record
+            found = readers.status(run.folder) if r.kind == "finetune" else Reading(None)
+            status = found.value
+            state = status.state if status is not None else state_of(r, None)
+            problem = "; ".join(found.problems) or None
             base = r.base_model.id if r.base_model else None
             entry = RunEntry(name, r.title, r.kind, state, r.created_at, r.number, problem, base)
-            return Known(stamp, entry, status if status and state in LIVE else None)
+            return IndexedRun(stamp, entry, status if status and state in LIVE else None)
         except (RunError, InputError, OSError) as error:
             shown = name if RUN_ID.fullmatch(name) else ascii(shorten(name))
-            return Known(stamp, RunEntry.unreadable(shown, str(error)))
+            return IndexedRun(stamp, RunEntry.unreadable(shown, str(error)))
 
 
 def _may_be_run(found: "os.DirEntry[str]") -> bool:
@@ -160,9 +162,10 @@ def _taken(run_id: str) -> InputError:
     return InputError(f"{run_id!r} is taken; choose another one with --run-id.", field="run id")
 
 
-def answerable(store: RunStore) -> list[RunEntry]:
-    """The runs that hold a model to ask, newest first."""
-    return [entry for entry in store.list() if entry.base_model is not None and _holds_model(store, entry.id)]
+def answerable(store: RunStore, entries: Sequence[RunEntry] | None = None) -> list[RunEntry]:
+    """The runs that hold a model to ask, newest first; of `entries`, or of the whole store listed anew."""
+    listed = store.list() if entries is None else entries
+    return [entry for entry in listed if entry.base_model is not None and _holds_model(store, entry.id)]
 
 
 def _holds_model(store: RunStore, run_id: str) -> bool:
@@ -176,7 +179,7 @@ def _holds_model(store: RunStore, run_id: str) -> bool:
                 run = store.open(run_id)
             except (RunError, InputError):
                 return False
-            return bool(run.adapter or run.model)
+            return bool(run.adapter_folder() or run.model_folder())
     return False
 
 

@@ -100,7 +100,7 @@ def test_a_run_is_measured_and_its_old_manifest_goes(run: Run, lab: Settings) ->
     write_manifest(run.folder)
     seen: list[tuple[str, int, int]] = []
     result = measure_retrieval(run, lab, lambda *step: seen.append(step))
-    assert read_retrieval(run.folder) == result
+    assert read_retrieval(run.folder).value == result
     assert not (run.folder / "manifest.json").exists()
     assert run.record.data is not None and run.record.data.split is not None
     assert result.questions == run.record.data.split.test

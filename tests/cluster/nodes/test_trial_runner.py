@@ -40,7 +40,7 @@ def test_to_the_end(storage: Storage, far: RunStore) -> None:
     assert None not in losses and trial.next() is None
     trial.end()
     run = far.open("s-t01")
-    assert run.state == "completed"
+    assert run.state() == "completed"
     assert run.metrics_log().validation["loss"].tolist()[1:] == losses
     assert run.record.sweep is not None and run.record.sweep.parameters == {"learning_rate": 5e-3}
     assert run.record.base_model is not None
@@ -63,7 +63,7 @@ def test_at_the_last_step_there_is_nothing_to_end(storage: Storage, far: RunStor
     for _ in range(3):
         trial.next()
     trial.end()
-    assert far.open("s-t01").state == "completed"
+    assert far.open("s-t01").state() == "completed"
 
 
 def test_a_sweep_that_was_stopped_starts_no_further_trial(storage: Storage, far: RunStore) -> None:

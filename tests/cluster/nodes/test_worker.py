@@ -40,10 +40,10 @@ def submitted(far: RunStore, storage: Storage, version: str = medqa_core.__versi
 def test_the_same_losses_as_anywhere(storage: Storage, far: RunStore, smoke: Run) -> None:
     run, request = submitted(far, storage)
     worker.train_worker(request.plain())
-    assert run.state == "completed"
+    assert run.state() == "completed"
     ours, theirs = run.metrics_log().validation, smoke.metrics_log().validation
     assert ours["loss"].tolist() == theirs["loss"].tolist()
-    assert run.adapter is not None
+    assert run.adapter_folder() is not None
     assert not list(run.folder.glob("checkpoints/*"))
 
 
@@ -55,16 +55,16 @@ def test_a_stop_that_is_asked_for_in_the_storage(
     run, request = submitted(far, storage)
     storage.request_stop("far")
     worker.train_worker(request.plain())
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     storage.withdraw_stop("far")
     worker.train_worker(request.plain())  # a cluster that starts it again finds that it was stopped
-    assert run.state == "stopped"
+    assert run.state() == "stopped"
     write_status(run.folder, waiting_status(run.status()).model_copy(update={"started_at": now()}))
     worker.train_worker(request.plain())
-    assert run.state == "completed"
+    assert run.state() == "completed"
     copy = RunStore(tmp_path / "copy")
     Follower(Storage.at(f"file://{tmp_path}/far"), copy).round(["far"])
-    assert copy.open("far").state == "completed"
+    assert copy.open("far").state() == "completed"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_process_that_writes_nothing_reads_a_copy(storage: Storage, far: RunSt
         copy = RunStore(here.reports).open("far")
         assert copy.folder != far.path("far")
         write_status(copy.folder, Status(state="failed"))
-    assert far.open("far").state == "running"
+    assert far.open("far").state() == "running"
 
 
 def test_a_request_reaches_the_nodes_unchanged(storage: Storage) -> None:

@@ -135,7 +135,7 @@ def test_start_makes_a_run_and_keeps_the_form(build: RunBuilder, open_page: Open
     press(app, "Start fine-tune")
     assert started[0] == "smoke"
     run = build.store.open("smoke")
-    assert (run.state, run.record.config) == ("queued", from_preset("smoke", {"seed": 7}))
+    assert (run.state(), run.record.config) == ("queued", from_preset("smoke", {"seed": 7}))
     assert field(app, "seed").value == 7  # type: ignore[attr-defined]
     assert "1 run waits in the queue" in shown(app)
     press(app, "Start fine-tune")
@@ -226,7 +226,7 @@ def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Op
     assert "2 runs wait behind it." in text
     assert text.index("1\\. **w1**") < text.index("2\\. **w2**")
     press(app, "Remove")
-    assert build.store.open("w1").state == "stopped"
+    assert build.store.open("w1").state() == "stopped"
     assert "1 run waits behind it." in shown(app)
 
 
@@ -239,7 +239,7 @@ def test_after_a_bad_end_why_and_resume(
     assert title in shown(app)
     assert app.code[0].value == f"python -m medqa_core train --resume {kind}"
     press(app, "Resume")
-    assert build.store.open(kind).state == "queued"
+    assert build.store.open(kind).state() == "queued"
     assert kind in started
 
 

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from medqa_core.foundation.files import write_json
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost, read_int8
+from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.runs import good_run
 
@@ -32,12 +33,12 @@ def cost(**changes: Any) -> Int8Cost:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_json(tmp_path / INT8, cost().model_dump(mode="json"))
-    assert read_int8(tmp_path) == cost()
+    assert read_int8(tmp_path).value == cost()
 
 
 def test_a_reader_passes_over_fields_that_it_does_not_know(tmp_path: Path) -> None:
     write_json(tmp_path / INT8, cost().model_dump(mode="json") | {"later": 1})
-    assert read_int8(tmp_path) == cost()
+    assert read_int8(tmp_path).value == cost()
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_reader_passes_over_fields_that_it_does_not_know(tmp_path: Path) -> No
 )
 def test_what_is_broken_is_passed_over(tmp_path: Path, content: bytes) -> None:
     (tmp_path / INT8).write_bytes(content)
-    assert read_int8(tmp_path) is None
+    assert read_int8(tmp_path).value is None
 
 
 @pytest.mark.parametrize(
@@ -54,18 +55,18 @@ def test_what_is_broken_is_passed_over(tmp_path: Path, content: bytes) -> None:
 )
 def test_what_is_not_valid_is_passed_over(tmp_path: Path, changes: dict[str, Any]) -> None:
     write_json(tmp_path / INT8, cost().model_dump(mode="json") | changes)
-    assert read_int8(tmp_path) is None
+    assert read_int8(tmp_path).value is None
 
 
 def test_missing_and_no_number(tmp_path: Path) -> None:
-    assert read_int8(tmp_path) is None
-    assert read_int8(tmp_path / "nowhere") is None
+    assert read_int8(tmp_path).value is None
+    assert read_int8(tmp_path / "nowhere").value is None
     text = json.dumps(cost().model_dump(mode="json"))
     (tmp_path / INT8).write_text(text.replace("0.00044", "NaN"))
-    assert read_int8(tmp_path) is None
+    assert read_int8(tmp_path).value is None
     (tmp_path / INT8).unlink()
     (tmp_path / INT8).mkdir()
-    assert read_int8(tmp_path) is None
+    assert read_int8(tmp_path).value is None
 
 
 @pytest.mark.parametrize("same", [-0.1, 1.1])
@@ -88,11 +89,9 @@ def test_the_sentence() -> None:
     )
 
 
-def test_what_is_there_and_cannot_be_read_is_said_once(tmp_path: Path) -> None:
-    problems: list[str] = []
-    assert read_int8(tmp_path, problems) is None
-    assert problems == []
+def test_what_is_there_and_cannot_be_read_is_said(tmp_path: Path) -> None:
+    assert read_int8(tmp_path) == Reading(None)
     (tmp_path / INT8).write_bytes(b"{")
-    for _ in range(2):
-        assert read_int8(tmp_path, problems) is None
-    assert len(problems) == 1 and problems[0].startswith(f"{INT8} is not valid JSON")
+    found = read_int8(tmp_path)
+    assert found.value is None
+    assert len(found.problems) == 1 and found.problems[0].startswith(f"{INT8} is not valid JSON")

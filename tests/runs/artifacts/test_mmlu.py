@@ -241,9 +241,9 @@ def test_a_link_out_of_the_run_is_refused(tmp_path: Path):
 
 def test_a_run_s_answers(run: Run):
     assert run.mmlu_answers() is None
-    assert run.problems == []
+    assert run.snapshot().problems == ()
     write_answers(run.folder, answers())
     assert run.mmlu_answers() is not None
     (run.folder / ANSWERS).write_bytes(b"no")
     assert run.mmlu_answers() is None
-    assert run.problems == ["answers.parquet is damaged or has columns of another kind."]
+    assert run.snapshot().problems == ("answers.parquet is damaged or has columns of another kind.",)

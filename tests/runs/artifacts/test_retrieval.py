@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval, read_retrieval
+from medqa_core.runs.reading import Reading
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -19,18 +20,18 @@ def values(**changes: Any) -> dict[str, Any]:
 def test_as_written(tmp_path: Path) -> None:
     kept = Retrieval(**values())
     write_json(tmp_path / RETRIEVAL, kept.model_dump(mode="json"))
-    assert read_retrieval(tmp_path) == kept
+    assert read_retrieval(tmp_path).value == kept
     assert kept.known_item == [Recall(k=3, hits=1, n=2, share=0.5, ci=(0.1, 0.9))]
 
 
 def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     write_json(tmp_path / RETRIEVAL, values(schema_version=1, reranked=True))
-    assert read_retrieval(tmp_path) == Retrieval(**values())
+    assert read_retrieval(tmp_path).value == Retrieval(**values())
 
 
 def test_a_missing_file_is_none(tmp_path: Path) -> None:
-    assert read_retrieval(tmp_path) is None
-    assert read_retrieval(tmp_path / "gone") is None
+    assert read_retrieval(tmp_path).value is None
+    assert read_retrieval(tmp_path / "gone").value is None
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,14 @@ def test_a_missing_file_is_none(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / RETRIEVAL).write_bytes(content)
-    assert read_retrieval(tmp_path) is None
+    assert read_retrieval(tmp_path).value is None
 
 
 def test_a_link_out_of_the_run_is_not_followed(tmp_path: Path) -> None:
     write_json(tmp_path / "elsewhere.json", values())
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / RETRIEVAL).symlink_to(tmp_path / "elsewhere.json")
-    assert read_retrieval(tmp_path / "run") is None
+    assert read_retrieval(tmp_path / "run").value is None
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,9 @@ def test_values_that_cannot_be(changes: dict[str, Any]) -> None:
         Retrieval(**values(**changes))
 
 
-def test_what_is_there_and_cannot_be_read_is_said_once(tmp_path: Path) -> None:
-    problems: list[str] = []
-    assert read_retrieval(tmp_path, problems) is None
-    assert problems == []
+def test_what_is_there_and_cannot_be_read_is_said(tmp_path: Path) -> None:
+    assert read_retrieval(tmp_path) == Reading(None)
     (tmp_path / RETRIEVAL).write_bytes(b"{")
-    for _ in range(2):
-        assert read_retrieval(tmp_path, problems) is None
-    assert len(problems) == 1 and problems[0].startswith(f"{RETRIEVAL} is not valid JSON")
+    found = read_retrieval(tmp_path)
+    assert found.value is None
+    assert len(found.problems) == 1 and found.problems[0].startswith(f"{RETRIEVAL} is not valid JSON")

@@ -10,11 +10,11 @@ def write(folder, text):
 
 
 def test_header_and_rows_without_control_characters(tmp_path):
-    assert write(tmp_path, 'Recipe,Loss\n"rank 8, lr 2e-3",1.77\n\nla\u202est,\x001.8\n') == [
-        ["Recipe", "Loss"],
-        ["rank 8, lr 2e-3", "1.77"],
-        ["last", "1.8"],
-    ]
+    assert write(tmp_path, 'Recipe,Loss\n"rank 8, lr 2e-3",1.77\n\nla\u202est,\x001.8\n') == (
+        ("Recipe", "Loss"),
+        ("rank 8, lr 2e-3", "1.77"),
+        ("last", "1.8"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from medqa_core.foundation.settings import PACKAGE_ROOT
 from medqa_core.runs.artifacts import votes
 from medqa_core.runs.artifacts.manifest import check_manifest, write_manifest
 from medqa_core.runs.artifacts.votes import LOCK, SIZE_LIMIT, VOTES, Vote, cast_vote, read_votes
+from medqa_core.runs.reading import Reading
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.store.run_store import RunStore
@@ -60,14 +61,14 @@ def voter(run: Run, times: int) -> "subprocess.Popen[str]":
 
 
 def test_a_vote_comes_back_as_it_was_cast(run: Run):
-    assert read_votes(run.folder) == []
+    assert read_votes(run.folder).value == ()
     cast = [
         vote(question_id="q1", base_rougeL=0.25, fine_tuned_rougeL=0.5),
         vote(question="What is\u2028“gout”?", choice="both bad", left="fine_tuned", precision="int8"),
     ]
     for one in cast:
         cast_vote(run.folder, one)
-    assert read_votes(run.folder) == cast
+    assert read_votes(run.folder).value == tuple(cast)
     rows = [json.loads(row) for row in (run.folder / VOTES).read_bytes().split(b"\n") if row]
     assert rows[0] == {
         "id": cast[0].id, "time": "2026-03-04T05:00:00Z", "left": "base", "choice": "right", "question_id": "q1",
@@ -127,10 +128,10 @@ def test_one_comparison_is_counted_once(run: Run):
         cast_vote(run.folder, first.model_copy(update={"choice": "right"}))
     cast_vote(run.folder, vote(question=f"Is {first.id} a word?"))
     cast_vote(run.folder, vote(question="Another one?"))
-    assert len(read_votes(run.folder)) == 3
+    assert len(read_votes(run.folder).value) == 3
     with open(run.folder / VOTES, "ab") as file:  # by a foreign hand
         file.write(line(id=first.id, choice="right"))
-    assert [found.choice for found in read_votes(run.folder) if found.id == first.id] == ["left"]
+    assert [found.choice for found in read_votes(run.folder).value if found.id == first.id] == ["left"]
 
 
 def test_an_imported_run_takes_no_votes(store: RunStore):
@@ -145,7 +146,7 @@ def test_a_folder_that_is_no_run_is_not_made(tmp_path: Path):
     with pytest.raises(UnreadableFile, match=r"run\.json is missing"):
         cast_vote(tmp_path / "nothing", vote())
     assert not (tmp_path / "nothing").exists()
-    assert read_votes(tmp_path / "nothing") == []
+    assert read_votes(tmp_path / "nothing").value == ()
 
 
 def test_a_torn_last_line_costs_that_line_only(run: Run):
@@ -153,15 +154,15 @@ def test_a_torn_last_line_costs_that_line_only(run: Run):
     whole, torn = (run.folder / VOTES).read_bytes(), line()
     for cut in range(1, len(torn) - 1, 7):
         (run.folder / VOTES).write_bytes(whole + torn[:cut])
-        problems: list[str] = []
-        assert len(read_votes(run.folder, problems)) == 1
-        assert problems == ["votes.jsonl: 1 line could not be read and was left out."]
+        found = read_votes(run.folder)
+        assert len(found.value) == 1
+        assert found.problems == ("votes.jsonl: 1 line could not be read and was left out.",)
         cast_vote(run.folder, vote())
         cast_vote(run.folder, vote())
-        assert len(read_votes(run.folder)) == 3
+        assert len(read_votes(run.folder).value) == 3
     (run.folder / VOTES).write_bytes(whole + torn[:-1])  # all but the end of the line
     cast_vote(run.folder, vote())
-    assert len(read_votes(run.folder)) == 3
+    assert len(read_votes(run.folder).value) == 3
 
 
 @pytest.mark.parametrize(
@@ -185,17 +186,17 @@ def test_a_torn_last_line_costs_that_line_only(run: Run):
 )
 def test_a_foreign_line_is_left_out(run: Run, foreign: bytes):
     (run.folder / VOTES).write_bytes(line() + foreign + b"\n\n" + line())
-    problems: list[str] = []
-    assert len(read_votes(run.folder, problems)) == 2
-    assert problems == ["votes.jsonl: 1 line could not be read and was left out."]
+    found = read_votes(run.folder)
+    assert len(found.value) == 2
+    assert found.problems == ("votes.jsonl: 1 line could not be read and was left out.",)
     cast_vote(run.folder, vote())
-    assert len(read_votes(run.folder)) == 3
+    assert len(read_votes(run.folder).value) == 3
 
 
 def test_fields_of_a_newer_version_are_left_alone(run: Run):
     newer = json.dumps(json.loads(line()) | {"reason": "shorter"})
     (run.folder / VOTES).write_text(newer + "\n")
-    assert len(read_votes(run.folder)) == 1
+    assert len(read_votes(run.folder).value) == 1
 
 
 def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch):
@@ -206,7 +207,7 @@ def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(RunError, match="as many votes as it may take"):
         cast_vote(run.folder, vote())
     assert (run.folder / VOTES).read_bytes() == before
-    assert len(read_votes(run.folder)) == 5
+    assert len(read_votes(run.folder).value) == 5
 
 
 def test_of_a_file_that_others_made_huge_the_end_is_read(run: Run):
@@ -214,27 +215,26 @@ def test_of_a_file_that_others_made_huge_the_end_is_read(run: Run):
         file.truncate(2**30)
         file.seek(0, os.SEEK_END)
         file.write(b"\n" + line())
-    problems: list[str] = []
-    assert len(read_votes(run.folder, problems)) == 1
-    assert problems[0] == "votes.jsonl is 1024 MiB; its last 8 were read." and SIZE_LIMIT == 8 * 2**20
+    found = read_votes(run.folder)
+    assert len(found.value) == 1
+    assert found.problems[0] == "votes.jsonl is 1024 MiB; its last 8 were read." and SIZE_LIMIT == 8 * 2**20
     with pytest.raises(RunError, match="8 MiB"):
         cast_vote(run.folder, vote())
 
 
 def test_what_is_no_plain_file_is_not_opened(run: Run, tmp_path: Path):
-    problems: list[str] = []
     os.mkfifo(run.folder / VOTES)
-    assert read_votes(run.folder, problems) == []
+    assert read_votes(run.folder) == Reading((), ("votes.jsonl is not a file.",))
     with pytest.raises(UnreadableFile, match="is not a file"):
         cast_vote(run.folder, vote())
     (run.folder / VOTES).unlink()
     (tmp_path / "elsewhere").write_bytes(line())
     (run.folder / VOTES).symlink_to(tmp_path / "elsewhere")
-    assert read_votes(run.folder, problems) == []
+    found = read_votes(run.folder)
+    assert found.value == () and "leads out of" in found.problems[0]
     with pytest.raises(OutsideStore):
         cast_vote(run.folder, vote())
     assert (tmp_path / "elsewhere").read_bytes().count(b"\n") == 1
-    assert len(problems) == 2 and "is not a file" in problems[0] and "leads out of" in problems[1]
 
 
 def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
@@ -246,16 +246,16 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
         with pytest.raises(RunError, match=r"The vote was not kept: .*No space left on device"):
             cast_vote(run.folder, vote())
     cast_vote(run.folder, vote())
-    assert len(read_votes(run.folder)) == 1
+    assert len(read_votes(run.folder).value) == 1
 
 
 def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(votes, "PATIENCE", 0.1)
     with FileLock(run.folder / LOCK), pytest.raises(RunError, match="vote again soon"):
         cast_vote(run.folder, vote())
-    assert read_votes(run.folder) == []
+    assert read_votes(run.folder).value == ()
     cast_vote(run.folder, vote())
-    assert len(read_votes(run.folder)) == 1
+    assert len(read_votes(run.folder).value) == 1
 
 
 def test_a_vote_is_no_damage(run: Run):
@@ -280,7 +280,7 @@ def test_a_voter_that_is_killed_takes_nothing_with_it(run: Run):
         mine = vote()
         cast_vote(run.folder, mine)  # at once: a dead process holds no lock
         kept.append(mine.id)
-        found = [one.id for one in read_votes(run.folder)]
+        found = [one.id for one in read_votes(run.folder).value]
         assert set(kept) <= set(found)
         assert len(found) - len(kept) <= round_ + 1, "more was written than was said, beside one at each kill"
         assert found[-1] == mine.id
@@ -290,7 +290,6 @@ def test_two_that_vote_at_once_lose_nothing(run: Run):
     processes = [voter(run, 60) for _ in range(2)]
     said = [one for process in processes for one in process.communicate()[0].split()]
     assert [process.returncode for process in processes] == [0, 0]
-    problems: list[str] = []
-    found = [one.id for one in read_votes(run.folder, problems)]
-    assert len(said) == 120 and sorted(found) == sorted(said)
-    assert problems == []
+    found = read_votes(run.folder)
+    assert len(said) == 120 and sorted(one.id for one in found.value) == sorted(said)
+    assert found.problems == ()

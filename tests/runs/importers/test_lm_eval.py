@@ -50,7 +50,7 @@ def test_one_model(store: RunStore, tmp_path: Path):
     assert metric.verdict == "cannot tell"
     assert "base or the fine-tuned" in _missing(run)
     assert run.mmlu().fine_tuned[0].accuracy == 0.26  # type: ignore[union-attr]
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_the_file_is_copied_byte_for_byte(store: RunStore, tmp_path: Path):
@@ -77,7 +77,7 @@ def test_nan_is_normalised(store: RunStore, tmp_path: Path):
     written = json.loads((run.folder / "mmlu_results" / "results.json").read_text(), parse_constant=pytest.fail)
     assert written["results"]["mmlu_medical_genetics"]["acc_stderr,none"] is None
     assert run.mmlu() is not None
-    assert run.problems == []
+    assert run.snapshot().problems == ()
 
 
 def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path):

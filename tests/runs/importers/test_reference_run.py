@@ -64,4 +64,4 @@ def test_the_shipped_run_opens():
     assert SEED_FIGURES.items() <= shipped.record.imported.figures.items()
     assert shipped.record.imported.sections == {}
     assert shipped.evaluation().metrics["loss"].fine_tuned == 2.0423  # type: ignore[union-attr]
-    assert shipped.problems == []
+    assert shipped.snapshot().problems == ()

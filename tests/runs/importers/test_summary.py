@@ -87,8 +87,8 @@ def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp
         assert metric.reason
     assert run.metrics_log().empty
     assert run.predictions() is None
-    assert run.state == "imported"
-    assert run.problems == []
+    assert run.state() == "imported"
+    assert run.snapshot().problems == ()
     missing = " ".join(imported.missing)
     for words in ("time zone", "Base-model", "Loss curve", "Per-question", "hash", "Seed", "MMLU", "Validation loss"):
         assert words in missing

@@ -51,8 +51,8 @@ def test_a_whole_folder(store: RunStore, tmp_path: Path):
     assert evaluation is not None
     assert set(evaluation.metrics) == {"loss"}  # the perplexity is the validation set's
     assert (evaluation.metrics["loss"].fine_tuned, evaluation.metrics["loss"].n) == (3.0, 6)
-    assert run.state == "imported"
-    assert run.problems == []
+    assert run.state() == "imported"
+    assert run.snapshot().problems == ()
 
 
 def test_no_folder_of_the_author_s_machine_is_kept(store: RunStore, tmp_path: Path):

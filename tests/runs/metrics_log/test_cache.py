@@ -39,7 +39,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     real = parsed_log.parse
 
-    def counting(content: bytes) -> parsed_log.Parsed:
+    def counting(content: bytes) -> parsed_log.ParsedLines:
         seen.extend([len(content)] * bool(content))
         return real(content)
 
@@ -86,9 +86,9 @@ def test_reading_on_costs_the_new_lines_alone(run: Path, parsed: list[int], monk
 def test_a_log_that_was_handed_out_does_not_grow(run: Path) -> None:
     path = (run / "metrics.jsonl").resolve()
     with open(path, "rb") as file:
-        before = cache.log_of(path, file)
+        before = cache.cached_log(path, file)
         append(run, 101)
-        after = cache.log_of(path, file)
+        after = cache.cached_log(path, file)
     assert (before.train.block.shape[1], after.train.block.shape[1]) == (100, 101)
     with pytest.raises(ValueError, match="read-only"):
         before.train.block[0, 0] = 5
@@ -176,13 +176,13 @@ def test_another_file_in_its_place_is_read_anew(run: Path, change, kept: str, mo
     assert same(found, fresh(run, monkeypatch)) and not same(found, before)
 
 
-def spoil_stamp(folder: Path) -> None:
-    (folder / "stamp.json").write_text("{")
+def spoil_fingerprint(folder: Path) -> None:
+    (folder / "fingerprint.json").write_text("{")
 
 
 def of_another_format(folder: Path) -> None:
-    stamp = json.loads((folder / "stamp.json").read_text())
-    (folder / "stamp.json").write_text(json.dumps(stamp | {"format": 2}))
+    stamp = json.loads((folder / "fingerprint.json").read_text())
+    (folder / "fingerprint.json").write_text(json.dumps(stamp | {"format": 2}))
 
 
 def truncate_rows(folder: Path) -> None:
@@ -197,7 +197,7 @@ def pickled(folder: Path) -> None:
     np.save(folder / "train.npy", np.array([{}], dtype=object), allow_pickle=True)
 
 
-@pytest.mark.parametrize("damage", [spoil_stamp, of_another_format, truncate_rows, other_shape, pickled])
+@pytest.mark.parametrize("damage", [spoil_fingerprint, of_another_format, truncate_rows, other_shape, pickled])
 def test_a_damaged_copy_is_not_used(run: Path, damage, parsed: list[int]) -> None:
     before = read_metrics_log(run)
     [folder] = cache._folder(run).parent.iterdir()

@@ -26,7 +26,7 @@ def test_rows_come_back_as_columns(tmp_path: Path):
     writer.append("train", step=2, loss=2.0, learning_rate=1e-3)
     writer.close()
     metrics_log = read_metrics_log(tmp_path)
-    assert metrics_log.problems == []
+    assert metrics_log.problems == ()
     np.testing.assert_array_equal(metrics_log.train["loss"], [2.5, 2.0])
     np.testing.assert_array_equal(metrics_log.train["learning_rate"], [math.nan, 1e-3])
     assert len(metrics_log.validation) == 1
@@ -36,7 +36,7 @@ def test_rows_come_back_as_columns(tmp_path: Path):
 def test_a_missing_file_is_an_empty_curve(tmp_path: Path):
     metrics_log = read_metrics_log(tmp_path)
     assert metrics_log.empty
-    assert metrics_log.problems == ["metrics.jsonl is missing: this run has no curve."]
+    assert metrics_log.missing and metrics_log.problems == ()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -57,7 +57,7 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path: Path):
     for cut in range(last_line + 1, len(whole) - 1):
         metrics_log = _series(tmp_path, whole[:cut])
         assert len(metrics_log.train) == 2
-        assert metrics_log.problems == ["metrics.jsonl: 1 line could not be read and was left out."]
+        assert metrics_log.problems == ("metrics.jsonl: 1 line could not be read and was left out.",)
 
 
 def test_a_writer_that_comes_after_a_torn_line_keeps_its_own_first_row(tmp_path: Path):
@@ -102,7 +102,7 @@ def test_an_odd_line_is_counted_and_left_out(tmp_path: Path, line: bytes):
     good = encode_row("train", step=1, loss=1.0).encode()
     metrics_log = _series(tmp_path, line + b"\n" + good)
     assert len(metrics_log.train) == 1
-    assert metrics_log.problems == ["metrics.jsonl: 1 line could not be read and was left out."]
+    assert metrics_log.problems == ("metrics.jsonl: 1 line could not be read and was left out.",)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from medqa_core.runs.metrics_log import rows as series_rows
 from medqa_core.runs.metrics_log.log import encode_row
-from medqa_core.runs.metrics_log.rows import PLAIN_LINE, Parsed, parse, parse_at_once, parse_line_wise
+from medqa_core.runs.metrics_log.rows import PLAIN_LINE, ParsedLines, parse, parse_at_once, parse_line_wise
 
 PLAIN = '{"split": "train", "step": 1, "loss": 2.5}'
 
 
-def same(one: Parsed, other: Parsed) -> bool:
+def same(one: ParsedLines, other: ParsedLines) -> bool:
     return one.odd == other.odd and all(np.array_equal(one[n], other[n], equal_nan=True) for n in (0, 1))
 
 
@@ -115,9 +115,9 @@ def test_what_the_writer_writes_is_read_at_once(many: list[str]) -> None:
 
 def test_an_odd_line_among_many_slows_its_neighbours_only(monkeypatch: pytest.MonkeyPatch) -> None:
     slow: list[int] = []
-    real: Callable[[bytes], Parsed] = series_rows.parse_line_wise
+    real: Callable[[bytes], ParsedLines] = series_rows.parse_line_wise
 
-    def counting(content: bytes) -> Parsed:
+    def counting(content: bytes) -> ParsedLines:
         slow.append(len(content))
         return real(content)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.runs import run as run_module
+from medqa_core.runs import reading as reading_module
 from medqa_core.runs.schema.status import ProcessIdentity, derived_state
 from medqa_core.runs.store import index
 from medqa_core.runs.store import run_store as store_module
@@ -37,13 +37,13 @@ def listed(store: RunStore, cache: Path) -> RunStore:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs whose files are read from now on."""
     seen: list[str] = []
-    real = run_module.read_json
+    real = reading_module.read_json
 
     def counting(path: Path) -> object:
         seen.append(path.parent.name)
         return real(path)
 
-    monkeypatch.setattr(run_module, "read_json", counting)
+    monkeypatch.setattr(reading_module, "read_json", counting)
     return seen
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.foundation.errors import InputError, OutsideStore, RunNotFound, UnreadableFile
-from medqa_core.runs import run as run_module
+from medqa_core.runs import reading as reading_module
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore, answerable
 from tests.support.runs import good_run, record, rewrite
@@ -117,13 +117,13 @@ def test_a_store_that_is_not_there_is_empty(tmp_path: Path):
 def _reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are read from now on."""
     seen: list[Path] = []
-    real = run_module.read_json
+    real = reading_module.read_json
 
     def counting(path: Path) -> object:
         seen.append(path)
         return real(path)
 
-    monkeypatch.setattr(run_module, "read_json", counting)
+    monkeypatch.setattr(reading_module, "read_json", counting)
     return seen
 
 
@@ -162,9 +162,14 @@ def test_a_file_linked_out_of_the_run_is_not_read(store: RunStore, tmp_path: Pat
     assert run.predictions() is None
     assert run.write_up("summary.txt") is None
     assert run.log_tail() == ""
-    assert run.adapter is None
+    assert run.adapter_folder() is None
     assert "leads out of" in run.metrics_log().problems[0]
-    assert len(run.problems) == 4
+    assert set(run.snapshot().problems_by_file) == {
+        "status.json",
+        "evaluation.json",
+        "metrics.jsonl",
+        "predictions.parquet",
+    }
     entry = _entry(store, "good")
     assert entry.state == "unknown"
     assert "leads out of" in (entry.problem or "")
@@ -200,7 +205,7 @@ def test_the_state_of_a_listed_run_is_not_cached(store: RunStore):
     path = run.folder / "status.json"
     rewrite(path, state="running", process=me.model_dump())
     assert _entry(store, "good").state == "running"
-    assert store.open("good").state == "running"
+    assert store.open("good").state() == "running"
     rewrite(path, process=me.model_copy(update={"created": 0.0, "ticks": 0}).model_dump())
     assert _entry(store, "good").state == "lost"
 

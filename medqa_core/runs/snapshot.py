@@ -1,0 +1,192 @@
+"""One immutable read of a run folder: every part from the same state of its files, with what is wrong with them.
+
+Whoever shows or writes about a run takes one snapshot and hands it on. The next one reads only the files that changed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import pandas as pd
+
+from medqa_core.foundation.stamp import FileStamp
+from medqa_core.runs import readers
+from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
+from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
+from medqa_core.runs.artifacts.predictions import PREDICTIONS
+from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Retrieval, read_retrieval
+from medqa_core.runs.artifacts.trials import TRIALS, Trials
+from medqa_core.runs.artifacts.votes import VOTES, Vote, read_votes
+from medqa_core.runs.artifacts.weights import adapter_folder, model_folder, weights_file
+from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
+from medqa_core.runs.metrics_log.log import METRICS_LOG, MetricsLog
+from medqa_core.runs.part_cache import PartCache
+from medqa_core.runs.readers import EVALUATION, RECORD, STATUS
+from medqa_core.runs.reading import Reading
+from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.status import Activity, Status, activity_of, derived_state, now
+
+T = TypeVar("T")
+
+AT_ONCE = (RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8)
+"""Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
+GROWING = (METRICS_LOG, VOTES)
+"""Files that only grow: what they held when they were read is a state of theirs, whatever has come since."""
+ATTEMPTS = 3
+"""Times that a folder is read until nothing changes meanwhile; of one that never rests the last reading serves."""
+
+_parts = PartCache(parts=1000, size=64 * 2**20)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSnapshot:
+    """What a run folder holds; a part that is missing or unreadable is None or empty. Treat tables as read-only."""
+
+    folder: Path
+    record: RunRecord
+    status: Status | None
+    """What the worker last said; None where no worker ever wrote (an imported run)."""
+    state: str
+    """`imported`, or the state that a reader may conclude: `lost` depends on a process and not on the files, and is
+    as it was when the snapshot was taken."""
+    activity: Activity | None
+    """What goes on with the run; None where nothing does. That a trained run is being evaluated is known from the
+    device alone: `jobs.watch.observe` adds it."""
+    taken_at: datetime
+    evaluation: Evaluation | None
+    metrics_log: MetricsLog
+    predictions: pd.DataFrame | None
+    with_sources_rows: pd.DataFrame | None
+    """One row a test question that was answered after reading passages."""
+    mmlu: MMLUResults | None
+    mmlu_answers: pd.DataFrame | None
+    trials: Trials
+    """The trials that led to this run, header first."""
+    votes: tuple[Vote, ...]
+    retrieval: Retrieval | None
+    int8: Int8Cost | None
+    adapter_folder: Path | None
+    """The folder of the adapter, if the run has one."""
+    model_folder: Path | None
+    """The folder of the whole fine-tuned model, if the run has one."""
+    weights_file: Path | None
+    """The file of the fine-tuned weights: the adapter's, else the whole model's."""
+    problems_by_file: Mapping[str, tuple[str, ...]]
+    """What is wrong with the files that could not be read in full, one line each."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, one line each; a file that is merely absent is no problem."""
+        return tuple(dict.fromkeys(line for lines in self.problems_by_file.values() for line in lines))
+
+    @property
+    def id(self) -> str:
+        """The run's id: the folder's name, whatever run.json says."""
+        return self.folder.name
+
+    @property
+    def imported(self) -> bool:
+        """Whether the figures are someone else's."""
+        return self.record.kind == "imported"
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the run waits for its turn, is being trained or evaluated: it looks different in a few seconds."""
+        return self.activity is not None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another machine says that it trains the run."""
+        return is_elsewhere(self.status)
+
+    @property
+    def progress(self) -> float | None:
+        """How much of the training is done, 0 to 1; None until the number of steps is known."""
+        return self.status.progress if self.status is not None else None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the run holds a model to ask."""
+        return self.weights_file is not None
+
+
+def read_snapshot(folder: Path, record: RunRecord) -> RunSnapshot:
+    """The run in `folder` as it is now. Raises nothing.
+
+    Args:
+        folder: the run's folder.
+        record: what its run.json said when the run was opened; it stands in where that cannot be read any more.
+    """
+    stamps, snapshot = _read(folder, record)
+    for _ in range(ATTEMPTS - 1):
+        if stamps == _stamps(folder):
+            break
+        stamps, snapshot = _read(folder, record)
+    return snapshot
+
+
+def forget() -> None:
+    """Drop what is kept of the files that were read, as a new process would begin."""
+    _parts.clear()
+
+
+def state_of(record: RunRecord, status: Status | None) -> str:
+    """The state to show of a run at this moment: `imported`, `unknown` where no worker left a readable word."""
+    if record.kind == "imported":
+        return "imported"
+    return derived_state(status) if status is not None else "unknown"
+
+
+def is_elsewhere(status: Status | None) -> bool:
+    """Whether a process of another machine trains the run, as far as its status says."""
+    return status is not None and status.process is not None and status.process.elsewhere
+
+
+def _stamps(folder: Path) -> tuple[FileStamp, ...]:
+    return tuple(FileStamp.of(f"{folder}/{name}") for name in AT_ONCE)
+
+
+def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSnapshot]:
+    stamps = _stamps(folder)
+    known = dict(zip(AT_ONCE, stamps, strict=True)) | {name: FileStamp.of(f"{folder}/{name}") for name in GROWING}
+    problems: dict[str, tuple[str, ...]] = {}
+
+    def part(name: str, read: Callable[[Path], Reading[T]]) -> T:
+        reading = _parts.read(folder, name, known[name], read)
+        if reading.problems:
+            problems[name] = reading.problems
+        return reading.value
+
+    record, status = part(RECORD, readers.record) or opened, part(STATUS, readers.status)
+    state = state_of(record, status)
+    return stamps, RunSnapshot(
+        folder=folder,
+        record=record,
+        status=status,
+        state=state,
+        activity=activity_of(status, state),
+        taken_at=now(),
+        evaluation=part(EVALUATION, readers.evaluation),
+        metrics_log=part(METRICS_LOG, readers.metrics_log),
+        predictions=_own(part(PREDICTIONS, readers.predictions)),
+        with_sources_rows=_own(part(WITH_SOURCES, readers.with_sources)),
+        mmlu=part(RESULTS, readers.mmlu),
+        mmlu_answers=_own(part(ANSWERS, readers.mmlu_answers)),
+        trials=part(TRIALS, readers.trials),
+        votes=part(VOTES, read_votes),
+        retrieval=part(RETRIEVAL, read_retrieval),
+        int8=part(INT8, read_int8),
+        adapter_folder=adapter_folder(folder),
+        model_folder=model_folder(folder),
+        weights_file=weights_file(folder),
+        problems_by_file=MappingProxyType(problems),
+    )
+
+
+def _own(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """A table that shares its memory with the kept one until somebody writes to it (pandas copies on write)."""
+    return None if table is None else table.copy(deep=False)
