@@ -28,6 +28,7 @@ from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore
+from medqa_core.training.inputs import load_inputs
 from medqa_core.training.trainer_state import TrainerState
 from tests.support.commands import Said
 
@@ -119,15 +120,11 @@ def test_the_second_ctrl_c_does_not_ask(cli: Cli, store: RunStore, at_step_5: An
 def test_ctrl_c_before_there_is_a_run_leaves_nothing(
     cli: Cli, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medqa_core.training import train as module
-
-    load_inputs = module.load_inputs
-
     def interrupted(*arguments: Any, **options: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return load_inputs(*arguments, **options)
 
-    monkeypatch.setattr(module, "load_inputs", interrupted)
+    monkeypatch.setattr("medqa_core.training.train.load_inputs", interrupted)
     said = cli("train", "--preset", "smoke")
     assert (said.code, said.error) == (130, "Interrupted.")
     assert store.list() == []

@@ -1,12 +1,12 @@
 """Runs at an address, brought into a store here, and a stop that is passed on."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from medqa_core.cluster import follow as following
 from medqa_core.cluster.follow import Follower, follow
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.errors import InputError
@@ -50,7 +50,7 @@ def test_a_run_is_followed_until_it_ends(
         states.append(store.open("a").state())
         write_status(run.folder, Status(state="completed", step=4))
 
-    monkeypatch.setattr(following.time, "sleep", pass_time)
+    monkeypatch.setattr(time, "sleep", pass_time)
     assert follow(storage, store, None) == ["a"]
     assert states == ["running"]
     assert store.open("a").state() == "completed"

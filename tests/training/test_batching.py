@@ -63,7 +63,7 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
         loss = functional.cross_entropy(
             logits[first - 1 : -1], torch.tensor(example.input_ids[first:]), reduction="sum"
         )
-        (loss / counted).backward()
+        torch.autograd.backward(loss / counted)
         reference += float(loss.detach())
     expected = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
@@ -74,7 +74,7 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
         if not boundaries_arrive and one.boundaries is not None:  # a model that does not hand them down
             one.__dict__["boundaries"] = None
         loss, sum_ = answer_loss(model, one, 1 / counted, "cpu")
-        loss.backward()
+        torch.autograd.backward(loss)
         nats += float(sum_)
         assert float(loss.detach()) == pytest.approx(float(sum_) / counted)
     assert nats / counted == pytest.approx(reference / counted, abs=1e-5)
@@ -89,6 +89,6 @@ def test_a_factor_from_above_reaches_the_gradients(lab: Settings) -> None:
     for scale in (1.0, 4.0):
         base.model.zero_grad()
         loss, _ = answer_loss(base.model, one, 0.01, "cpu")
-        (loss * scale).backward()
+        torch.autograd.backward(loss * scale)
         gradients.append(base.model.model.norm.weight.grad.clone())
     torch.testing.assert_close(gradients[0] * 4, gradients[1])
