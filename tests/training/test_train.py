@@ -84,7 +84,7 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
     assert (status.step, status.total_steps, status.epoch) == (12, 12, 2.0)
     assert status.started_at is not None
     assert status.finished_at is not None
-    assert status.next_heartbeat is status.error is status.stage is None
+    assert (status.next_heartbeat, status.error, status.stage) == (None, None, None)
     assert status.train_seconds is not None
     assert 0 < status.train_seconds < 600
 
