@@ -1,19 +1,18 @@
 """The metrics page's part about passages: do they help an answer, and are the right ones found?"""
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from medqa_core.foundation.format import count, share
+from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
 from medqa_core.report.document.model import Cell, Column, Table
-from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MODELS, WORDING
+from medqa_core.report.names import WORDING
 from medqa_core.report.views.metric import MetricView
 from medqa_core.report.views.with_sources import PassagesRow, passages_rows
 from medqa_core.report.wording.metric import change_text, value_text
+from medqa_core.report.wording.protocol import with_sources_lines
 from medqa_core.report.wording.with_sources import sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
 from medqa_core.runs.schema.evaluation import WithSources
@@ -70,11 +69,13 @@ def _answers(facts: Facts, found: WithSources) -> None:
     document.table(Table.of(HEAD, [_row(row) for row in rows]), caption=caption)
     drawn = [row for name in WORDING for row in rows if row.name == name]
     if drawn:
-        charts.show(_chart(drawn), key="with_sources", alt=said or caption, caption="Mean over the test questions.")
+        chart = with_sources_figure(drawn, theme.palette())
+        charts.show(chart, key="with_sources", alt=said or caption, caption="Mean over the test questions.")
     charts.download(
         "Download as CSV", lambda: _frame(found), f"{facts.run.id}-with_sources.csv", key="with_sources-csv"
     )
-    body, made = bullets(protocol_lines(found.protocol)), generations(("with_sources", found.generation))
+    body = bullets(f"{label}: {text}" for label, text in with_sources_lines(found))
+    made = generations(("with_sources", found.generation))
     if made is not None:
         body += document.table_markup(made, caption="How the generated answers came out; ROUGE rewards length.")
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
@@ -98,32 +99,6 @@ def _frame(found: WithSources) -> pd.DataFrame:
     return pd.DataFrame(
         [{"against": variant, "metric": str(n), **m.model_dump()} for variant, ms in parts for n, m in ms.items()]
     )
-
-
-def _chart(rows: list[PassagesRow]) -> go.Figure:
-    """Each metric's three values on one line: hollow circle, filled circle, diamond."""
-    p = theme.palette()
-    chart = charts.figure(118 + 38 * len(rows), x="score, 0 to 1; right is better", y="")
-    looks = [
-        ("base", p.base, "circle-open", [row.base.base for row in rows]),
-        ("fine_tuned", p.tuned, "circle", [row.fine_tuned.base for row in rows]),
-        ("with_sources", p.with_sources, "diamond", [row.with_passages for row in rows]),
-    ]
-    labels = [charts.plain(row.base.label) for row in rows]
-    for variant, colour, symbol, values in looks:
-        chart.add_scatter(
-            x=np.array(values, dtype=float),
-            y=labels,
-            mode="markers",
-            name=MODELS[variant],
-            marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
-            hovertemplate=f"{MODELS[variant]}, %{{y}}: %{{x:.4f}}<extra></extra>",
-        )
-    chart.update_xaxes(showgrid=True, rangemode="tozero")
-    chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13}, autorange="reversed")
-    legend = {"x": 0, "y": 1, "yref": "container", "yanchor": "top"}
-    chart.update_layout(showlegend=True, margin={"t": 48}, legend=legend)
-    return chart
 
 
 def _passages(facts: Facts, retrieval: Retrieval) -> None:

@@ -205,12 +205,12 @@ def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixt
     run = train(from_preset("smoke", {"eval_steps": 3, "method": method, "last_k": 1, "learning_rate": 1e-3}), store)
     assert capfd.readouterr().err == ""
     assert run.adapter_folder() is None
-    folder = run.model_folder()
-    assert folder is not None
+    whole = run.model_folder()
+    assert whole is not None
     assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == before
     variants = load_variants(run, store)
     assert not variants.shares_weights
-    assert variants.adapter_sha256 == sha256(folder / "model.safetensors") != before
+    assert variants.adapter_sha256 == sha256(whole / "model.safetensors") != before
     status = run.status()
     assert status is not None
     assert status.best is not None
