@@ -13,7 +13,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device, explanation, launch, queue
-from medqa_core.jobs.diagnosis import progress_of
+from medqa_core.jobs.diagnosis import saved_progress
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
@@ -166,7 +166,7 @@ def _say_next(run: Run, *, evaluated: bool) -> None:
     if run.state() == "stopped":
         status = run.status()
         if status is not None:
-            say(explanation.kept(progress_of(run, status)))
+            say(explanation.kept(saved_progress(run, status)))
         say(f"Next: {explanation.resume_command(run)}")
     elif not evaluated:
         say(f"Next: python -m medqa_core evaluate {run.id}")

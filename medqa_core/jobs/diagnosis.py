@@ -27,7 +27,7 @@ Ending = Literal["failed", "host silent", "machine restarted", "process exited"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class SavedProgress:
     """What a run that ended early leaves to resume from."""
 
     step: int
@@ -49,7 +49,7 @@ class Diagnosis:
     """The machine that fell silent."""
     memory: Memory | None
     """At the last heartbeat, where memory is the likely cause."""
-    progress: Progress
+    progress: SavedProgress
     resumable: bool
     """False where a resumed run would fail again."""
     suggested: TrainConfig | None
@@ -69,15 +69,15 @@ def diagnose(run: Run) -> Diagnosis | None:
         error=None if lost else status.error,
         host=status.process.host if ending == "host silent" and status.process is not None else None,
         memory=status.memory if lost and cause == "memory" else None,
-        progress=progress_of(run, status),
+        progress=saved_progress(run, status),
         resumable=run.record.config is None or cause not in ("nan", "input"),
         suggested=_suggested(run.record.config, cause),
     )
 
 
-def progress_of(run: Run, status: Status) -> Progress:
+def saved_progress(run: Run, status: Status) -> SavedProgress:
     """What the run leaves to resume from."""
-    return Progress(status.step, checkpoint_step(run))
+    return SavedProgress(status.step, checkpoint_step(run))
 
 
 def checkpoint_step(run: Run) -> int | None:

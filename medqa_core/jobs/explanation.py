@@ -1,6 +1,6 @@
 """A diagnosis in sentences, the same on every page and in the terminal."""
 
-from medqa_core.jobs.diagnosis import Diagnosis, Progress
+from medqa_core.jobs.diagnosis import Diagnosis, SavedProgress
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Cause
 
@@ -42,7 +42,7 @@ def happened(found: Diagnosis) -> str:
     return f"{exited}, as when it is killed from outside."
 
 
-def kept(progress: Progress) -> str:
+def kept(progress: SavedProgress) -> str:
     """What is left of the run: what it logged, and from where it can be resumed."""
     if progress.checkpoint is not None:
         return f"Loss curve saved; last checkpoint at step {progress.checkpoint:,}."

@@ -1,10 +1,11 @@
 """What a fine-tune will cost, measured on a few of its own steps. No run is made and nothing is kept."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
@@ -23,7 +24,7 @@ SLACK = 0.1
 def estimate(
     config: TrainConfig,
     settings: Settings,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
     stop: StopFlag | None = None,
 ) -> Estimate:
     """Do one step to warm up and three measured ones, and work out the whole run from them.

@@ -2,7 +2,7 @@
 
 import contextlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -13,6 +13,7 @@ import medqa_core
 from medqa_core.data import leakage, sources, split
 from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt, kind_for
@@ -35,7 +36,7 @@ class TrainingInputs:
     validation: list[Example]
 
 
-def load_inputs(config: TrainConfig, settings: Settings, progress: Callable[[str], None]) -> TrainingInputs:
+def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> TrainingInputs:
     """Load the model, the data and their split.
 
     Raises:

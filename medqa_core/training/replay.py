@@ -1,11 +1,12 @@
 """The first steps of a run once more, to see whether they come to the same losses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.training.inputs import difference, load_inputs
@@ -28,9 +29,7 @@ class Replayed:
         return None if self.logged is None else self.logged == self.replayed
 
 
-def replay(
-    run: Run, settings: Settings, steps: int, progress: Callable[[str], None] = lambda _: None
-) -> Iterator[Replayed]:
+def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent) -> Iterator[Replayed]:
     """Do the first `steps` steps of `run` again, in memory; the run is not touched.
 
     Raises:

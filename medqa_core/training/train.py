@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.run import Run
@@ -33,7 +34,7 @@ def train(
     settings: Settings,
     *,
     run_id: str | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
     on_step: Callback = noop,
     stop: StopFlag | None = None,
 ) -> Run:
@@ -64,7 +65,7 @@ def resume(
     run: Run,
     settings: Settings,
     *,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
     on_step: Callback = noop,
     on_validation: Callback = noop,
     stop: StopFlag | None = None,

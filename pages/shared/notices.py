@@ -7,7 +7,7 @@ import streamlit as st
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
 from medqa_core.jobs import explanation
-from medqa_core.jobs.diagnosis import diagnose, progress_of
+from medqa_core.jobs.diagnosis import diagnose, saved_progress
 from medqa_core.jobs.explanation import kept, resume_command
 from medqa_core.jobs.watch import Current
 from medqa_core.runs.run import Run
@@ -82,7 +82,7 @@ def standing(snapshot: RunSnapshot) -> None:
         ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
         title = ended if status.step else "Stopped before its first step."
         why = [status.error] if status.error and status.cause is None else []
-        notice(title, *why, kept(progress_of(run, status)), "Resume with:", command=resume_command(run))
+        notice(title, *why, kept(saved_progress(run, status)), "Resume with:", command=resume_command(run))
     elif snapshot.state == "unknown":
         notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
 

@@ -8,7 +8,7 @@ import pytest
 
 from medqa_core.foundation.errors import shorten
 from medqa_core.jobs import explanation
-from medqa_core.jobs.diagnosis import diagnose, progress_of
+from medqa_core.jobs.diagnosis import diagnose, saved_progress
 from medqa_core.jobs.explanation import happened, kept
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import CPU_TOKENS_PER_FORWARD
@@ -101,7 +101,7 @@ def test_the_newest_checkpoint_is_named(make: Make) -> None:
         (run.folder / "checkpoints" / name).mkdir(parents=True)
     status = run.status()
     assert status is not None
-    assert kept(progress_of(run, status)) == "Loss curve saved; last checkpoint at step 8."
+    assert kept(saved_progress(run, status)) == "Loss curve saved; last checkpoint at step 8."
 
 
 @pytest.mark.parametrize("state", ["queued", "stopped", "completed"])
