@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -152,24 +153,25 @@ def test_no_run_id_of_ten_thousand_leads_out(world: Path, name: str) -> None:
 
 
 def test_the_widget_takes_only_runs_of_the_store(world: Path) -> None:
+    from medqa_core.answering.question import Question
     from medqa_core.answering.service import AnswerService
     from medqa_core.foundation.settings import Settings
 
-    service = AnswerService(
+    service = AnswerService.of(
         Settings(reports=world / "reports", cache=world / "cache", medquad=None, mmlu=None, public=False)
     )
     for name in SEGMENTS:
-        assert service.run(name) == ""
+        assert service.choose_run(name) == ""
         if name:  # without a name the newest run is asked
             with pytest.raises(MedQAError):
-                list(service.answers("What is gout?", name))
+                list(service.answers(Question.checked("What is gout?"), name))
 
 
 def files_of(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def read_all(run: Run) -> Iterator[object]:
+def read_all(run: Run) -> Iterator[Any]:
     yield from (run.status(), run.state(), run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
     yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.weights_file())
     yield from (run.write_up(name) for name in WRITE_UPS)

@@ -62,7 +62,7 @@ def test_a_later_k_never_finds_less_and_the_interval_holds_the_share() -> None:
     test = [pair(100 + n, question=f"Does fever {n} go?", answer=f"Fever {n}. {SHARED}") for n in range(8)]
     found = measured(split(train, test), [(one.answer,) for one in test])
     assert found == measured(split(train, test), [(one.answer,) for one in test]).model_copy(
-        update={"seconds_a_question": found.seconds_a_question}
+        update={"seconds_per_question": found.seconds_per_question}
     )
     for recalls in (found.known_item, found.support, found.support_by_chance):
         assert [recall.k for recall in recalls] == list(KS)
@@ -114,9 +114,10 @@ def test_what_cannot_be_measured_leaves_no_file(run: Run, lab: Settings) -> None
     with pytest.raises(InputError, match="is an imported run"):
         measure_retrieval(RunStore(run.folder.parent).create(imported), lab)
     assert run.record.data is not None
-    run.record = run.record.model_copy(update={"data": run.record.data.model_copy(update={"split_hash": "0" * 64})})
+    data = run.record.data.model_copy(update={"split_hash": "0" * 64})
+    other = replace(run, record=run.record.model_copy(update={"data": data}))
     with pytest.raises(DataUnavailable, match="so it is not used"):
-        measure_retrieval(run, lab)
+        measure_retrieval(other, lab)
     status = Status(state="running", process=ProcessIdentity.current())
     write_json(run.folder / "status.json", status.model_dump(mode="json"))
     with pytest.raises(InputError, match="is still running"):
