@@ -13,6 +13,7 @@ from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
 from medqa_core.evaluation.proof import self_test
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.variants import VARIANTS
@@ -203,9 +204,7 @@ class Events:
             cost = Reading(None)
         if cost.problems:
             return status(cost.problems[0], bad=True)
-        unknown = (
-            "The quality cost of int8 was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
-        )
+        unknown = f"The quality cost of int8 was not measured for this run: {PROGRAM} evaluate RUN --int8-cost"
         return status(int8.sentence(cost.value) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:

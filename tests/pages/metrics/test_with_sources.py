@@ -82,8 +82,8 @@ def test_what_was_not_measured_says_how(build: RunBuilder, open_page: Open) -> N
     build.finished()
     app = open_page("metrics/metrics.py", run="finished")
     assert HEADING in headings(app)
-    assert any("python -m medqa_core evaluate finished --with-sources" in block.value for block in app.code) or (
-        "python -m medqa_core evaluate finished --with-sources" in shown(app)
+    assert any("medqa evaluate finished --with-sources" in block.value for block in app.code) or (
+        "medqa evaluate finished --with-sources" in shown(app)
     )
 
 
