@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.pages import PAGES, Open
+from tests.support.pages import PAGES, Open, elements
 from tests.support.runs import RunBuilder
 
 KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
@@ -11,7 +11,7 @@ KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
 
 def shown(app: AppTest) -> str:
     """Everything on the page that is text."""
-    html = [element.value for element in app.get("html")]
+    html = [element.value for element in elements(app, "html")]
     return "\n".join([*html, *(e.value for e in app.markdown), *(e.value for e in app.title)])
 
 
@@ -100,4 +100,4 @@ def test_every_download_is_offered(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = healthy(open_page("summary/summary.py"))
     labels = ["Text", "Markdown", "HTML, one page", "Model card", "Everything, one ZIP"]
-    assert [b.label for b in app.get("download_button")] == labels
+    assert [b.label for b in elements(app, "download_button")] == labels
