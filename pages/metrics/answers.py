@@ -8,13 +8,15 @@ import streamlit as st
 
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
+from medqa_core.report.charts.metrics import gains_figure
+from medqa_core.report.charts.shares import shares_figure
 from medqa_core.report.document.answer_tables import COPIED
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
 from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from pages.shared import charts, metric_charts, notices, share_charts, tables
+from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import note
 from pages.shared.tables import Column, Raw
 
@@ -31,7 +33,8 @@ def won_and_lost(facts: Facts) -> None:
     rows = facts.predictions.assign(gain=answer_rows.gain(facts.predictions, SCORE)).dropna(subset=["gain"])
     caption = "Each bar is a test question: ROUGE-L, fine-tuned − base; up is better."
     note(f"{found[0].sentence} {found[0].effect}.")
-    charts.show(metric_charts.gains(rows["gain"], "ROUGE-L gain"), key="gains", alt=found[0].sentence, caption=caption)
+    chart = gains_figure(rows["gain"], "ROUGE-L gain", theme.palette())
+    charts.show(chart, key="gains", alt=found[0].sentence, caption=caption)
     ordered = rows.sort_values("gain", ascending=False, kind="stable")
     ends = [("Largest improvements", ordered[ordered["gain"] > 0].head(FEW))]
     ends.append(("Largest regressions", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
@@ -54,7 +57,7 @@ def copied(facts: Facts) -> None:
     shares = {variant: [n / counted.n for n in counted.counts] for variant, counted in variants.items()}
     note(found[0].sentence)
     charts.show(
-        share_charts.shares(KINDS, shares, y="share of answers"),
+        shares_figure(KINDS, shares, y="share of answers", palette=theme.palette()),
         key="copies",
         alt=found[0].sentence,
         caption=COPIED,

@@ -4,6 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import percent
+from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
+from medqa_core.report.charts.shares import shares_figure
 from medqa_core.report.document import answer_tables
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import MODELS
@@ -11,7 +13,7 @@ from medqa_core.report.rules.letters import letter_bias
 from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from pages.shared import charts, document, metric_charts, notices, share_charts
+from pages.shared import charts, document, notices, theme
 from pages.shared.markup import note
 
 
@@ -32,14 +34,12 @@ def mmlu(facts: Facts) -> None:
     pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]
     caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
     charts.show(
-        metric_charts.mmlu(results),
+        mmlu_figure(results, theme.palette()),
         key="mmlu",
         alt=f"Accuracy by MMLU subset for each model against chance. {caption}",
         caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
     )
-    charts.download(
-        "Download as CSV", lambda: metric_charts.mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv"
-    )
+    charts.download("Download as CSV", lambda: mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv")
     letters(facts)
 
 
@@ -52,14 +52,15 @@ def letters(facts: Facts) -> None:
     known = next(iter(found.values()))
     said = [one.sentence for one in letter_bias(facts)]
     note(" ".join(said) or "Neither model is biased towards one letter more than chance allows.")
-    key = [n / known.n for n in known.right]
+    expected = [n / known.n for n in known.right]
     charts.show(
-        share_charts.shares(
+        shares_figure(
             LETTERS,
             {variant: [n / made.n for n in made.picked] for variant, made in found.items()},
             y="share of questions",
             level=(CHANCE, "equal shares"),
-            key=(key, "right answers"),
+            reference=(expected, "correct answers"),
+            palette=theme.palette(),
         ),
         key="letters",
         alt=f"{' '.join(said)} {_in_words(found)}",

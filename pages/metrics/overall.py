@@ -4,7 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import capital, count, percent
-from medqa_core.report import forest
+from medqa_core.report.charts import forest
+from medqa_core.report.charts.metrics import forest_figure
 from medqa_core.report.document import tables
 from medqa_core.report.document.answer_tables import of_both
 from medqa_core.report.document.model import Column, Table
@@ -13,7 +14,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.rules.clean import clean_subset
 from medqa_core.report.views.figures import figures
 from medqa_core.report.views.metric import LEVEL, MetricView, clean, whole
-from pages.shared import charts, document, metric_charts, notices
+from pages.shared import charts, document, notices, theme
 from pages.shared.markup import bullets, html, note
 
 _FINE = (
@@ -42,7 +43,8 @@ def overall(facts: Facts) -> None:
         note(found.sentence)
     drawn = forest.rows(shown)
     if drawn:
-        charts.show(metric_charts.forest(drawn), key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
+        chart = forest_figure(drawn, theme.palette())
+        charts.show(chart, key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
     charts.download(
         "Download the table as CSV", lambda: _frame(facts), f"{facts.run.id}-metrics.csv", key="metrics-csv"
     )

@@ -1,16 +1,15 @@
 """The metrics page's part about passages: do they help an answer, and are the right ones found?"""
 
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from medqa_core.foundation.format import count, share
+from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
 from medqa_core.report.document.model import Cell, Column, Table
 from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MODELS, WORDING
+from medqa_core.report.names import WORDING
 from medqa_core.report.views.metric import MetricView
 from medqa_core.report.views.with_sources import PassagesRow, passages_rows
 from medqa_core.report.wording.metric import change_text, value_text
@@ -70,7 +69,8 @@ def _answers(facts: Facts, found: WithSources) -> None:
     document.table(Table.of(HEAD, [_row(row) for row in rows]), caption=caption)
     drawn = [row for name in WORDING for row in rows if row.name == name]
     if drawn:
-        charts.show(_chart(drawn), key="with_sources", alt=said or caption, caption="Mean over the test questions.")
+        chart = with_sources_figure(drawn, theme.palette())
+        charts.show(chart, key="with_sources", alt=said or caption, caption="Mean over the test questions.")
     charts.download(
         "Download as CSV", lambda: _frame(found), f"{facts.run.id}-with_sources.csv", key="with_sources-csv"
     )
@@ -98,32 +98,6 @@ def _frame(found: WithSources) -> pd.DataFrame:
     return pd.DataFrame(
         [{"against": variant, "metric": str(n), **m.model_dump()} for variant, ms in parts for n, m in ms.items()]
     )
-
-
-def _chart(rows: list[PassagesRow]) -> go.Figure:
-    """Each metric's three values on one line: hollow circle, filled circle, diamond."""
-    p = theme.palette()
-    chart = charts.figure(118 + 38 * len(rows), x="score, 0 to 1; right is better", y="")
-    looks = [
-        ("base", p.base, "circle-open", [row.base.base for row in rows]),
-        ("fine_tuned", p.tuned, "circle", [row.fine_tuned.base for row in rows]),
-        ("with_sources", p.with_sources, "diamond", [row.with_passages for row in rows]),
-    ]
-    labels = [charts.plain(row.base.label) for row in rows]
-    for variant, colour, symbol, values in looks:
-        chart.add_scatter(
-            x=np.array(values, dtype=float),
-            y=labels,
-            mode="markers",
-            name=MODELS[variant],
-            marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
-            hovertemplate=f"{MODELS[variant]}, %{{y}}: %{{x:.4f}}<extra></extra>",
-        )
-    chart.update_xaxes(showgrid=True, rangemode="tozero")
-    chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13}, autorange="reversed")
-    legend = {"x": 0, "y": 1, "yref": "container", "yanchor": "top"}
-    chart.update_layout(showlegend=True, margin={"t": 48}, legend=legend)
-    return chart
 
 
 def _passages(facts: Facts, retrieval: Retrieval) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from medqa_core.cli.app import app
 from medqa_core.foundation.command import PROGRAM
@@ -139,3 +140,19 @@ def test_the_changelog_is_dated_and_begins_with_this_version() -> None:
     titles = re.findall(r"(?m)^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"))
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", title) for title in titles)
     assert titles[0].split()[0] == medqa_core.__version__
+
+
+def test_joining_runs_what_the_project_runs() -> None:
+    """The checks at a commit come from the project's own environment; the workflow runs `.ci/run` and nothing else."""
+    hooks = [hook for repo in load(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for hook in hooks:
+        program = hook["entry"].split()[0]
+        assert hook["language"] == "system" and program.startswith(".venv/bin/")
+        assert f"$(BIN)/{Path(program).name}" in makefile
+    (job,) = load(".github/workflows/ci.yml")["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+
+
+def load(path: str) -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / path).read_text("utf-8")))

@@ -38,7 +38,7 @@ def refused(path: Path, content: bytes | str, **columns: str) -> str:
         (b"question,answer\nWhat?,That.\nWhy?,caf\xe9\n", ": row 3, column 'answer': not UTF-8 text"),
         ("question,answer\nWhat?,That.\n,An answer to nothing.\n", ": row 3, column 'question': empty"),
         ("Frage,Antwort\nWas?,Das.\n", ": row 1, column 'question': missing; the columns are 'Frage', 'Antwort'."),
-        ("question,answer,answer\nWhat?,That.,This.\n", ": row 1, column 'answer': stands twice"),
+        ("question,answer,answer\nWhat?,That.,This.\n", ": row 1, column 'answer': appears twice"),
         ("", ": row 1: there are no column names"),
         ("question,answer\nWhat?,\n", ": none of its 1 questions has an answer."),
         (b"\xff\xfeq\x00,\x00a\x00\n\x00", ": row 1, column 1: not UTF-8 text"),

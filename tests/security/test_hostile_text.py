@@ -239,15 +239,17 @@ def test_an_imported_summary_of_a_stranger(reports: Path, tmp_path: Path, capsys
 
 def test_charts() -> None:
     """Plotly reads a few HTML tags in its labels, links among them."""
-    from medqa_core.report.forest import ForestRow
-    from pages.shared import charts, metric_charts, share_charts
+    from medqa_core.report.charts.figure import end_label, figure
+    from medqa_core.report.charts.forest import ForestRow
+    from medqa_core.report.charts.metrics import forest_figure
+    from medqa_core.report.charts.shares import shares_figure
 
-    chart = charts.figure(100, x="x", y="y")
-    charts.end_label(chart, PAYLOAD, 1, 1, "#000000")
+    chart = figure(100, x="x", y="y")
+    end_label(chart, PAYLOAD, 1, 1, "#000000")
     drawn = [
         chart,
-        share_charts.shares([PAYLOAD, SHORT], {"base": [0.1, 0.2]}, y="share"),
-        metric_charts.forest([ForestRow("loss", PAYLOAD, 1.0, (0.5, 1.5), "better", "+1.0")]),
+        shares_figure([PAYLOAD, SHORT], {"base": [0.1, 0.2]}, y="share"),
+        forest_figure([ForestRow("loss", PAYLOAD, 1.0, (0.5, 1.5), "better", "+1.0")]),
     ]
-    for figure in drawn:
-        assert "evil" in figure.to_json() and harm("plotly_chart:spec", figure.to_json()) == []
+    for one in drawn:
+        assert "evil" in one.to_json() and harm("plotly_chart:spec", one.to_json()) == []

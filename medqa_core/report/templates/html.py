@@ -1,10 +1,11 @@
 """The write-up as one HTML file that needs nothing else: no script, no network, printable, light and dark."""
 
+from medqa_core.report.charts.forest_svg import forest_svg
+from medqa_core.report.charts.loss_svg import loss_svg
+from medqa_core.report.charts.loss_words import describe
 from medqa_core.report.document.write_up import write_up
-from medqa_core.report.facts import Facts, Points
-from medqa_core.report.forest import forest
+from medqa_core.report.facts import Facts
 from medqa_core.report.style import CSS
-from medqa_core.report.svg import describe, loss_curve
 from medqa_core.report.templates.environment import environment
 from medqa_core.runs.run import Run
 
@@ -18,8 +19,8 @@ def render(run: Run | Facts) -> str:
         .render(
             document=write_up(facts),
             css=CSS,
-            curve=loss_curve(facts),
-            caption=describe(Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)),
-            forest=forest(facts),
+            curve=loss_svg(facts.metrics_log),
+            caption=describe(facts.metrics_log),
+            forest=forest_svg(facts),
         )
     )

@@ -1,15 +1,13 @@
-"""What the data page shows, computed once for all visitors: the description, its counterpart, the token lengths."""
+"""What takes long on the data page, computed once for all visitors: description, counterpart, token lengths."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from medqa_core.data.describe import Description, describe, with_default_sizes
 from medqa_core.data.lookup import data_of
-from medqa_core.data.pairs import PairSet, QAPair
+from medqa_core.data.pairs import PairSet
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.token_lengths import TokenLengths, nearest_tokenizer, token_lengths
@@ -31,7 +29,7 @@ def described(config: TrainConfig, *, default_sizes: bool) -> Description:
     """The data that `config` names, split as it says; with `default_sizes`, sizes it does not give are the data's.
 
     Raises:
-        MedQAError: the data are not in reach, do not fit, or are too few for the sizes.
+        MedQAError: the data are not available, do not fit, or are too few for the sizes.
     """
     with st.spinner("Reading the data and measuring the split. The first time takes some seconds."):
         data = data_of(config, Settings.from_environment())
@@ -60,19 +58,6 @@ def counted(found: Description) -> Counted | None:
         return None
     with st.spinner("Counting tokens. The first time takes some seconds."):
         return _counted(found.data, id(found.data), *tokenizer)
-
-
-def parts(found: Description) -> dict[str, Sequence[QAPair]]:
-    """The split's parts by their names."""
-    return {"training": found.split.train, "validation": found.split.validation, "test": found.split.test}
-
-
-def counts(found: Description, field: str) -> pd.DataFrame:
-    """Pairs by `field` (`source` or `question_type`): `value`, all usable pairs, and each part; largest first."""
-    columns = {"all": found.data.pairs, **parts(found)}
-    tallies = {name: pd.Series([getattr(p, field) for p in rows]).value_counts() for name, rows in columns.items()}
-    frame = pd.DataFrame(tallies).fillna(0).astype(int).rename_axis("value").reset_index()
-    return frame.sort_values(["all", "value"], ascending=[False, True], ignore_index=True)
 
 
 def _split_key(config: TrainConfig) -> SplitKey:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from medqa_core.report.charts.lines import CHART_POINTS, MOST_POINTS, Line, broken, line, share, smooth, thin
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.metrics_log.rows import NUMBERS
-from pages.shared.curves import CHART_POINTS, MOST_POINTS, Line, broken, line, share, smooth, thin
 
 
 def curve(steps: np.ndarray, losses: np.ndarray) -> Curve:

@@ -1,4 +1,4 @@
-"""Arithmetic on curves: smoothing, and thinning to as many points as a screen can show."""
+"""Arithmetic on curves: smoothing, gaps, and thinning to as many points as a screen or a page can show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tsdownsample import MinMaxLTTBDownsampler
 from medqa_core.runs.metrics_log.log import Curve
 
 MOST_POINTS = 2000
-"""Points of one line."""
+"""Points of one line on a screen."""
 CHART_POINTS = 5000
 """Points of all lines of a chart: at 24 bytes each in base 64 they stay below 200 KB."""
 

@@ -28,8 +28,8 @@ def test_gain_is_up_for_better_also_for_a_loss(rows: pd.DataFrame) -> None:
 
 
 def test_orders(rows: pd.DataFrame) -> None:
-    assert ids(choose(rows, Filters(order="largest gain"), None)) == [3, 0, 4, 2, 1, 5]
-    assert ids(choose(rows, Filters(order="largest loss"), None)) == [1, 2, 4, 0, 3, 5]
+    assert ids(choose(rows, Filters(order="largest improvement"), None)) == [3, 0, 4, 2, 1, 5]
+    assert ids(choose(rows, Filters(order="largest regression"), None)) == [1, 2, 4, 0, 3, 5]
     assert ids(choose(rows, Filters(order="as in the test set"), None)) == [0, 1, 2, 3, 4, 5]
 
 
@@ -55,11 +55,13 @@ def test_search_looks_into_answers_questions_and_ids_and_is_no_pattern(rows: pd.
 
 
 def test_tally(rows: pd.DataFrame) -> None:
-    assert tally(rows, "rougeL") == (
+    found = tally(rows, "rougeL")
+    assert (found.fine_tuned, found.base, found.equal, found.compared, found.questions) == (3, 1, 1, 5, 6)
+    assert found.sentence() == (
         "The fine-tuned model has the higher ROUGE-L on 3 of 5 questions, the base model on 1; 1 is equal."
     )
     rows["base_loss"] = np.nan
-    assert "was not measured" in tally(rows, "loss")
+    assert "was not measured" in tally(rows, "loss").sentence()
 
 
 def test_download_has_the_texts_where_they_are_known(rows: pd.DataFrame) -> None:
