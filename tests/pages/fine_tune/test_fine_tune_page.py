@@ -18,7 +18,7 @@ from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 ESTIMATE = Estimate(
@@ -43,7 +43,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def shown(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
-    html = [element.value for element in app.get("html") if not element.value.startswith("<style>")]
+    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
     return "\n".join([*html, *(e.value for e in app.markdown)])
 
 
