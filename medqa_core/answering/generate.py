@@ -17,9 +17,9 @@ import torch
 import transformers
 
 from medqa_core.answering.question import Precision
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.variants import ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Decoding
 
@@ -45,7 +45,7 @@ class Engine(Protocol):
 def decoding_of(
     variants: ModelVariants, settings: Settings, max_new_tokens: int, precision: Precision = "float32"
 ) -> Decoding:
-    """How both variants decode here: `engine_for` described, for the protocol.
+    """How both models decode here: `engine_for` described, for the protocol.
 
     Raises:
         ModelError: the cache folder cannot be written.

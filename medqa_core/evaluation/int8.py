@@ -17,8 +17,8 @@ from medqa_core.evaluation.measure import Questions
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import Example
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost

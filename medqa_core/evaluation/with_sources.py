@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from medqa_core.answering.generate import decoding_of, engine_for
-from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.measure import Progress, each

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.run_store import answerable
 from pages.ask.availability import widget_blocked
@@ -34,8 +35,8 @@ def widget() -> None:
 def native() -> None:
     """The comparison without the widget, and why."""
     note(
-        "The question widget cannot be reached from your browser: this host does not pass on `/qa/`. Asked here, both "
-        "models answer all the same; the blind vote, the sources and the API are the widget's."
+        "The question widget cannot be reached from your browser: this host does not forward `/qa/`. Both models "
+        "answer here all the same; the blind vote, the sources and the API need the widget."
     )
     importlib.import_module("pages.ask.native").comparison(run.id)
 
@@ -43,7 +44,7 @@ def native() -> None:
 def no_model(snapshot: RunSnapshot) -> None:
     """Why this run cannot answer, and which can."""
     why = (
-        "It was imported: its source gives figures, not the model."
+        "It was imported: the source has metrics, but no model."
         if snapshot.imported
         else "Its fine-tuned model has not been saved yet."
         if snapshot.in_progress
@@ -57,7 +58,7 @@ def no_model(snapshot: RunSnapshot) -> None:
             st.button(f"Ask {escape_markdown(other)}", key=f"ask-{other}", on_click=run_picker.choose, args=(other,))
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
-        st.code("python -m medqa_core train --preset starter", language=None)
+        st.code(f"{PROGRAM} train --preset starter", language=None)
 
 
 if run.record.base_model is not None and run.weights_file() is not None:

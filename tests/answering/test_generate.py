@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from ctranslate2.converters import TransformersConverter
 
 from medqa_core.answering.generate import Converted, Engine, Plain, decoding_of, engine_for
 from medqa_core.data import starter
@@ -112,7 +113,7 @@ def test_ctranslate2_gives_the_tokens_of_generate(
     assert any(len(answer) > 3 for answer in found)
 
 
-def test_a_side_is_converted_once_and_the_pair_stays_as_it_is(
+def test_a_variant_is_converted_once_and_the_models_stay_as_they_are(
     smoke: Run, lab: Settings, tmp_path: Path, prompts: list[list[int]]
 ) -> None:
     variants = load_variants(smoke, lab)
@@ -164,7 +165,7 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
     def refuse(*_: Any, **__: Any) -> None:
         raise NotImplementedError("no such activation")
 
-    monkeypatch.setattr(ctranslate.TransformersConverter, "convert", refuse)
+    monkeypatch.setattr(TransformersConverter, "convert", refuse)
     elsewhere = replace(lab, cache=tmp_path)
     variants = load_variants(smoke, lab)
     assert isinstance(engine_for(variants, "base", elsewhere), Plain)
@@ -176,7 +177,7 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
 def test_the_embedded_model_gives_the_same_tokens_from_both_engines() -> None:
     settings = Settings.from_environment()
     if not embedded.is_ready(settings.cache):
-        pytest.skip("the embedded model is not in the cache: `python -m medqa_core data fetch`")
+        pytest.skip("the embedded model is not in the cache: `medqa data fetch`")
     base = load("smollm2-135m-instruct", settings=settings, device="cpu")
     variants = ModelVariants("real", base, base.model, base.sha256, "chat")
     prompts = [encode_prompt(base.tokenizer, one.question, "chat") for one in starter.load().pairs[::29]]

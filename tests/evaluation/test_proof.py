@@ -10,8 +10,8 @@ from medqa_core.answering.generate import converted
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, streams_for
 from medqa_core.evaluation.proof import base_problem, self_test
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.report.wording.self_test import sentence

@@ -10,14 +10,10 @@ from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.schema.evaluation import Generation, Metric, Protocol, WithSources
 from tests.support.evaluations import shown_evaluation
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open
+from tests.support.pages import Open, shown
 from tests.support.runs import RunBuilder
 
 HEADING = "Does reading passages help?"
-
-
-def shown(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def headings(app: AppTest) -> list[str]:
@@ -57,7 +53,7 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
     text = shown(app)
     assert "share more words with the references than its own without them (ROUGE-L +0.030 [0.020, 0.040])" in text
     assert "share fewer words with the references than the fine-tuned model’s (ROUGE-L −0.027" in text
-    part = text[text.index("with passages − base and − fine-tuned") :]
+    part = text[text.index("with passages − base and with passages − fine-tuned") :]
     assert part.index("▲ better") < part.index("▼ worse")
     assert "0.1510" in part and "0.2080" in part and "0.1810" in part
     assert "Mean answer length, tokens" in part and "71.0" in part
@@ -82,8 +78,8 @@ def test_what_was_not_measured_says_how(build: RunBuilder, open_page: Open) -> N
     build.finished()
     app = open_page("metrics/metrics.py", run="finished")
     assert HEADING in headings(app)
-    assert any("python -m medqa_core evaluate finished --with-sources" in block.value for block in app.code) or (
-        "python -m medqa_core evaluate finished --with-sources" in shown(app)
+    assert any("medqa evaluate finished --with-sources" in block.value for block in app.code) or (
+        "medqa evaluate finished --with-sources" in shown(app)
     )
 
 
