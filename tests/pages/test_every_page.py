@@ -32,7 +32,7 @@ def test_page_opens(kind: str, page: str, build: RunBuilder, open_page: Open) ->
 def test_empty_store_says_what_to_do(page: str, open_page: Open) -> None:
     app = open_page(page)
     assert not app.exception
-    assert "There is no run yet." in shown(app)
+    assert "No runs yet." in shown(app)
     assert app.code[0].value == "python -m medqa_core train --preset starter"
 
 
@@ -56,7 +56,7 @@ def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: RunBuilder, ope
     build.finished()
     app = open_page("summary/summary.py", run=asked)
     assert not app.exception
-    assert "There is no such run." in shown(app) and "finished ·" in shown(app)
+    assert "No run called" in shown(app) and "finished ·" in shown(app)
     assert "<b>x</b>" not in shown(app)
 
 
@@ -87,7 +87,7 @@ def test_failed_and_lost_runs_say_so(build: RunBuilder, open_page: Open) -> None
     build.failed()
     build.lost()
     assert "The disk is full." in shown(open_page("summary/summary.py", run="failed"))
-    assert "This run was cut off." in shown(open_page("summary/summary.py", run="lost"))
+    assert "This run was interrupted." in shown(open_page("summary/summary.py", run="lost"))
 
 
 def test_torn_files_are_named(build: RunBuilder, open_page: Open) -> None:

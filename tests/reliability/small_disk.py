@@ -90,13 +90,13 @@ def said(run: Run) -> dict[str, Any]:
         for split, curve in (("train", metrics_log.train), ("validation", metrics_log.validation))
     }
     return {
-        "state": fresh.state,
+        "state": fresh.state(),
         "cause": status.cause if status else None,
         "error": status.error if status else None,
         "problems": list(fresh.snapshot().problems),
         "curves": curves,
         "temporary": [name for name in names if name.endswith((".tmp", ".old", ".spare"))],
-        "weights": sha256(fresh.adapter / "adapter_model.safetensors") if fresh.adapter else None,
+        "weights": sha256(weights) if (weights := fresh.weights_file()) else None,
     }
 
 

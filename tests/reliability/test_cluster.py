@@ -104,10 +104,10 @@ def test_a_sweep_is_a_family_on_compare_runs(
         status = runs[run_id].status()
         assert status is not None and status.error is not None and "Ended early by its sweep" in status.error
         assert 0 < status.step < (status.total_steps or 0)
-    assert "completed" in {runs["s-t01"].state, runs["s-t02"].state}
+    assert "completed" in {runs["s-t01"].state(), runs["s-t02"].state()}
     losses = {run_id: run.status().best.validation_loss for run_id, run in runs.items()}  # type: ignore[union-attr]
     best = min(losses, key=lambda run_id: losses[run_id])
-    assert f"{best}: {runs[best].state}, validation loss {losses[best]:.4f} · lowest" in said
+    assert f"{best}: {runs[best].state()}, validation loss {losses[best]:.4f} · lowest" in said
     assert all(run.adapter_folder() is not None for run in runs.values())
     page = AppTest.from_file(MAIN, default_timeout=60)
     page.query_params["run"] = "s-t03"

@@ -132,7 +132,7 @@ def test_a_sync_that_fails_ends_the_run_and_is_not_tried_again(
     steps = run.metrics_log().train["step"].tolist()
     assert steps == list(range(1, len(steps) + 1)) and len(steps) < 12 and run.metrics_log().problems == ()
     resumed = resume(run, store)
-    assert resumed.state == "completed" and curves(resumed) == curves(smoke)
+    assert resumed.state() == "completed" and curves(resumed) == curves(smoke)
 
 
 def test_a_heartbeat_that_finds_the_disk_failing_ends_the_run(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
