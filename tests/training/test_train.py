@@ -79,7 +79,7 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
     status = smoke.status()
     assert status is not None
     assert smoke.snapshot().problems == ()
-    assert smoke.state == "completed"
+    assert smoke.state() == "completed"
     assert (status.step, status.total_steps, status.epoch) == (12, 12, 2.0)
     assert status.started_at is not None
     assert status.finished_at is not None
