@@ -8,17 +8,19 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format e2e test-real reliability audit bench demo-run lock clean
+.PHONY: help app test coverage lint format e2e test-real reliability audit bench demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 app: $(VENV)/installed ## install, fetch the embedded model, serve the app (PORT=8600 to serve elsewhere)
-	@$(BIN)/python -m medqa_core data fetch || echo "The app starts without the embedded model; Ask will say so."
-	$(BIN)/streamlit run app.py --server.port $(PORT) --server.address $(ADDRESS)
+	$(BIN)/medqa serve --port $(PORT) --address $(ADDRESS)
 
 test: $(VENV)/installed-dev ## the default test suite
 	$(BIN)/python -m pytest -n $(WORKERS) -q
+
+coverage: $(VENV)/installed-dev ## the default suite, and whether it reaches as many branches as before
+	$(BIN)/python -m pytest -n $(WORKERS) -q --cov --cov-report=term
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	$(BIN)/ruff check .
@@ -32,13 +34,13 @@ format: $(VENV)/installed-dev ## put the code into the house style
 e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
 	$(BIN)/python -m pytest -q -m e2e tests/e2e
 
-test-real: $(VENV)/installed-dev ## tests on the real model and on MedQuAD where they are in reach
+test-real: $(VENV)/installed-dev ## tests on the real model, on MedQuAD where it is available, and of an installation
 	$(BIN)/python -m pytest -q -m real
 
 reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long attacks
 	$(BIN)/python -m pytest -q -m reliability tests/reliability tests/security
 
-audit: $(VENV)/installed-dev ## known holes in the pinned packages, where an advisory database is in reach
+audit: $(VENV)/installed-dev ## known vulnerabilities in the pinned packages, where an advisory database can be reached
 	$(BIN)/python .ci/audit.py
 
 bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale
@@ -49,21 +51,22 @@ bench: $(VENV)/installed-dev ## training, evaluation and answering speed against
 	$(BIN)/python benchmarks/dashboard.py
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
-	$(BIN)/python -m medqa_core train --preset starter --evaluate
+	$(BIN)/medqa train --preset starter --evaluate
 
 lock: $(VENV)/installed-dev ## write constraints.txt from the environment
 	@{ echo "# Every package of a tested environment (Python 3.11, Linux). Written by \`make lock\`."; \
-	  $(BIN)/pip freeze | sed -E 's/\+cpu$$//' | sort -f; } > constraints.txt.new
+	  $(BIN)/pip freeze --exclude-editable | sed -E 's/\+cpu$$//' | sort -f; } > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
+# `-e .` brings what requirements.txt lists, and the command `medqa` as a link to this checkout: nothing is compiled.
 $(VENV)/installed: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one: make app PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -c constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

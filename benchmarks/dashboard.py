@@ -37,6 +37,10 @@ from dashboard_parts import PATIENCE, ROOT, build_curve, build_store
 PARTS, RIVALS = ROOT / "benchmarks" / "dashboard_parts.py", ROOT / "benchmarks" / "dashboard_rivals.py"
 ASKED = 2000
 """Points that each is asked for."""
+CURVE_PARTS = ("read_first", "read_cold", "draw_cold", "live_cold")
+TO_POINTS = ("to_points_first", "to_points_cold")
+TO_CHART = ("to_chart_first", "to_chart_cold")
+RIVAL_NAMES = ("tensorboard", "tensorboard_server", "trackio")
 
 
 def in_process(command: list[str], environment: dict[str, str]) -> tuple[float, dict[str, Any]]:
@@ -134,51 +138,86 @@ def rivals(python: str, metrics_log: Path, root: Path, last_step: int) -> dict[s
     return found
 
 
-def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
-    """Build, measure, and print a line a measurement."""
-    environment = {**os.environ, "MEDQA_CACHE": str(root / "cache"), "MEDQA_REPORTS": str(root / "store")}
-    result: dict[str, Any] = {"runs": arguments.runs, "points": arguments.points, "asked": ASKED}
+class Results:
+    """What was measured, printed a line each as it comes."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.values: dict[str, Any] = {"runs": arguments.runs, "points": arguments.points, "asked": ASKED}
+
+    def add(self, name: str, value: float | None, unit: str = "s") -> None:
+        """One figure; None where it could not be measured."""
+        self.values[name] = None if value is None else round(value, 4)
+        shown = "not measured" if value is None else f"{value:12.3f} {unit}"
+        print(f"{name.replace('_', ' '):<44}{shown}", flush=True)
+
+
+class Parts:
+    """Our side, each part in a process of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {**os.environ, "MEDQA_CACHE": str(root / "cache"), "MEDQA_REPORTS": str(root / "store")}
+
+    def run(self, part: str, folder: str) -> tuple[float, dict[str, Any]]:
+        """Seconds until it has what was asked for, and what it says of itself."""
+        return in_process([sys.executable, str(PARTS), part, str(self.root / folder)], self.environment)
+
+    def forget_curves(self) -> None:
+        """As if no run's curve had been read before."""
+        shutil.rmtree(self.root / "cache" / "metrics_log", ignore_errors=True)
+
+
+def measure_store(parts: Parts, rounds: int, results: Results) -> None:
+    """The list of runs, and pages over many of them."""
+    results.add("list_first_seconds", parts.run("list", "store")[1]["seconds"])
+    lists = [parts.run("list", "store")[1] for _ in range(rounds)]
+    results.add("list_cold_seconds", median(one["seconds"] for one in lists))
+    results.add("list_warm_seconds", median(one["again"] for one in lists))
+    for name, seconds in parts.run("pages", "store")[1].items():
+        results.add(f"page_{name}_seconds", seconds)
+
+
+def time_curve(parts: Parts, theirs: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """A long curve, ours and the rivals' in turn: seconds by what was measured, and bytes of the chart."""
     times: dict[str, list[float]] = defaultdict(list)
-
-    def ours(part: str, folder: str) -> tuple[float, dict[str, Any]]:
-        return in_process([sys.executable, str(PARTS), part, str(root / folder)], environment)
-
-    def say(name: str, value: float | None, unit: str = "s") -> None:
-        result[name] = None if value is None else round(value, 4)
-        print(f"{name.replace('_', ' '):<44}{'not measured' if value is None else f'{value:12.3f} {unit}'}", flush=True)
-
-    build_store(root / "store", arguments.runs)
-    say("list_first_seconds", ours("list", "store")[1]["seconds"])
-    lists = [ours("list", "store")[1] for _ in range(arguments.rounds)]
-    say("list_cold_seconds", median(one["seconds"] for one in lists))
-    say("list_warm_seconds", median(one["again"] for one in lists))
-    for name, seconds in ours("pages", "store")[1].items():
-        say(f"page_{name}_seconds", seconds)
-    np.savez(root / "metrics_log.npz", **build_curve(root / "curve", arguments.points))
-    theirs = rivals(arguments.python, root / "metrics_log.npz", root, arguments.points)
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for part in ("points", "chart"):
-            shutil.rmtree(root / "cache" / "metrics_log", ignore_errors=True)
+            parts.forget_curves()
             for state in ("first", "cold"):
-                seconds, found = ours(part, "curve")
+                seconds, found = parts.run(part, "curve")
                 times[f"to_{part}_{state}"].append(seconds)
                 for name, value in found.items() if part == "chart" else ():
                     times[f"{name}_{state}"].append(value)
         for name, measured in theirs.items():
             times[name].append(measured())
-    for name in ("read_first", "read_cold", "draw_cold", "live_cold", "to_points_first", "to_points_cold"):
-        say(f"curve_{name}_seconds", median(times[name]))
-    for name in ("to_chart_first", "to_chart_cold"):
-        say(f"curve_{name}_seconds", median(times[name]))
-    say("chart_bytes", median(times["bytes_cold"]), "bytes")
-    for name in ("tensorboard", "tensorboard_server", "trackio"):
-        say(f"{name}_seconds", median(times[name]) if name in theirs else None)
-        for part in ("to_points_first", "to_points_cold", "to_chart_first", "to_chart_cold") if name in theirs else ():
+    return times
+
+
+def report_curve(times: dict[str, list[float]], results: Results) -> None:
+    """The medians of what `time_curve` measured, and how many times ours the rivals take."""
+    for name in (*CURVE_PARTS, *TO_POINTS, *TO_CHART):
+        results.add(f"curve_{name}_seconds", median(times[name]))
+    results.add("chart_bytes", median(times["bytes_cold"]), "bytes")
+    for name in RIVAL_NAMES:
+        results.add(f"{name}_seconds", median(times[name]) if name in times else None)
+        for part in (*TO_POINTS, *TO_CHART) if name in times else ():
             ratio = median(a / b for a, b in zip(times[name], times[part], strict=True))
-            say(f"ratio_{name}_{part}", ratio, "times ours")
+            results.add(f"ratio_{name}_{part}", ratio, "times ours")
+
+
+def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
+    """Build, measure, and print a line a measurement."""
+    results, parts = Results(arguments), Parts(root)
+    build_store(root / "store", arguments.runs)
+    measure_store(parts, arguments.rounds, results)
+    log = root / "metrics_log.npz"
+    columns: dict[str, Any] = build_curve(root / "curve", arguments.points)
+    np.savez(log, **columns)
+    theirs = rivals(arguments.python, log, root, arguments.points)
+    report_curve(time_curve(parts, theirs, arguments.rounds), results)
     started = [to_first_page() for _ in range(arguments.rounds + 1)][1:]  # the first one fills the page cache
-    say("startup_seconds", median(s for s in started if s is not None) if any(started) else None)
-    return result
+    results.add("startup_seconds", median(s for s in started if s is not None) if any(started) else None)
+    return results.values
 
 
 def main() -> None:

@@ -72,8 +72,8 @@ def list_runs(folder: Path) -> dict[str, float]:
 
 def points(folder: Path) -> dict[str, float]:
     """The points that a chart of a run's loss shows, as JSON: what the rivals' readers give."""
+    from medqa_core.report.charts.lines import line, thin
     from medqa_core.runs.metrics_log.log import read_metrics_log
-    from pages.shared.curves import line, thin
 
     shown = thin(line(read_metrics_log(folder).train, "loss"))
     print(len(json.dumps([shown.step.tolist(), shown.y.tolist()])), flush=True)
@@ -82,15 +82,14 @@ def points(folder: Path) -> dict[str, float]:
 
 def chart(folder: Path) -> dict[str, float]:
     """The finished figure of a run's loss as JSON, then again after each new row, as a live page does it."""
+    from medqa_core.report.charts.loss import RunCurve, loss_figure
     from medqa_core.runs.metrics_log.log import MetricsLogWriter, read_metrics_log
-    from pages.shared import loss_charts
-    from pages.shared.loss_charts import RunCurve, View
 
     shown = ""
 
     def draw() -> None:
         nonlocal shown
-        shown = loss_charts.loss([RunCurve("run", read_metrics_log(folder))], View()).to_json()
+        shown = loss_figure([RunCurve("run", read_metrics_log(folder))]).to_json()
 
     read, first = timed(lambda: read_metrics_log(folder)), timed(draw)
     print(len(shown), flush=True)

@@ -120,13 +120,14 @@ def last_layers(base: LoadedModel) -> int:
 
 def useful_flops(base: LoadedModel, method: str, examples: Sequence[Example]) -> float:
     """Operations a real token that the method cannot do without: 2 a weight forward, 2 back, 2 for its gradient."""
-    head = base.model.get_output_embeddings().weight.numel()
-    body = base.parameters - base.model.get_input_embeddings().weight.numel()
+    head: int = base.model.get_output_embeddings().weight.numel()
+    body: int = base.parameters - base.model.get_input_embeddings().weight.numel()
+    layers: int = base.model.config.num_hidden_layers
     answers = sum(len(e.input_ids) - e.prompt_tokens for e in examples) / sum(len(e.input_ids) for e in examples)
     if method == "lora":
         return 4 * (body + head * answers)
     if method == "frozen_cached":
-        return 6 * body * last_layers(base) / base.model.config.num_hidden_layers + 4 * head * answers
+        return 6 * body * last_layers(base) / layers + 4 * head * answers
     return 6 * (body + head * answers)
 
 

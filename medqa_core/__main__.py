@@ -1,4 +1,4 @@
-"""`python -m medqa_core`."""
+"""`python -m medqa_core`: the command `medqa` from a checkout that was not installed."""
 
 from medqa_core.cli.app import main
 

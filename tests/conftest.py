@@ -16,6 +16,18 @@ from medqa_core.runs.schema.presets import from_preset
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+SECONDS = {"e2e": 600, "real": 1800, "reliability": 7200}
+"""That a test of these kinds may take; any other has `timeout` of pyproject.toml."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A longer timeout for the slower kinds."""
+    for item in items:
+        for kind, seconds in SECONDS.items():
+            if item.get_closest_marker(kind):
+                item.add_marker(pytest.mark.timeout(seconds))
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose cache and run store belong to this session (to this worker, where there are several)."""

@@ -1,1 +1,1 @@
-"""`python -m medqa_core`: everything a page can do, as a command. A verb imports the heavy libraries it needs."""
+"""The command `medqa`: everything a page can do, as a verb. A verb imports the heavy libraries it needs."""

@@ -16,21 +16,26 @@ from medqa_core.cli import (
     report,
     retrieval,
     runs,
+    serve,
     stop,
     train,
     verify,
 )
 from medqa_core.foundation import disk
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import visible
+from medqa_core.runs.store import shipped
 
 app = typer.Typer(
-    name="python -m medqa_core",
+    name=PROGRAM,
     help="MedQA Lab: fine-tune a small model on medical questions, measure it, write it up, ask it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(cluster.app, name="cluster")
@@ -51,7 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=arguments or ["--help"], prog_name="python -m medqa_core", standalone_mode=False)
+        if arguments and "--help" not in arguments:  # help writes nothing
+            shipped.unpack(Settings.from_environment())
+        code = app(args=arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except MedQAError as error:
         _fail(str(error), error.exit_code)
     except typer.TyperException as error:  # wrong options and arguments

@@ -33,10 +33,10 @@ def describe(
     test_size: Size = None,
     split: Annotated[str, typer.Option(help="grouped, which does not leak, or random, which does.")] = "grouped",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
-    max_tokens: Annotated[int, typer.Option(help="Longest example in tokens; the rest would be cut off.")] = 384,
+    max_tokens: Annotated[int, typer.Option(help="Longest example in tokens; longer ones are truncated.")] = 384,
     json: JsonFlag = False,
 ) -> None:
-    """Count a data set, split it, and say what of the test set the training set already holds."""
+    """Count a data set, split it, and report how much of the test set leaks into training."""
     settings = Settings.from_environment()
     given = {
         "dataset": source,
@@ -93,7 +93,7 @@ def _show(found: Description, tokens: dict[str, Any] | None) -> None:
     if tokens is None:
         _line("tokens", f"not counted: the embedded model is not in the cache; `{token_lengths.FETCH}` fetches it")
     else:
-        cut = f"{tokens['truncated_share']:.1%} longer than {tokens['max_tokens']:,}, whose end is cut off"
+        cut = f"{tokens['truncated_share']:.1%} longer than {tokens['max_tokens']:,}, truncated in training"
         _line("tokens", f"mean {tokens['mean']:,}, median {tokens['median']:,}, p95 {tokens['p95']:,}; {cut}")
     _line("answers in training", ", ".join(f"{overlap[key]:.1%} {words}" for key, words in NGRAMS.items()))
     sentence = describing.leakage_sentence(found.overlap, found.sizes.test)
@@ -104,9 +104,9 @@ def _show(found: Description, tokens: dict[str, Any] | None) -> None:
 
 
 NGRAMS = {
-    "ngram13_any": "of the test answers repeat 13 words of a training answer",
-    "ngram13_over_half": "repeat more than half of theirs",
-    "ngram13_over_80": "more than 80%",
+    "ngram13_any": "of the test answers have a 13-word overlap with a training answer",
+    "ngram13_over_half": "overlap in more than half of their words",
+    "ngram13_over_80": "in more than 80%",
 }
 
 

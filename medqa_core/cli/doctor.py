@@ -1,4 +1,4 @@
-"""`doctor`: what is installed and in reach, and what to do about what is not."""
+"""`doctor`: what is installed and available, and what to do about what is not."""
 
 import importlib.util
 import os
@@ -6,14 +6,16 @@ import platform
 import re
 import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 import psutil
 
 from medqa_core.cli.output import JsonFlag, print_json, say
-from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.foundation.settings import APP_NAME, PACKAGE_ROOT, Settings, is_installed
 from medqa_core.models.availability import reach
 from medqa_core.runs.store.run_store import RunStore
+
+PINNED = re.compile(r"([A-Za-z0-9_.-]+)==([^\s;]+)")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Finding:
 
 
 def doctor(json: JsonFlag = False) -> None:
-    """Say what is installed, which device, which models and data are in reach, and what to do about what is not."""
+    """Show what is installed, the device, which models and data are available, and what to do about the rest."""
     settings = Settings.from_environment()
     findings = [*_packages(), _device(), *_models(settings), *_data(settings), _store(settings)]
     if json:
@@ -42,15 +44,12 @@ def doctor(json: JsonFlag = False) -> None:
 def _packages() -> list[Finding]:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     findings = [Finding("python", sys.version_info >= (3, 11), python)]
-    for line in (PACKAGE_ROOT / "requirements.txt").read_text("utf-8").splitlines():
-        pinned = re.match(r"([A-Za-z0-9_.-]+)==([^\s;]+)", line)
-        if not pinned:
-            continue
-        name, wanted = pinned.groups()
+    for name, wanted in _pinned():
         try:
             found = version(name)
         except PackageNotFoundError:
-            findings.append(Finding(name, False, f"not installed, {wanted} wanted", "pip install -r requirements.txt"))
+            remedy = f"pip install {name}=={wanted}"
+            findings.append(Finding(name, False, f"not installed, {wanted} wanted", remedy))
             continue
         if found.split("+")[0] != wanted:
             findings.append(Finding(name, True, f"{found} installed, {wanted} tested"))
@@ -59,10 +58,19 @@ def _packages() -> list[Finding]:
     return findings
 
 
+def _pinned() -> list[tuple[str, str]]:
+    """Each direct dependency with its version: what an installation says of itself, else what the checkout says."""
+    if is_installed():
+        lines = [line for line in requires(APP_NAME) or [] if ";" not in line]  # a condition marks an extra
+    else:
+        lines = (PACKAGE_ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    return [(found[1], found[2]) for line in lines if (found := PINNED.match(line))]
+
+
 def _device() -> Finding:
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB memory, {os.cpu_count()} cores"
     if importlib.util.find_spec("torch") is None:
-        return Finding("device", False, f"cpu ({memory}); torch is missing", "pip install -r requirements.txt")
+        return Finding("device", False, f"cpu ({memory}); torch is missing")
     from medqa_core.models.loader import pick_device
 
     return Finding("device", True, f"{pick_device()} ({memory})")
@@ -84,7 +92,7 @@ def _data(settings: Settings) -> list[Finding]:
         there = path is not None and path.exists()
         variable = f"MEDQA_{name.split()[1].upper()}"
         findings.append(
-            Finding(name, there, str(path) if path else "not in reach", None if there else f"set {variable} to {what}")
+            Finding(name, there, str(path) if path else "not available", None if there else f"set {variable} to {what}")
         )
     return findings
 

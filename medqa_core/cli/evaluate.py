@@ -7,9 +7,10 @@ import typer
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.report import int8 as cost_of_int8
-from medqa_core.report import verdict, writer
-from medqa_core.report import with_sources as verdict_of_with_sources
+from medqa_core.report import writer
+from medqa_core.report.wording import int8 as cost_of_int8
+from medqa_core.report.wording import verdict
+from medqa_core.report.wording import with_sources as verdict_of_with_sources
 from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""`import`: a foreign run as a run of kind `imported`."""
+"""`import`: a run that another tool made, as a run of kind `imported`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,10 @@ from medqa_core.runs.store.run_store import RunStore
 def import_(
     path: Annotated[Path, typer.Argument(help="A Trainer output folder, lm-eval results, or a summary text.")],
     run_id: Annotated[str | None, typer.Option(help="Id of the new run.")] = None,
-    title: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the new run.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Bring a run from elsewhere into the store: what it says, what it leaves out, and what can be checked."""
+    """Import a run that another tool made: what it states, what it leaves out, and which checks it passes."""
     run = import_path(path, RunStore(Settings.from_environment().reports), run_id=run_id, title=title)
     writer.write(run)
     imported = run.record.imported

@@ -9,10 +9,10 @@ from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
+from medqa_core.report.names import MODELS
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.store.run_store import RunStore
-
-VARIANTS = {"base": "base", "fine_tuned": "fine-tuned"}
 
 
 def mmlu(
@@ -76,7 +76,7 @@ def _table(summary: dict[str, Any]) -> list[str]:
     same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
     return [
         f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
-        line("subset", "n", *VARIANTS.values()),
+        line("subset", "n", *(MODELS[variant] for variant in VARIANTS)),
         *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
         measured("all", summary["n"], summary["accuracy"]),
         line("always one letter", "", same, same),

@@ -1,4 +1,4 @@
-"""`report`: the write-up of a run."""
+"""`report`: the report of a run, in four formats."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ ZipOption = Annotated[
 
 
 def report(run: RunArgument, zip: ZipOption = None, json: JsonFlag = False) -> None:
-    """Write summary.txt, summary.md, summary.html and README.md from the run folder alone."""
+    """Write the report of a run from its folder alone: summary.txt, summary.md, summary.html and a model card."""
     found = RunStore(Settings.from_environment().reports).open(run)
     if zip is not None and zip.resolve().is_relative_to(found.folder.resolve()):
         raise InputError("--zip: the ZIP would lie in the run folder and pack itself; name a file outside it.")

@@ -26,18 +26,24 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
 
     Raises:
         UnknownName: `wanted` maps a name that is none of ours.
-        InputError: a column is missing or stands twice.
+        InputError: a column is missing or appears twice.
     """
     for name in wanted:
         if name not in GUESSES:
             raise UnknownName("columns", name, GUESSES)
-    place = f"{table.name}: row {table.header_row}, " if table.header_row else f"{table.name}: "
     for number, column in enumerate(table.columns, 1):
         if not _is_utf8(column):
-            raise InputError(f"{place}column {number}: not UTF-8 text; save the file as UTF-8.")
+            raise _refuse(table, f"column {number}: not UTF-8 text; save the file as UTF-8")
     for name, column in wanted.items():
         if column not in table.columns:
-            raise InputError(f"{place}column {shorten(column)!r} (for {name}): missing; {_listed(table)}.")
+            raise _refuse(table, f"column {shorten(column)!r} (for {name}): missing; {_listed(table)}")
+    found = _with_guesses(table, wanted)
+    _check_found(table, found)
+    return found
+
+
+def _with_guesses(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
+    """`wanted`, and for our other names the column that is called so and serves no other."""
     found = dict(wanted)
     by_key: dict[str, str] = {}
     for column in table.columns:
@@ -46,15 +52,23 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
         guess = next((by_key[guess] for guess in guesses if guess in by_key), None)
         if name not in found and guess is not None and guess not in found.values():
             found[name] = guess
+    return found
+
+
+def _check_found(table: Table, found: Mapping[str, str]) -> None:
     for name in REQUIRED:
         if name not in found:
-            raise InputError(
-                f"{place}column '{name}': missing; {_listed(table)}. Say which one it is: columns {name}=COLUMN."
-            )
+            which = f"Say which one it is: columns {name}=COLUMN"
+            raise _refuse(table, f"column '{name}': missing; {_listed(table)}. {which}")
     for column in found.values():
         if table.columns.count(column) > 1:
-            raise InputError(f"{place}column {shorten(column)!r}: stands twice; give each column a name of its own.")
-    return found
+            raise _refuse(table, f"column {shorten(column)!r}: appears twice; give each column a name of its own")
+
+
+def _refuse(table: Table, what: str) -> InputError:
+    """The error that the columns of a table do not fit; a header's row is named."""
+    row = f"row {table.header_row}, " if table.header_row else ""
+    return InputError(f"{table.name}: {row}{what}.")
 
 
 def text(row: Row, name: str, column: str) -> str:

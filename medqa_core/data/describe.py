@@ -1,9 +1,9 @@
-"""What there is to say about a data set and its split: the same figures for the command line, a page and a run."""
+"""A data set and its split described: the same figures for the command line, the Data page and a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from medqa_core.data import leakage
 from medqa_core.data.pairs import PairSet, QAPair, normalise
@@ -18,7 +18,7 @@ SHARED = {
     "question": "repeat a training question",
     "answer": "have a training answer word for word",
 }
-"""What each relation of a test question to the training set is, as the end of a sentence that starts with a number."""
+"""Each relation of a test question to the training set, as the end of a sentence that starts with a number."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,16 @@ class Description:
     def sizes(self) -> SplitSizes:
         """Pairs in each part."""
         return self.split.sizes
+
+    @property
+    def parts(self) -> dict[str, tuple[QAPair, ...]]:
+        """The pairs of each part, by its name in words."""
+        return {"training": self.split.train, "validation": self.split.validation, "test": self.split.test}
+
+    @property
+    def unused(self) -> int:
+        """Usable pairs that are in no part, since the sizes ask for fewer."""
+        return len(self.data.pairs) - sum(len(pairs) for pairs in self.parts.values())
 
     def facts(self) -> dict[str, Any]:
         """Everything countable, ready for JSON; all but the tokens, for which a tokenizer is needed."""
@@ -82,6 +92,14 @@ def topics(pairs: Sequence[QAPair]) -> int:
 def tally(values: Iterable[str]) -> dict[str, int]:
     """Each value with its count, the most frequent first, equals by name."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+def counts(found: Description, field: Literal["source", "question_type"]) -> dict[str, dict[str, int]]:
+    """Pairs by each value of `field`: of all usable ones (`all`) and of each part; largest first, equals by name."""
+    columns = {"all": found.data.pairs, **found.parts}
+    tallies = {name: Counter(getattr(pair, field) for pair in pairs) for name, pairs in columns.items()}
+    values = tally(getattr(pair, field) for pair in found.data.pairs)
+    return {value: {name: counted[value] for name, counted in tallies.items()} for value in values}
 
 
 def leaks(overlap: OverlapRecord) -> bool:

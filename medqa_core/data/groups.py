@@ -1,4 +1,4 @@
-"""Which pairs hang together: those that share a document, a topic, a question or an answer, in any number of steps."""
+"""Which pairs are linked: those that share a document, a topic, a question or an answer, in any number of steps."""
 
 from collections.abc import Iterator, Sequence
 

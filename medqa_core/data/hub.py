@@ -59,7 +59,7 @@ def ensure(name: str, cache: Path, download: Download | None = None) -> Fetched:
     """The data set in the cache, fetched first if it is not there. `download` is for tests.
 
     Raises:
-        DataUnavailable: it is not in the cache and the hub is not in reach, or does not have it.
+        DataUnavailable: it is not in the cache and the hub cannot be reached or does not have it.
         InputError: the cache cannot be written.
     """
     there = cached(name, cache)
@@ -115,7 +115,7 @@ def _download(name: str, target: Path) -> dict[str, Any]:
     except RepositoryNotFoundError as error:
         raise unavailable(name, "is not on the hub, or is private") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        raise unavailable(name, "is not in the cache and the hub is not in reach") from error
+        raise unavailable(name, "is not in the cache and the hub cannot be reached") from error
     write_parquet(name, facts["revision"], target)
     return facts
 

@@ -12,7 +12,7 @@ from medqa_core.runs.schema.record import RunRecord
 
 
 def data_of(config: TrainConfig, settings: Settings) -> PairSet:
-    """The data set that `config` names, if it is in reach without a network.
+    """The data set that `config` names, if it is available without a network.
 
     Raises:
         MedQAError: it is not, or its file does not fit any more; the message says what to do.
@@ -25,7 +25,7 @@ def data_of(config: TrainConfig, settings: Settings) -> PairSet:
 
 
 def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | None, str]:
-    """QAPair by question id, and "" — or None and why the texts cannot be shown."""
+    """The pairs by question id, and "" — or None and why the texts cannot be shown."""
     if record.config is None:
         return None, "This run does not say which questions it was tested on."
     try:
@@ -35,11 +35,11 @@ def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | No
 
 
 def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:
-    """The run's data set and its split of them, if it is in reach without a network.
+    """The run's data set and its split, if it is available without a network.
 
     Raises:
         InputError: an imported run, of which the data are not known.
-        MedQAError: the data are not in reach, or are not those that the run was trained on.
+        MedQAError: the data are not available, or are not those that the run was trained on.
     """
     if record.config is None:
         raise InputError(f"{record.id} is an imported run: what it was trained on is not known here.")
@@ -64,6 +64,6 @@ def check_split(record: RunRecord, data: PairSet, parts: Split) -> None:
     recorded = record.data.split_hash if record.data else None
     if recorded is not None and recorded != parts.hash:
         raise DataUnavailable(
-            f"{data.title} in reach here gives split {parts.hash[:12]}…, but {record.id} was trained on "
+            f"{data.title} as it is here gives split {parts.hash[:12]}…, but {record.id} was trained on "
             f"{recorded[:12]}…: some test questions could have been trained on, so it is not used."
         )

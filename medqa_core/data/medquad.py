@@ -33,7 +33,7 @@ def load(path: Path) -> PairSet:
         inside = list(_pairs(root))
         parsed += len(inside)
         found += [pair for pair in inside if pair.answer]
-    answered = with_unique_ids(found)  # a few of MedQuAD's question ids stand in two documents
+    answered = with_unique_ids(found)  # a few of MedQuAD's question ids occur in two documents
     if not answered:
         raise DataUnavailable(
             f"MedQuAD: no answered question in {path.name}; it should hold folders such as 1_CancerGov_QA."

@@ -74,7 +74,7 @@ def references_of(questions: Iterable[QAPair], pairs: Iterable[QAPair]) -> list[
 
 
 def with_unique_ids(pairs: Iterable[QAPair]) -> list[QAPair]:
-    """`pairs` in their order; where an id stands a second time, that one gets `~2`."""
+    """`pairs` in their order; where an id occurs again, the second one gets `~2`."""
     seen: Counter[str] = Counter()
     unique = []
     for pair in pairs:

@@ -26,7 +26,7 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
     Raises:
         UnknownName: no such name.
         InputError: there is no such file, or it does not fit; file, row and column are named.
-        DataUnavailable: it is not in reach; the message says what to set.
+        DataUnavailable: it is not available; the message says what to set.
     """
     mapping = tuple(sorted((columns or {}).items()))
     text = name.strip()

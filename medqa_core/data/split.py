@@ -1,6 +1,6 @@
 """A run's split into training, validation and test pairs: two ways, both decided by the seed and the pairs alone.
 
-`grouped` does not leak: what shares a document, a topic, a question or an answer stays on one side. The giant
+`grouped` does not leak: what shares a document, a topic, a question or an answer stays in one part. The giant
 component (on MedQuAD, one paragraph is the answer to hundreds of questions) goes to training; the others are dealt to
 three pools in an order that only the seed and the pairs' ids decide; each part is then drawn from its pool,
 stratified by source and question type. `random` deals pair by pair and leaks; it is there to be compared with.
@@ -36,7 +36,7 @@ class Split:
     validation: tuple[QAPair, ...]
     test: tuple[QAPair, ...]
     groups: dict[str, str]
-    """QAPair id to group id, for every pair of the split."""
+    """Pair id to group id, for every pair of the split."""
 
     @property
     def sizes(self) -> SplitSizes:
@@ -67,7 +67,7 @@ def split_pairs(pairs: Sequence[QAPair], config: TrainConfig) -> Split:
 def grouped_split(
     pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES
 ) -> Split:
-    """Split `pairs` into train, validation and test without a document, topic, question or answer on two sides.
+    """Split `pairs` into train, validation and test without a document, topic, question or answer in two parts.
 
     Args:
         pairs: what there is, in any order: the order does not change the result.

@@ -11,6 +11,8 @@ MINUS = "−"
 NOT_STATED = "not stated"
 NOT_A_NUMBER = "not a number"
 
+SMALLEST_P = 0.001
+"""A p-value below this one is only said to be below it."""
 HUGE = 1e12
 """From here on a value is written with an exponent."""
 
@@ -73,7 +75,12 @@ def interval(difference: float | None, ci: tuple[float, float] | None, digits: i
 
 def p_value(p: float) -> str:
     """A p-value as people write it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return f"p {p_number(p)}" if p < SMALLEST_P else f"p = {p_number(p)}"
+
+
+def p_number(p: float) -> str:
+    """The same without its name, for a column that bears it."""
+    return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Where things are: the environment variables, read when asked and never at import time."""
+"""Where things are: beside the code, and where the environment says. Variables are read when asked, never at import."""
 
 import os
 import re
@@ -9,7 +9,12 @@ import platformdirs
 
 from medqa_core.foundation.errors import InputError, shorten
 
+APP_NAME = "medqa-lab"
+"""What this program's folders below a user's data and cache folders are called."""
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+"""The folder that `medqa_core` lies in: the root of a checkout, or an environment's site-packages."""
+PACKAGED_SITE = PACKAGE_ROOT / "medqa_core" / "_site"
+"""What an installation keeps of a checkout's other folders (`hatch_build.py` puts it there); a checkout has none."""
 _HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _FRAME = re.compile(r"https?://(?:\*\.)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::\d{1,5})?")
 
@@ -19,7 +24,7 @@ class Settings:
     """The paths and switches that the environment sets."""
 
     reports: Path
-    """The run store: one folder a run (`MEDQA_REPORTS`)."""
+    """The run store: one folder a run (`MEDQA_REPORTS`, else a checkout's own, else below the user's data folder)."""
     cache: Path
     """Downloads and converted models, all of it rebuildable (`MEDQA_CACHE`)."""
     medquad: Path | None
@@ -44,18 +49,33 @@ class Settings:
         Raises:
             InputError: a path starts with `~` and a user that does not exist, or a host or site is not written as one.
         """
-        shared = PACKAGE_ROOT.parent / "shared" / "data"
         return cls(
-            reports=_path("MEDQA_REPORTS") or PACKAGE_ROOT / "reports",
-            cache=_path("MEDQA_CACHE") or Path(platformdirs.user_cache_dir("medqa-lab")),
-            medquad=_path("MEDQA_MEDQUAD") or _if_there(shared / "MedQuAD-master.zip"),
-            mmlu=_path("MEDQA_MMLU") or _if_there(shared / "mmlu"),
+            reports=_path("MEDQA_REPORTS") or default_store(),
+            cache=_path("MEDQA_CACHE") or Path(platformdirs.user_cache_dir(APP_NAME)),
+            medquad=_path("MEDQA_MEDQUAD") or _beside_checkout("MedQuAD-master.zip"),
+            mmlu=_path("MEDQA_MMLU") or _beside_checkout("mmlu"),
             public=_on("MEDQA_PUBLIC"),
             embeddings=os.environ.get("MEDQA_EMBEDDINGS", "").strip() or None,
             keep_questions=_on("MEDQA_KEEP_QUESTIONS"),
             hosts=_words("MEDQA_HOSTS", _HOST, "a host name such as lab.example.org"),
             frames=_words("MEDQA_FRAMES", _FRAME, "a site such as https://example.org") + _space(),
         )
+
+
+def is_installed() -> bool:
+    """Whether this code was installed as a package; False in a checkout, an editable installation included."""
+    return PACKAGED_SITE.is_dir()
+
+
+def site_folder() -> Path:
+    """The folder with app.py, pages/, .streamlit/ and the shipped reports/. A process started in it finds this code."""
+    return PACKAGED_SITE if is_installed() else PACKAGE_ROOT
+
+
+def default_store() -> Path:
+    """The run store where `MEDQA_REPORTS` names none."""
+    folder = Path(platformdirs.user_data_dir(APP_NAME)) if is_installed() else PACKAGE_ROOT
+    return folder / "reports"
 
 
 def _path(variable: str) -> Path | None:
@@ -84,5 +104,7 @@ def _space() -> tuple[str, ...]:
     return ("https://huggingface.co",) if os.environ.get("SPACE_ID") else ()
 
 
-def _if_there(path: Path) -> Path | None:
-    return path if path.exists() else None
+def _beside_checkout(name: str) -> Path | None:
+    """A data set in `shared/data` beside the checkout, if it is there."""
+    path = PACKAGE_ROOT.parent / "shared" / "data" / name
+    return path if path.exists() and not is_installed() else None

@@ -12,7 +12,7 @@ import psutil
 
 from medqa_core.foundation import disk
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, RunError
-from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.foundation.settings import Settings, site_folder
 from medqa_core.jobs import device
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
@@ -141,7 +141,7 @@ def _start(entry: Entry, settings: Settings) -> None:
         with open(entry.run.folder / "train.log", "ab") as log:
             process = subprocess.Popen(
                 command(entry.run.id),
-                cwd=PACKAGE_ROOT,
+                cwd=site_folder(),
                 env=environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

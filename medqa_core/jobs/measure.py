@@ -10,7 +10,7 @@ from contextlib import suppress
 from pydantic import ValidationError
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.foundation.settings import Settings, site_folder
 from medqa_core.jobs import device, launch
 from medqa_core.jobs.checks import check
 from medqa_core.runs.schema.config import TrainConfig
@@ -37,7 +37,7 @@ class Measurement:
         try:
             self._process = subprocess.Popen(
                 command(self.config),
-                cwd=PACKAGE_ROOT,
+                cwd=site_folder(),
                 env=launch.environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

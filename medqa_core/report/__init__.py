@@ -1,1 +1,1 @@
-"""The write-up: what a run folder shows, in words, as text, Markdown, HTML and a model card. Reads nothing else."""
+"""What a run shows, as data, in words, and as a write-up in four formats."""

@@ -1,4 +1,4 @@
-"""Which test questions to show, and in what order. Works on frames only; nothing here draws."""
+"""Which test questions to show, in what order, and which model's answers score higher how often."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,65 @@ import pandas as pd
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.format import count
+from medqa_core.report.names import METRICS
 
-SCORES = {"rougeL": "ROUGE-L", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "token_f1": "token F1", "loss": "loss"}
-ORDERS = ("largest gain", "largest loss", "as in the test set", "longest answer")
-OUTCOMES = ("all", "fine-tuned scores higher", "base scores higher", "equal")
+SCORES = ("rougeL", "rouge1", "rouge2", "token_f1", "loss")
+"""Metrics that each answer has by itself; the first is the one that counts where nothing else is asked."""
+ORDERS = ("largest improvement", "largest regression", "as in the test set", "longest answer")
+OUTCOMES: dict[str, int | None] = {
+    "all": None,
+    "fine-tuned scores higher": 1,
+    "base scores higher": -1,
+    "equal": 0,
+}
+"""The sign of the improvement that each filter keeps; None keeps all."""
 LONGEST_SEARCH = 200
+"""Characters of a search that count."""
 
 
 @dataclass(frozen=True)
 class Filters:
     """What the visitor wants to see."""
 
-    score: str = "rougeL"
+    score: str = SCORES[0]
     search: str = ""
     types: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     outcome: str = "all"
-    order: str = "largest gain"
+    order: str = ORDERS[0]
+
+
+@dataclass(frozen=True)
+class ScoreTally:
+    """On how many test questions each model's answer scores better."""
+
+    score: str
+    questions: int
+    fine_tuned: int
+    base: int
+    equal: int
+
+    @property
+    def compared(self) -> int:
+        """Questions on which both answers have the score."""
+        return self.fine_tuned + self.base + self.equal
+
+    def sentence(self) -> str:
+        """The tally in words."""
+        spec = METRICS[self.score]
+        if not self.compared:
+            return f"{count(self.questions)} test questions; {spec.label} was not measured for both models."
+        higher = "lower" if spec.lower_is_better else "higher"
+        tie = f"; {count(self.equal)} {'is' if self.equal == 1 else 'are'} equal" if self.equal else ""
+        return (
+            f"The fine-tuned model has the {higher} {spec.label} on {count(self.fine_tuned)} of "
+            f"{count(self.compared)} questions, the base model on {count(self.base)}{tie}."
+        )
 
 
 def gain(rows: pd.DataFrame, score: str) -> pd.Series:
     """How much better the fine-tuned answer scores, question by question; of a loss, how much lower it is."""
-    sign = -1.0 if score == "loss" else 1.0
+    sign = -1.0 if METRICS[score].lower_is_better else 1.0
     return sign * (rows[f"fine_tuned_{score}"].astype(float) - rows[f"base_{score}"].astype(float))
 
 
@@ -39,33 +76,19 @@ def choose(rows: pd.DataFrame, filters: Filters, texts: dict[str, QAPair] | None
         kept = kept[kept["question_type"].isin(filters.types)]
     if filters.sources:
         kept = kept[kept["source"].isin(filters.sources)]
-    if filters.outcome != "all":
-        wanted = {"fine-tuned scores higher": 1, "base scores higher": -1, "equal": 0}[filters.outcome]
+    wanted = OUTCOMES[filters.outcome]
+    if wanted is not None:
         kept = kept[np.sign(kept["gain"]) == wanted]
     if filters.search.strip():
         kept = kept[_contains(kept, filters.search.strip()[:LONGEST_SEARCH], texts)]
-    if filters.order == "largest gain":
-        kept = kept.sort_values("gain", ascending=False, kind="stable", na_position="last")
-    elif filters.order == "largest loss":
-        kept = kept.sort_values("gain", kind="stable", na_position="last")
-    elif filters.order == "longest answer":
-        kept = kept.sort_values("fine_tuned_answer_tokens", ascending=False, kind="stable", na_position="last")
-    return kept
+    return _ordered(kept, filters.order)
 
 
-def tally(rows: pd.DataFrame, score: str) -> str:
-    """On how many questions each model's answer scores higher, as a sentence."""
+def tally(rows: pd.DataFrame, score: str) -> ScoreTally:
+    """On how many questions each model's answer scores better."""
     difference = gain(rows, score).dropna()
-    if difference.empty:
-        return f"{count(len(rows))} test questions; {SCORES[score]} was not measured for both models."
-    won, lost = int((difference > 0).sum()), int((difference < 0).sum())
-    equal = len(difference) - won - lost
-    word = "has the lower" if score == "loss" else "has the higher"
-    tie = f"; {count(equal)} {'is' if equal == 1 else 'are'} equal" if equal else ""
-    return (
-        f"The fine-tuned model {word} {SCORES[score]} on {count(won)} of {count(len(difference))} questions, "
-        f"the base model on {count(lost)}{tie}."
-    )
+    better, worse = int((difference > 0).sum()), int((difference < 0).sum())
+    return ScoreTally(score, len(rows), better, worse, len(difference) - better - worse)
 
 
 def values(rows: pd.DataFrame, column: str) -> list[str]:
@@ -74,10 +97,22 @@ def values(rows: pd.DataFrame, column: str) -> list[str]:
 
 
 def download(rows: pd.DataFrame, texts: dict[str, QAPair] | None) -> pd.DataFrame:
-    """The rows with question and reference beside them where they are in reach."""
+    """The rows with question and reference beside them where they are known."""
     pairs = [texts.get(str(i)) if texts else None for i in rows["question_id"]]
     front = {"question": [p.question if p else "" for p in pairs], "reference": [p.answer if p else "" for p in pairs]}
     return pd.concat([pd.DataFrame(front, index=rows.index), rows], axis=1)
+
+
+def _ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:
+    improvement, regression, as_they_are, longest = ORDERS
+    if order == as_they_are:
+        return rows
+    column, ascending = {
+        improvement: ("gain", False),
+        regression: ("gain", True),
+        longest: ("fine_tuned_answer_tokens", False),
+    }[order]
+    return rows.sort_values(column, ascending=ascending, kind="stable", na_position="last")
 
 
 def _contains(rows: pd.DataFrame, search: str, texts: dict[str, QAPair] | None) -> pd.Series:

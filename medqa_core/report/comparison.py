@@ -1,106 +1,139 @@
-"""What differs between runs: their configurations, their data, their figures. Nothing here draws."""
+"""What differs between runs: their configurations, their data, their figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from medqa_core.foundation.format import NOT_STATED, capital, percent
+from medqa_core.foundation.format import NOT_STATED, percent
 from medqa_core.report.facts import Facts
-from medqa_core.report.figures import SETTINGS, figures, settings
-from medqa_core.report.names import verdict_mark
-from medqa_core.report.verdict import METRICS, change_text, is_compared, supported, value_text, values_text
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.figures import SETTINGS, Figure, figure_of, figures, settings
+from medqa_core.report.views.metric import MetricView, one
+from medqa_core.report.wording.metric import value_text
 
 MOST = 20
 """Runs that stand side by side."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One metric of one run."""
+class MetricRow:
+    """One metric across runs."""
 
-    values: str
-    """Base → fine-tuned, or the fine-tuned model's figure alone."""
-    change: str = ""
-    mark: str = ""
+    name: str
+    cells: tuple[MetricView | Figure | None, ...]
+    """A comparison with the base model, a figure without one, or None where a run has neither."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One metric across runs; None where a run does not have it."""
+class SettingRow:
+    """One setting across runs; None where a run does not state it."""
 
     label: str
-    about: str
-    cells: tuple[Cell | None, ...]
+    values: tuple[str | None, ...]
 
 
-def differing_settings(runs: list[Facts]) -> tuple[list[list[str]], list[list[str]]]:
+@dataclass(frozen=True)
+class Caveat:
+    """Why the figures of some runs must not be compared with each other."""
+
+    reason: Literal["different questions", "unknown questions", "different base models"]
+    runs: tuple[str, ...] = ()
+    """The runs that it is about, where it is not about all."""
+
+    def sentence(self) -> str:
+        """The caveat in words."""
+        if self.reason == "different questions":
+            return "These runs were tested on different questions: compare each with its own base, not with each other."
+        if self.reason == "different base models":
+            return (
+                "The base models differ: loss per token and perplexity depend on the tokenizer, bits per byte does not."
+            )
+        do = "does" if len(self.runs) == 1 else "do"
+        return f"{', '.join(self.runs)} {do} not say which questions the figures are from, so these may not compare."
+
+
+@dataclass(frozen=True)
+class LowestLoss:
+    """The run whose fine-tuned model has the lowest test loss, on the same questions as the others."""
+
+    run_id: str
+    loss: float
+    gap: float
+    """How far below the next one, as a share of that."""
+
+    def sentence(self) -> str:
+        """The finding in words, with what was not tested."""
+        return (
+            f"{self.run_id} has the lowest test loss of these, {value_text('loss', self.loss)}, {percent(self.gap)} "
+            "below the next; whether that difference is more than chance was not tested."
+        )
+
+
+def differing_settings(runs: Sequence[Facts]) -> tuple[list[SettingRow], list[SettingRow]]:
     """The settings with different values, and those that some runs do not state while the others agree."""
     tables = [dict(_about(facts)) for facts in runs]
-    names = list(dict.fromkeys(name for table in tables for name in table))
-    rows = [[name, *(table.get(name, NOT_STATED) for table in tables)] for name in names]
-    differing = [row for row in rows if len(set(row[1:]) - {NOT_STATED}) > 1]
-    unstated = [row for row in rows if NOT_STATED in row and row not in differing]
+    names = dict.fromkeys(name for table in tables for name in table)
+    rows = [SettingRow(name, tuple(table.get(name) for table in tables)) for name in names]
+    differing = [row for row in rows if len(set(row.values) - {None}) > 1]
+    unstated = [row for row in rows if None in row.values and row not in differing and any(row.values)]
     return differing, unstated
 
 
-def figure_rows(runs: list[Facts]) -> list[Row]:
+def metric_rows(runs: Sequence[Facts]) -> list[MetricRow]:
     """A row for each metric that some run has."""
-    rows = []
-    for name, spec in METRICS.items():
-        cells = [_cell(facts, name) for facts in runs]
-        if any(cells):
-            rows.append(Row(capital(spec.label), "lower is better" if spec.lower_is_better else "", tuple(cells)))
-    return rows
+    rows = [MetricRow(name, tuple(_cell(facts, name) for facts in runs)) for name in METRICS]
+    return [row for row in rows if any(row.cells)]
 
 
-def comparable(runs: list[Facts]) -> str | None:
-    """Why the figures must not be read across, or None where the test questions are the same."""
+def caveat(runs: Sequence[Facts]) -> Caveat | None:
+    """Why the figures must not be compared with each other; None where the test questions are the same."""
     hashes = {facts.run.id: facts.record.data.split_hash if facts.record.data else None for facts in runs}
-    silent = [run_id for run_id, split_hash in hashes.items() if split_hash is None]
+    unknown = tuple(run_id for run_id, split_hash in hashes.items() if split_hash is None)
     if len({*hashes.values()} - {None}) > 1:
-        return "These runs were tested on different questions: compare each with its own base, not with each other."
-    if silent:
-        do = "does" if len(silent) == 1 else "do"
-        return f"{', '.join(silent)} {do} not say which questions the figures are from, so these may not compare."
+        return Caveat("different questions")
+    if unknown:
+        return Caveat("unknown questions", unknown)
     models = {facts.record.base_model.id if facts.record.base_model else None for facts in runs}
-    if len(models) > 1:
-        return "The base models differ: loss per token and perplexity depend on the tokenizer, bits per byte does not."
-    return None
+    return Caveat("different base models") if len(models) > 1 else None
 
 
-def lowest(runs: list[Facts]) -> str:
-    """Which run's fine-tuned model did best on its test questions, said only where the questions are the same."""
-    why = comparable(runs)
+def lowest_loss(runs: Sequence[Facts]) -> LowestLoss | None:
+    """Which run's fine-tuned model has the lowest test loss; None where fewer than two have one.
+
+    Only of runs without a `caveat` does that mean anything.
+    """
     losses = {f.run.id: m.fine_tuned for f in runs if (m := f.metric("loss")) is not None and m.fine_tuned is not None}
-    if why is not None:
-        return why
     if len(losses) < 2:
-        return "Fewer than two of these runs have a measured test loss."
-    best = min(losses, key=lambda i: losses[i])
-    ordered = sorted(losses.values())
-    gap = (ordered[1] - ordered[0]) / ordered[1]
-    return (
-        f"{best} has the lowest test loss of these, {value_text('loss', losses[best])}, {percent(gap)} below the next; "
-        "whether that difference is more than chance was not tested."
-    )
+        return None
+    best = min(losses, key=lambda run_id: losses[run_id])
+    first, second = sorted(losses.values())[:2]
+    return LowestLoss(best, first, (second - first) / second)
 
 
-def _cell(facts: Facts, name: str) -> Cell | None:
-    metric = facts.metric(name)
-    if metric is not None and is_compared(metric):
-        return Cell(values_text(name, metric), change_text(name, metric), verdict_mark(supported(name, metric)))
-    figure = figures(facts)["test_loss" if name == "loss" else name]
-    return None if figure.value is None else Cell(figure.text, f"{figure.origin}, no base")
+def sentence(runs: Sequence[Facts]) -> str:
+    """What these runs say together: why they do not compare, or which one has the lowest test loss."""
+    found = caveat(runs) or lowest_loss(runs)
+    return found.sentence() if found is not None else "Fewer than two of these runs have a measured test loss."
+
+
+def _cell(facts: Facts, name: str) -> MetricView | Figure | None:
+    metric = one(facts, name)
+    if metric is not None and metric.compared:
+        return metric
+    figure = figure_of(figures(facts), name)
+    return None if figure.value is None else figure
 
 
 def _about(facts: Facts) -> list[tuple[str, str]]:
     record = facts.record
     split = record.data.split if record.data else None
     rows = [
-        ("Base model", record.base_model.id if record.base_model else NOT_STATED),
-        ("Data", record.data.source if record.data else NOT_STATED),
-        ("Training examples", f"{split.train:,}" if split else NOT_STATED),
-        ("Test questions", f"{split.test:,}" if split else NOT_STATED),
-        ("Device", record.environment.device or NOT_STATED),
+        ("Base model", record.base_model.id if record.base_model else None),
+        ("Data", record.data.source if record.data else None),
+        ("Training examples", f"{split.train:,}" if split else None),
+        ("Test questions", f"{split.test:,}" if split else None),
+        ("Device", record.environment.device),
     ]
     order = list(SETTINGS.values())
     stated = sorted(settings(facts), key=lambda row: order.index(row[0]) if row[0] in order else len(order))
-    return [*rows, *stated]
+    return [(label, text) for label, text in [*rows, *stated] if text and text != NOT_STATED]

@@ -22,7 +22,7 @@ __all__ = ["Insight", "insights", "limitations", "next_steps"]
 FINDINGS: tuple[Rule, ...] = (
     curve.non_finite,
     metrics.primary_verdict,
-    clean.clean_part,
+    clean.clean_subset,
     curve.validation_trend,
     metrics.where_the_gain_is,
     metrics.other_verdicts,

@@ -1,4 +1,4 @@
-"""What the metrics are called, how they are written, and what they mean to someone who has never met them."""
+"""What metrics, models and verdicts are called: one name each, for reports, pages and commands."""
 
 from typing import NamedTuple
 
@@ -23,37 +23,24 @@ METRICS: dict[str, Spec] = {
     "mmlu": Spec("MMLU", "% right", 1, False),
 }
 
-MARKS = {"better": "▲ better", "worse": "▼ worse", "equivalent": "≈ equivalent", "cannot tell": "? cannot tell"}
+MODELS = {"base": "base", "fine_tuned": "fine-tuned", "with_sources": "with passages"}
+"""The models whose answers are compared, by the name that files use; "the … model" but for the last one."""
+
+SIGNS = {"better": "▲", "worse": "▼", "equivalent": "≈", "cannot tell": "?"}
+"""The sign that goes with a verdict, so that colour never carries its meaning alone."""
 
 LOSS = ("loss", "perplexity", "bits_per_byte")
 WORDING = ("rougeL", "token_f1", "rouge1", "rouge2")
 FAMILIES = (LOSS, WORDING, ("mmlu",))
 """Metrics that say nearly the same; the verdict counts the first of each that was compared."""
 
-_PLAIN = {
-    LOSS: "{who} predicts the reference answers {how}",
-    WORDING: "{whose} answers share {how} words with {them}",
-    ("mmlu",): "{who} gets {how} exam questions on medicine right",
-}
-_HOW = {
-    LOSS: {"better": "better", "worse": "less well", "equivalent": "about as well as before"},
-    WORDING: {"better": "more", "worse": "fewer", "equivalent": "about as many"},
-    ("mmlu",): {"better": "more", "worse": "fewer", "equivalent": "about as many"},
-}
 
-
-def plainly(name: str, verdict: str, before: str | None) -> str:
-    """A metric's verdict in everyday words, the metric's name behind it.
-
-    `before`: the metric of the clause before it; None where the clause opens the sentence and says whom it speaks of.
-    """
-    family, first = next(family for family in FAMILIES if name in family), before is None
-    them = "them" if before in LOSS else "the reference answers"
-    who, whose = ("after fine-tuning the model", "after fine-tuning the model’s") if first else ("it", "its own")
-    how = _HOW[family].get(verdict, _HOW[family]["better"])  # what cannot be told is whether it became better
-    return f"{_PLAIN[family].format(who=who, whose=whose, how=how, them=them)} ({METRICS[name].label})"
+def verdict_word(verdict: str) -> str:
+    """A verdict as a word; one that is not known is none."""
+    return verdict if verdict in SIGNS else "cannot tell"
 
 
 def verdict_mark(verdict: str) -> str:
     """A verdict with the sign that goes with it."""
-    return MARKS.get(verdict, MARKS["cannot tell"])
+    word = verdict_word(verdict)
+    return f"{SIGNS[word]} {word}"

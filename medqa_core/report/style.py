@@ -1,24 +1,22 @@
-"""The look of the HTML write-up: one style sheet, light and dark, on screen and on paper."""
+"""The look of the HTML report: one style sheet, light and dark, on screen and on paper."""
 
-_LIGHT = (
-    "--paper:#FCFCFA;--ink:#1B2430;--muted:#5B6675;--line:#D9DDE2;--base:#64748B;--tuned:#0B7A75;"
-    "--better:#1D7A3C;--worse:#B42318"
-)
-_DARK = (
-    "--paper:#11161D;--ink:#E8EDF2;--muted:#9AA7B5;--line:#2B3440;--base:#9AA9BC;--tuned:#3CC5BC;"
-    "--better:#4FC27A;--worse:#FF8577"
-)
+from medqa_core.report.charts.palette import DARK, FONT, LIGHT, MONO, ROLES, Palette
+
+
+def _variables(palette: Palette) -> str:
+    return ";".join(f"--{role}:{getattr(palette, role)}" for role in ROLES)
+
 
 CSS = f"""
-:root{{color-scheme:light dark;{_LIGHT}}}
-@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}
-@media print{{:root{{color-scheme:light;{_LIGHT}}}section,figure,tr{{break-inside:avoid}}}}
+:root{{color-scheme:light dark;{_variables(LIGHT)}}}
+@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}
+@media print{{:root{{color-scheme:light;{_variables(LIGHT)}}}section,figure,tr{{break-inside:avoid}}}}
 *{{box-sizing:border-box}}
-body{{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
-font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}}
+body{{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--text);
+font:1rem/1.5 {FONT};overflow-wrap:anywhere}}
 h1{{font-size:1.35rem;line-height:1.3;margin:0 0 .5rem}}
-h2{{font-size:1.1rem;margin:2.25rem 0 .5rem;padding-top:.75rem;border-top:1px solid var(--line)}}
-code{{font-family:ui-monospace,Consolas,monospace;font-size:.9em}}
+h2{{font-size:1.1rem;margin:2.25rem 0 .5rem;padding-top:.75rem;border-top:1px solid var(--rule)}}
+code{{font-family:{MONO};font-size:.9em}}
 .verdict{{font-size:1.15rem;margin:0 0 1.25rem}}
 .muted{{color:var(--muted)}}
 .four{{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:1rem;margin:0;padding:0}}
@@ -35,7 +33,7 @@ figcaption{{color:var(--muted);font-size:.9rem}}
 .curve{{width:100%;height:auto;max-height:22rem}}
 .curve{{overflow:visible}}
 .curve text{{fill:var(--muted);font-size:12px}}
-.curve .grid{{stroke:var(--line)}}
+.curve .grid{{stroke:var(--rule)}}
 .curve .axis{{stroke:var(--muted)}}
 .curve polyline{{fill:none;stroke-width:2;stroke:var(--muted)}}
 .curve .raw{{stroke-width:1;opacity:.35}}
@@ -61,7 +59,7 @@ figcaption{{color:var(--muted);font-size:.9rem}}
 .scroll{{overflow-x:auto;margin:.75rem 0 1.25rem}}
 table{{overflow-wrap:normal;border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.95rem}}
 th,td{{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;min-width:5rem}}
-th,td{{border-bottom:1px solid var(--line)}}
+th,td{{border-bottom:1px solid var(--rule)}}
 th{{color:var(--muted);font-weight:500}}
 .fields th{{width:16rem}}
 .fields td{{overflow-wrap:anywhere}}

@@ -1,10 +1,13 @@
-"""A sweep as one family of runs: what was tried, which trial came lowest, and what all of it cost."""
+"""A sweep as one family of runs: its trials, which of them has the lowest loss, and what all of them cost."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import duration, number, percent, plural
 from medqa_core.runs.run import Run
+from medqa_core.runs.store.run_store import RunStore
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Trial:
     tokens: int
     cpu_seconds: float | None
     why: str | None
-    """Why it ended before its end, in the words of whoever ended it."""
+    """Why it stopped early, in the words of whatever stopped it."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,19 @@ class Family:
         return sum(known) / 3600 if len(known) == len(parts) else None
 
     @property
+    def lead(self) -> float | None:
+        """How far the lowest validation loss is below the next, as a share of that; None with fewer than two."""
+        losses = sorted(trial.loss for trial in self.trials if trial.loss is not None)
+        return (losses[1] - losses[0]) / losses[1] if len(losses) > 1 and losses[1] else None
+
+    @property
+    def validated(self) -> int:
+        """Trials with a validation loss."""
+        return sum(trial.loss is not None for trial in self.trials)
+
+    @property
     def ended_early(self) -> int:
-        """Trials that the sweep ended before their end."""
+        """Trials that the sweep stopped early."""
         return sum(trial.why is not None and trial.state == "stopped" for trial in self.trials)
 
     def plain(self) -> dict[str, Any]:
@@ -72,6 +86,20 @@ class Family:
         }
 
 
+def members(sweep: str, store: RunStore) -> list[Run]:
+    """The runs of a sweep. Only those whose ids begin as its trials' do are opened: a store may hold thousands."""
+    found = []
+    for entry in store.list():
+        if entry.id.startswith(f"{sweep}-t") and entry.state != "unreadable":
+            try:
+                run = store.open(entry.id)
+            except MedQAError:  # it went away since it was listed
+                continue
+            if run.record.sweep is not None and run.record.sweep.id == sweep:
+                found.append(run)
+    return found
+
+
 def family(runs: Sequence[Run]) -> Family | None:
     """The family that these runs are trials of; None where none of them is a trial. Runs of other sweeps are left out.
 
@@ -83,6 +111,29 @@ def family(runs: Sequence[Run]) -> Family | None:
     name = sweeps[0].id
     ours = [(run.record.sweep.trial, run) for run in runs if run.record.sweep and run.record.sweep.id == name]
     return Family(name, tuple(_trials(run for _, run in sorted(ours, key=lambda one: (one[0], one[1].id)))))
+
+
+def result_sentence(found: Family) -> str:
+    """Which trial has the lowest validation loss, and how much that says."""
+    best = found.best
+    if best is None:
+        return "No trial has been validated yet."
+    text = f"{best.run_id} has the lowest validation loss, {number(best.loss)}"
+    if found.lead is not None:
+        text += f", {percent(found.lead)} below the next"
+    return (
+        f"{text}. It was chosen among {plural(found.validated, 'trial')} by this very loss, so only its test questions "
+        "can confirm it."
+    )
+
+
+def cost_sentence(found: Family) -> str:
+    """What all trials took together."""
+    parts = [plural(len(found.trials), "trial"), f"{duration(found.seconds)} of training", f"{found.tokens:,} tokens"]
+    if found.cpu_hours is not None:
+        parts.append(f"{number(found.cpu_hours, 2)} CPU-hours")
+    early = f" {plural(found.ended_early, 'trial')} stopped early." if found.ended_early else ""
+    return f"Cost: {', '.join(parts)}.{early}"
 
 
 def _trials(runs: Iterable[Run]) -> Iterable[Trial]:

@@ -1,20 +1,32 @@
 """Writes the four write-ups of a run. The same folder gives the same bytes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from medqa_core.foundation.files import write_text
-from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.facts import Facts
+from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.runs.artifacts.manifest import discard_manifest, write_manifest
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE
 
-RENDERERS = {
-    "summary.txt": text.render,
-    "summary.md": markdown.render,
-    "summary.html": html.render,
-    "README.md": model_card.render,
+
+class Format(NamedTuple):
+    """A file that the write-up is written as."""
+
+    label: str
+    mime: str
+    render: Callable[[Run | Facts], str]
+
+
+FORMATS = {
+    "summary.txt": Format("Text", "text/plain", text.render),
+    "summary.md": Format("Markdown", "text/markdown", markdown.render),
+    "summary.html": Format("HTML, one page", "text/html", html.render),
+    "README.md": Format("Model card", "text/markdown", model_card.render),
 }
+"""By the name of the file."""
 
 
 def write(run: Run) -> list[Path]:
@@ -26,7 +38,7 @@ def write(run: Run) -> list[Path]:
         OSError: the disk is full or cannot be written; each file is the old one or the new one.
     """
     facts = Facts.of(run)
-    rendered = {run.folder / name: render(facts) for name, render in RENDERERS.items()}
+    rendered = {run.folder / name: one.render(facts) for name, one in FORMATS.items()}
     if any(facts.run.write_up(path.name) != content for path, content in rendered.items()):
         discard_manifest(run.folder)  # should the disk have no room for all of them, none must be called damaged
     for path, content in rendered.items():

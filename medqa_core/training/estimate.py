@@ -67,7 +67,7 @@ def measure(
         truncated_share=round(prepared.training.truncated_share, 4),
         measured_steps=len(steps),
         tokens_per_second=round(middle, 1),
-        train_seconds=Range(**{name: round(value, 1) for name, value in seconds.items()}),
+        train_seconds=Range(**{name: round(value, 3) for name, value in seconds.items()}),
         memory=used.peak,
         memory_total=used.total,
     )

@@ -9,13 +9,16 @@ import streamlit as st
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
 from medqa_core.report.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
+from medqa_core.report.charts.metrics import gains_figure
+from medqa_core.report.names import METRICS
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.answers.cards import HIGHLIGHTS, cards
-from pages.shared import charts, live, metric_charts, notices, run_picker
+from pages.shared import charts, live, notices, run_picker, theme
 from pages.shared.markup import answer, note
 from pages.shared.store import question_texts
 
 A_PAGE = 10
+"""Questions on one page."""
 
 run = run_picker.head("What does each model answer?")
 
@@ -32,7 +35,7 @@ def answers(rows: pd.DataFrame) -> None:
     kept = answer_rows.choose(rows, filters, texts)
     note(f"{count(len(kept))} of {count(len(rows))} test questions. {HIGHLIGHTS[highlight]}")
     if kept.empty:
-        notices.notice("No question fits these filters.", "Widen the search or take a filter away.")
+        notices.notice("No question fits these filters.", "Widen the search or remove a filter.")
         return
     pages = ceil(len(kept) / A_PAGE)
     place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
@@ -48,14 +51,16 @@ def answers(rows: pd.DataFrame) -> None:
 
 
 def overview(rows: pd.DataFrame, score: str) -> None:
-    """Who scores higher how often, as a sentence and as a bar a question."""
-    sentence = answer_rows.tally(rows, score)
+    """Which model scores better how often, as a sentence and as one bar for each question."""
+    sentence = answer_rows.tally(rows, score).sentence()
     answer(sentence)
     differences = answer_rows.gain(rows, score)
     if differences.notna().any():
-        order = "base − fine-tuned" if score == "loss" else "fine-tuned − base"
-        caption = f"Each bar is a test question: {SCORES[score]}, {order}; up is better."
-        charts.show(metric_charts.gains(differences, SCORES[score]), key="gains", alt=sentence, caption=caption)
+        spec = METRICS[score]
+        order = "base − fine-tuned" if spec.lower_is_better else "fine-tuned − base"
+        caption = f"Each bar is a test question: {spec.label}, {order}; up is better."
+        chart = gains_figure(differences, spec.label, theme.palette())
+        charts.show(chart, key="gains", alt=sentence, caption=caption)
 
 
 def first_page() -> None:
@@ -77,17 +82,22 @@ def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
         placeholder="a word in question or answer",
     )
     order = first[1].selectbox("Order", ORDERS, key="order", **BOUND)
-    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", **BOUND)
+    outcome = first[2].selectbox("Outcome", list(OUTCOMES), key="outcome", **BOUND)
     with st.expander("More filters"):
         second = st.columns(2, gap="small")
         kinds, places = (answer_rows.values(rows, column) for column in ("question_type", "source"))
         types = second[0].multiselect("Question type", kinds, key="type", **BOUND, placeholder="all")
         sources = second[1].multiselect("Source", places, key="source", **BOUND, placeholder="all")
         third = st.columns(2, gap="small")
-        measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES)[:1]
-        score = third[0].selectbox("Score", measured, format_func=SCORES.__getitem__, key="score", **BOUND)
+        measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES[:1])
+        score = third[0].selectbox("Score", measured, format_func=label, key="score", **BOUND)
         highlight = third[1].selectbox("Underline", list(HIGHLIGHTS), key="underline", bind="query-params")
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight
+
+
+def label(score: str) -> str:
+    """A score's name, for people and for the address."""
+    return METRICS[score].label
 
 
 def nothing(snapshot: RunSnapshot) -> None:

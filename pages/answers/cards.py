@@ -1,5 +1,6 @@
 """One test question: what was asked, the reference, and both models' answers. Everything in it is escaped."""
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -8,18 +9,24 @@ import pandas as pd
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, number, percent, signed
-from medqa_core.report import copies
 from medqa_core.report.answer_rows import SCORES
-from pages.answers.word_diff import marked
+from medqa_core.report.names import METRICS
+from medqa_core.report.views import copies
+from medqa_core.report.word_diff import Piece, differing, shared
 from pages.shared.markup import html
 
 HIGHLIGHTS = {
-    "differences": "Underlined: what the other model's answer does not say at that place.",
-    "shared with the reference": "Underlined: words the reference has in the same order, as ROUGE-L counts.",
+    "differences": "Underlined: words that the other model's answer does not have at that place.",
+    "shared with the reference": "Underlined: words that the reference has in the same order, as ROUGE-L counts.",
     "none": "",
 }
 """What can be underlined in the answers, and what that means."""
 VARIANTS = {"base": ("base", "Base model", "○"), "fine_tuned": ("tuned", "Fine-tuned model", "●")}
+
+
+def marked(pieces: Iterable[Piece]) -> str:
+    """A compared text as markup, what was looked for in it underlined."""
+    return "".join(f"<mark>{escape(piece.text)}</mark>" if piece.marked else escape(piece.text) for piece in pieces)
 
 
 def cards(rows: list[dict[str, Any]], texts: dict[str, QAPair] | None, *, score: str, highlight: str) -> None:
@@ -35,12 +42,12 @@ def _card(row: dict[str, Any], texts: dict[str, QAPair], score: str, highlight: 
     about += [pair.topic] if pair else []
     overlap = _float(row.get("train_overlap"))
     if overlap:
-        about.append(f"{percent(overlap, 0)} of the reference's 13-word runs are in the training answers")
+        about.append(f"{percent(overlap, 0)} of the reference's 13-word runs also appear in training answers")
     change = _float(row.get("gain"))
     if change is not None:
-        about.append(f"{SCORES[score]} gain {signed(change, 4)}")
+        about.append(f"{METRICS[score].label} gain {signed(change, 4)}")
     reference = pair.answer if pair else ""
-    variants = "".join(_side(row, variant, reference, highlight, texts) for variant in VARIANTS)
+    variants = "".join(_answer(row, variant, reference, highlight, texts) for variant in VARIANTS)
     body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
     body += f'<div class="mq-cards">{variants}'
     if pair:
@@ -50,7 +57,7 @@ def _card(row: dict[str, Any], texts: dict[str, QAPair], score: str, highlight: 
     return body + "</div></article>"
 
 
-def _side(row: dict[str, Any], variant: str, reference: str, highlight: str, texts: dict[str, QAPair]) -> str:
+def _answer(row: dict[str, Any], variant: str, reference: str, highlight: str, texts: dict[str, QAPair]) -> str:
     kind, title, sign = VARIANTS[variant]
     text, other = row.get(f"{variant}_answer"), row.get(f"{'fine_tuned' if variant == 'base' else 'base'}_answer")
     if not isinstance(text, str):
@@ -58,21 +65,21 @@ def _side(row: dict[str, Any], variant: str, reference: str, highlight: str, tex
     elif not text.strip():
         shown = '<span class="mq-muted">empty answer</span>'
     elif highlight == "differences" and isinstance(other, str):
-        shown = marked(text, other)
+        shown = marked(differing(text, other))
     elif highlight == "shared with the reference" and reference:
-        shown = marked(text, reference, shared=True)
+        shown = marked(shared(text, reference))
     else:
         shown = escape(text)
-    scores = [(label, _float(row.get(f"{variant}_{name}"))) for name, label in SCORES.items()]
+    scores = [(METRICS[name].label, _float(row.get(f"{variant}_{name}"))) for name in SCORES]
     numbers = [f"{label} {number(value)}" for label, value in scores if value is not None]
     tokens = _float(row.get(f"{variant}_answer_tokens"))
     numbers += [f"{count(int(tokens))} tokens"] if tokens is not None else []
-    numbers += [said] if (said := _copied(row, variant, texts)) else []
+    numbers += [copied] if (copied := _copied(row, variant, texts)) else []
     return _block(kind, f"{sign} {title}", shown, title, " · ".join(numbers))
 
 
 def _copied(row: dict[str, Any], variant: str, texts: dict[str, QAPair]) -> str:
-    """Whether the answer stands in a training answer, and in which one; empty where that was not measured."""
+    """Whether the answer is copied from a training answer, and from which one; empty where that was not measured."""
     share = _float(row.get(f"{variant}_copied_share"))
     found = copies.kind(share)
     if found is None or found == "novel":

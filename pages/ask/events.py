@@ -15,7 +15,7 @@ from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.models.variants import VARIANTS
-from medqa_core.report import int8
+from medqa_core.report.wording import int8
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from pages.shared.theme import DARK, FONT, LIGHT, MONO
+from medqa_core.report.charts.palette import DARK, FONT, LIGHT, MONO
 
 THEME = gr.themes.Base(
     font=[*(part.strip().strip("'") for part in FONT.split(","))],
@@ -40,7 +40,7 @@ THEME = gr.themes.Base(
     button_primary_background_fill_dark=DARK.tuned,
     button_primary_background_fill_hover=LIGHT.tuned,
     button_primary_background_fill_hover_dark=DARK.tuned,
-    button_primary_text_color="#FFFFFF",
+    button_primary_text_color=LIGHT.paper,
     button_primary_text_color_dark=DARK.paper,
     button_secondary_background_fill=LIGHT.panel,
     button_secondary_background_fill_dark=DARK.panel,

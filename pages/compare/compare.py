@@ -4,15 +4,19 @@ from html import escape
 
 import streamlit as st
 
-from medqa_core.foundation.format import count, date, plural
+from medqa_core.foundation.format import NOT_STATED, capital, count, date, plural
 from medqa_core.report import comparison
+from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
 from medqa_core.report.facts import Facts
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.figures import Figure
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.wording.metric import change_text, values_text
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import ORDERS, matching, offered, ordered
 from pages.compare import sweep_family
-from pages.shared import charts, loss_charts, notices, run_picker, tables
-from pages.shared.loss_charts import RunCurve, View
+from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
 from pages.shared.store import other_runs, store
 from pages.shared.tables import Column, Raw
@@ -47,7 +51,7 @@ def search() -> list[RunEntry]:
         words = st.text_input(label, key="compare-find", placeholder="id, title, state or model", width=360)
         order = st.selectbox("Order", list(ORDERS), key="compare-order", width=200)
     found = ordered(matching(others, words), order)
-    head = [Column("run", "fit"), Column("state", "fit"), Column("created", "fit"), Column("model"), Column("title")]
+    head = [Column("Run", "fit"), Column("State", "fit"), Column("Created", "fit"), Column("Model"), Column("Title")]
     rows = [[e.id, e.state, date(e.created_at), e.base_model or tables.UNKNOWN, e.title] for e in found[:LISTED]]
     listed = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
     html(f'<details class="mq-part"><summary>{plural(len(found), "run")} to choose from</summary>{listed}</details>')
@@ -57,48 +61,74 @@ def search() -> list[RunEntry]:
 def compare(runs: list[Run]) -> None:
     """Sentence, figures, settings, curves."""
     facts = [Facts.of(one) for one in runs]
-    head = [Column(""), *(Column(one.id, "number") for one in runs)]
-    figures = comparison.figure_rows(facts)
     with sentence:
-        answer(comparison.lowest(facts))
+        answer(comparison.sentence(facts))
     notices.problems([f"{one.run.id}: {problem}" for one in facts for problem in one.problems])
-    if figures:
-        rows = [[_label(row), *(_cell(cell) for cell in row.cells)] for row in figures]
+    metrics(facts)
+    settings(facts)
+    curves(facts)
+
+
+def metrics(facts: list[Facts]) -> None:
+    """Each metric of each run."""
+    rows = [[_label(row), *map(_cell, row.cells)] for row in comparison.metric_rows(facts)]
+    if rows:
+        head = [Column(""), *(Column(one.run.id, "number") for one in facts)]
         tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
+
+
+def settings(facts: list[Facts]) -> None:
+    """The settings with different values; those that some run does not state are one press away."""
     differing, unstated = comparison.differing_settings(facts)
     st.header("Settings that differ", anchor=False)
-    columns = [Column("setting"), *(Column(one.id) for one in runs)]
+    columns = [Column("Setting"), *(Column(one.run.id) for one in facts)]
     if differing:
-        tables.table(columns, differing, caption="Only what is not the same in all of them.")
+        tables.table(columns, [_setting(row) for row in differing], caption="Settings with different values.")
     else:
-        note("None among those that the runs state.")
+        note("No stated setting differs between these runs.")
     if unstated:
-        listed = tables.markup(columns, unstated, caption="Where the runs that state it agree.")
-        title = f"{len(unstated)} more that not every run states"
-        html(f'<details class="mq-part"><summary>{title}</summary>{listed}</details>')
+        caption = "Settings that some of these runs do not state; those that do agree."
+        body = tables.markup(columns, [_setting(row) for row in unstated], caption=caption)
+        html(f'<details class="mq-part"><summary>Not stated by all of them</summary>{body}</details>')
+
+
+def curves(facts: list[Facts]) -> None:
+    """The loss curves in one chart."""
     st.header("Loss curves", anchor=False)
-    curves = [RunCurve.of(one.snapshot) for one in facts]
-    drawn = [curve for curve in curves if not curve.metrics_log.empty]
+    all_curves = [RunCurve.of(one.snapshot) for one in facts]
+    drawn = [curve for curve in all_curves if not curve.metrics_log.empty]
     if not drawn:
         note("None of these runs has a loss curve.")
         return
     names = ", ".join(curve.label for curve in drawn)
-    without = [curve.label for curve in curves if curve.metrics_log.empty]
+    without = [curve.label for curve in all_curves if curve.metrics_log.empty]
     caption = "Thin: training, smoothed. Thick: validation."
     caption += f" No curve: {', '.join(without)}." if without else ""
-    charts.show(loss_charts.loss(drawn, View()), key="curves", alt=f"Loss curves of {names}.", caption=caption)
-    charts.download("Download the rows as CSV", lambda: loss_charts.frame(drawn), "curves.csv", key="curves-csv")
+    chart = loss_figure(drawn, View(), theme.palette())
+    charts.show(chart, key="curves", alt=f"Loss curves of {names}.", caption=caption)
+    charts.download("Download the rows as CSV", lambda: curve_frame(drawn), "curves.csv", key="curves-csv")
 
 
-def _label(row: comparison.Row) -> Raw:
-    return Raw(f'{escape(row.label)} <span class="mq-note">{escape(row.about)}</span>')
+def _label(row: comparison.MetricRow) -> Raw:
+    spec = METRICS[row.name]
+    about = "lower is better" if spec.lower_is_better else ""
+    return Raw(f'{escape(capital(spec.label))} <span class="mq-note">{about}</span>')
 
 
-def _cell(cell: comparison.Cell | None) -> Raw:
+def _cell(cell: MetricView | Figure | None) -> Raw:
     if cell is None:
         return Raw('<span class="mq-muted" aria-label="not stated">·</span>')
-    below = f"{escape(cell.change)} {verdict(cell.mark) if cell.mark else ''}"
-    return Raw(f'{escape(cell.values)}<br><span class="mq-note">{below}</span>')
+    if isinstance(cell, Figure):
+        return _two_lines(escape(cell.text), f"{escape(cell.origin)}, no base")
+    return _two_lines(escape(values_text(cell)), f"{escape(change_text(cell))} {verdict(cell.verdict)}")
+
+
+def _two_lines(above: str, below: str) -> Raw:
+    return Raw(f'{above}<br><span class="mq-note">{below}</span>')
+
+
+def _setting(row: comparison.SettingRow) -> list[str]:
+    return [row.label, *(value or NOT_STATED for value in row.values)]
 
 
 others = other_runs(run)
@@ -111,7 +141,7 @@ elif others:
 else:
     notices.notice(
         "There is only one run.",
-        "Make another one, or bring one in:",
+        "Start another fine-tune, or import a run:",
         command="python -m medqa_core import PATH",
     )
 sweep_family.show(chosen_runs, store())

@@ -4,12 +4,12 @@ import streamlit as st
 
 from medqa_core.data.sources import SOURCES
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.foundation.format import count
+from medqa_core.report.document.records import data_fields
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.record import DataRecord
-from pages.data import facts, section
-from pages.shared import notices, run_picker
-from pages.shared.markup import bullets, html
+from pages.data import cache, sections
+from pages.shared import notices, run_picker, tables
+from pages.shared.markup import html
+from pages.shared.tables import Column
 
 run = run_picker.head("What is the model trained on?")
 OWN = "this run's"
@@ -18,63 +18,50 @@ OWN = "this run's"
 def data(config: TrainConfig, *, own: bool) -> None:
     """The sentence, the figure, and below them the rest; the figure is drawn last, as counting takes longest."""
     try:
-        found = facts.described(config, default_sizes=not own)
+        found = cache.described(config, default_sizes=not own)
     except MedQAError as error:
-        out_of_reach(config, error, own=own)
+        unavailable(config, error, own=own)
         return
     recorded = run.record.data.split_hash if own and run.record.data else None
     if recorded and recorded != found.split.hash:
         notices.notice(
             "These are not the data that this run was trained on.",
             f"The same settings give split `{found.split.hash[:12]}` here, and the run recorded `{recorded[:12]}`: "
-            "the data set, or how it is read, has changed since. What follows is about the data in reach.",
+            "the data set, or how it is read, has changed since. Below is the data set as it is now.",
             bad=True,
         )
-    section.sentence(found)
+    sections.sentence(found)
     figure = st.container()
-    section.leakage(found)
-    section.split(found)
-    section.counts(found)
-    section.sample(found)
-    section.made(found)
+    sections.leakage(found)
+    sections.split(found)
+    sections.counts(found)
+    sections.sample(found)
+    sections.made(found)
     with figure:
-        section.lengths(found)
+        sections.lengths(found)
 
 
-def out_of_reach(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
+def unavailable(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
     """Why the data cannot be shown, and what the run itself says of them."""
-    title = "are not in reach" if isinstance(error, DataUnavailable) else "cannot be read as this run asks for them"
-    notices.notice(f"The data {title}.", str(error), "Another data set can be chosen above.")
-    if own and run.record.data is not None:
-        html("<p>What the run recorded:</p>" + bullets(recorded_lines(run.record.data)))
+    title = "not available" if isinstance(error, DataUnavailable) else "cannot be read with these settings"
+    notices.notice(f"Data set {title}.", str(error), "Another data set can be chosen above.")
+    if own:
+        recorded("What the run recorded of its data.")
 
 
-def recorded_lines(record: DataRecord) -> list[str]:
-    """What `run.json` says of the data, in words."""
-    figures = {
-        "Source": record.source,
-        "Licence": record.licence,
-        "Questions found": count(record.pairs_parsed) if record.pairs_parsed is not None else None,
-        "With an answer": count(record.pairs_answered) if record.pairs_answered is not None else None,
-        "Duplicates left out": count(record.duplicates_dropped) if record.duplicates_dropped is not None else None,
-        "Split": f"{count(s.train)} training, {count(s.validation)} validation, {count(s.test)} test"
-        if (s := record.split)
-        else None,
-        "Split method": record.split_method,
-        "Split hash": f"`{record.split_hash}`" if record.split_hash else None,
-        "Filters": "; ".join(record.filters) or None,
-    }
-    return [f"{name}: {value}" for name, value in figures.items() if value is not None]
+def recorded(caption: str) -> None:
+    """What `run.json` says of the data."""
+    if run.record.data is not None:
+        html(tables.markup((Column("Field"), Column("Value")), data_fields(run.record.data), caption=caption))
 
 
 def imported() -> None:
     """An imported run: what its source says, and the data sets that can be looked at."""
     notices.notice(
-        "This run was imported: its source names its data but does not bring them.",
+        "This run was imported, and the import does not include the data.",
         "Choose a data set above to see one that a run made here can use.",
     )
-    if run.record.data is not None:
-        html("<p>What its source says:</p>" + bullets(recorded_lines(run.record.data)))
+    recorded("What its source says of the data.")
 
 
 own_config = run.record.config

@@ -10,6 +10,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import visible
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import Current
+from medqa_core.report.charts.loss import RunCurve, View, loss_figure
+from medqa_core.report.charts.loss_words import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status
@@ -17,9 +19,7 @@ from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, strip
 from pages.fine_tune.flash import say
-from pages.shared import charts, loss_charts, notices, run_picker, tables
-from pages.shared.loss_charts import RunCurve, View
-from pages.shared.loss_section import in_words
+from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import html
 from pages.shared.store import store
 
@@ -119,8 +119,9 @@ def _figures(status: Status) -> None:
 def _curve(snapshot: RunSnapshot) -> None:
     curve = RunCurve.of(snapshot)
     if not curve.metrics_log.empty:
-        chart = loss_charts.loss([curve], View(height=270))
-        charts.show(chart, key=f"curve {snapshot.id}", alt=in_words(curve), caption=in_words(curve))
+        caption = sentence(curve.metrics_log)
+        chart = loss_figure([curve], View(height=270), theme.palette())
+        charts.show(chart, key=f"curve {snapshot.id}", alt=caption, caption=caption)
 
 
 def _stop(run_id: str, force: bool = False) -> None:

@@ -2,11 +2,13 @@
 
 import streamlit as st
 
+from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
+from medqa_core.report.charts.loss_words import sentence
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.search import offered
-from pages.shared import charts, live, loss_charts, notices, run_picker
-from pages.shared.loss_charts import RunCurve, View
-from pages.shared.loss_section import in_words, no_curve, other_curves
+from pages.loss_curves.other_curves import other_curves
+from pages.shared import charts, live, notices, run_picker, theme
+from pages.shared.loss_section import no_curve
 from pages.shared.markup import answer
 from pages.shared.store import other_runs
 
@@ -20,7 +22,7 @@ def curves(snapshot: RunSnapshot) -> None:
         no_curve(snapshot)
         notices.problems(snapshot.problems)
         return
-    answer(in_words(curve))
+    answer(sentence(curve.metrics_log))
     figure = st.container()
     view, others = controls()
     shown = [curve, *others]
@@ -31,9 +33,11 @@ def curves(snapshot: RunSnapshot) -> None:
             if len(shown) == 1
             else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."
         )
-        charts.show(loss_charts.loss(shown, view), key="loss", alt=in_words(curve), caption=caption)
+        charts.show(
+            loss_figure(shown, view, theme.palette()), key="loss", alt=sentence(curve.metrics_log), caption=caption
+        )
     other_curves(curve, view.axis)
-    charts.download("Download the rows as CSV", lambda: loss_charts.frame(shown), f"{run.id}-curves.csv", key="csv")
+    charts.download("Download the rows as CSV", lambda: curve_frame(shown), f"{run.id}-curves.csv", key="csv")
     notices.problems(snapshot.problems)
 
 

@@ -8,12 +8,15 @@ import streamlit as st
 
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
-from medqa_core.report.copies import KINDS, MEANING, copies
+from medqa_core.report.charts.metrics import gains_figure
+from medqa_core.report.charts.shares import shares_figure
+from medqa_core.report.document.answer_tables import COPIED
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
+from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from pages.shared import charts, metric_charts, notices, share_charts, tables
+from pages.shared import charts, notices, tables, theme
 from pages.shared.markup import note
 from pages.shared.tables import Column, Raw
 
@@ -22,7 +25,7 @@ SCORE = "rougeL"
 
 
 def won_and_lost(facts: Facts) -> None:
-    """On how many questions ROUGE-L rose and fell, a bar a question, and the questions at both ends."""
+    """On how many questions ROUGE-L rose and fell, a bar per question, and the questions at both ends."""
     found = list(flips(facts))
     if facts.predictions is None or not found:
         return
@@ -30,10 +33,11 @@ def won_and_lost(facts: Facts) -> None:
     rows = facts.predictions.assign(gain=answer_rows.gain(facts.predictions, SCORE)).dropna(subset=["gain"])
     caption = "Each bar is a test question: ROUGE-L, fine-tuned − base; up is better."
     note(f"{found[0].sentence} {found[0].effect}.")
-    charts.show(metric_charts.gains(rows["gain"], "ROUGE-L gain"), key="gains", alt=found[0].sentence, caption=caption)
+    chart = gains_figure(rows["gain"], "ROUGE-L gain", theme.palette())
+    charts.show(chart, key="gains", alt=found[0].sentence, caption=caption)
     ordered = rows.sort_values("gain", ascending=False, kind="stable")
-    ends = [("Most won", ordered[ordered["gain"] > 0].head(FEW))]
-    ends.append(("Most lost", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    ends = [("Largest improvements", ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append(("Largest regressions", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
     for place, (title, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
         with place:
             _few(facts, title, few)
@@ -53,10 +57,10 @@ def copied(facts: Facts) -> None:
     shares = {variant: [n / counted.n for n in counted.counts] for variant, counted in variants.items()}
     note(found[0].sentence)
     charts.show(
-        share_charts.shares(KINDS, shares, y="share of answers"),
+        shares_figure(KINDS, shares, y="share of answers", palette=theme.palette()),
         key="copies",
         alt=found[0].sentence,
-        caption=MEANING,
+        caption=COPIED,
     )
     charts.download(
         "Download as CSV",
@@ -84,7 +88,7 @@ def _few(facts: Facts, title: str, few: pd.DataFrame) -> None:
     for row in few.to_dict("records"):
         kind = row["question_type"] if isinstance(row["question_type"], str) else "·"
         rows.append([Raw(_link(facts, str(row["question_id"]))), kind, signed(float(row["gain"]), 4)])
-    columns = (Column("question"), Column("type"), Column("gain", "number"))
+    columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
     tables.table(columns, rows, caption=f"{title}; each opens on the Answers page.")
 
 

@@ -4,14 +4,17 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import percent
-from medqa_core.report import answer_tables
-from medqa_core.report.choices import VARIANTS, Choices, choices
+from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
+from medqa_core.report.charts.shares import shares_figure
+from medqa_core.report.document import answer_tables
 from medqa_core.report.facts import Facts
+from medqa_core.report.names import MODELS
 from medqa_core.report.rules.letters import letter_bias
+from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
-from pages.shared import charts, metric_charts, notices, share_charts, tables
+from medqa_core.runs.artifacts.predictions import VARIANTS
+from pages.shared import charts, document, notices, theme
 from pages.shared.markup import note
-from pages.shared.tables import Column
 
 
 def mmlu(facts: Facts) -> None:
@@ -27,18 +30,16 @@ def mmlu(facts: Facts) -> None:
             command=None if facts.imported else f"python -m medqa_core mmlu {facts.run.id}",
         )
         return
-    variants = (("fine-tuned", results.fine_tuned), ("base", results.base or []))
+    variants = ((MODELS["fine_tuned"], results.fine_tuned), (MODELS["base"], results.base or []))
     pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]
     caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
     charts.show(
-        metric_charts.mmlu(results),
+        mmlu_figure(results, theme.palette()),
         key="mmlu",
         alt=f"Accuracy by MMLU subset for each model against chance. {caption}",
         caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
     )
-    charts.download(
-        "Download as CSV", lambda: metric_charts.mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv"
-    )
+    charts.download("Download as CSV", lambda: mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv")
     letters(facts)
 
 
@@ -48,27 +49,27 @@ def letters(facts: Facts) -> None:
     if not found:
         return
     st.subheader("Which letters are chosen", anchor=False)
-    any_side = next(iter(found.values()))
+    known = next(iter(found.values()))
     said = [one.sentence for one in letter_bias(facts)]
-    note(" ".join(said) or "Neither model leans towards one letter more than chance allows.")
-    key = [n / any_side.n for n in any_side.right]
+    note(" ".join(said) or "Neither model is biased towards one letter more than chance allows.")
+    expected = [n / known.n for n in known.right]
     charts.show(
-        share_charts.shares(
+        shares_figure(
             LETTERS,
             {variant: [n / made.n for n in made.picked] for variant, made in found.items()},
             y="share of questions",
             level=(CHANCE, "equal shares"),
-            key=(key, "right answers"),
+            reference=(expected, "correct answers"),
+            palette=theme.palette(),
         ),
         key="letters",
         alt=f"{' '.join(said)} {_in_words(found)}",
-        caption=f"How often each letter is chosen on {any_side.n:,} questions; in grey, how often it is the right one.",
+        caption=f"How often each letter is chosen on {known.n:,} questions; in grey, how often it is the right one.",
     )
     table = answer_tables.letters(facts)
     if table is not None:
-        columns = [Column("letter"), *(Column(title.lower(), "number") for title in table.header[1:])]
         caption = "Letters chosen, right answers, and what both have to beat: one letter every time, and guessing."
-        tables.table(columns, table.rows, caption=caption)
+        document.table(table, caption=caption)
     charts.download(
         "Download the letters as CSV", lambda: _frame(found), f"{facts.run.id}-letters.csv", key="letters-csv"
     )
@@ -78,7 +79,7 @@ def _in_words(found: dict[str, Choices]) -> str:
     parts = []
     for variant, made in found.items():
         counts = ", ".join(f"{letter} {percent(n / made.n)}" for letter, n in zip(LETTERS, made.picked, strict=True))
-        parts.append(f"{VARIANTS[variant]}: {counts}.")
+        parts.append(f"{MODELS[variant]}: {counts}.")
     return " ".join(parts)
 
 

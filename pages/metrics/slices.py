@@ -6,14 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.foundation.format import capital
+from medqa_core.report.document.tables import Slices, slices_in_detail
 from medqa_core.report.facts import Facts
-from medqa_core.report.verdict import METRICS
-from medqa_core.runs.schema.evaluation import HOLM, Metric, MetricName
-from pages.metrics.overall import HEAD, row
-from pages.shared import charts, tables
-from pages.shared.tables import Column
-
-Slices = Mapping[str, Mapping[MetricName, Metric]]
+from medqa_core.report.names import METRICS
+from medqa_core.runs.schema.evaluation import HOLM
+from pages.shared import charts, document
 
 
 def slices(facts: Facts) -> None:
@@ -55,15 +52,13 @@ def slices(facts: Facts) -> None:
 
 
 def _table(by: str, found: Slices, name: str, *, corrected: bool) -> None:
-    kept = [(key, metric) for key, metrics in found.items() for n, metric in metrics.items() if n == name]
-    kept.sort(key=lambda item: -(item[1].n or 0))
     chance = (
         f"p-values and verdicts are corrected for the number of {by}s (Holm)"
         if corrected
         else "among many, some differ by chance"
     )
     caption = f"{capital(METRICS[name].label)} by {by}, most questions first; {chance}."
-    tables.table((Column(by), *HEAD[1:]), [row(key, name, metric) for key, metric in kept], caption=caption)
+    document.table(slices_in_detail(by, found, name), caption=caption)
 
 
 def _frame(there: Mapping[str, Slices]) -> pd.DataFrame:

@@ -7,8 +7,10 @@ import streamlit as st
 
 from medqa_core.foundation.format import count
 from medqa_core.report.facts import Facts
-from medqa_core.report.proportion import Proportion
-from medqa_core.report.votes import Tally, current_sha256, tally
+from medqa_core.report.names import MODELS
+from medqa_core.report.statistics.proportion import Proportion
+from medqa_core.report.views.votes import Tally, current_sha256, tally
+from medqa_core.report.wording.votes import NONE_YET, notes, sentence, share_text
 from pages.shared import tables
 from pages.shared.markup import html, note, rich
 from pages.shared.tables import UNKNOWN, Column
@@ -28,31 +30,31 @@ def votes(facts: Facts) -> None:
         _none_yet(facts, found)
         return
     st.header("Which answer do people prefer?", anchor=False)
-    note(found.sentence)
+    note(sentence(found))
     caption = "Blind votes on this run’s weights, from the Ask page; 95% intervals."
     tables.table(HEAD, _rows(found), caption=caption)
-    note(" ".join(found.notes))
+    note(" ".join(notes(found)))
 
 
 def _none_yet(facts: Facts, found: Tally) -> None:
     """One line, with the way to the page where votes are cast."""
     address = f"ask?{urlencode({'run': facts.run.id})}"
     link = f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">Ask</a>'
-    said = rich(" ".join([found.sentence, *found.notes]))
-    html(f'<p class="mq-note">{said.replace("cast on Ask,", f"cast on {link},", 1)}</p>')
+    said = [NONE_YET.format(page=link), *(rich(line) for line in notes(found))]
+    html(f'<p class="mq-note">{" ".join(said)}</p>')
 
 
 def _rows(found: Tally) -> list[list[str]]:
     counts = {
-        "fine-tuned answer preferred": found.fine_tuned,
-        "base answer preferred": found.base,
+        f"{MODELS['fine_tuned']} answer preferred": found.fine_tuned,
+        f"{MODELS['base']} answer preferred": found.base,
         "tie": found.tie,
         "both bad": found.both_bad,
     }
     rows = [[name, count(n), UNKNOWN] for name, n in counts.items()]
     return [
         *rows,
-        _share("decided: fine-tuned answer won", found.wins),
+        _share(f"decided: {MODELS['fine_tuned']} answer won", found.wins),
         _share("decided: higher ROUGE-L won", found.agreement),
         _share("decided: left answer won", found.left),
     ]
@@ -61,4 +63,4 @@ def _rows(found: Tally) -> list[list[str]]:
 def _share(name: str, found: Proportion) -> list[str]:
     if not found.n:
         return [name, "0", UNKNOWN]
-    return [name, f"{count(found.hits)} of {count(found.n)}", found.text]
+    return [name, f"{count(found.hits)} of {count(found.n)}", share_text(found)]

@@ -1,38 +1,39 @@
 """The metrics page's part about passages: do they help an answer, and are the right ones found?"""
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from medqa_core.foundation.format import count, number, percent, share
+from medqa_core.foundation.format import count, share
+from medqa_core.report.charts.metrics import with_sources_figure
+from medqa_core.report.document.answer_tables import generations
+from medqa_core.report.document.model import Cell, Column, Table
+from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import METRICS, WORDING, verdict_mark
-from medqa_core.report.verdict import change_text, is_compared, supported, value_text
-from medqa_core.report.with_sources import VARIANTS, against, sentence
+from medqa_core.report.names import WORDING
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.views.with_sources import PassagesRow, passages_rows
+from medqa_core.report.wording.metric import change_text, value_text
+from medqa_core.report.wording.with_sources import sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
-from medqa_core.runs.schema.evaluation import Metric, WithSources
-from pages.shared import charts, notices, tables, theme
-from pages.shared.markup import bullets, html, note, verdict
-from pages.shared.tables import UNKNOWN, Column, Raw
+from medqa_core.runs.schema.evaluation import WithSources
+from pages.shared import charts, document, notices, theme
+from pages.shared.markup import bullets, html, note
 
 HEAD = (
-    Column("metric"),
-    Column("base", "number"),
-    Column("fine-tuned", "number"),
-    Column("with passages", "number"),
-    Column("against base", "number"),
-    Column("verdict"),
-    Column("against fine-tuned", "number"),
-    Column("verdict"),
+    Column("Metric"),
+    Column("Base", "number"),
+    Column("Fine-tuned", "number"),
+    Column("With passages", "number"),
+    Column("Against base", "number"),
+    Column("Verdict"),
+    Column("Against fine-tuned", "number"),
+    Column("Verdict"),
 )
 RETRIEVAL_HEAD = (
-    Column("first passages"),
-    Column("own document found", "number"),
-    Column("shared text found", "number"),
-    Column("shared text by chance", "number"),
+    Column("First passages"),
+    Column("Own document found", "number"),
+    Column("Shared text found", "number"),
+    Column("Shared text by chance", "number"),
 )
 
 
@@ -58,87 +59,45 @@ def with_sources(facts: Facts) -> None:
 
 
 def _answers(facts: Facts, found: WithSources) -> None:
-    said = sentence(found)
+    said, rows = sentence(found), passages_rows(found)
     if said:
         note(said)
-    variants = against(found)
-    names = [name for name in METRICS if any(name in metrics for metrics in variants.values())]
-    n = max((m.n or 0 for metrics in variants.values() for m in metrics.values()), default=0)
+    n = max((metric.n or 0 for row in rows for metric in (row.base, row.fine_tuned)), default=0)
     caption = (
-        f"The same {count(n)} test questions; with sources − base and with sources − fine-tuned, with 95% intervals."
+        f"The same {count(n)} test questions; with passages − base and with passages − fine-tuned, with 95% intervals."
     )
-    tables.table(HEAD, [_row(name, variants) for name in names], caption=caption)
-    drawn = [name for name in WORDING if name in names]
+    document.table(Table.of(HEAD, [_row(row) for row in rows]), caption=caption)
+    drawn = [row for name in WORDING for row in rows if row.name == name]
     if drawn:
-        charts.show(
-            _chart(drawn, variants), key="with_sources", alt=said or caption, caption="Mean over the test questions."
-        )
+        chart = with_sources_figure(drawn, theme.palette())
+        charts.show(chart, key="with_sources", alt=said or caption, caption="Mean over the test questions.")
     charts.download(
-        "Download as CSV",
-        lambda: _frame(found),
-        f"{facts.run.id}-with_sources.csv",
-        key="with_sources-csv",
+        "Download as CSV", lambda: _frame(found), f"{facts.run.id}-with_sources.csv", key="with_sources-csv"
     )
-    lines = [f"{key.replace('_', ' ')}: {text}" for key, text in found.protocol.items()]
-    if found.generation is not None:
-        made = found.generation
-        lines.append(
-            f"answers: {number(made.mean_tokens, 1)} tokens in the mean, {percent(made.empty_share)} empty, "
-            f"{number(made.length_ratio, 2)} of the references’ length"
-        )
-    html(f'<details class="mq-part"><summary>How it was measured</summary>{bullets(lines)}</details>')
+    body, made = bullets(protocol_lines(found.protocol)), generations(("with_sources", found.generation))
+    if made is not None:
+        body += document.table_markup(made, caption="How the generated answers came out; ROUGE rewards length.")
+    html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
 
 
-def _row(name: str, variants: Mapping[str, Mapping[str, Metric]]) -> list[str | Raw]:
-    base, tuned = (metrics.get(name, Metric()) for metrics in variants.values())
-    read = base.fine_tuned if base.fine_tuned is not None else tuned.fine_tuned
-    cells: list[str | Raw] = [METRICS[name].label, *(_value(name, one) for one in (base.base, tuned.base, read))]
-    for metric in (base, tuned):
-        if is_compared(metric):
-            cells += [change_text(name, metric), Raw(verdict(verdict_mark(supported(name, metric))))]
-        else:
-            cells += [UNKNOWN, UNKNOWN]
+def _row(row: PassagesRow) -> list[Cell | str | None]:
+    values = (row.base.base, row.fine_tuned.base, row.with_passages)
+    cells: list[Cell | str | None] = [row.base.label]
+    cells += [None if value is None else value_text(row.name, value) for value in values]
+    for metric in (row.base, row.fine_tuned):
+        cells += _against(metric)
     return cells
 
 
+def _against(metric: MetricView) -> list[Cell | str | None]:
+    return [change_text(metric), Cell.of_verdict(metric.verdict)] if metric.compared else [None, None]
+
+
 def _frame(found: WithSources) -> pd.DataFrame:
-    variants = against(found).items()
+    parts = {"base": found.against_base, "fine_tuned": found.against_fine_tuned}.items()
     return pd.DataFrame(
-        [{"against": s, "metric": name, **m.model_dump()} for s, ms in variants for name, m in ms.items()]
+        [{"against": variant, "metric": str(n), **m.model_dump()} for variant, ms in parts for n, m in ms.items()]
     )
-
-
-def _value(name: str, value: float | None) -> str:
-    return UNKNOWN if value is None else value_text(name, value)
-
-
-def _chart(names: list[str], variants: Mapping[str, Mapping[str, Metric]]) -> go.Figure:
-    """Each metric's three values on one line: hollow circle, filled circle, diamond."""
-    p = theme.palette()
-    chart = charts.figure(118 + 38 * len(names), x="score, 0 to 1; right is better", y="")
-    looks = [
-        ("base", p.base, "circle-open"),
-        ("fine_tuned", p.tuned, "circle"),
-        ("with_sources", p.with_sources, "diamond"),
-    ]
-    labels = [charts.plain(METRICS[name].label) for name in names]
-    for variant, colour, symbol in looks:
-        title = VARIANTS.get(variant, "with passages")
-        some = [variants["base" if variant == "with_sources" else variant].get(name, Metric()) for name in names]
-        values = [metric.fine_tuned if variant == "with_sources" else metric.base for metric in some]
-        chart.add_scatter(
-            x=np.array(values, dtype=float),
-            y=labels,
-            mode="markers",
-            name=title,
-            marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
-            hovertemplate=f"{title}, %{{y}}: %{{x:.4f}}<extra></extra>",
-        )
-    chart.update_xaxes(showgrid=True, rangemode="tozero")
-    chart.update_yaxes(showgrid=False, tickfont={"color": p.text, "size": 13}, autorange="reversed")
-    legend = {"x": 0, "y": 1, "yref": "container", "yanchor": "top"}
-    chart.update_layout(showlegend=True, margin={"t": 48}, legend=legend)
-    return chart
 
 
 def _passages(facts: Facts, retrieval: Retrieval) -> None:
@@ -154,8 +113,10 @@ def _passages(facts: Facts, retrieval: Retrieval) -> None:
         for recall in part:
             by_k.setdefault(recall.k, [None] * 3)[place] = recall
     rows = [[count(k), *(_share(recall) for recall in found)] for k, found in sorted(by_k.items())]
-    tables.table(RETRIEVAL_HEAD, rows, caption=f"Share of test questions; 95% intervals. {retrieval.method}.")
+    document.table(
+        Table.of(RETRIEVAL_HEAD, rows), caption=f"Share of test questions; 95% intervals. {retrieval.method}."
+    )
 
 
-def _share(recall: Recall | None) -> str:
-    return UNKNOWN if recall is None else share(recall.share, recall.ci)
+def _share(recall: Recall | None) -> str | None:
+    return None if recall is None else share(recall.share, recall.ci)

@@ -6,6 +6,8 @@ from html import escape
 
 import streamlit as st
 
+from medqa_core.report.names import verdict_mark
+
 _PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 
 
@@ -56,7 +58,7 @@ def bullets(lines: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{rich(line)}</li>" for line in lines) + "</ul>"
 
 
-def verdict(mark: str) -> str:
-    """A verdict mark such as `▲ better` in its colour: the sign and the word carry the meaning, colour goes along."""
-    kind = next((k for k in ("better", "worse") if mark.endswith(k)), "muted")
-    return f'<span class="mq-{kind} fit">{escape(mark)}</span>'
+def verdict(of: str) -> str:
+    """A verdict as its mark, `▲ better`, in its colour: the sign and the word carry the meaning, colour goes along."""
+    kind = of if of in ("better", "worse") else "muted"
+    return f'<span class="mq-{kind} fit">{escape(verdict_mark(of))}</span>'

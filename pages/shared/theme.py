@@ -1,68 +1,12 @@
-"""The one place of the look: colours by role, the style sheet and the Plotly template.
+"""The look of the pages: which palette a visitor sees, and the style sheet. The colours are the core's."""
 
-The same values stand in .streamlit/config.toml, which Streamlit reads by itself; a test keeps the two equal.
-"""
-
-from dataclasses import dataclass
 from typing import Literal
 
-import plotly.graph_objects as go
 import streamlit as st
 
+from medqa_core.report.charts.palette import DARK, LIGHT, MONO, ROLES, Palette, rgb
+
 Mode = Literal["light", "dark"]
-
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
-MONO = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours by what they mean. Each keeps a contrast of 4.5 or more on `paper`."""
-
-    paper: str
-    panel: str
-    rule: str
-    text: str
-    muted: str
-    base: str
-    tuned: str
-    with_sources: str
-    better: str
-    worse: str
-    link: str
-    runs: tuple[str, ...]
-    """Runs in one chart: distinct for colour-blind readers, and each also has its own dash and label."""
-
-
-LIGHT = Palette(
-    paper="#FCFCFA",
-    panel="#F3F4F1",
-    rule="#DDE0DC",
-    text="#1B2430",
-    muted="#5B6675",
-    base="#64748B",
-    tuned="#0B7A75",
-    with_sources="#8A5A00",
-    better="#1D7A3C",
-    worse="#B42318",
-    link="#0B6B9E",
-    runs=("#0B7A75", "#9C4A00", "#5A4FB5", "#0B6B9E", "#A3266F", "#4F6A10"),
-)
-DARK = Palette(
-    paper="#11161D",
-    panel="#1A212B",
-    rule="#2C3642",
-    text="#E8EDF2",
-    muted="#9AA7B5",
-    base="#9AA9BC",
-    tuned="#3CC5BC",
-    with_sources="#E0A93B",
-    better="#4FC27A",
-    worse="#FF8577",
-    link="#5CB8EC",
-    runs=("#3CC5BC", "#F0A35E", "#ADA2F7", "#5CB8EC", "#F08CC3", "#B4C95A"),
-)
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def mode() -> Mode:
@@ -75,54 +19,9 @@ def palette() -> Palette:
     return DARK if mode() == "dark" else LIGHT
 
 
-def faint(colour: str, alpha: float = 0.28) -> str:
-    """`colour` (#RRGGBB) made see-through, for raw values behind its smoothed line."""
-    red, green, blue = rgb(colour)
-    return f"rgba({red},{green},{blue},{alpha})"
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """The three parts of #RRGGBB."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def template(p: Palette) -> go.layout.Template:
-    """The one Plotly template: little ink, light grid, units left to the axis titles."""
-    axis = {
-        "gridcolor": p.rule,
-        "gridwidth": 1,
-        "linecolor": p.rule,
-        "zeroline": False,
-        "tickfont": {"color": p.muted, "size": 12},
-        "title": {"font": {"color": p.muted, "size": 12}, "standoff": 8},
-        "automargin": True,
-    }
-    return go.layout.Template(
-        layout={
-            "font": {"family": FONT, "color": p.text, "size": 13},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "colorway": list(p.runs),
-            "xaxis": {**axis, "showgrid": False, "ticks": "outside", "ticklen": 4, "tickcolor": p.rule},
-            "yaxis": axis,
-            "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
-            "hoverlabel": {
-                "bgcolor": p.panel,
-                "bordercolor": p.rule,
-                "font": {"family": FONT, "color": p.text, "size": 13},
-                "align": "left",
-            },
-            "showlegend": False,
-            "dragmode": False,
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": p.muted}},
-        }
-    )
-
-
 def style() -> None:
     """Put the style sheet on the page. It follows the theme by itself through CSS `light-dark()`."""
-    roles = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
-    pairs = {r: (getattr(LIGHT, r), getattr(DARK, r)) for r in roles}
+    pairs = {role: (getattr(LIGHT, role), getattr(DARK, role)) for role in ROLES}
     variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
     charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])
     st.html(f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_SHEET}</style>")

@@ -1,7 +1,8 @@
-"""The top of Summary and Metrics: the answer in everyday words, below it the figures that bear it out."""
+"""The top of Summary and Metrics: the answer in everyday words, below it the figures behind it."""
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.verdict import figures_line, sentence
+from medqa_core.report.views.verdict import verdict_view
+from medqa_core.report.wording.verdict import verdict_text
 from pages.shared.markup import answer, note
 
 
@@ -10,7 +11,7 @@ def verdict_line(facts: Facts) -> None:
     if facts.evaluation is None and facts.in_progress:
         answer("Not known yet: the run is in progress, and the test questions are answered after training.")
         return
-    figures = figures_line(facts)
-    answer(sentence(facts).removesuffix(figures).strip())
-    if figures:
-        note(figures)
+    said = verdict_text(verdict_view(facts))
+    answer(said.plain)
+    if said.figures:
+        note(said.figures)

@@ -4,8 +4,8 @@ from html import escape
 
 from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.facts import Facts
-from medqa_core.report.headline import Headline, four
-from medqa_core.report.verdict import METRICS
+from medqa_core.report.views.headline import Headline, four
+from medqa_core.report.wording.headline import headline_text
 from pages.shared.markup import html, verdict
 
 
@@ -20,21 +20,22 @@ def show(facts: Facts) -> None:
         )
 
 
-def _cell(figure: Headline, unknown: str) -> str:
-    spec = METRICS[figure.name]
+def _cell(headline: Headline, unknown: str) -> str:
+    spec, text = headline.metric.spec, headline_text(headline)
     about = [spec.unit] if spec.unit else []
     about.append("lower is better" if spec.lower_is_better else "higher is better")
-    head = f"<dt>{escape(figure.label)} <span>{escape(', '.join(about))}</span></dt>"
-    tuned = f'<span class="mq-tuned mq-strong">{escape(figure.fine_tuned)}</span>'
-    if figure.verdict:
-        base = f'<span class="mq-base">{escape(figure.base)}</span> <span class="mq-muted" aria-label="to">→</span> '
-        below = f'<dd class="fit">{escape(figure.change)}</dd><dd>{verdict(figure.verdict)}</dd>'
+    head = f"<dt>{escape(headline.label)} <span>{escape(', '.join(about))}</span></dt>"
+    tuned = f'<span class="mq-tuned mq-strong">{escape(text.fine_tuned or unknown)}</span>'
+    if headline.compared:
+        base = f'<span class="mq-base">{escape(text.base or unknown)}</span> '
+        base += '<span class="mq-muted" aria-label="to">→</span> '
+        below = f'<dd class="fit">{escape(text.change)}</dd><dd>{verdict(headline.metric.verdict)}</dd>'
         return f'<div>{head}<dd class="mq-pair">{base}{tuned}</dd>{below}</div>'
-    if figure.origin == "not stated":
+    if headline.origin == "not stated":
         missing = f'<dd class="mq-pair mq-muted" aria-hidden="true">·</dd><dd class="mq-muted">{unknown}</dd>'
         return f"<div>{head}{missing}</div>"
-    if not any(c.isdigit() for c in figure.fine_tuned.split(" ")[0]):  # words in place of a figure
-        return f'<div>{head}<dd class="mq-muted">the source says: “{escape(figure.fine_tuned)}”</dd></div>'
-    origin = "as the source reports it" if figure.origin == "reported" else "measured"
+    if headline.figure.in_words:
+        return f'<div>{head}<dd class="mq-muted">the source says: “{escape(headline.figure.text)}”</dd></div>'
+    origin = "as the source reports it" if headline.origin == "reported" else "measured"
     below = f'<dd class="mq-muted">{origin}; base {unknown}</dd>'
     return f'<div>{head}<dd class="mq-pair">{tuned}</dd>{below}</div>'

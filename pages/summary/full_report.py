@@ -5,26 +5,14 @@ from html import escape
 
 import streamlit as st
 
-import medqa_core.report.html as html_report
 from medqa_core.foundation.format import number
 from medqa_core.foundation.settings import Settings
-from medqa_core.report import markdown, text
 from medqa_core.report.archive import archive, weights_size
-from medqa_core.report.facts import Facts
-from medqa_core.report.model_card import render as model_card
-from medqa_core.report.writeup import Section, Table
-from medqa_core.report.writeup import sections as written
+from medqa_core.report.document.model import Document, Section
+from medqa_core.report.writer import FORMATS, Format
 from medqa_core.runs.run import Run
-from pages.shared import tables
-from pages.shared.markup import bullets, html, note, rich
-
-FILES: dict[str, tuple[str, str, Callable[[Run], str]]] = {
-    "summary.txt": ("Text", "text/plain", text.render),
-    "summary.md": ("Markdown", "text/markdown", markdown.render),
-    "summary.html": ("HTML, one page", "text/html", html_report.render),
-    "README.md": ("Model card", "text/markdown", model_card),
-}
-
+from pages.shared.document import block
+from pages.shared.markup import html, note
 
 LARGEST = 50_000_000
 """Bytes of weights up to which they are part of the ZIP: it is made in memory, for any visitor."""
@@ -33,14 +21,14 @@ LARGEST = 50_000_000
 def downloads(run: Run) -> None:
     """A button a file, and one for all. A file on disk is given as it is; a missing one is written when asked for."""
     weights = weights_size(run) <= LARGEST
-    st.header("Take it with you", anchor=False)
+    st.header("Download report", anchor=False)
     with st.container(horizontal=True, gap="small"):
-        for name, (label, mime, render) in FILES.items():
+        for name, made in FORMATS.items():
             st.download_button(
-                label,
-                data=_content(run, name, render),
+                made.label,
+                data=_content(run, name, made),
                 file_name=f"{run.id}-{name}",
-                mime=mime,
+                mime=made.mime,
                 key=f"download-{name}",
                 icon=":material/download:",
                 on_click="ignore",
@@ -61,24 +49,16 @@ def downloads(run: Run) -> None:
         )
 
 
-def sections(facts: Facts) -> None:
+def sections(document: Document) -> None:
     """The whole write-up; each section opens by itself."""
-    st.header("The whole write-up", anchor=False)
-    html("".join(_section(section) for section in written(facts)))
+    st.header("Full report", anchor=False)
+    html("".join(_section(section) for section in document.sections))
 
 
 def _section(section: Section) -> str:
-    parts = []
-    for block in section.blocks:
-        if isinstance(block, Table):
-            columns = [tables.Column(title) for title in block.header]
-            parts.append(tables.markup(columns, block.rows, caption=section.title))
-        elif isinstance(block, str):
-            parts.append(f"<p>{rich(block)}</p>")
-        else:
-            parts.append(bullets(block))
-    return f'<details class="mq-part"><summary>{escape(section.title)}</summary>{"".join(parts)}</details>'
+    body = "".join(block(one, title=section.title) for one in section.blocks)
+    return f'<details class="mq-part"><summary>{escape(section.title)}</summary>{body}</details>'
 
 
-def _content(run: Run, name: str, render: Callable[[Run], str]) -> Callable[[], str]:
-    return lambda: run.write_up(name) or render(run)
+def _content(run: Run, name: str, made: Format) -> Callable[[], str]:
+    return lambda: run.write_up(name) or made.render(run)

@@ -2,22 +2,22 @@
 
 import streamlit as st
 
+from medqa_core.report.document.write_up import FEW, write_up
 from medqa_core.report.facts import Facts
-from medqa_core.report.headline import limits_line
-from medqa_core.report.insights import insights
+from medqa_core.report.insights import Insight, insights, limitations
+from medqa_core.report.wording.headline import limits_line
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import live, notices, run_picker
+from pages.shared import document, live, notices, run_picker
 from pages.shared.loss_section import small_curve
-from pages.shared.markup import note
+from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
 from pages.summary import figures_strip, full_report
-from pages.summary.findings import findings
 
 run = run_picker.head("Did fine-tuning help?")
 
 
 def overview(snapshot: RunSnapshot) -> None:
-    """The answer, the four figures, the curve and what the data show: all that changes while a run goes on."""
+    """The answer, the four figures, the curve and the key findings: all that changes while a run goes on."""
     now = Facts.of(snapshot)
     verdict_line(now)
     figures_strip.show(now)
@@ -25,11 +25,17 @@ def overview(snapshot: RunSnapshot) -> None:
     with left:
         small_curve(now)
     with right:
-        findings("What the data show", insights(now)[:3])
-    note(limits_line(now))
+        key_findings(insights(now)[:FEW])
+    note(limits_line(limitations(now)))
+
+
+def key_findings(found: list[Insight]) -> None:
+    """The weightiest findings with the rows they rest on."""
+    none = '<p class="mq-note">Nothing that the data of this run support.</p>'
+    html("<h2>Key findings</h2>" + ("".join(document.finding(one) for one in found) or none))
 
 
 facts = Facts.of(live.follow(run, overview))
 notices.problems(facts.problems)
 full_report.downloads(run)
-full_report.sections(facts)
+full_report.sections(write_up(facts))

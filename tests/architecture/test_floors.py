@@ -22,13 +22,14 @@ BELOW: dict[str, tuple[str, ...]] = {
     "cluster": ("foundation", "runs", "data", "jobs"),
     "cluster.nodes": ("foundation", "runs", "data", "models", "answering", "evaluation", "training", "jobs", "cluster"),
     "report": ("foundation", "runs", "data"),
+    "library": ("foundation", "runs", "report"),
     "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "cluster", "report"),
 }
 """What each package may import. `jobs` starts training as another process and never imports it; so does `cluster`,
 which names what runs on the nodes of a cluster (`cluster.nodes`) and has it imported there."""
 
 TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "ctranslate2"}
-UI = {"streamlit", "gradio", "plotly"}
+UI = {"streamlit", "gradio"}
 
 
 @cache
@@ -98,6 +99,14 @@ def test_no_user_interface_in_the_core() -> None:
     for module in of_core():
         found = {target.split(".")[0] for target in imported(module)} & UI
         assert not found, f"{module} imports {found}"
+
+
+def test_figures_are_drawn_in_one_place() -> None:
+    """Plotly in the core's charts and nowhere else, so that nothing else of the core waits for it."""
+    users = {m for m in modules() if any(target.split(".")[0] == "plotly" for target in imported(m))}
+    assert users and all(
+        module.startswith("medqa_core.report.charts.") or module == "pages.shared.charts" for module in users
+    )
 
 
 def test_torch_only_on_its_floor() -> None:

@@ -10,6 +10,7 @@ from tests.support.commands import Said
 
 Cli = Callable[..., Said]
 VERBS = (
+    "serve",
     "doctor",
     "data",
     "train",
@@ -33,7 +34,7 @@ VERBS = (
 def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
     said = cli(*arguments, "--help")
     assert said.code == 0
-    assert said.out.startswith("Usage: python -m medqa_core")
+    assert said.out.startswith("Usage: medqa ")
     assert said.err == ""
     if not arguments:
         assert all(re.search(rf"^  {verb} ", said.out, re.MULTILINE) for verb in VERBS)
@@ -76,6 +77,8 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
         (("ask", "smoke", "What is gout?", "--max-tokens", "0"), ["max_new_tokens: ", "greater than or equal to 1"]),
         (("ask", "smoke", "What is gout?", "--seed", "x"), ["--seed", "integer"]),
         (("ask", "smoke"), ["QUESTION"]),
+        (("serve", "--share"), ["--share", "--widget"]),
+        (("serve", "--port", "99999"), ["--port", "65535"]),
         (("rnus",), ["No such command 'rnus'", "'runs'"]),
         (("runs", "--jsno"), ["No such option", "--json"]),
         (("import", "/no/such/path"), ["path"]),

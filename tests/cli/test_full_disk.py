@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from medqa_core.foundation import files
 from tests.support.commands import Said
 
 
@@ -26,7 +25,7 @@ def test_report_on_a_bad_disk(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "fsync", fail)
+        patch.setattr("os.fsync", fail)
         result = cli("report", folder.name)
     assert result.code == 1
     assert result.error.startswith(said)

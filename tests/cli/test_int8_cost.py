@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from tests.support.commands import Said

@@ -56,7 +56,7 @@ def test_bad_input_is_one_line(
 def test_help(capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]) -> None:
     code, out, err = said(capsys, *verb, "--help")
     assert (code, err) == (0, "")
-    assert out.startswith("Usage: python -m medqa_core cluster")
+    assert out.startswith("Usage: medqa cluster")
 
 
 @pytest.mark.parametrize("verb", [("train",), ("sweep", "--rank", "4,8")], ids=" ".join)

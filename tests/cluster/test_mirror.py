@@ -85,7 +85,7 @@ def test_what_is_being_written_stays_out(sides: QAPair) -> None:
 
 
 def test_an_upload_that_breaks_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    class Breaks(LocalFileSystem):
+    class Breaks(LocalFileSystem):  # type: ignore[misc]
         def put_file(self, path1: str, path2: str, *_: Any, **__: Any) -> None:
             Path(path2).write_text("hal")
             raise OSError("the line is down")
@@ -106,7 +106,7 @@ def test_an_upload_that_breaks_leaves_the_old_file_whole(tmp_path: Path) -> None
 def test_the_status_and_the_manifests_come_last(tmp_path: Path) -> None:
     put_order: list[str] = []
 
-    class Listening(LocalFileSystem):
+    class Listening(LocalFileSystem):  # type: ignore[misc]
         def mv(self, path1: str, path2: str, *_: Any, **__: Any) -> None:
             put_order.append(Path(path2).name)
             super().mv(path1, path2)
@@ -119,7 +119,7 @@ def test_the_status_and_the_manifests_come_last(tmp_path: Path) -> None:
 
 
 def test_a_name_that_leads_out_is_refused(tmp_path: Path) -> None:
-    class Hostile(LocalFileSystem):
+    class Hostile(LocalFileSystem):  # type: ignore[misc]
         def find(self, *_: Any, **__: Any) -> dict[str, Any]:
             return {f"{tmp_path}/far/../../evil": {"size": 1}, f"{tmp_path}/far/link/evil": {"size": 1}}
 

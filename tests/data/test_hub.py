@@ -70,7 +70,9 @@ def test_without_the_hub_one_sentence_says_what_to_do(settings: Settings) -> Non
         with pytest.raises(DataUnavailable) as caught:
             sources.load(name, settings)
         said = str(caught.value)
-        assert said.startswith("lavita/MedQuAD is not in the cache and the hub is not in reach; set MEDQA_MEDQUAD to ")
+        assert said.startswith(
+            "lavita/MedQuAD is not in the cache and the hub cannot be reached; set MEDQA_MEDQUAD to "
+        )
         assert "or use the starter set" in said and said.count(". ") == 0
     with pytest.raises(DataUnavailable, match=r"^some/one is not in the cache .* give a folder"):
         sources.load("some/one", settings)

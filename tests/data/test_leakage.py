@@ -3,7 +3,7 @@
 import pytest
 
 from medqa_core.data import leakage, starter
-from medqa_core.data.describe import describe, leakage_sentence, leaks
+from medqa_core.data.describe import counts, describe, leakage_sentence, leaks
 from medqa_core.data.split import Split, grouped_split, random_split
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import OverlapRecord
@@ -61,3 +61,15 @@ def test_a_description_says_all_of_it(method: str) -> None:
     assert facts["split"]["test"] == len(found.split.test) == 58
     assert sum(facts["by_question_type"].values()) == facts["pairs_answered"]
     assert list(facts["by_source"]) == ["starter"]
+
+
+def test_counts_by_value_and_part() -> None:
+    found = describe(starter.load(), TrainConfig.model_validate({"test_size": 0.1}))
+    by_type = counts(found, "question_type")
+    assert sum(numbers["all"] for numbers in by_type.values()) == len(found.data.pairs)
+    assert [numbers["all"] for numbers in by_type.values()] == sorted(
+        (n["all"] for n in by_type.values()), reverse=True
+    )
+    for part, pairs in found.parts.items():
+        assert sum(numbers[part] for numbers in by_type.values()) == len(pairs)
+    assert found.unused == len(found.data.pairs) - sum(map(len, found.parts.values()))

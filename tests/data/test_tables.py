@@ -38,7 +38,7 @@ def refused(path: Path, content: bytes | str, **columns: str) -> str:
         (b"question,answer\nWhat?,That.\nWhy?,caf\xe9\n", ": row 3, column 'answer': not UTF-8 text"),
         ("question,answer\nWhat?,That.\n,An answer to nothing.\n", ": row 3, column 'question': empty"),
         ("Frage,Antwort\nWas?,Das.\n", ": row 1, column 'question': missing; the columns are 'Frage', 'Antwort'."),
-        ("question,answer,answer\nWhat?,That.,This.\n", ": row 1, column 'answer': stands twice"),
+        ("question,answer,answer\nWhat?,That.,This.\n", ": row 1, column 'answer': appears twice"),
         ("", ": row 1: there are no column names"),
         ("question,answer\nWhat?,\n", ": none of its 1 questions has an answer."),
         (b"\xff\xfeq\x00,\x00a\x00\n\x00", ": row 1, column 1: not UTF-8 text"),
@@ -139,7 +139,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(
         assert "\n" not in str(error)
 
 
-CELL = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(max_examples=60, deadline=None)

@@ -21,7 +21,7 @@ from medqa_core.models import ctranslate
 from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.manifest import MANIFEST, write_manifest
 from medqa_core.runs.run import Run

@@ -47,6 +47,7 @@ def test_a_planted_gain_is_found() -> None:
     assert found.p < 0.01
     assert found.base == pytest.approx(data.base.sum() / data.weight.sum())
     assert found.fine_tuned == pytest.approx(data.fine_tuned.sum() / data.weight.sum())
+    assert found.base is not None and found.fine_tuned is not None
     assert found.difference == pytest.approx(found.fine_tuned - found.base)
     assert (found.n, found.groups, found.level) == (len(data.weight), 40, LEVEL)
 
@@ -89,10 +90,11 @@ def test_a_seed_gives_the_same_metric_again() -> None:
 
 def test_the_order_of_the_questions_is_irrelevant() -> None:
     groups = [f"g{n % 8}" for n in range(40)]
-    base, tuned = np.random.default_rng(0).uniform(1, 3, (2, 40))
+    base, tuned = np.random.default_rng(0).uniform(1, 3, (2, 40)).tolist()
     shuffled = np.random.default_rng(1).permutation(40)
-    one = judge("loss", Paired.of(base, tuned, np.ones(40), groups))
-    other = judge("loss", Paired.of(base[shuffled], tuned[shuffled], np.ones(40), [groups[i] for i in shuffled]))
+    one = judge("loss", Paired.of(base, tuned, [1.0] * 40, groups))
+    moved = [[one[i] for i in shuffled] for one in (base, tuned)]
+    other = judge("loss", Paired.of(moved[0], moved[1], [1.0] * 40, [groups[i] for i in shuffled]))
     assert one.p == other.p
     assert one.ci == pytest.approx(other.ci)
 
@@ -130,7 +132,7 @@ def test_a_model_does_not_look_better_by_breaking_down_on_questions() -> None:
 
 
 def test_questions_of_no_weight_are_no_ones_fault() -> None:
-    base, tuned = np.array([*[2.0] * 49, math.nan]), np.array([*[1.0] * 49, math.nan])
+    base, tuned = [*[2.0] * 49, math.nan], [*[1.0] * 49, math.nan]
     weight = [1.0] * 49 + [0.0]
     assert judge("loss", Paired.of(base, tuned, weight, [f"g{n}" for n in range(50)])).verdict == "better"
 
@@ -240,7 +242,7 @@ def test_memory_is_bounded_without_another_result(monkeypatch: pytest.MonkeyPatc
     whole = judge("loss", made(1))
     monkeypatch.setattr(module, "CELLS", 1000)
     pieces = judge("loss", made(1))
-    assert (pieces.p, pieces.ci) == (whole.p, pytest.approx(whole.ci))
+    assert pieces.p == whole.p and pieces.ci == pytest.approx(whole.ci)
 
 
 def choices(won: int, lost: int, both: int, neither: int) -> pd.DataFrame:

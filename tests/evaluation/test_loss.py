@@ -33,8 +33,10 @@ def examples(lab: Settings) -> list[Example]:
     tokenizer = load("toy", settings=lab, device="cpu").tokenizer
     pairs = starter.load().pairs[::41]
     return [
-        encode_example(tokenizer, pair.question * (1 + n % 3), pair.answer[: 15 + 60 * (n % 6)], "chat", 140, end=n % 2)
-        for n, pair in enumerate(pairs)
+        encode_example(
+            tokenizer, one.question * (1 + n % 3), one.answer[: 15 + 60 * (n % 6)], "chat", 140, end=n % 2 == 1
+        )
+        for n, one in enumerate(pairs)
     ]
 
 

@@ -13,7 +13,7 @@ from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.judge import Paired, judge
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.tables import judged
-from medqa_core.runs.schema.evaluation import Metric
+from medqa_core.runs.schema.evaluation import Metric, Verdict
 
 TRIALS = 200
 MOST = 0.085
@@ -68,7 +68,8 @@ def test_no_more_false_alarms_than_promised(name: str) -> None:
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_planted_gain_is_found_and_never_turned_round(name: str) -> None:
     world, gain = WORLDS[name]
-    for sign, right in ((1, "better"), (-1, "worse")):
+    signs: tuple[tuple[int, Verdict], ...] = ((1, "better"), (-1, "worse"))
+    for sign, right in signs:
         found = [world(np.random.default_rng(seed), sign * gain).verdict for seed in range(40)]
         assert found.count(right) >= 34
         assert set(found) <= {right, "cannot tell"}

@@ -1,6 +1,7 @@
 """From rows to metrics: each is what its name says, and many of them are corrected for being many."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ def rows(count: int = 80, gain: float = 0.0, kinds: int = 2, seed: int = 0) -> p
     random = np.random.default_rng(seed)
     base = random.normal(2.2, 0.3, count)
     rouge = random.uniform(0.1, 0.3, count)
-    columns = {
+    columns: dict[str, Any] = {
         "question_id": [f"q{n}" for n in range(count)],
         "group_id": [f"g{n // 2}" for n in range(count)],
         "question_type": [f"type {n // 2 % kinds}" for n in range(count)],
@@ -50,7 +51,7 @@ def test_each_metric_by_its_definition() -> None:
 
 def test_perplexity_is_the_loss_on_another_scale() -> None:
     for primary in ("loss", "rougeL"):
-        found = judged(rows(gain=0.01), primary)  # type: ignore[arg-type]
+        found = judged(rows(gain=0.01), primary)
         for metrics in (found.metrics, found.clean, *found.by_question_type.values(), *found.by_source.values()):
             assert metrics["perplexity"].p == metrics["loss"].p
 
@@ -74,7 +75,7 @@ def test_secondary_metrics_are_judged_more_strictly_where_the_primary_one_shows_
         assert metrics["mmlu"].verdict == verdict
     alone = judged(None, "loss", answers).metrics["mmlu"]
     assert alone.p == pytest.approx(0.0033, abs=1e-4)
-    assert metrics["mmlu"].p == pytest.approx(5 * 6 * alone.p)
+    assert alone.p is not None and metrics["mmlu"].p == pytest.approx(5 * 6 * alone.p)
 
 
 @pytest.mark.parametrize(("column", "section"), [("question_type", "by_question_type"), ("source", "by_source")])
@@ -147,7 +148,7 @@ def test_shipped_runs_say_of_their_types_what_is_so(run_id: str) -> None:
             if stated is None:  # older than this metric
                 assert metric.n == 0
                 continue
-            assert (stated.p, stated.verdict) == (pytest.approx(metric.p), metric.verdict)
+            assert stated.p == pytest.approx(metric.p) and stated.verdict == metric.verdict
 
 
 def test_losses_that_are_not_numbers_are_left_out_of_loss_metrics_alone() -> None:
@@ -158,8 +159,8 @@ def test_losses_that_are_not_numbers_are_left_out_of_loss_metrics_alone() -> Non
         "loss": 70, "perplexity": 70, "bits_per_byte": 70, **dict.fromkeys(SCORES, 80),
     }  # fmt: skip
     for name in ("loss", "perplexity", "bits_per_byte"):
-        assert metrics[name].verdict == "cannot tell"  # type: ignore[index]
-        assert "10 of the fine-tuned model" in str(metrics[name].reason)  # type: ignore[index]
+        assert metrics[name].verdict == "cannot tell"
+        assert "10 of the fine-tuned model" in str(metrics[name].reason)
     assert metrics["rouge1"].reason is None
 
 

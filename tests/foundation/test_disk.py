@@ -24,11 +24,11 @@ def failing(number: int, *path: str) -> OSError:
         (OSError("a library's own"), None),
     ],
 )
-def test_what_is_wrong_with_the_disk(error: Exception, kind: str | None):
+def test_what_is_wrong_with_the_disk(error: Exception, kind: str | None) -> None:
     assert trouble(error) == kind
 
 
-def test_a_library_s_exception_that_tells_of_the_system_s():
+def test_a_library_s_exception_that_tells_of_the_system_s() -> None:
     told = as_os_error(RuntimeError("I/O error: No space left on device (os error 28)"))
     assert told is not None and told.errno == errno.ENOSPC
     assert as_os_error(RuntimeError("os errors are many")) is None
@@ -51,5 +51,5 @@ def test_a_library_s_exception_that_tells_of_the_system_s():
         (failing(errno.EACCES, "/a/b"), "b cannot be read or written: Permission denied."),
     ],
 )
-def test_in_a_sentence(error: OSError, said: str):
+def test_in_a_sentence(error: OSError, said: str) -> None:
     assert sentence(error) == said

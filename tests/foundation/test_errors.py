@@ -6,7 +6,7 @@ from medqa_core.foundation import errors
 from medqa_core.foundation.errors import InputError, MedQAError, RunNotFound, UnknownName, UnreadableFile, shorten
 
 
-def test_the_nearest_name_is_offered():
+def test_the_nearest_name_is_offered() -> None:
     error = UnknownName("preset", "medquad-cpus", ["smoke", "medquad-cpu", "run-2"])
     assert error.nearest == "medquad-cpu"
     assert str(error) == (
@@ -14,33 +14,33 @@ def test_the_nearest_name_is_offered():
     )
 
 
-def test_nothing_is_offered_where_nothing_is_near():
+def test_nothing_is_offered_where_nothing_is_near() -> None:
     error = UnknownName("preset", "zzz", ["smoke"])
     assert error.nearest is None
     assert "Did you mean" not in str(error)
 
 
-def test_an_empty_list_of_names_is_said():
+def test_an_empty_list_of_names_is_said() -> None:
     assert "allowed: none." in str(UnknownName("run", "a", []))
 
 
-def test_a_long_or_many_lined_name_stays_on_one_line():
+def test_a_long_or_many_lined_name_stays_on_one_line() -> None:
     message = str(UnknownName("field", "a\nb" * 500, ["epochs"]))
     assert "\n" not in message
     assert len(message) < 200
 
 
 @pytest.mark.parametrize(("kind", "code"), [(InputError, 2), (RunNotFound, 2), (UnreadableFile, 1), (MedQAError, 1)])
-def test_exit_codes(kind: type[MedQAError], code: int):
+def test_exit_codes(kind: type[MedQAError], code: int) -> None:
     assert kind("x").exit_code == code
 
 
-def test_every_exception_is_a_medqa_error():
+def test_every_exception_is_a_medqa_error() -> None:
     kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(kinds) >= 10
     assert all(issubclass(kind, MedQAError) for kind in kinds)
 
 
-def test_shorten_keeps_what_fits():
+def test_shorten_keeps_what_fits() -> None:
     assert shorten("short text") == "short text"
     assert shorten("x" * 100, 10) == "x" * 9 + "…"

@@ -22,7 +22,9 @@ def _killed(*_: object, **__: object) -> None:
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync"])
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str):
+def test_a_failed_write_leaves_the_old_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     path = tmp_path / "run.json"
     files.write_json(path, {"old": True})
     monkeypatch.setattr(os, step, _fail)
@@ -33,7 +35,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkey
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
 
 
-def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
 
@@ -48,7 +50,7 @@ def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path):
+def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     files.write_json(path, 1)
     with pytest.raises(ValueError, match="JSON"):
@@ -56,12 +58,12 @@ def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path):
     assert files.read_json(path) == 1
 
 
-def test_folders_are_made_on_the_way(tmp_path: Path):
+def test_folders_are_made_on_the_way(tmp_path: Path) -> None:
     files.write_text(tmp_path / "a" / "b" / "c.txt", "x")
     assert (tmp_path / "a" / "b" / "c.txt").read_text() == "x"
 
 
-def test_a_folder_is_replaced_whole(tmp_path: Path):
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "adapter"
     files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
     files.write_folder(path, lambda folder: (folder / "two").write_text("2"))
@@ -69,7 +71,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_a_folder_that_could_not_be_filled_leaves_the_old_one(tmp_path: Path):
+def test_a_folder_that_could_not_be_filled_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "adapter"
     files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
     with pytest.raises(OSError, match="No space"):
@@ -78,7 +80,9 @@ def test_a_folder_that_could_not_be_filled_leaves_the_old_one(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_a_folder_that_could_not_be_moved_in_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_that_could_not_be_moved_in_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "adapter"
     files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
     rename = os.rename
@@ -89,7 +93,7 @@ def test_a_folder_that_could_not_be_moved_in_leaves_the_old_one(tmp_path: Path, 
     assert [p.name for p in path.iterdir()] == ["one"]
 
 
-def test_a_folder_goes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_goes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     for name in "123":
         (tmp_path / "a" / name).write_text(name)
@@ -104,7 +108,9 @@ def test_a_folder_goes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_what_a_kill_broke_off_is_brought_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool):
+def test_what_a_kill_broke_off_is_brought_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
     path = tmp_path / "adapter"
     files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
     (tmp_path / ".status.json.tmp").write_text("no folder")
@@ -127,12 +133,14 @@ def test_what_a_kill_broke_off_is_brought_to_its_end(tmp_path: Path, monkeypatch
     assert sorted(p.name for p in tmp_path.iterdir()) == [".status.json.tmp", "adapter"]
 
 
-def test_where_there_is_nothing_nothing_is_recovered(tmp_path: Path):
+def test_where_there_is_nothing_nothing_is_recovered(tmp_path: Path) -> None:
     files.recover(tmp_path / "absent")
     assert not (tmp_path / "absent").exists()
 
 
-def test_what_was_moved_aside_and_cannot_be_moved_back_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_was_moved_aside_and_cannot_be_moved_back_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "adapter"
     files.write_folder(path, lambda folder: (folder / "one").write_text("1"))
     rename = os.rename
@@ -145,7 +153,7 @@ def test_what_was_moved_aside_and_cannot_be_moved_back_is_not_lost(tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir()] == ["adapter"]
 
 
-def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     fsync, rename = os.fsync, os.rename
 
@@ -153,18 +161,22 @@ def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypa
         done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         fsync(descriptor)
 
+    def renamed(source: Path, target: Path) -> None:
+        done.append("rename")
+        rename(source, target)
+
     def fill(folder: Path) -> None:
         (folder / "inner").mkdir()
         (folder / "inner" / "weights").write_text("1")
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "rename", lambda a, b: (done.append("rename"), rename(a, b)))
+    monkeypatch.setattr(os, "rename", renamed)
     files.write_folder(tmp_path / "adapter", fill)
     assert {"weights", "inner"} <= set(done[: done.index("rename")])
     assert done[-1] == tmp_path.name
 
 
-def test_a_library_s_own_exception_for_a_full_disk_is_the_system_s(tmp_path: Path):
+def test_a_library_s_own_exception_for_a_full_disk_is_the_system_s(tmp_path: Path) -> None:
     def fill(_: Path) -> None:
         raise RuntimeError("I/O error: No space left on device (os error 28)")
 
@@ -174,28 +186,28 @@ def test_a_library_s_own_exception_for_a_full_disk_is_the_system_s(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}', "1e999", "[-1e400]"])
-def test_numbers_that_json_does_not_have_are_refused(text: str):
+def test_numbers_that_json_does_not_have_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not JSON|out of range"):
         files.loads(text)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "[" * 5000 + "]" * 5000])
-def test_deep_nesting_is_refused(text: str):
+def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         files.loads(text)
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '{"\\uDFFF": 1}', '["a\\ud83d"]'])
-def test_half_a_surrogate_pair_is_refused(text: str):
+def test_half_a_surrogate_pair_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="surrogate pair"):
         files.loads(text)
 
 
-def test_a_whole_surrogate_pair_is_text():
+def test_a_whole_surrogate_pair_is_text() -> None:
     assert files.loads('"\\ud83d\\ude00"') == "\U0001f600"
 
 
-def test_an_endless_number_is_refused():
+def test_an_endless_number_is_refused() -> None:
     with pytest.raises(ValueError):
         files.loads("1" * 5000)
 
@@ -212,7 +224,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_what_is_written_is_read_back(value: object):
+def test_what_is_written_is_read_back(value: object) -> None:
     assert files.loads(files.dumps(value)) == value
     assert json.loads(files.dumps(value, indent=2)) == value
 
@@ -229,7 +241,7 @@ def test_what_is_written_is_read_back(value: object):
         (b"\xef\xbb\xbf{}", "not valid JSON"),
     ],
 )
-def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: str):
+def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(content)
     with pytest.raises(UnreadableFile, match=said) as caught:
@@ -238,7 +250,7 @@ def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: 
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path):
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -247,7 +259,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path):
             files.read_text(tmp_path / name)
 
 
-def test_a_file_above_the_limit_is_not_read(tmp_path: Path):
+def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "big.json"
     with open(path, "wb") as file:
         file.truncate(2**30)
@@ -255,7 +267,7 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path):
         files.read_json(path)
 
 
-def test_checksums(tmp_path: Path):
+def test_checksums(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -19,25 +19,25 @@ from medqa_core.report.names import verdict_mark
         (1e30, 2, "1e+30"),
     ],
 )
-def test_number(value, digits, text):
+def test_number(value: float | None, digits: int, text: str) -> None:
     assert f.number(value, digits) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0543, "+0.054"), (-0.0543, "−0.054"), (0.0, "0.000"), (-1e-9, "0.000"), (None, "not stated")]
 )
-def test_signed(value, text):
+def test_signed(value: float | None, text: str) -> None:
     assert f.signed(value) == text
 
 
-def test_interval_has_signs_inside_when_negative():
+def test_interval_has_signs_inside_when_negative() -> None:
     assert f.interval(0.054, (0.023, 0.086)) == "+0.054 [0.023, 0.086]"
     assert f.interval(-0.054, (-0.086, -0.023)) == "−0.054 [−0.086, −0.023]"
     assert f.interval(0.05, None) == "+0.050"
     assert f.interval(None, None) == "not stated"
 
 
-def test_interval_never_writes_a_bound_as_zero_that_is_not():
+def test_interval_never_writes_a_bound_as_zero_that_is_not() -> None:
     assert f.interval(0.01, (0.0002, 0.02)) == "+0.0100 [0.0002, 0.0200]"
 
 
@@ -53,16 +53,16 @@ def test_interval_never_writes_a_bound_as_zero_that_is_not():
         (None, "not stated"),
     ],
 )
-def test_duration(seconds, text):
+def test_duration(seconds: float | None, text: str) -> None:
     assert f.duration(seconds) == text
 
 
-def test_timestamp_is_utc_with_its_zone():
+def test_timestamp_is_utc_with_its_zone() -> None:
     assert f.timestamp(datetime(2026, 11, 22, 23, 10, 59, tzinfo=UTC)) == "2026-11-22 23:10 UTC"
     assert f.timestamp(datetime(2026, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=2)))) == "2025-12-31 23:00 UTC"
 
 
-def test_other_forms():
+def test_other_forms() -> None:
     assert f.percent(0.1234) == "12.3%"
     assert f.general(1e-05) == "1e-05"
     assert f.general(8.0) == "8"

@@ -18,21 +18,21 @@ def add(path: Path, *lines: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after"), [(b"", b"new\n"), (b"one\n", b"one\nnew\n"), (b"one\ntor", b"one\ntor\nnew\n")]
 )
-def test_a_torn_last_line_is_ended(tmp_path: Path, before: bytes, after: bytes):
+def test_a_torn_last_line_is_ended(tmp_path: Path, before: bytes, after: bytes) -> None:
     path = tmp_path / "rows"
     path.write_bytes(before)
     add(path, "new\n")
     assert path.read_bytes() == after
 
 
-def test_a_line_that_the_disk_takes_in_pieces_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_line_that_the_disk_takes_in_pieces_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
     add(tmp_path / "rows", "ä long line\n", "another\n")
     assert (tmp_path / "rows").read_text("utf-8") == "ä long line\nanother\n"
 
 
-def test_a_line_that_the_disk_refuses_is_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_line_that_the_disk_refuses_is_not_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def half(descriptor: int, content: bytes) -> int:
         write(descriptor, content[:3])
         raise OSError(28, "No space left on device")
@@ -50,14 +50,14 @@ def test_a_line_that_the_disk_refuses_is_not_in_the_file(tmp_path: Path, monkeyp
         assert path.read_bytes() == b"kept\n", name
 
 
-def test_the_end_of_a_long_file_is_read_from_a_whole_line_on(tmp_path: Path):
+def test_the_end_of_a_long_file_is_read_from_a_whole_line_on(tmp_path: Path) -> None:
     path = tmp_path / "rows"
     path.write_bytes(b"first\n\xff\nthird\n")
     assert read_lines(path, 100) == (["first", "\ufffd", "third", ""], [])
     assert read_lines(path, 7) == (["third", ""], ["rows is 0 MiB; its last 0 were read."])
 
 
-def test_what_was_left_out_is_said_in_one_line():
+def test_what_was_left_out_is_said_in_one_line() -> None:
     assert left_out("rows", 0) == []
     assert left_out("rows", 1) == ["rows: 1 line could not be read and was left out."]
     assert left_out("rows", 2) == ["rows: 2 lines could not be read and were left out."]

@@ -18,7 +18,7 @@ parts = st.one_of(
 
 
 @given(st.one_of(st.text(max_size=80), nasty))
-def test_a_run_id_is_a_harmless_name_or_refused(text: str):
+def test_a_run_id_is_a_harmless_name_or_refused(text: str) -> None:
     try:
         kept = check_run_id(text)
     except InputError as error:
@@ -31,19 +31,19 @@ def test_a_run_id_is_a_harmless_name_or_refused(text: str):
 
 
 @pytest.mark.parametrize("text", ["a", "run-2", "A.b_c-9", "x" * 64])
-def test_good_ids(text: str):
+def test_good_ids(text: str) -> None:
     assert check_run_id(text) == text
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", ".hidden", "-x", "a/b", "a\\b", "a b", "x" * 65, "a\n", "run.", "é"])
-def test_bad_ids(text: str):
+def test_bad_ids(text: str) -> None:
     with pytest.raises(InputError, match="run id"):
         check_run_id(text)
 
 
 @settings(deadline=None)
 @given(st.lists(parts, max_size=4))
-def test_a_path_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, names: list[str]):
+def test_a_path_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     root = tmp_path_factory.getbasetemp() / "root"
     root.mkdir(exist_ok=True)
     try:
@@ -56,7 +56,7 @@ def test_a_path_is_inside_or_refused(tmp_path_factory: pytest.TempPathFactory, n
     assert path == path.resolve()
 
 
-def test_a_link_out_is_refused_and_a_link_within_is_not(tmp_path: Path):
+def test_a_link_out_is_refused_and_a_link_within_is_not(tmp_path: Path) -> None:
     root, outside = tmp_path / "store", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
@@ -72,13 +72,13 @@ def test_a_link_out_is_refused_and_a_link_within_is_not(tmp_path: Path):
         resolve_inside(root, "out", "file")
 
 
-def test_a_loop_of_links_is_refused(tmp_path: Path):
+def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(OutsideStore, match="not a usable path"):
         resolve_inside(tmp_path, "loop")
 
 
-def test_a_sibling_with_the_same_beginning_is_outside(tmp_path: Path):
+def test_a_sibling_with_the_same_beginning_is_outside(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store-2").mkdir()
     with pytest.raises(OutsideStore):

@@ -24,7 +24,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_defaults():
+def test_defaults() -> None:
     settings = Settings.from_environment()
     assert settings.reports == PACKAGE_ROOT / "reports"
     assert settings.public is False
@@ -35,7 +35,7 @@ def test_defaults():
         assert found is None or found.exists()
 
 
-def test_variables_are_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_variables_are_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in VARIABLES[:4]:
         monkeypatch.setenv(name, str(tmp_path / name))
     settings = Settings.from_environment()
@@ -45,7 +45,7 @@ def test_variables_are_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert settings.mmlu == tmp_path / "MEDQA_MMLU"
 
 
-def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDQA_REPORTS", "here")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -55,17 +55,17 @@ def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert settings.cache == tmp_path / "there"
 
 
-def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch):
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDQA_REPORTS", "  ")
     assert Settings.from_environment().reports == PACKAGE_ROOT / "reports"
 
 
-def test_an_embedding_model_is_a_name(monkeypatch: pytest.MonkeyPatch):
+def test_an_embedding_model_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDQA_EMBEDDINGS", " owner/name ")
     assert Settings.from_environment().embeddings == "owner/name"
 
 
-def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDQA_REPORTS", "~no-such-user-here/runs")
     with pytest.raises(InputError, match="MEDQA_REPORTS"):
         Settings.from_environment()
@@ -76,13 +76,13 @@ def test_the_home_of_an_unknown_user_is_said(monkeypatch: pytest.MonkeyPatch):
     ("value", "on"),
     [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("", False), ("no", False)],
 )
-def test_switches(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, on: bool):
+def test_switches(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, on: bool) -> None:
     monkeypatch.setenv(variable, value)
     settings = Settings.from_environment()
     assert settings.public is (on and variable == "MEDQA_PUBLIC")
     assert settings.keep_questions is (on and variable == "MEDQA_KEEP_QUESTIONS")
 
 
-def test_questions_are_not_kept_unless_the_host_says_so(tmp_path: Path):
+def test_questions_are_not_kept_unless_the_host_says_so(tmp_path: Path) -> None:
     settings = Settings(reports=tmp_path, cache=tmp_path, medquad=None, mmlu=None, public=False)
     assert settings.keep_questions is False

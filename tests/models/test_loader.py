@@ -204,7 +204,12 @@ def test_the_checksum_is_remembered_until_the_file_changes(
 ) -> None:
     computed: list[Path] = []
     real = files.sha256
-    monkeypatch.setattr(files, "sha256", lambda path: computed.append(path) or real(path))
+
+    def counted(path: Path) -> str:
+        computed.append(path)
+        return real(path)
+
+    monkeypatch.setattr(files, "sha256", counted)
     first = folders.weights_sha256(model, "m", settings.cache)
     assert folders.weights_sha256(model, "m", settings.cache) == first
     assert len(computed) == 1

@@ -38,7 +38,8 @@ def edit(path: Path, **changes: object) -> None:
 
 def logits(variants: ModelVariants, variant: str) -> torch.Tensor:
     with torch.inference_mode(), variants.using(variant) as model:  # type: ignore[arg-type]
-        return model(input_ids=IDS).logits
+        found: torch.Tensor = model(input_ids=IDS).logits
+    return found
 
 
 def test_one_set_of_base_weights(variants: ModelVariants, smoke: Run) -> None:

@@ -126,5 +126,5 @@ def test_another_filter_starts_at_page_one(build: RunBuilder, open_page: Open) -
     build.finished()
     app = open_page("answers/answers.py", page="2")
     assert app.get("pagination")[0].value == 2
-    next(s for s in app.selectbox if s.label == "Order").select("largest loss").run()
+    next(s for s in app.selectbox if s.label == "Order").select("largest regression").run()
     assert app.get("pagination")[0].value == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medqa_core.runs import readers, snapshot
+from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.pages import Open
 from tests.support.runs import RunBuilder
@@ -66,7 +67,12 @@ def test_the_store_is_listed_once_a_drawing(
     listings: list[RunStore] = []
     real = RunStore.list
     build.finished()
-    monkeypatch.setattr(RunStore, "list", lambda store: listings.append(store) or real(store))
+
+    def counted(store: RunStore) -> list[RunEntry]:
+        listings.append(store)
+        return real(store)
+
+    monkeypatch.setattr(RunStore, "list", counted)
     app = open_page(f"{page}/{page}.py", run="finished")
     assert not app.exception
     assert len(listings) == 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from medqa_core.training import checkpoint
 
@@ -42,7 +43,7 @@ class FailingDisk:
         patch.setattr(os, "open", self._descriptor(os.open))
         for module in (builtins, io):  # pathlib asks the second one
             patch.setattr(module, "open", self._open(builtins.open))
-        patch.setattr(checkpoint, "save_file", self._save(checkpoint.save_file))
+        patch.setattr(checkpoint, "save_file", self._save(save_file))
 
     def due(self, call: str, path: Any) -> bool:
         """Count a call; whether it is to fail."""

@@ -19,7 +19,7 @@ from medqa_core.models.variants import load_variants
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
 from medqa_core.report.facts import Facts
-from medqa_core.report.votes import current_sha256, tally
+from medqa_core.report.views.votes import current_sha256, tally
 from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
@@ -102,11 +102,11 @@ def read_all(run: Run) -> None:
     assert all(one_line(said, run.folder) for said in with_words), with_words
 
 
-def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.RENDERERS)) -> None:
+def write_up(run: Run, renderers: tuple[str, ...] = tuple(writer.FORMATS)) -> None:
     """What the report makes of a run, in memory: every sentence and section, and the archive."""
     facts = Facts.of(Run(run.folder, run.record))
     for name in renderers:
-        text = writer.RENDERERS[name](facts)
+        text = writer.FORMATS[name].render(facts)
         assert text.strip(), name
         text.encode("utf-8")
     assert archive(run)

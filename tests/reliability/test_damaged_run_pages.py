@@ -14,6 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from tests.reliability.damage import Damage, damages, store_of_two
+from tests.support.pages import shown
 
 pytestmark = pytest.mark.reliability
 
@@ -73,8 +74,7 @@ def opened(page: str) -> str:
     assert not app.exception, [element.message for element in app.exception]
     assert not app.error, [element.value for element in app.error]
     assert len(app.title) == 1
-    html = [element.value for element in app.get("html")]
-    return unescape("\n".join([*html, *(e.value for e in app.markdown), *(e.value for e in app.title)]))
+    return unescape("\n".join([shown(app), *(e.value for e in app.markdown), *(e.value for e in app.title)]))
 
 
 def unread(store: RunStore, name: str) -> bool:

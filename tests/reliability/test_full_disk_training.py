@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +140,7 @@ def test_a_heartbeat_that_finds_the_disk_failing_ends_the_run(store: Settings, m
     """It replaces the whole file, so that its own sync is never tried again; but what else was lost nobody knows."""
     monkeypatch.setattr(status_writer, "HEARTBEAT_SECONDS", 0.05)
     with monkeypatch.context() as patch:
-        beating = status_writer.threading.current_thread
+        beating = threading.current_thread
         Syncs(patch, lambda path: beating().name == "heartbeat" and "status.json" in path, 2)
         with pytest.raises(OSError, match="Input/output error"):
             train(from_preset("smoke"), store, run_id="one")

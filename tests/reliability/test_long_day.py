@@ -18,7 +18,7 @@ import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
@@ -78,7 +78,8 @@ def refresh(server: Server, page: str) -> int:
     asked.rerun_script.query_string = "run=smoke"
     asked.rerun_script.page_name = page
     elements = 0
-    with connect(address, subprotocols=[Subprotocol("streamlit")], origin=server.url, max_size=None) as tab:  # type: ignore[arg-type]
+    spoken, origin = [Subprotocol("streamlit")], Origin(server.url)
+    with connect(address, subprotocols=spoken, origin=origin, max_size=None) as tab:
         tab.send(asked.SerializeToString())
         while True:
             message = ForwardMsg()

@@ -30,6 +30,7 @@ from medqa_core.runs.schema.presets import from_preset
 from tests.reliability.servers import check_trained_once, command, serve, workers
 from tests.reliability.workers import Orders, losses_of, parsed, set_clock, start
 from tests.support.jobs import until
+from tests.support.pages import shown
 
 pytestmark = pytest.mark.reliability
 CONFIG = from_preset("smoke", {"lora_dropout": 0.1})
@@ -213,4 +214,4 @@ def page(settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, run_id:
         app.query_params["run"] = run_id
         app.switch_page(name).run()
         assert not app.exception and not app.error
-        return " ".join(str(element.value) for element in app.get("html") + list(app.markdown))
+        return " ".join([shown(app), *(element.value for element in app.markdown)])

@@ -124,7 +124,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     from medqa_core.runs import status_writer as worker
     from medqa_core.runs.schema import status
 
-    wall, booted = time.time, psutil._pslinux.boot_time  # type: ignore[attr-defined]
+    wall, booted = time.time, psutil._pslinux.boot_time
 
     def now() -> datetime:
         return datetime.fromtimestamp(int(wall() + seconds), UTC)
@@ -132,7 +132,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     for module in (status, worker, watch):
         patch(module, "now", now)
     patch(time, "time", lambda: wall() + seconds)
-    patch(psutil._pslinux, "boot_time", lambda: booted() + seconds)  # type: ignore[attr-defined]
+    patch(psutil._pslinux, "boot_time", lambda: booted() + seconds)
 
 
 @dataclass
@@ -171,7 +171,7 @@ class Chain:
             assert delay is not None, self.words("the worker hangs")
             worker.kill()
         worker.join()
-        died = worker.exitcode == -signal.SIGKILL
+        died: bool = worker.exitcode == -signal.SIGKILL
         assert died or worker.exitcode == 0, self.words(f"the worker ended with {worker.exitcode}")
         self.kills += died
         self.told.append(f"{orders.die_at or delay}: {'killed' if died else 'ended'}")

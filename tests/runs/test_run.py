@@ -26,7 +26,7 @@ FILES = (
 )
 
 
-def test_a_good_run_reads_whole(run: Run):
+def test_a_good_run_reads_whole(run: Run) -> None:
     assert run.state() == "completed"
     assert run.evaluation().metrics["loss"].verdict == "better"  # type: ignore[union-attr]
     assert len(run.metrics_log().train) == 4
@@ -37,7 +37,7 @@ def test_a_good_run_reads_whole(run: Run):
     assert run.snapshot().problems == ()
 
 
-def test_what_is_absent_is_no_problem(run: Run):
+def test_what_is_absent_is_no_problem(run: Run) -> None:
     for name in FILES[1:]:
         (run.folder / name).unlink()
     read_everything(run)
@@ -58,7 +58,7 @@ def _reopen(store: RunStore) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_cut_anywhere_raises_nothing(store: RunStore, run: Run, name: str):
+def test_a_file_cut_anywhere_raises_nothing(store: RunStore, run: Run, name: str) -> None:
     path = run.folder / name
     whole = path.read_bytes()
     for cut in {*range(0, len(whole), max(1, len(whole) // 40)), len(whole) - 1, len(whole) - 2}:
@@ -67,7 +67,7 @@ def test_a_file_cut_anywhere_raises_nothing(store: RunStore, run: Run, name: str
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_random_bytes_raise_nothing(store: RunStore, run: Run, name: str):
+def test_random_bytes_raise_nothing(store: RunStore, run: Run, name: str) -> None:
     path = run.folder / name
     whole = path.read_bytes()
 
@@ -82,7 +82,7 @@ def test_random_bytes_raise_nothing(store: RunStore, run: Run, name: str):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_no_file_is_not_opened(store: RunStore, run: Run, name: str):
+def test_what_is_no_file_is_not_opened(store: RunStore, run: Run, name: str) -> None:
     path = run.folder / name
     path.unlink()
     os.mkfifo(path)
@@ -92,7 +92,7 @@ def test_what_is_no_file_is_not_opened(store: RunStore, run: Run, name: str):
     _reopen(store)
 
 
-def test_a_problem_is_noted_once(run: Run):
+def test_a_problem_is_noted_once(run: Run) -> None:
     (run.folder / "evaluation.json").write_text("{")
     assert run.evaluation() is None
     assert run.evaluation() is None
@@ -110,13 +110,13 @@ def test_a_problem_is_noted_once(run: Run):
         {"schema_version": 9},
     ],
 )
-def test_an_evaluation_that_breaks_the_contract_is_not_shown(run: Run, changes: dict[str, object]):
+def test_an_evaluation_that_breaks_the_contract_is_not_shown(run: Run, changes: dict[str, object]) -> None:
     rewrite(run.folder / "evaluation.json", **changes)
     assert run.evaluation() is None
     assert len(run.snapshot().problems) == 1
 
 
-def test_a_metric_of_a_newer_version_is_passed_over(run: Run):
+def test_a_metric_of_a_newer_version_is_passed_over(run: Run) -> None:
     known = read_json(run.folder / "evaluation.json")["metrics"]
     rewrite(run.folder / "evaluation.json", metrics={**known, "bleu": {"base": "?"}})
     evaluation = run.evaluation()
@@ -125,7 +125,7 @@ def test_a_metric_of_a_newer_version_is_passed_over(run: Run):
     assert run.snapshot().problems == ()
 
 
-def test_of_a_long_log_the_end_is_shown(run: Run):
+def test_of_a_long_log_the_end_is_shown(run: Run) -> None:
     (run.folder / "train.log").write_bytes(b"\xff" + b"x" * (2 * LOG_TAIL) + b"end")
     tail = run.log_tail()
     assert len(tail) == LOG_TAIL
@@ -133,25 +133,25 @@ def test_of_a_long_log_the_end_is_shown(run: Run):
 
 
 @pytest.mark.parametrize("name", ["run.json", "../good/summary.txt", "", "train.log"])
-def test_only_write_ups_are_handed_out(run: Run, name: str):
+def test_only_write_ups_are_handed_out(run: Run, name: str) -> None:
     with pytest.raises(InputError, match="is not a write-up"):
         run.write_up(name)
 
 
-def test_an_adapter_counts_when_its_weights_are_there(run: Run):
+def test_an_adapter_counts_when_its_weights_are_there(run: Run) -> None:
     (run.folder / "adapter").mkdir()
     assert run.adapter_folder() is None
     (run.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"x")
     assert run.adapter_folder() == run.folder / "adapter"
 
 
-def test_a_copied_run_opens_under_its_new_name(store: RunStore, run: Run):
+def test_a_copied_run_opens_under_its_new_name(store: RunStore, run: Run) -> None:
     shutil.copytree(run.folder, store.folder / "copy")
     assert store.open("copy").id == "copy"
     assert {entry.id for entry in store.list()} == {"copy", "good"}
 
 
-def test_a_run_survives_the_loss_of_its_folder(tmp_path: Path):
+def test_a_run_survives_the_loss_of_its_folder(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     run = good_run(store)
     shutil.rmtree(run.folder)

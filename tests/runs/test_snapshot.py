@@ -167,7 +167,7 @@ def test_a_file_that_was_just_written_is_read_again(run: Run, reads: Counter[str
 def test_all_parts_are_of_one_state(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An evaluation is replaced, and its answers with it, between the reading of the two."""
     settle(run)
-    real, calls = readers.evaluation, []
+    real, calls = readers.evaluation, list[object]()
 
     def replaced_meanwhile(folder: Path) -> object:
         found = real(folder)

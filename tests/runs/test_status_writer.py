@@ -14,7 +14,7 @@ def _read(folder: Path) -> dict[str, object]:
     return value
 
 
-def test_a_worker_that_ends_without_a_word_has_failed(tmp_path: Path):
+def test_a_worker_that_ends_without_a_word_has_failed(tmp_path: Path) -> None:
     with StatusWriter(tmp_path):
         assert _read(tmp_path)["state"] == "running"
         assert _read(tmp_path)["next_heartbeat"]
@@ -24,13 +24,13 @@ def test_a_worker_that_ends_without_a_word_has_failed(tmp_path: Path):
     assert ended["next_heartbeat"] is None
 
 
-def test_a_final_state_stays(tmp_path: Path):
+def test_a_final_state_stays(tmp_path: Path) -> None:
     with StatusWriter(tmp_path) as status:
         status.update(state="completed", step=5)
     assert (_read(tmp_path)["state"], _read(tmp_path)["step"]) == ("completed", 5)
 
 
-def test_a_full_disk_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_writer, "HEARTBEAT_SECONDS", 0.01)
     with StatusWriter(tmp_path) as status:
         beats = []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from medqa_core.foundation import files
 from medqa_core.foundation.files import read_json
 from medqa_core.runs import status_writer
 from medqa_core.runs.status_writer import SPARE, StatusWriter
@@ -27,15 +28,15 @@ def state(folder: Path) -> tuple[str, str | None]:
     return found["state"], found["cause"]
 
 
-def test_room_is_kept_while_a_worker_lives_and_given_back(tmp_path: Path):
+def test_room_is_kept_while_a_worker_lives_and_given_back(tmp_path: Path) -> None:
     with StatusWriter(tmp_path) as status:
         assert (tmp_path / SPARE).stat().st_size == status_writer.SPARE_BYTES
         status.update(state="completed")
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
-def test_the_last_word_finds_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write = status_writer.write_json
+def test_the_last_word_finds_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = files.write_json
 
     def full(path: Path, value: Any) -> None:
         if (tmp_path / SPARE).exists():  # not a byte is left but what that file takes
@@ -51,7 +52,7 @@ def test_the_last_word_finds_room_on_a_full_disk(tmp_path: Path, monkeypatch: py
     assert state(tmp_path) == ("failed", "disk")
 
 
-def test_on_a_disk_that_is_full_from_the_start_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_on_a_disk_that_is_full_from_the_start_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
     with pytest.raises(OSError, match="No space"), StatusWriter(tmp_path):
         pytest.fail("it started")
@@ -60,10 +61,10 @@ def test_on_a_disk_that_is_full_from_the_start_it_says_so(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(("number", "fatal"), [(errno.EIO, True), (errno.ENOSPC, False)])
-def test_a_heartbeat_on_a_bad_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fatal: bool):
+def test_a_heartbeat_on_a_bad_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fatal: bool) -> None:
     monkeypatch.setattr(status_writer, "HEARTBEAT_SECONDS", 0.01)
     tried = threading.Event()
-    write = status_writer.write_json
+    write = files.write_json
 
     def beat(path: Path, value: Any) -> None:
         if threading.current_thread().name == "heartbeat" and not tried.is_set():

@@ -1,5 +1,6 @@
 """As it comes: this machine only, no telemetry, no details of errors for visitors, no secret in anything written."""
 
+import inspect
 import json
 import os
 import re
@@ -7,10 +8,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from medqa_core.cli.app import main
+from medqa_core.cli.serve import serve
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from tests.support.source import calls
 
@@ -32,7 +35,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, SECRET)
 
 
-def test_streamlit_serves_this_machine_and_says_nothing_of_errors():
+def test_streamlit_serves_this_machine_and_says_nothing_of_errors() -> None:
     server, client = CONFIG["server"], CONFIG["client"]
     assert server["address"] == "localhost" and server["headless"] is True
     assert server["enableCORS"] is True and server["enableXsrfProtection"] is True
@@ -42,19 +45,20 @@ def test_streamlit_serves_this_machine_and_says_nothing_of_errors():
     assert client["toolbarMode"] == "minimal"
 
 
-def test_no_text_of_the_code_is_shown():
+def test_no_text_of_the_code_is_shown() -> None:
     assert CONFIG["runner"]["magicEnabled"] is False
 
 
-def test_every_way_to_start_it_names_this_machine():
+def test_every_way_to_start_it_names_this_machine() -> None:
     makefile = (PACKAGE_ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--server.address $(ADDRESS)" in makefile
+    assert re.search(r"(?m)^ADDRESS \?= 127\.0\.0\.1$", makefile) and "--address $(ADDRESS)" in makefile
+    assert inspect.signature(serve).parameters["address"].default == "127.0.0.1"
     widget = (PACKAGE_ROOT / "pages" / "ask" / "widget.py").read_text(encoding="utf-8")
     assert '"--host", default="127.0.0.1"' in widget and 'add_argument("--share", action="store_true"' in widget
 
 
-def test_gradio_is_told_to_keep_to_itself():
-    told = {}
+def test_gradio_is_told_to_keep_to_itself() -> None:
+    told: dict[str, Any] = {}
     for place, call, keywords in calls("pages"):
         if place.startswith("widget.py"):
             told |= {f"{call}.{name}": value for name, value in keywords.items()}
@@ -63,14 +67,14 @@ def test_gradio_is_told_to_keep_to_itself():
         assert told[f"gr.mount_gradio_app.{name}"] is False
 
 
-def test_nothing_is_open_unless_it_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_open_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MEDQA_PUBLIC", "MEDQA_KEEP_QUESTIONS", "MEDQA_HOSTS", "MEDQA_FRAMES", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
     settings = Settings.from_environment()
     assert (settings.public, settings.keep_questions, settings.hosts, settings.frames) == (False, False, (), ())
 
 
-def test_the_libraries_report_to_nobody():
+def test_the_libraries_report_to_nobody() -> None:
     code = (
         "import medqa_core, json; from huggingface_hub import constants\n"
         "from gradio.analytics import analytics_enabled\n"
@@ -84,7 +88,7 @@ def test_the_libraries_report_to_nobody():
     assert json.loads(done.stdout.splitlines()[-1]) == [True, False]
 
 
-def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path):
+def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path) -> None:
     from streamlit.testing.v1 import AppTest
 
     script = tmp_path / "page.py"
@@ -98,7 +102,7 @@ def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path
     assert SECRET not in said and "/home" not in said and "could not be drawn" in said
 
 
-def test_the_doctor_names_no_secret(secrets: None, in_lab: Settings, capsys: pytest.CaptureFixture[str]):
+def test_the_doctor_names_no_secret(secrets: None, in_lab: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["doctor"], ["doctor", "--json"]):
         with pytest.raises(SystemExit):
             main(arguments)
@@ -106,7 +110,7 @@ def test_the_doctor_names_no_secret(secrets: None, in_lab: Settings, capsys: pyt
         assert "python" in captured.out and SECRET not in captured.out + captured.err
 
 
-def test_no_module_looks_at_secrets_or_at_the_whole_environment():
+def test_no_module_looks_at_secrets_or_at_the_whole_environment() -> None:
     """Which variables the program reads stands in its code; it never copies all of them."""
     for place, call, _ in calls("medqa_core", "pages"):
         assert call not in ("os.environ.items", "os.environ.copy"), place
@@ -116,7 +120,7 @@ def test_no_module_looks_at_secrets_or_at_the_whole_environment():
 
 
 @pytest.mark.reliability
-def test_nothing_that_a_run_writes_holds_a_secret(secrets: None, tmp_path: Path, lab: Settings):
+def test_nothing_that_a_run_writes_holds_a_secret(secrets: None, tmp_path: Path, lab: Settings) -> None:
     """A whole small run with secrets all around it, and commands that fail on the way to a hub."""
     environment = {
         **os.environ, "MEDQA_REPORTS": str(tmp_path), "MEDQA_CACHE": str(lab.cache),

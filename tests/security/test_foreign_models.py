@@ -36,7 +36,9 @@ def refused(folder: Path, lab: Settings) -> str:
 
 @pytest.mark.parametrize("place", ["config.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("owner", ["", "evil/repository--"])
-def test_code_that_comes_with_a_model_is_not_run(toy_copy, lab, mark, place, owner):
+def test_code_that_comes_with_a_model_is_not_run(
+    toy_copy: Path, lab: Settings, mark: Path, place: str, owner: str
+) -> None:
     (toy_copy / "evil.py").write_text(CODE.format(str(mark)))
     names = ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")
     edit(toy_copy / place, auto_map=dict.fromkeys(names, f"{owner}evil.Evil"))
@@ -72,18 +74,18 @@ def test_code_that_comes_with_a_model_is_not_run(toy_copy, lab, mark, place, own
     ],
     ids=lambda change: json.dumps(change)[:60],
 )
-def test_a_configuration_that_asks_for_more_is_refused(toy_copy, lab, change):
+def test_a_configuration_that_asks_for_more_is_refused(toy_copy: Path, lab: Settings, change: dict[str, Any]) -> None:
     edit(toy_copy / "config.json", **change)
     refused(toy_copy, lab)
 
 
 @pytest.mark.parametrize("named", [None, "eager", "sdpa"])
-def test_built_in_attention_is_no_reason_to_refuse(toy_copy, lab, named):
+def test_built_in_attention_is_no_reason_to_refuse(toy_copy: Path, lab: Settings, named: str | None) -> None:
     edit(toy_copy / "config.json", attn_implementation=named)
     assert load(str(toy_copy), settings=lab, device="cpu").model.config._attn_implementation == "sdpa"
 
 
-def test_the_ways_that_transformers_takes_code_from_the_hub_are_known():
+def test_the_ways_that_transformers_takes_code_from_the_hub_are_known() -> None:
     """A new version that reads another key should be looked at here."""
     from transformers import configuration_utils
 
@@ -109,7 +111,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("template", HOSTILE)
-def test_a_hostile_chat_template_is_refused_or_renders_text(toy_copy, lab, template):
+def test_a_hostile_chat_template_is_refused_or_renders_text(toy_copy: Path, lab: Settings, template: str) -> None:
     (toy_copy / "chat_template.jinja").write_text(template, encoding="utf-8")
     try:
         tokenizer = load(str(toy_copy), settings=lab, device="cpu").tokenizer
@@ -125,13 +127,13 @@ def test_a_hostile_chat_template_is_refused_or_renders_text(toy_copy, lab, templ
      struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}'.ljust(99),
      struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}}'.ljust(99)],
 )  # fmt: skip
-def test_absurd_weights_are_refused(toy_copy, lab, header):
+def test_absurd_weights_are_refused(toy_copy: Path, lab: Settings, header: bytes) -> None:
     (toy_copy / "model.safetensors").write_bytes(header)
     refused(toy_copy, lab)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b.safetensors", "..\\x.safetensors", "x.bin"])
-def test_an_index_of_weights_names_files_beside_it_only(toy_copy, lab, name):
+def test_an_index_of_weights_names_files_beside_it_only(toy_copy: Path, lab: Settings, name: str) -> None:
     (toy_copy / "model.safetensors").unlink()
     write_json(toy_copy / "model.safetensors.index.json", {"weight_map": {"a": name}})
     assert "no safetensors file beside it" in refused(toy_copy, lab)
@@ -164,7 +166,9 @@ ADAPTERS = (
 
 
 @pytest.mark.parametrize("change", ADAPTERS, ids=lambda change: ascii(change)[:50])
-def test_an_adapter_that_is_more_than_low_rank_matrices_is_refused(run_copy, lab, change):
+def test_an_adapter_that_is_more_than_low_rank_matrices_is_refused(
+    run_copy: Run, lab: Settings, change: dict[str, Any]
+) -> None:
     edit(run_copy.folder / "adapter" / "adapter_config.json", **change)
     with pytest.raises(ModelError) as error:
         load_variants(run_copy, lab)
@@ -172,7 +176,7 @@ def test_an_adapter_that_is_more_than_low_rank_matrices_is_refused(run_copy, lab
     assert "its adapter cannot be loaded" in said and said.isprintable() and len(said) < 300
 
 
-def test_where_an_adapter_says_its_base_lies_is_not_looked_at(run_copy: Run, lab: Settings, tmp_path: Path):
+def test_where_an_adapter_says_its_base_lies_is_not_looked_at(run_copy: Run, lab: Settings, tmp_path: Path) -> None:
     edit(
         run_copy.folder / "adapter" / "adapter_config.json",
         base_model_name_or_path=str(tmp_path / "nowhere"), revision="evil", megatron_core="evil",
@@ -180,14 +184,16 @@ def test_where_an_adapter_says_its_base_lies_is_not_looked_at(run_copy: Run, lab
     assert load_variants(run_copy, lab).base.name == "toy"
 
 
-def test_our_own_adapters_pass(run_copy: Run):
+def test_our_own_adapters_pass(run_copy: Run) -> None:
     for folder in (run_copy.folder, *(Path(__file__).parents[2] / "reports").iterdir()):
         if (folder / "adapter" / "adapter_config.json").is_file():
             check_adapter(folder / "adapter", folder.name)
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
-def test_an_adapter_whose_files_are_links_out_of_the_run_is_not_opened(run_copy, lab, tmp_path, name):
+def test_an_adapter_whose_files_are_links_out_of_the_run_is_not_opened(
+    run_copy: Run, lab: Settings, tmp_path: Path, name: str
+) -> None:
     path = run_copy.folder / "adapter" / name
     shutil.move(path, tmp_path / name)
     path.symlink_to(tmp_path / name)
@@ -196,7 +202,9 @@ def test_an_adapter_whose_files_are_links_out_of_the_run_is_not_opened(run_copy,
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_whole_model_whose_files_are_links_out_of_the_run_is_not_opened(run_copy, lab, toy_copy, name):
+def test_a_whole_model_whose_files_are_links_out_of_the_run_is_not_opened(
+    run_copy: Run, lab: Settings, toy_copy: Path, name: str
+) -> None:
     shutil.rmtree(run_copy.folder / "adapter")
     shutil.copytree(toy_copy, run_copy.folder / "model")
     path = run_copy.folder / "model" / name

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from medqa_core.answering.question import GenerationSettings, checked_question
 from medqa_core.data import medquad
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.report import html, markdown, model_card, text
+from medqa_core.report.templates import html, markdown, model_card, text
 from tests.security import mutate
 from tests.security.seeds import Target, alone, of_run, opened
 from tests.support.qa_pairs import GOUT
@@ -57,7 +57,7 @@ def attempt(folder: Path, target: Target, seed: int) -> None:
     assert time.monotonic() - start < SLOW, f"{target.file}, seed {seed}: took too long"
 
 
-def test_the_valid_files_are_read(targets):
+def test_the_valid_files_are_read(targets: list[tuple[Path, Target]]) -> None:
     """So that what is made of them is near to what a reader expects."""
     unread = set()
     for folder, target in targets:
@@ -75,13 +75,15 @@ FEW = hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=
 
 @FEW
 @given(seed=st.integers(0, 2**32))
-def test_no_reader_falls_over(targets, seed):
+def test_no_reader_falls_over(targets: list[tuple[Path, Target]], seed: int) -> None:
     for folder, target in targets:
         attempt(folder, target, seed)
 
 
 @pytest.mark.reliability
-def test_no_reader_falls_over_in_a_hundred_thousand(targets, capsys):
+def test_no_reader_falls_over_in_a_hundred_thousand(
+    targets: list[tuple[Path, Target]], capsys: pytest.CaptureFixture[str]
+) -> None:
     done = 0
     while done < 100_000:
         for folder, target in targets:
@@ -112,7 +114,7 @@ def copy(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["run.json", "evaluation.json"])
 @pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 500), marks=pytest.mark.reliability)], ids=len)
-def test_whatever_still_counts_as_valid_is_written_up(finished, copy, name, seeds):
+def test_whatever_still_counts_as_valid_is_written_up(finished: Path, copy: Path, name: str, seeds: range) -> None:
     for seed in seeds:
         write_ups(finished, copy, name, seed)
     (copy / name).write_bytes((finished / name).read_bytes())
@@ -129,20 +131,20 @@ def documents(folder: Path, xml: str) -> Path:
     return folder
 
 
-def test_a_bomb_of_entities_is_refused(tmp_path):
+def test_a_bomb_of_entities_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable):
         medquad.load(documents(tmp_path, BOMB))
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "http://127.0.0.1:9/x", "/etc/passwd"])
 @pytest.mark.usefixtures("no_network")
-def test_entities_of_other_files_are_not_read(tmp_path, address):
+def test_entities_of_other_files_are_not_read(tmp_path: Path, address: str) -> None:
     xml = f'<!DOCTYPE d [<!ENTITY x SYSTEM "{address}">]>' + GOUT.partition("?>")[2].replace("Mostly men", "&x; men")
     with pytest.raises(DataUnavailable):
         medquad.load(documents(tmp_path, xml))
 
 
-def test_a_question_is_checked_whatever_it_is():
+def test_a_question_is_checked_whatever_it_is() -> None:
     for junk in mutate.JUNK:
         try:
             checked_question(junk)
@@ -150,7 +152,7 @@ def test_a_question_is_checked_whatever_it_is():
             assert str(error)
 
 
-def test_settings_of_any_type_are_refused_in_words():
+def test_settings_of_any_type_are_refused_in_words() -> None:
     for junk in mutate.JUNK:
         for name in ("temperature", "max_new_tokens", "seed", "precision"):
             try:

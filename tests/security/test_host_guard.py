@@ -56,24 +56,24 @@ OTHER = (
 
 
 @pytest.mark.parametrize("host", NAMES)
-def test_this_machines_own_names_and_addresses_are_answered(host):
+def test_this_machines_own_names_and_addresses_are_answered(host: str) -> None:
     assert is_allowed(host, ())
 
 
 @pytest.mark.parametrize("host", OTHER)
-def test_any_other_name_is_not(host):
+def test_any_other_name_is_not(host: str) -> None:
     assert not is_allowed(host, ())
     assert not is_allowed(host, ("lab.example.org", "*.example.net"))
 
 
-def test_names_that_the_host_allows():
+def test_names_that_the_host_allows() -> None:
     assert is_allowed("lab.example.org:443", ("lab.example.org",))
     assert is_allowed("a.example.net", ("*.example.net",)) and not is_allowed("aexample.net", ("*.example.net",))
     assert not is_allowed("b.lab.example.org", ("lab.example.org",))
     assert is_allowed("anything.test", ("*",))
 
 
-def test_a_rebound_name_is_refused_on_pages_and_websockets(client):
+def test_a_rebound_name_is_refused_on_pages_and_websockets(client: TestClient) -> None:
     for path in ("/", "/qa/", "/_stcore/health"):
         answer = client.get(path, headers={"Host": "evil.test"})
         assert answer.status_code == 403 and "MEDQA_HOSTS" in answer.text
@@ -84,12 +84,12 @@ def test_a_rebound_name_is_refused_on_pages_and_websockets(client):
         pass
 
 
-def test_the_refusal_repeats_no_foreign_characters(client):
-    said = client.get("/", headers={"Host": b"\xe2\x80\xae\x1b[31m<b>".decode("latin-1").encode("latin-1")}).text
+def test_the_refusal_repeats_no_foreign_characters(client: TestClient) -> None:
+    said = client.get("/", headers={b"Host": b"\xe2\x80\xae\x1b[31m<b>"}).text
     assert said.isascii() and "\x1b" not in said and "\\x" in said
 
 
-def test_hosts_and_frames_come_from_the_environment(client, monkeypatch):
+def test_hosts_and_frames_come_from_the_environment(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDQA_HOSTS", "lab.example.org, *.example.net")
     monkeypatch.setenv("MEDQA_FRAMES", "https://example.com")
     monkeypatch.setenv("SPACE_ID", "owner/space")
@@ -110,28 +110,28 @@ def test_hosts_and_frames_come_from_the_environment(client, monkeypatch):
         ("MEDQA_FRAMES", "https://a.test/x"),
     ],
 )
-def test_what_is_no_name_and_no_site_is_said(monkeypatch, variable, value):
+def test_what_is_no_name_and_no_site_is_said(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(InputError, match=variable):
         Settings.from_environment()
 
 
 @pytest.mark.parametrize("path", ["/", "/qa/", "/static/x.js", "/qa/gradio_api/upload", "/_stcore/upload_file/a/b"])
-def test_every_answer_carries_the_headers(client, path):
+def test_every_answer_carries_the_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "same-origin"
     assert headers["content-security-policy"] == content_policy(())
     assert "frame-ancestors 'self'" in content_policy(()) and "http" not in content_policy(())
 
 
-def test_a_websocket_of_the_app_itself_opens(client):
+def test_a_websocket_of_the_app_itself_opens(client: TestClient) -> None:
     with client.websocket_connect("ws://localhost:8501/_stcore/stream") as socket:
         assert socket.receive_text() == "hello"
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/session/file", "/base/_stcore/upload_file/s/f"])
-def test_nothing_can_be_uploaded_through_streamlit(client, method, path):
+def test_nothing_can_be_uploaded_through_streamlit(client: TestClient, method: str, path: str) -> None:
     assert client.request(method, path, content=b"x").status_code == 403
 
 
@@ -149,7 +149,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize("path", [JOIN, "/qa/gradio_api/call/compare", "/qa/gradio_api/run/predict"])
-def test_a_page_of_another_origin_can_ask_nothing(client, path, headers):
+def test_a_page_of_another_origin_can_ask_nothing(client: TestClient, path: str, headers: dict[str, str]) -> None:
     assert client.post(path, headers=headers, json={}).status_code == 403
 
 
@@ -158,7 +158,7 @@ def test_a_page_of_another_origin_can_ask_nothing(client, path, headers):
     [{}, {"Origin": OWN}, {"Origin": OWN, "Sec-Fetch-Site": "same-origin"},
      {"Origin": "null", "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}],
 )  # fmt: skip
-def test_its_own_pages_and_programs_can(client, headers):
+def test_its_own_pages_and_programs_can(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post(JOIN, headers=headers, json={}).status_code == 200
 
 
@@ -179,7 +179,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
-def test_gradios_other_addresses_are_not_there(client, method):
+def test_gradios_other_addresses_are_not_there(client: TestClient, method: str) -> None:
     for path in (*(f"/qa/gradio_api{one}" for one in REFUSED), "/qa/login", "/qa/monitoring/summary"):
         assert client.request(method, path).status_code == 404, path
 
@@ -187,18 +187,18 @@ def test_gradios_other_addresses_are_not_there(client, method):
 @pytest.mark.parametrize(
     "path", ["/static/x\x00", "/static/a\\b", "/assets/ü", "/static/", "/assets/a b", "/static/%2e", "/static/../x"]
 )
-def test_parts_of_a_page_have_plain_names(path):
+def test_parts_of_a_page_have_plain_names(path: str) -> None:
     assert not READ.fullmatch(path)
 
 
-def test_a_large_request_is_not_read(client):
+def test_a_large_request_is_not_read(client: TestClient) -> None:
     assert client.post(JOIN, content=b"x" * BODY_LIMIT).text == f"{BODY_LIMIT} bytes arrived"
     assert client.post(JOIN, content=b"x" * (BODY_LIMIT + 1)).status_code == 413
     for declared in ("9" * 20, "-1", "1e3", str(BODY_LIMIT + 1)):
         assert client.post(JOIN, content=b"x", headers={"Content-Length": declared}).status_code == 413
 
 
-def test_a_large_request_that_does_not_say_so_is_not_read_to_its_end(client):
+def test_a_large_request_that_does_not_say_so_is_not_read_to_its_end(client: TestClient) -> None:
     sent = 0
 
     def pieces() -> Iterator[bytes]:
@@ -210,7 +210,7 @@ def test_a_large_request_that_does_not_say_so_is_not_read_to_its_end(client):
     assert client.post(JOIN, content=pieces()).status_code == 413
 
 
-def test_streams_of_one_visitor_are_counted_and_let_go():
+def test_streams_of_one_visitor_are_counted_and_let_go() -> None:
     release = asyncio.Event()
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:

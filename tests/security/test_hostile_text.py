@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.cli.app import main
-from medqa_core.report import html, markdown, model_card, text
 from medqa_core.report.archive import archive
+from medqa_core.report.templates import html, markdown, model_card, text
 from medqa_core.report.writer import write
 from medqa_core.runs.importers.importer import import_path
 from medqa_core.runs.run import Run
@@ -116,7 +116,7 @@ def harm(field: str, value: str) -> list[str]:
 
 @pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", ALL)
-def test_pages(hostile, kind, page):
+def test_pages(hostile: Callable[[str], Run], kind: str, page: str) -> None:
     run = hostile(kind)
     app = AppTest.from_file(MAIN, default_timeout=30)
     app.query_params["run"] = run.id
@@ -127,7 +127,7 @@ def test_pages(hostile, kind, page):
     assert {field: harm(field, value) for field, value in found if harm(field, value)} == {}
 
 
-def test_compare_with_two_hostile_runs(hostile):
+def test_compare_with_two_hostile_runs(hostile: Callable[[str], Run]) -> None:
     first, second = hostile("finished"), hostile("imported")
     app = AppTest.from_file(MAIN, default_timeout=30)
     app.query_params["run"], app.query_params["runs"] = first.id, second.id
@@ -136,7 +136,7 @@ def test_compare_with_two_hostile_runs(hostile):
 
 
 @pytest.mark.parametrize("asked", [PAYLOAD, SHORT, "<script>evil()</script>", "[a](javascript:evil())", "\u202e"])
-def test_addresses(hostile, asked):
+def test_addresses(hostile: Callable[[str], Run], asked: str) -> None:
     hostile("finished")
     for page in ("summary/summary.py", "compare/compare.py", "ask/ask.py"):
         app = AppTest.from_file(MAIN, default_timeout=30)
@@ -148,7 +148,7 @@ def test_addresses(hostile, asked):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_files(hostile, kind):
+def test_files(hostile: Callable[[str], Run], kind: str) -> None:
     run = hostile(kind)
     page = html.render(run)
     assert harmful_html(page) == [] and "evil" in page and not UNSEEN.search(page)
@@ -166,7 +166,7 @@ def test_files(hostile, kind):
     assert front["language"] == ["en"] and "evil" not in json.dumps([front.get("base_model"), front["tags"]])
 
 
-def test_archive(hostile):
+def test_archive(hostile: Callable[[str], Run]) -> None:
     run = hostile("finished")
     write(run)
     with zipfile.ZipFile(BytesIO(archive(run))) as packed:
@@ -175,7 +175,7 @@ def test_archive(hostile):
     assert not any("<" in name for name in names) and f"{run.id}/README.md" in names
 
 
-def test_a_file_name_that_is_no_text_breaks_no_export(hostile):
+def test_a_file_name_that_is_no_text_breaks_no_export(hostile: Callable[[str], Run]) -> None:
     run = hostile("finished")
     (run.folder / "bad\udcff\udcfe.txt").write_text("x")
     (run.folder / "line\nbreak.txt").write_text("x")
@@ -192,7 +192,9 @@ def run_cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_terminal(hostile, kind, capsys, monkeypatch):
+def test_terminal(
+    hostile: Callable[[str], Run], kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     run = hostile(kind)
     for arguments in (("runs",), ("runs", "--json"), ("report", run.id), ("report", run.id, "--json")):
@@ -208,7 +210,7 @@ def test_terminal(hostile, kind, capsys, monkeypatch):
         assert not UNSEEN.search(said) and len(said.splitlines()) <= 2, said
 
 
-def test_terminal_shows_what_a_model_says_without_its_control_characters(capsys):
+def test_terminal_shows_what_a_model_says_without_its_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     from medqa_core.cli.output import note, print_json, say
 
     for show in (say, print_json, note):
@@ -217,7 +219,7 @@ def test_terminal_shows_what_a_model_says_without_its_control_characters(capsys)
     assert "evil" in out and not UNSEEN.search(out)
 
 
-def test_an_imported_summary_of_a_stranger(reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_imported_summary_of_a_stranger(reports: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / f"{SHORT.replace('/', '')}.txt"
     lines = [
         f"Title: {PAYLOAD}",
@@ -235,17 +237,19 @@ def test_an_imported_summary_of_a_stranger(reports: Path, tmp_path: Path, capsys
         import_path(path, RunStore(reports), run_id=PAYLOAD)
 
 
-def test_charts():
+def test_charts() -> None:
     """Plotly reads a few HTML tags in its labels, links among them."""
-    from medqa_core.report.forest import ForestRow
-    from pages.shared import charts, metric_charts, share_charts
+    from medqa_core.report.charts.figure import end_label, figure
+    from medqa_core.report.charts.forest import ForestRow
+    from medqa_core.report.charts.metrics import forest_figure
+    from medqa_core.report.charts.shares import shares_figure
 
-    chart = charts.figure(100, x="x", y="y")
-    charts.end_label(chart, PAYLOAD, 1, 1, "#000000")
+    chart = figure(100, x="x", y="y")
+    end_label(chart, PAYLOAD, 1, 1, "#000000")
     drawn = [
         chart,
-        share_charts.shares([PAYLOAD, SHORT], {"base": [0.1, 0.2]}, y="share"),
-        metric_charts.forest([ForestRow("loss", PAYLOAD, 1.0, (0.5, 1.5), "better", "+1.0")]),
+        shares_figure([PAYLOAD, SHORT], {"base": [0.1, 0.2]}, y="share"),
+        forest_figure([ForestRow("loss", PAYLOAD, 1.0, (0.5, 1.5), "better", "+1.0")]),
     ]
-    for figure in drawn:
-        assert "evil" in figure.to_json() and harm("plotly_chart:spec", figure.to_json()) == []
+    for one in drawn:
+        assert "evil" in one.to_json() and harm("plotly_chart:spec", one.to_json()) == []

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -110,14 +111,14 @@ def check_inside(world: Path, names: list[str]) -> None:
 
 @FEW
 @given(names=st.lists(NAME, max_size=4))
-def test_no_name_leads_out(world, names):
+def test_no_name_leads_out(world: Path, names: list[str]) -> None:
     check_inside(world, names)
 
 
 @pytest.mark.reliability
 @MANY
 @given(names=st.lists(NAME, max_size=4))
-def test_no_name_of_ten_thousand_leads_out(world, names):
+def test_no_name_of_ten_thousand_leads_out(world: Path, names: list[str]) -> None:
     check_inside(world, names)
 
 
@@ -140,18 +141,18 @@ def check_readers(world: Path, name: str) -> None:
 
 @FEW
 @given(name=NAME)
-def test_no_run_id_leads_out(world, name):
+def test_no_run_id_leads_out(world: Path, name: str) -> None:
     check_readers(world, name)
 
 
 @pytest.mark.reliability
 @MANY
 @given(name=NAME)
-def test_no_run_id_of_ten_thousand_leads_out(world, name):
+def test_no_run_id_of_ten_thousand_leads_out(world: Path, name: str) -> None:
     check_readers(world, name)
 
 
-def test_the_widget_takes_only_runs_of_the_store(world):
+def test_the_widget_takes_only_runs_of_the_store(world: Path) -> None:
     from medqa_core.answering.service import AnswerService
     from medqa_core.foundation.settings import Settings
 
@@ -169,14 +170,14 @@ def files_of(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def read_all(run: Run) -> Iterator[object]:
+def read_all(run: Run) -> Iterator[Any]:
     yield from (run.status(), run.state(), run.evaluation(), run.predictions(), run.with_sources(), run.mmlu())
     yield from (run.mmlu_answers(), run.trials(), run.log_tail(), run.metrics_log(), run.weights_file())
     yield from (run.write_up(name) for name in WRITE_UPS)
     yield read_votes(run.folder).value
 
 
-def test_a_run_whose_every_file_is_a_link_out_gives_nothing_away(run_copy: Run, tmp_path: Path):
+def test_a_run_whose_every_file_is_a_link_out_gives_nothing_away(run_copy: Run, tmp_path: Path) -> None:
     """Each file lies outside, whole and valid, and the run links to it."""
     write_manifest(run_copy.folder)
     (run_copy.folder / "votes.jsonl").write_text("{}\n")
@@ -198,7 +199,7 @@ def test_a_run_whose_every_file_is_a_link_out_gives_nothing_away(run_copy: Run, 
 
 
 @pytest.mark.parametrize("folder", ["adapter", "mmlu_results", "checkpoints"])
-def test_a_folder_that_is_a_link_out_is_not_entered(run_copy: Run, tmp_path: Path, folder: str):
+def test_a_folder_that_is_a_link_out_is_not_entered(run_copy: Run, tmp_path: Path, folder: str) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     for name in ("adapter_model.safetensors", "adapter_config.json", "results.json", "answers.parquet"):
@@ -216,7 +217,7 @@ def test_a_folder_that_is_a_link_out_is_not_entered(run_copy: Run, tmp_path: Pat
         assert checkpoint.newest(run.folder) is None
 
 
-def test_a_run_folder_that_is_a_link_out_is_not_a_run(world: Path):
+def test_a_run_folder_that_is_a_link_out_is_not_a_run(world: Path) -> None:
     store = RunStore(world / "reports")
     assert [entry.id for entry in store.list() if entry.state != "unreadable"] in (
         ["run"],
@@ -228,7 +229,7 @@ def test_a_run_folder_that_is_a_link_out_is_not_a_run(world: Path):
 
 
 @pytest.mark.parametrize("name", ["../../escaped.xml", "/tmp/escaped.xml", "a/../../escaped.xml", "C:\\escaped.xml"])
-def test_members_of_a_zip_are_read_and_never_unpacked(tmp_path: Path, name: str):
+def test_members_of_a_zip_are_read_and_never_unpacked(tmp_path: Path, name: str) -> None:
     before = set(tmp_path.rglob("*"))
     path = tmp_path / "MedQuAD.zip"
     with zipfile.ZipFile(path, "w") as out:
@@ -245,7 +246,7 @@ KNOWN = {
     "runs/artifacts/weights.py": "file names that stand in the program, in a folder put through resolve_inside",
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
-    "report/writer.py": "the names of RENDERERS, to be written",
+    "report/writer.py": "the names of FORMATS, to be written",
     "evaluation/verify.py": "file names that stand in the program",
     "evaluation/mmlu_tasks.py": "a folder of the library's own",
     "evaluation/mmlu_data.py": "the user's own folder, and file names that stand in the program",
@@ -256,7 +257,7 @@ KNOWN = {
 }
 
 
-def test_no_other_module_joins_a_name_to_a_run_folder():
+def test_no_other_module_joins_a_name_to_a_run_folder() -> None:
     """A name that is no literal and no constant goes through `resolve_inside`, or the module stands above with why."""
     found = set()
     for floor in ("runs", "report", "answering", "evaluation", "training", "jobs", "cli"):
@@ -276,7 +277,7 @@ def _is_root(node: ast.expr) -> bool:
     return name in ROOTS
 
 
-def test_this_test_can_see_an_escape(world: Path):
+def test_this_test_can_see_an_escape(world: Path) -> None:
     """The world holds what it should: without the check these would be read."""
     run = world / "reports" / "run"
     assert SECRET in (run / "out" / "secret").read_text() and os.path.realpath(run / "up") == str(world.resolve())

@@ -59,7 +59,7 @@ def no_mark(mark: Path) -> Iterator[None]:
     assert not mark.exists(), "a pickle was opened"
 
 
-def test_the_planted_pickle_would_leave_its_mark(plant: Plant, tmp_path: Path, mark: Path):
+def test_the_planted_pickle_would_leave_its_mark(plant: Plant, tmp_path: Path, mark: Path) -> None:
     plant(tmp_path / "x.pkl")
     pickle.loads((tmp_path / "x.pkl").read_bytes())
     assert mark.exists()
@@ -73,13 +73,13 @@ def everywhere(folder: Path, plant: Plant) -> None:
             plant(place / name)
 
 
-def test_beside_a_models_files(toy_copy, lab, plant):
+def test_beside_a_models_files(toy_copy: Path, lab: Settings, plant: Callable[[Path], None]) -> None:
     everywhere(toy_copy, plant)
     assert load(str(toy_copy), settings=lab, device="cpu").parameters > 0
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "model.pkl"])
-def test_in_place_of_a_models_weights(toy_copy, lab, plant, name):
+def test_in_place_of_a_models_weights(toy_copy: Path, lab: Settings, plant: Callable[[Path], None], name: str) -> None:
     (toy_copy / "model.safetensors").unlink()
     plant(toy_copy / name)
     with pytest.raises(ModelError, match="pickles only"):
@@ -87,13 +87,15 @@ def test_in_place_of_a_models_weights(toy_copy, lab, plant, name):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "tokenizer_config.json"])
-def test_under_the_name_of_a_models_own_file(toy_copy, lab, plant, name):
+def test_under_the_name_of_a_models_own_file(
+    toy_copy: Path, lab: Settings, plant: Callable[[Path], None], name: str
+) -> None:
     plant(toy_copy / name)
     with pytest.raises(ModelError):
         load(str(toy_copy), settings=lab, device="cpu")
 
 
-def test_everywhere_in_a_run_folder(run_copy: Run, lab: Settings, plant: Plant):
+def test_everywhere_in_a_run_folder(run_copy: Run, lab: Settings, plant: Plant) -> None:
     everywhere(run_copy.folder, plant)
     plant(run_copy.folder / "checkpoints" / "step-00000099" / "optimizer.pt")
     variants = load_variants(run_copy, lab)
@@ -117,7 +119,7 @@ def test_everywhere_in_a_run_folder(run_copy: Run, lab: Settings, plant: Plant):
 
 
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
-def test_in_place_of_an_adapter(run_copy: Run, lab: Settings, plant: Plant, name: str):
+def test_in_place_of_an_adapter(run_copy: Run, lab: Settings, plant: Plant, name: str) -> None:
     everywhere(run_copy.folder / "adapter", plant)
     plant(run_copy.folder / "adapter" / name)
     with pytest.raises(MedQAError):
@@ -128,7 +130,7 @@ def test_in_place_of_an_adapter(run_copy: Run, lab: Settings, plant: Plant, name
 
 
 @pytest.mark.parametrize("name", checkpoint.TENSORS)
-def test_in_place_of_a_checkpoints_tensors(tmp_path: Path, plant: Plant, name: str):
+def test_in_place_of_a_checkpoints_tensors(tmp_path: Path, plant: Plant, name: str) -> None:
     import torch
 
     tensors = {"a": torch.zeros(2)}
@@ -146,13 +148,13 @@ def test_in_place_of_a_checkpoints_tensors(tmp_path: Path, plant: Plant, name: s
 @pytest.mark.parametrize(
     "name", ["predictions.parquet", "evaluation.json", "metrics.jsonl", "status.json", "trials.csv"]
 )
-def test_under_the_name_of_a_runs_own_file(run_copy: Run, plant: Plant, name: str):
+def test_under_the_name_of_a_runs_own_file(run_copy: Run, plant: Plant, name: str) -> None:
     plant(run_copy.folder / name)
     run = RunStore(run_copy.folder.parent).open("smoke")
     run.status(), run.evaluation(), run.predictions(), run.trials(), run.metrics_log(), write(run)
 
 
-def test_in_a_trainer_folder_that_is_imported(tmp_path: Path, plant: Plant):
+def test_in_a_trainer_folder_that_is_imported(tmp_path: Path, plant: Plant) -> None:
     folder = tmp_path / "output"
     (folder / "checkpoint-2").mkdir(parents=True)
     state = '{"global_step": 2, "log_history": [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}]}'
@@ -164,7 +166,7 @@ def test_in_a_trainer_folder_that_is_imported(tmp_path: Path, plant: Plant):
 
 
 @pytest.mark.parametrize("name", ["trainer_state.json", "results.json", "summary.txt", "x.bin", "x.pkl"])
-def test_as_what_is_imported(tmp_path: Path, plant: Plant, name: str):
+def test_as_what_is_imported(tmp_path: Path, plant: Plant, name: str) -> None:
     plant(tmp_path / "in" / name)
     for path in (tmp_path / "in" / name, tmp_path / "in"):
         with pytest.raises(InputError):
@@ -174,13 +176,13 @@ def test_as_what_is_imported(tmp_path: Path, plant: Plant, name: str):
 @pytest.mark.parametrize(
     "suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".zip", ".arrow", ".npy", ".pkl", ""]
 )
-def test_as_data(tmp_path: Path, lab: Settings, plant: Plant, suffix: str):
+def test_as_data(tmp_path: Path, lab: Settings, plant: Plant, suffix: str) -> None:
     plant(tmp_path / f"data{suffix}")
     with pytest.raises(MedQAError):
         sources.load(str(tmp_path / f"data{suffix}"), lab, {}, fetch=False)
 
 
-def test_object_arrays_in_an_index_of_embeddings_are_not_read(tmp_path: Path, mark: Path):
+def test_object_arrays_in_an_index_of_embeddings_are_not_read(tmp_path: Path, mark: Path) -> None:
     """numpy keeps objects as a pickle inside .npy; every reader here says that it takes none."""
     from tests.support.pickles import Mark
 
@@ -190,7 +192,7 @@ def test_object_arrays_in_an_index_of_embeddings_are_not_read(tmp_path: Path, ma
         np.load(tmp_path / "a.npy", allow_pickle=False)
 
 
-def test_a_zip_of_pickles_is_no_data_set(tmp_path: Path, lab: Settings, plant: Plant, mark: Path):
+def test_a_zip_of_pickles_is_no_data_set(tmp_path: Path, lab: Settings, plant: Plant, mark: Path) -> None:
     plant(tmp_path / "x")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as out:
@@ -201,7 +203,7 @@ def test_a_zip_of_pickles_is_no_data_set(tmp_path: Path, lab: Settings, plant: P
         sources.load(str(tmp_path / "data.zip"), lab, {}, fetch=False)
 
 
-def test_no_module_calls_what_unpickles():
+def test_no_module_calls_what_unpickles() -> None:
     """Where numpy reads arrays, it is told to take no objects; nothing else here knows pickles."""
     from tests.support.source import calls
 

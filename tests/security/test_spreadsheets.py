@@ -44,22 +44,22 @@ def is_safe(text: str) -> bool:
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_a_formula_becomes_text(formula):
+def test_a_formula_becomes_text(formula: str) -> None:
     (row,) = cells(charts.csv(pd.DataFrame({"answer": [formula], "gain": [-0.5]})))
     assert row == {"answer": f"'{one_kind_of_line(formula)}", "gain": "-0.5"}
 
 
 @given(st_.lists(st_.tuples(st_.text(max_size=20), st_.floats(allow_nan=False, allow_infinity=False)), min_size=1))
-def test_any_text(rows):
+def test_any_text(rows: list[tuple[str, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["text", "number"]).replace({"text": {"\ud800": ""}})
     frame["text"] = frame["text"].str.encode("utf-8", "ignore").str.decode("utf-8")
     for given_row, row in zip(frame.itertuples(), cells(charts.csv(frame)), strict=True):
         assert row["text"].startswith("'") or not row["text"].startswith(STARTS)
-        assert row["text"].removeprefix("'") == one_kind_of_line(given_row.text).removeprefix("'")
+        assert row["text"].removeprefix("'") == one_kind_of_line(str(given_row.text)).removeprefix("'")
         assert float(row["number"]) == given_row.number
 
 
-def test_texts_of_other_kinds_of_column():
+def test_texts_of_other_kinds_of_column() -> None:
     frame = pd.DataFrame({
         "category": pd.Categorical(["=1"]), "string": pd.array(["=1"], dtype="string"), "mixed": ["=1"],
         "list": [["=1"]], "none": [None],
@@ -69,7 +69,7 @@ def test_texts_of_other_kinds_of_column():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies behind each of its CSV buttons, on a run whose texts are formulas."""
     (tmp_path / "reports").mkdir()
     monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
@@ -93,7 +93,7 @@ def test_every_table_that_a_page_offers(page: str, tmp_path: Path, monkeypatch: 
     assert offered or page in ("summary/summary.py", "ask/ask.py", "data/data.py", "compare/compare.py")
 
 
-def test_no_other_part_writes_tables_for_people():
+def test_no_other_part_writes_tables_for_people() -> None:
     """A new export goes through `charts.csv`, or is looked at here."""
     found = {(place.partition(":")[0], call) for place, call, _ in calls("medqa_core", "pages")}
     writers = {

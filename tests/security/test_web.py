@@ -14,6 +14,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from pages.web.widget_guard import BODY_LIMIT, READ, STREAMS, WRITE
 
@@ -74,7 +75,7 @@ def http(server: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_it_listens_on_this_machine_only(server):
+def test_it_listens_on_this_machine_only(server: str) -> None:
     port = int(server.rpartition(":")[2])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -90,13 +91,13 @@ def test_it_listens_on_this_machine_only(server):
 
 
 @pytest.mark.parametrize("path", ["/", "/ask", "/_stcore/health", "/qa/", "/qa/config", "/static/favicon.png"])
-def test_a_rebound_name_gets_nothing(http, path):
+def test_a_rebound_name_gets_nothing(http: httpx.Client, path: str) -> None:
     assert http.get(path, headers={"Host": "evil.test"}).status_code == 403
     assert http.get(path, headers={"Host": "localhost"}).status_code < 500
 
 
 @pytest.mark.parametrize("path", ["/", "/qa/", "/qa/config", "/qa/theme.css", "/_stcore/host-config"])
-def test_the_headers_are_on_pages_of_both_kinds(http, path):
+def test_the_headers_are_on_pages_of_both_kinds(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert answer.status_code == 200
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
@@ -107,29 +108,29 @@ def test_the_headers_are_on_pages_of_both_kinds(http, path):
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.test"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://localhost:1"}]
 )
-def test_a_foreign_page_asks_nothing(http, headers):
+def test_a_foreign_page_asks_nothing(http: httpx.Client, headers: dict[str, str]) -> None:
     for path in ("queue/join", "call/compare", "run/predict", "cancel"):
         assert http.post(f"/qa/gradio_api/{path}", json={}, headers=headers).status_code == 403
 
 
-def test_the_websocket_is_for_its_own_pages(server):
+def test_the_websocket_is_for_its_own_pages(server: str) -> None:
     address = server.replace("http", "ws") + "/_stcore/stream"
-    with connect(address, origin=server):
+    with connect(address, origin=Origin(server)):
         pass
-    with pytest.raises(InvalidStatus) as refused, connect(address, origin="https://evil.test"):
+    with pytest.raises(InvalidStatus) as refused, connect(address, origin=Origin("https://evil.test")):
         pass
     assert refused.value.response.status_code == 403
     port = int(server.rpartition(":")[2])
     with (
         socket.create_connection(("127.0.0.1", port)) as line,  # as if the name led here
         pytest.raises(InvalidStatus) as refused,
-        connect("ws://evil.test/_stcore/stream", origin="http://evil.test", sock=line, proxy=None),
+        connect("ws://evil.test/_stcore/stream", origin=Origin("http://evil.test"), sock=line, proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 403
 
 
-def test_nothing_can_be_uploaded_or_read_by_path(http):
+def test_nothing_can_be_uploaded_or_read_by_path(http: httpx.Client) -> None:
     files = {"files": ("x.txt", b"x")}
     assert http.post("/qa/gradio_api/upload", files=files).status_code == 404
     assert http.put("/_stcore/upload_file/a/b", files=files).status_code == 403
@@ -140,10 +141,11 @@ def test_nothing_can_be_uploaded_or_read_by_path(http):
         assert answer.status_code >= 400 or "import" not in answer.text[:2000] or "<!doctype" in answer.text.lower()
 
 
-def test_every_address_that_gradio_serves_is_known():
+def test_every_address_that_gradio_serves_is_known() -> None:
     done = subprocess.run([sys.executable, "-c", ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
     filled = {"path": "a/b.js", "session_hash": "abc", "event_id": "abc", "api_name": "compare"}
-    reachable, shut = set(), set()
+    reachable: set[str] = set()
+    shut: set[str] = set()
     for route, methods in json.loads(done.stdout.strip().splitlines()[-1]):
         path = route.rstrip("/") or "/"
         name = "predict" if "/run/" in path else "compare"
@@ -158,7 +160,7 @@ def test_every_address_that_gradio_serves_is_known():
     assert {"POST /gradio_api/upload", "GET /gradio_api/deep_link", "POST /gradio_api/component_server"} <= shut
 
 
-def test_a_question_cannot_pass_by_the_queue(http):
+def test_a_question_cannot_pass_by_the_queue(http: httpx.Client) -> None:
     asked = {"data": ["What is gout?", "", 0, 4, 1, "float32", False]}
     assert http.post("/qa/gradio_api/run/compare", json=asked).status_code == 404
     functions = http.get("/qa/config").json()["dependencies"]
@@ -169,11 +171,11 @@ def test_a_question_cannot_pass_by_the_queue(http):
         assert http.post("/qa/gradio_api/run/predict", json=body).status_code == 404
 
 
-def test_a_large_request_is_refused(http):
+def test_a_large_request_is_refused(http: httpx.Client) -> None:
     assert http.post("/qa/gradio_api/queue/join", content=b"x" * (BODY_LIMIT + 1)).status_code == 413
 
 
-def test_streams_are_bounded(server):
+def test_streams_are_bounded(server: str) -> None:
     address = f"{server}/qa/gradio_api/heartbeat/"
     with ExitStack() as opened:
         client = opened.enter_context(httpx.Client(timeout=30, limits=httpx.Limits(max_connections=100)))

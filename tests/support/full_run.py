@@ -1,4 +1,4 @@
-"""A run that holds everything an evaluation can say: sources, a clean part, copies, repetition, MMLU letters."""
+"""A run that holds everything an evaluation can say: sources, a clean subset, copies, repetition, MMLU letters."""
 
 from typing import Any
 

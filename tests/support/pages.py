@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -11,3 +12,18 @@ PAGES = tuple(
 )
 Open = Callable[..., AppTest]
 """What the fixture `open_page` is: `open_page("metrics/metrics.py", run="a")`."""
+
+
+def elements(app: AppTest, kind: str) -> list[Any]:
+    """The page's elements of a kind that Streamlit's test has no attribute for."""
+    return list(app.get(kind))
+
+
+def shown(app: AppTest) -> str:
+    """The HTML of the page."""
+    return "\n".join(element.value for element in elements(app, "html"))
+
+
+def headings(app: AppTest) -> list[str]:
+    """The page's headings of the second and third level."""
+    return [element.value for element in [*app.header, *app.subheader]]

@@ -225,7 +225,7 @@ def test_another_model_or_split_is_refused(store: Settings, part: str, error: ty
     flag, on_step = stop_at(2)
     run = train(config(), store, on_step=on_step, stop=flag)
     changed = getattr(run.record, part).model_copy(update={"sha256": "0" * 64, "split_hash": "0" * 64})
-    run = Run(run.folder, run.record.model_copy(update={part: changed}))
+    run = replace(run, record=run.record.model_copy(update={part: changed}))
     with pytest.raises(error, match="start a new run"):
         resume(run, store)
     status = run.status()

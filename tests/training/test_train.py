@@ -83,7 +83,7 @@ def test_status_json_says_it_is_done(smoke: Run) -> None:
     assert (status.step, status.total_steps, status.epoch) == (12, 12, 2.0)
     assert status.started_at is not None
     assert status.finished_at is not None
-    assert status.next_heartbeat is status.error is status.stage is None
+    assert (status.next_heartbeat, status.error, status.stage) == (None, None, None)
     assert status.train_seconds is not None
     assert 0 < status.train_seconds < 600
 
@@ -204,11 +204,12 @@ def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixt
     run = train(from_preset("smoke", {"eval_steps": 3, "method": method, "last_k": 1, "learning_rate": 1e-3}), store)
     assert capfd.readouterr().err == ""
     assert run.adapter_folder() is None
-    assert run.model_folder() is not None
+    whole = run.model_folder()
+    assert whole is not None
     assert sha256(lab.cache / "models" / "toy" / "model.safetensors") == before
     variants = load_variants(run, store)
     assert not variants.shares_weights
-    assert variants.adapter_sha256 == sha256(run.model_folder() / "model.safetensors") != before
+    assert variants.adapter_sha256 == sha256(whole / "model.safetensors") != before
     status = run.status()
     assert status is not None
     assert status.best is not None

@@ -6,8 +6,9 @@ import numpy as np
 
 from medqa_core.foundation.format import number, p_value, percent, plural
 from medqa_core.report.facts import Facts
+from medqa_core.report.names import MODELS
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import sign
+from medqa_core.report.statistics.trends import sign
 
 SAME_ANSWERS = 0.05
 """Smallest share of identical answers worth a sentence."""
@@ -18,18 +19,19 @@ def empty_answers(facts: Facts) -> Iterator[Insight]:
     if facts.evaluation is None:
         return
     variants = (
-        ("base", "base_generation", facts.evaluation.base_generation),
-        ("fine-tuned", "fine_tuned_generation", facts.evaluation.fine_tuned_generation),
+        (MODELS["base"], "base_generation", facts.evaluation.base_generation),
+        (MODELS["fine_tuned"], "fine_tuned_generation", facts.evaluation.fine_tuned_generation),
     )
     for variant, field, generation in variants:
         if generation is not None and generation.empty_share > 0:
             share = percent(generation.empty_share)
             yield Insight(
-                f"empty_answers:{variant}",
+                "empty_answers",
                 f"The {variant} model answered nothing to {share} of the questions.",
                 (f"evaluation.json, {field}: empty_share {number(generation.empty_share)}",),
                 share,
                 f"every answer of the {variant} model held at least one word",
+                subject=variant,
             )
 
 
@@ -44,7 +46,7 @@ def flips(facts: Facts) -> Iterator[Insight]:
     test = sign(int((groups > 0).sum()), int((groups < 0).sum()))
     told = test.holds and (won - lost) * test.statistic > 0  # questions and groups can point different ways
     more = "more often higher than lower" if test.statistic > 0 else "more often lower than higher"
-    said = more if told else "neither direction can be told from chance"
+    said = more if told else "neither is significantly more frequent than chance allows"
     yield Insight(
         "flips",
         f"Question by question, ROUGE-L is higher after fine-tuning on {won:,}, lower on {lost:,} and the same on "
@@ -81,11 +83,11 @@ def training_overlap(facts: Facts) -> Iterator[Insight]:
     checked = f"{plural(len(shares), 'test reference')}"
     if some:
         sentence = (
-            f"{some:,} of {checked} share runs of 13 words with the training answers "
-            f"({percent(float(shares.mean()))} of such runs on average): figures on those may be too good."
+            f"{some:,} of {checked} have a 13-word overlap with the training answers "
+            f"({percent(float(shares.mean()))} of theirs on average): figures on those may be too good."
         )
     else:
-        sentence = f"None of {checked} shares a run of 13 words with the training answers."
+        sentence = f"None of {checked} has a 13-word overlap with the training answers."
     yield Insight(
         "training_overlap" if some else "no_training_overlap",
         sentence,

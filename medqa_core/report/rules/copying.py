@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from medqa_core.foundation.format import p_value, percent, plural
-from medqa_core.report.copies import COPIED, NEAR, Copies, copies
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import Test, sign
+from medqa_core.report.statistics.trends import Test, sign
+from medqa_core.report.views.copies import COPIED, NEAR, Copies, copies
 
 
 def copied(facts: Facts) -> Iterator[Insight]:
@@ -24,7 +24,7 @@ def copied(facts: Facts) -> Iterator[Insight]:
     told = {
         "copied_more": "copies and near-copies together are more than the base model's",
         "copied_less": "copies and near-copies together are fewer than the base model's",
-        "copied": "a difference between the two models cannot be told from chance",
+        "copied": "the difference between the two models is not significant",
     }[rule]
     sentence = f"Of {plural(tuned.n, 'fine-tuned answer')}, {_shares(tuned, ' of a training answer')}"
     if base is not None and test is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from medqa_core.foundation.format import general, number, p_value, plural, signed
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import below, differs, falling, rising, tenths
+from medqa_core.report.statistics.trends import below, differs, falling, rising, tenths
 
 FEWEST = 4
 """Fewer values than this cannot show a trend at p < 0.05."""
@@ -24,7 +24,7 @@ def non_finite(facts: Facts) -> Iterator[Insight]:
                 f"first at step {steps[0]:,}.",
                 tuple(f"metrics.jsonl, {split}, step {step:,}: loss not finite" for step in steps[:5]),
                 f"{len(steps):,} of {plural(len(curve), 'row')}",
-                "every logged loss were a finite number",
+                "every logged loss was a finite number",
             )
 
 
@@ -82,7 +82,7 @@ def kept_falling(points: Points) -> Insight | None:
         f"{points.losses[last]:.4f} at step {points.step(last):,}, its lowest value.",
         (points.cite("validation", 0), points.cite("validation", last - 1), points.cite("validation", last)),
         _size(points, trend.p),
-        "an earlier validation loss were lower than the last, or the trend were not significant at p < 0.05",
+        "an earlier validation loss was lower than the last, or the trend was not significant at p < 0.05",
     )
 
 
@@ -110,7 +110,7 @@ def fell(points: Points) -> Insight | None:
     return Insight(
         "fell",
         f"Validation loss fell from {points.losses[0]:.4f} to its lowest, {points.losses[best]:.4f} at step "
-        f"{points.step(best):,}; after that no rise can be told from noise.",
+        f"{points.step(best):,}; after that it does not rise significantly.",
         (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", last)),
         _size(points, trend.p),
         "the validation losses showed no falling trend at p < 0.05, or those after the lowest showed a rising one",
@@ -175,7 +175,7 @@ def gap(facts: Facts) -> Iterator[Insight]:
             f"metrics.jsonl, train, last {len(last)} logged steps: mean {last.mean():.4f}",
         ),
         f"{signed(difference, 4)} nats per token ({p_value(test.p)})",
-        "the last tenth of the logged training losses could not be told from the last validation loss at p < 0.05",
+        "the last tenth of the logged training losses did not differ from the last validation loss at p < 0.05",
     )
 
 

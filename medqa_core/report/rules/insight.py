@@ -8,9 +8,9 @@ from medqa_core.report.facts import Facts
 
 @dataclass(frozen=True)
 class Insight:
-    """One thing that a run shows."""
+    """One thing that a run shows. Its texts are final: whoever needs a value takes it from the views."""
 
-    rule: str
+    kind: str
     """The predicate's name."""
     sentence: str
     evidence: tuple[str, ...]
@@ -18,7 +18,14 @@ class Insight:
     effect: str
     """How large it is."""
     false_if: str
-    """What the data would have to show for the sentence to be false."""
+    """What the data would have to show for the sentence to be wrong."""
+    subject: str = ""
+    """What it is about where one rule speaks of several: a metric, a model, a check."""
+
+    @property
+    def rule(self) -> str:
+        """The predicate's name with what it is about; unique among the insights of a run that say different things."""
+        return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
 Rule = Callable[[Facts], Iterator[Insight]]

@@ -8,14 +8,15 @@ import pandas as pd
 from medqa_core.foundation.format import listing, number, p_value, percent, plural
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import Test, paired, together
-from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
+from medqa_core.report.statistics.trends import Test, paired, together
+from medqa_core.report.views.metric import MetricView, one
+from medqa_core.report.wording.metric import change_text
 
 LENGTH_MOVED = 0.1
 """Smallest relative change in length worth a sentence."""
 SCORES = ("rougeL", "token_f1")
 """Scores of wording, which reward length."""
-SAID = {"worse": "is worse", "equivalent": "is about the same", "cannot tell": "cannot be told from unchanged"}
+SAID = {"worse": "is worse", "equivalent": "is about the same", "cannot tell": "did not change measurably"}
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,15 @@ def length_moved(facts: Facts) -> Iterator[Insight]:
     moved, better = _moved(facts), _by_verdict(facts, better=True)
     if moved is None or not better:
         return
-    name, metric = better[0], facts.metric(better[0])
-    change = change_text(name, metric) if metric else ""
+    score = better[0]
     yield Insight(
         "length_moved",
-        f"Fine-tuned answers are {moved.word} ({moved.size}) while {METRICS[name].label} changed by {change}."
-        f"{_explains(facts, name)}",
+        f"Fine-tuned answers are {moved.word} ({moved.size}) while {score.label} changed by {change_text(score)}."
+        f"{_explains(facts, score)}",
         moved.evidence,
         moved.size,
         f"the lengths differed by less than {percent(LENGTH_MOVED, 0)} or not at p < 0.05, or "
-        f"{METRICS[name].label} were not better",
+        f"{score.label} was not better",
     )
 
 
@@ -69,20 +69,16 @@ def length_alone(facts: Facts) -> Iterator[Insight]:
     moved, others = _moved(facts), _by_verdict(facts, better=False)
     if moved is None or moved.test is None or not others or _by_verdict(facts, better=True):
         return
-    said = []
-    for name in others:
-        metric = facts.metric(name)
-        if metric is not None:
-            said.append(f"{METRICS[name].label} {SAID[supported(name, metric)]} ({change_text(name, metric)})")
-    worse = next((name for name in others if (m := facts.metric(name)) and supported(name, m) == "worse"), None)
+    said = [f"{score.label} {SAID[score.verdict]} ({change_text(score)})" for score in others]
+    worse = next((score for score in others if score.verdict == "worse"), None)
     yield Insight(
         "length_alone",
         f"Answers got {moved.word} ({moved.size}), not measurably better: {listing(said)}."
         f"{_explains(facts, worse) if worse else ''}",
-        (*moved.evidence, *(f"evaluation.json, metrics, {name}" for name in others)),
+        (*moved.evidence, *(f"evaluation.json, metrics, {score.name}" for score in others)),
         moved.size,
         f"the lengths differed by less than {percent(LENGTH_MOVED, 0)} or not at p < 0.05, or one of these scores "
-        "were better",
+        "was better",
     )
 
 
@@ -104,23 +100,23 @@ def _median_change(tokens: pd.DataFrame | None) -> float:
     return 0.0 if tokens is None else float((tokens["fine_tuned"] - tokens["base"]).median())
 
 
-def _by_verdict(facts: Facts, *, better: bool) -> list[str]:
+def _by_verdict(facts: Facts, *, better: bool) -> list[MetricView]:
     """The compared scores of wording that became better, or those that did not."""
-    found = ((name, facts.metric(name)) for name in SCORES)
-    return [n for n, m in found if m is not None and is_compared(m) and (supported(n, m) == "better") == better]
+    found = (one(facts, name) for name in SCORES)
+    return [score for score in found if score and score.compared and (score.verdict == "better") == better]
 
 
-def _explains(facts: Facts, name: str) -> str:
+def _explains(facts: Facts, score: MetricView) -> str:
     """Whether length and score moved together, question by question and on the whole; empty where that is not told."""
-    tokens, score = facts.by_group("answer_tokens"), facts.by_group(name)
-    if tokens is None or score is None:
+    tokens, scores = facts.by_group("answer_tokens"), facts.by_group(score.name)
+    if tokens is None or scores is None:
         return ""
-    longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, score))
+    longer, higher = (frame["fine_tuned"] - frame["base"] for frame in (tokens, scores))
     both = longer.index.intersection(higher.index)
     test = together(longer.loc[both].to_numpy(), higher.loc[both].to_numpy())
     if not test.holds or test.statistic <= 0 or longer.mean() * higher.mean() <= 0:
         return ""
     return (
-        f" Where an answer grew more, {METRICS[name].label} rose more (rank correlation "
+        f" Where an answer grew more, {score.label} rose more (rank correlation "
         f"{number(test.statistic, 2)}, {p_value(test.p)}), so part of the change goes with length."
     )

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 
 from medqa_core.foundation.format import count, p_value, percent, plural
-from medqa_core.report.choices import VARIANTS, Choices, choices
 from medqa_core.report.facts import Facts
+from medqa_core.report.names import MODELS
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import ALPHA, guessing, uneven
+from medqa_core.report.statistics.trends import ALPHA, guessing, uneven
+from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import LETTERS
+from medqa_core.runs.artifacts.predictions import VARIANTS
 
 
 def letter_bias(facts: Facts) -> Iterator[Insight]:
     """A model picks one letter more often than a quarter of the time, and more often than it is the right one."""
-    for variant, name in VARIANTS.items():
+    for variant in VARIANTS:
+        name = MODELS[variant]
         found = choices(facts.mmlu_answers, variant)
         if found is None:
             continue
@@ -23,14 +26,18 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
         if not spread.holds or len(LETTERS) * against.p >= ALPHA or found.picked[top] * len(LETTERS) <= found.n:
             continue
         yield Insight(
-            f"letter_bias:{variant}",
+            "letter_bias",
             f"On MMLU the {name} model picks the letter {LETTERS[top]} for {percent(found.picked[top] / found.n)} of "
             f"{plural(found.n, 'question')}, and it is the right one for {percent(found.right[top] / found.n)}: it "
-            f"leans towards that letter. {_accuracy(found)}",
-            (f"MMLU answers, {name} model: {_counts(found.picked)}", f"MMLU answers, key: {_counts(found.right)}"),
+            f"is biased towards {LETTERS[top]}. {_accuracy(found)}",
+            (
+                f"MMLU answers, {name} model: {_counts(found.picked)}",
+                f"MMLU answers, correct answers: {_counts(found.right)}",
+            ),
             f"{percent(found.picked[top] / found.n)} of the choices (chi-square against equal shares, "
             f"{p_value(spread.p)})",
-            "the four letters came about equally often, or the letter were the right one as often as it is picked",
+            "the four letters came about equally often, or the letter was the right one as often as it is picked",
+            subject=variant,
         )
 
 

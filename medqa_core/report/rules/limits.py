@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from medqa_core.foundation.format import count, listing, percent, plural, words
 from medqa_core.report.facts import Facts, Points
-from medqa_core.report.figures import show, stated
 from medqa_core.report.rules.curve import FEWEST
 from medqa_core.report.rules.insight import Insight, Rule
 from medqa_core.report.rules.measures import MEASURES
+from medqa_core.report.views.figures import show, stated
 
 SMALL = 10_000
 """A training set with fewer examples is spoken of as small."""
@@ -51,10 +51,10 @@ def truncated(facts: Facts) -> Iterator[Insight]:
     elif share is None and longest is not None:
         yield Insight(
             "truncation_unknown",
-            f"Examples are cut at {show(longest)} tokens; how many lost their end is not stated.",
+            f"Examples are truncated at {show(longest)} tokens; how many lost their end is not stated.",
             ("run.json, config.max_tokens" if config else "run.json, imported.figures",),
             f"{show(longest)} tokens",
-            "the run recorded the share of examples that were cut",
+            "the run recorded the share of truncated examples",
         )
 
 
@@ -143,11 +143,12 @@ def unchecked(facts: Facts) -> Iterator[Insight]:
     for check in facts.record.imported.checks if facts.record.imported else []:
         if check.passed is None:
             yield Insight(
-                f"unchecked:{words(check.name, 60)}",
+                "unchecked",
                 f"This could not be checked with what the source says: {words(check.name)} ({words(check.detail)}).",
                 ("run.json, imported.checks",),
                 words(check.detail),
                 "the source stated the figures that the check needs",
+                subject=words(check.name, 60),
             )
 
 
@@ -155,7 +156,7 @@ def damaged(facts: Facts) -> Iterator[Insight]:
     """Files of the run that could not be read in full."""
     for problem in facts.problems:
         yield Insight(
-            "damaged", f"A file could not be read in full: {problem}", (problem,), "1 file", "the file were whole"
+            "damaged", f"A file could not be read in full: {problem}", (problem,), "1 file", "the file was whole"
         )
 
 

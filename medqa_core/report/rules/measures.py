@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from medqa_core.foundation.format import p_value, percent, plural, words
-from medqa_core.report import precision
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import verdict_mark
+from medqa_core.report.names import METRICS, verdict_mark
 from medqa_core.report.rules.insight import Insight, Rule
-from medqa_core.report.trends import guessing
-from medqa_core.report.verdict import METRICS, change_text, is_compared, supported
+from medqa_core.report.statistics.trends import guessing
+from medqa_core.report.views.metric import MetricView, whole
+from medqa_core.report.wording.metric import change_text, detectable, required
 from medqa_core.runs.artifacts.mmlu import CHANCE
 
 
@@ -26,7 +26,7 @@ def no_evaluation(facts: Facts) -> Iterator[Insight]:
 
 def no_base_figures(facts: Facts) -> Iterator[Insight]:
     """Figures of the fine-tuned model alone."""
-    if any(is_compared(m) for _, m in facts.metrics) or not (facts.metrics or facts.imported):
+    if any(metric.compared for metric in whole(facts).values()) or not (facts.metrics or facts.imported):
         return
     yield Insight(
         "no_base_figures",
@@ -39,23 +39,22 @@ def no_base_figures(facts: Facts) -> Iterator[Insight]:
 
 def cannot_tell(facts: Facts) -> Iterator[Insight]:
     """Compared metrics whose difference cannot be told from none, with what could have been told."""
-    for name, metric in facts.metrics:
-        if not is_compared(metric) or supported(name, metric) != "cannot tell":
-            continue
-        sentence = f"The evaluation cannot tell whether {METRICS[name].label} changed"
-        sentence += f": {change_text(name, metric)}" if metric.difference is not None else ""
+    for metric in unclear(facts):
+        sentence = f"The evaluation cannot tell whether {metric.label} changed"
+        sentence += f": {change_text(metric)}" if metric.difference is not None else ""
         if metric.reason:
             sentence += f" ({words(metric.reason)})"
-        fine = [text for text in (precision.smallest(name, metric), precision.settles(name, metric)) if text]
+        fine = [text for text in (detectable(metric), required(metric)) if text]
         sentence += "; ".join(["", *fine]) + "."
-        if metric.verdict != "cannot tell":
-            sentence += f" The file says “{verdict_mark(metric.verdict)}”, which its own numbers do not bear out."
+        if metric.stated != "cannot tell":
+            sentence += f" The file says “{verdict_mark(metric.stated)}”, which its own numbers do not support."
         yield Insight(
-            f"cannot_tell:{name}",
+            "cannot_tell",
             sentence,
-            (f"evaluation.json, metrics, {name}" + (f": {p_value(metric.p)}" if metric.p is not None else ""),),
-            change_text(name, metric),
+            (f"evaluation.json, metrics, {metric.name}" + (f": {p_value(metric.p)}" if metric.p is not None else ""),),
+            change_text(metric),
             "the interval of the difference excluded zero",
+            subject=metric.name,
         )
 
 
@@ -75,7 +74,7 @@ def no_mmlu(facts: Facts) -> Iterator[Insight]:
 
 
 def at_chance(facts: Facts) -> Iterator[Insight]:
-    """The fine-tuned model's MMLU accuracy cannot be told from guessing."""
+    """The fine-tuned model's MMLU accuracy is not significantly above chance."""
     metric = facts.metric("mmlu")
     accuracy, n = (metric.fine_tuned, metric.n) if metric is not None else (None, None)
     if (accuracy is None or not n) and facts.mmlu is not None:
@@ -88,11 +87,11 @@ def at_chance(facts: Facts) -> Iterator[Insight]:
         return
     yield Insight(
         "mmlu_at_chance",
-        f"MMLU accuracy, {percent(accuracy)} of {plural(n, 'question')}, cannot be told from guessing "
+        f"MMLU accuracy, {percent(accuracy)} of {plural(n, 'question')}, is not significantly above chance "
         f"({percent(CHANCE, 0)}): at this size the test says nothing about medical knowledge.",
         (f"MMLU: {percent(accuracy)} of {n:,}, exact binomial test {p_value(test.p)}",),
         f"{percent(accuracy)} against {percent(CHANCE, 0)}",
-        f"accuracy were above {percent(CHANCE, 0)} at p < 0.05",
+        f"accuracy was above {percent(CHANCE, 0)} at p < 0.05",
     )
 
 
@@ -122,9 +121,9 @@ def rouge_is_overlap(facts: Facts) -> Iterator[Insight]:
         )
 
 
-def unclear_verdict(facts: Facts) -> list[str]:
-    """Names of the compared metrics on which the evaluation cannot tell."""
-    return [n for n, m in facts.metrics if is_compared(m) and supported(n, m) == "cannot tell"]
+def unclear(facts: Facts) -> list[MetricView]:
+    """The compared metrics on which the evaluation cannot tell."""
+    return [metric for metric in whole(facts).values() if metric.compared and metric.verdict == "cannot tell"]
 
 
 MEASURES: tuple[Rule, ...] = (

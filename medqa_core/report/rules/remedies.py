@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator
 
 from medqa_core.foundation.format import percent, plural, words
-from medqa_core.report import precision
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules import curve, larger, limits, measures
 from medqa_core.report.rules.answers import overlap_shares
 from medqa_core.report.rules.insight import Insight, Rule
-from medqa_core.report.verdict import METRICS, change_text
+from medqa_core.report.views.metric import MetricView
+from medqa_core.report.wording.metric import change_text, size_text
 
 CUT_SHARE = 0.05
-"""Share of cut examples from which a larger limit is worth its price."""
+"""Share of truncated examples from which a larger limit is worth its price."""
 MOST_MORE = 100
 """A test set would have to grow by less than this factor for its growth to be proposed."""
 
@@ -48,41 +48,48 @@ def length_of_training(facts: Facts) -> Iterator[Insight]:
     """Train longer where validation loss still fell, shorter where it rose, otherwise where it did not fall."""
     points = Points.of(facts.metrics_log.validation)
     for found in curve.validation_trend(facts):
-        if found.rule == "kept_falling":
+        if found.kind == "kept_falling":
             yield _step("train_longer", "Train longer: validation loss was still falling when training ended.", found)
-        elif found.rule == "overfitting":
+        elif found.kind == "overfitting":
             step = points.step(points.best)
             yield _step(
                 "stop_earlier", f"Stop near step {step:,}, or add training data: validation loss rose after it.", found
             )
-        elif found.rule in ("did_not_fall", "rose"):
+        elif found.kind in ("did_not_fall", "rose"):
             yield _step("learning_rate", "Try another learning rate: validation loss did not come down.", found)
 
 
 def larger_test(facts: Facts) -> Iterator[Insight]:
     """A metric cannot tell, and a test set of a size within reach would settle it: a difference that matters, or
     where the file does not say which does, one as large as the measured one."""
-    for name in measures.unclear_verdict(facts):
-        metric = facts.metric(name)
-        if metric is None or not metric.n or not metric.min_detectable_effect:
+    limits_by_metric = {found.subject: found for found in measures.cannot_tell(facts)}
+    for metric in measures.unclear(facts):
+        needed = _needed(metric)
+        if not metric.n or needed is None or not metric.n < needed < MOST_MORE * metric.n:
             continue
-        if metric.required_n and metric.margin:
-            needed = metric.required_n
-            size = f"a difference of {precision.size_text(name, metric.margin)}, the smallest that matters here"
-        elif metric.difference and metric.margin is None:
-            needed = math.ceil(metric.n * (metric.min_detectable_effect / metric.difference) ** 2 / 10) * 10
-            size = f"a difference as large as the measured one ({change_text(name, metric)})"
-        else:
+        if metric.name == "mmlu" and needed > MMLU_QUESTIONS:
             continue
-        if not metric.n < needed < MOST_MORE * metric.n or (name == "mmlu" and needed > MMLU_QUESTIONS):
-            continue
-        found = next(i for i in measures.cannot_tell(facts) if i.rule == f"cannot_tell:{name}")
+        size = f"a difference as large as the measured one ({change_text(metric)})"
+        if metric.margin:
+            size = f"a difference of {size_text(metric.name, metric.margin)}, the smallest that matters here"
         yield _step(
-            f"larger_test:{name}",
-            f"To settle {METRICS[name].label}, test on about {plural(needed, 'question')} in place of {metric.n:,}: "
+            "larger_test",
+            f"To settle {metric.label}, test on about {plural(needed, 'question')} in place of {metric.n:,}: "
             f"that many would show {size}.",
-            found,
+            limits_by_metric[metric.name],
+            subject=metric.name,
         )
+
+
+def _needed(metric: MetricView) -> int | None:
+    """Questions that would show a difference of the margin, or without one a difference as large as the measured."""
+    if not metric.n or not metric.min_detectable_effect:
+        return None
+    if metric.required_n and metric.margin:
+        return metric.required_n
+    if metric.difference and metric.margin is None:
+        return math.ceil(metric.n * (metric.min_detectable_effect / metric.difference) ** 2 / 10) * 10
+    return None
 
 
 def run_mmlu(facts: Facts) -> Iterator[Insight]:
@@ -93,21 +100,21 @@ def run_mmlu(facts: Facts) -> Iterator[Insight]:
 
 
 def larger_model(facts: Facts) -> Iterator[Insight]:
-    """MMLU cannot be told from guessing; the larger models are named that fit the machine, where its size is known."""
+    """MMLU is not significantly above chance; larger models that fit the machine are named, where its size is known."""
     for found in measures.at_chance(facts):
         sentence = "To ask about medical knowledge, use a base model that answers MMLU above chance."
         yield _step("larger_model", sentence + larger.that_fit(facts), found)
 
 
 def raise_limit(facts: Facts) -> Iterator[Insight]:
-    """Many training examples were cut."""
+    """Many training examples were truncated."""
     data = facts.record.data
     if data is not None and data.truncated_share is not None and data.truncated_share >= CUT_SHARE:
         for found in limits.truncated(facts):
             yield _step(
                 "raise_limit",
                 f"Raise the token limit, or split long answers: {percent(data.truncated_share)} of the training "
-                "examples were cut.",
+                "examples were truncated.",
                 found,
             )
 
@@ -155,9 +162,9 @@ def ask_source(facts: Facts) -> Iterator[Insight]:
             )
 
 
-def _step(rule: str, sentence: str, found: Insight) -> Insight:
+def _step(kind: str, sentence: str, found: Insight, subject: str = "") -> Insight:
     """A step that rests on a finding and falls with it."""
-    return Insight(rule, sentence, found.evidence, found.effect, found.false_if)
+    return Insight(kind, sentence, found.evidence, found.effect, found.false_if, subject)
 
 
 RULES: tuple[Rule, ...] = (

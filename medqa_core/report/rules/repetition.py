@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from medqa_core.foundation.format import p_value, percent, plural
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.insight import Insight
-from medqa_core.report.trends import paired
+from medqa_core.report.statistics.trends import paired
 
 MOVED = 0.01
 """Smallest difference of the mean shares worth a sentence."""

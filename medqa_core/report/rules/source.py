@@ -13,11 +13,12 @@ def checks(facts: Facts) -> Iterator[Insight]:
     for check in made:
         if check.passed is False:
             yield Insight(
-                f"check:{words(check.name, 60)}",
+                "check",
                 f"The source's figures contradict each other: {words(check.name)} fails.",
                 (f"run.json, imported.checks: {words(check.detail)}",),
                 words(check.detail),
                 "the reported figures did agree",
+                subject=words(check.name, 60),
             )
     passed = [check for check in made if check.passed]
     if passed:
@@ -28,5 +29,5 @@ def checks(facts: Facts) -> Iterator[Insight]:
             f"{'; '.join(words(check.name) for check in passed)}.",
             tuple(f"{words(check.name, 60)}: {words(check.detail)}" for check in passed),
             f"{len(passed)} of {known} checks pass",
-            "one of the reported figures were changed",
+            "one of the reported figures was changed",
         )

@@ -114,10 +114,10 @@ def test_what_cannot_be_measured_leaves_no_file(run: Run, lab: Settings) -> None
     with pytest.raises(InputError, match="is an imported run"):
         measure_retrieval(RunStore(run.folder.parent).create(imported), lab)
     assert run.record.data is not None
-    other = run.record.data.model_copy(update={"split_hash": "0" * 64})
-    run = Run(run.folder, run.record.model_copy(update={"data": other}))
+    data = run.record.data.model_copy(update={"split_hash": "0" * 64})
+    other = replace(run, record=run.record.model_copy(update={"data": data}))
     with pytest.raises(DataUnavailable, match="so it is not used"):
-        measure_retrieval(run, lab)
+        measure_retrieval(other, lab)
     status = Status(state="running", process=ProcessIdentity.current())
     write_json(run.folder / "status.json", status.model_dump(mode="json"))
     with pytest.raises(InputError, match="is still running"):

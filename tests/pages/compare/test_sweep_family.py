@@ -7,9 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import read_json, write_json
-from medqa_core.report.sweep import Family, family
+from medqa_core.report.sweep import Family, cost_sentence, family, members, result_sentence
 from medqa_core.runs.run import Run
-from pages.compare.sweep_family import cost, lead, members
 from tests.support.hostile import HOSTILE
 from tests.support.runs import RunBuilder
 
@@ -49,15 +48,17 @@ def test_the_lowest_trial_and_the_cost(swept: RunBuilder) -> None:
     assert [trial.run_id for trial in made.trials] == ["s-t01", "s-t02", "s-t03", "s-t04"]
     assert made.best is not None and made.best.run_id == "s-t03"
     assert (made.seconds, made.tokens, made.cpu_hours) == (7200.0, 4000, 4.0)  # two threads each
-    assert lead(made).startswith("s-t03 has the lowest validation loss, 1.7000, 6.1% below the next.")
-    assert "its test questions have the last word" in lead(made)
-    assert cost(made) == "Cost: 4 trials, 2 h of training, 4,000 tokens, 4.00 CPU-hours. 1 trial ended early."
+    assert result_sentence(made).startswith("s-t03 has the lowest validation loss, 1.7000, 6.1% below the next.")
+    assert "only its test questions can confirm it" in result_sentence(made)
+    assert (
+        cost_sentence(made) == "Cost: 4 trials, 2 h of training, 4,000 tokens, 4.00 CPU-hours. 1 trial stopped early."
+    )
 
 
 def test_no_cost_is_claimed_that_is_not_known(swept: RunBuilder) -> None:
     change(swept.folder / "s-t01", "run.json", environment={})
     assert found(swept).cpu_hours is None
-    assert "CPU-hours" not in cost(found(swept))
+    assert "CPU-hours" not in cost_sentence(found(swept))
 
 
 def test_a_run_of_another_sweep_is_no_member(swept: RunBuilder) -> None:
@@ -72,7 +73,7 @@ def test_a_run_of_another_sweep_is_no_member(swept: RunBuilder) -> None:
 def test_before_the_first_validation(swept: RunBuilder) -> None:
     one = family(runs(swept, "s-t04"))
     assert one is not None and one.best is None
-    assert lead(one) == "No trial has been validated yet."
+    assert result_sentence(one) == "No trial has been validated yet."
 
 
 def shown(app: AppTest) -> str:

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -11,10 +10,8 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.data import starter
 from medqa_core.data.split import grouped_split
 from medqa_core.models import toy
-from medqa_core.models.token_lengths import TokenLengths
-from pages.data import charts
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 
@@ -28,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shown(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
-    return "\n".join(element.value for element in app.get("html"))
+    return "\n".join(element.value for element in elements(app, "html"))
 
 
 def change(folder: Path, *, data: dict[str, object] | None = None, **config: object) -> None:
@@ -52,7 +49,7 @@ def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Op
     assert split.hash in text
     assert "These are not the data" not in text
     assert "duplicates" in text and "By question type" in [h.value for h in app.header]
-    assert [b.label for b in app.get("download_button")] == ["Download as CSV", "Download the counts as CSV"]
+    assert [b.label for b in elements(app, "download_button")] == ["Download as CSV", "Download the counts as CSV"]
 
 
 def test_another_split_than_the_recorded_one_is_said(build: RunBuilder, open_page: Open) -> None:
@@ -67,7 +64,7 @@ def test_a_random_split_leaks_in_red_and_in_words(build: RunBuilder, open_page: 
     text = shown(open_page("data/data.py"))
     assert '<p class="mq-worse" role="status">▼ The test set leaks: of ' in text
     assert '<span class="mq-worse">▼ ' in text
-    assert text.index("random split") < text.index("grouped split")
+    assert text.index("Random split") < text.index("Grouped split")
 
 
 def test_another_data_set_is_in_the_address(build: RunBuilder, open_page: Open) -> None:
@@ -83,22 +80,22 @@ def test_an_imported_run_says_so_and_offers_the_data_sets(build: RunBuilder, ope
     build.imported()
     app = open_page("data/data.py")
     text = shown(app)
-    assert "This run was imported" in text and "3,500 training, 750 validation, 750 test" in text
+    assert "This run was imported" in text and "3,500 training / 750 validation / 750 test" in text
     assert "The starter set: 578 usable pairs" in shown(open_page("data/data.py", data="starter"))
 
 
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
-        ("some/one", ["The data are not in reach.", "data describe --source some/one"]),
-        ("gone.csv", ["The data cannot be read", "does not exist"]),
+        ("some/one", ["Data set not available.", "data describe --source some/one"]),
+        ("gone.csv", ["Data set cannot be read", "does not exist"]),
         ("<b>x</b>", ["&lt;b&gt;x"]),
     ],
 )
 def test_data_out_of_reach(dataset: str, words: list[str], build: RunBuilder, open_page: Open) -> None:
     change(build.finished().folder, dataset=dataset)
     text = shown(open_page("data/data.py"))
-    assert [word for word in [*words, "What the run recorded:"] if word not in text] == []
+    assert [word for word in [*words, "What the run recorded of its data."] if word not in text] == []
     assert "<b>x" not in text
 
 
@@ -138,34 +135,16 @@ def test_an_own_file_stays_private_on_a_public_demo(
 def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open, cache: Path) -> None:
     change(build.finished().folder, base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
-    assert "How long the examples are is not known here." in shown(app)
+    assert "Example lengths are not known here." in shown(app)
     assert app.code[0].value == "python -m medqa_core data fetch"
     toy.ensure(cache)
     app = open_page("data/data.py")
     assert "All 578 usable pairs in tokens of toy: mean " in shown(app)
     chart = app.get("plotly_chart")[0].proto.spec
     assert "cut at 64: " in chart
-    assert "Download the histogram as CSV" in [b.label for b in app.get("download_button")]
+    assert "Download the histogram as CSV" in [b.label for b in elements(app, "download_button")]
     tokenizer = cache / "models" / "toy" / "tokenizer.json"
     tokenizer.write_text("{" + " " * (tokenizer.stat().st_size - 1))  # of the right size, but torn
     st.cache_resource.clear()
     text = shown(open_page("data/data.py"))
     assert "The tokens cannot be counted." in text and "578 usable pairs" in text
-
-
-@pytest.mark.parametrize("limit", [16, 100, 384, 8192])
-@pytest.mark.parametrize("longest", [1, 90, 5000])
-def test_no_bar_is_half_cut_off(limit: int, longest: int) -> None:
-    prompt = np.arange(longest, dtype=np.int64) % 40 + 1
-    lengths = TokenLengths(prompt, np.arange(longest, dtype=np.int64))
-    bars = charts.histogram(lengths, limit)
-    assert bars["examples"].sum() == longest
-    assert len(bars) <= 120
-    whole = lengths.whole
-    assert bars[bars["from"] > limit]["examples"].sum() == (whole > limit).sum()
-    assert charts.token_lengths(lengths, limit).data
-
-
-def test_no_examples_are_no_error() -> None:
-    none = np.array([], dtype=np.int64)
-    assert charts.histogram(TokenLengths(none, none), 384)["examples"].sum() == 0

@@ -30,7 +30,7 @@ def headings(app: AppTest) -> list[str]:
 
 @pytest.fixture
 def full(build: RunBuilder) -> Path:
-    """A run with sources, a clean part, copies and MMLU letters."""
+    """A run with sources, a clean subset, copies and MMLU letters."""
     folder = build.finished("full").folder
     made = shown_evaluation(24)
     part = {name: metric.model_copy(update={"n": 9}) for name, metric in made.metrics.items() if name != "mmlu"}
@@ -86,7 +86,7 @@ def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
     app = open_page("metrics/metrics.py", run="full")
     assert "on the same test questions" in shown(app) and "25.9%" in shown(app)
     part = next(group for group in app.get("button_group") if group.key == "part")
-    part.set_value("clean part").run()
+    part.set_value("clean subset").run()
     assert not app.exception
     assert "share no text with training" in shown(app)
 

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.votes import DEPENDENCE
+from medqa_core.report.wording.votes import DEPENDENCE
 from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
 from tests.support.hostile import HOSTILE
 from tests.support.pages import Open

@@ -57,10 +57,10 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
     text = shown(app)
     assert "share more words with the references than its own without them (ROUGE-L +0.030 [0.020, 0.040])" in text
     assert "share fewer words with the references than the fine-tuned model’s (ROUGE-L −0.027" in text
-    part = text[text.index("with sources − base and with sources − fine-tuned") :]
+    part = text[text.index("with passages − base and − fine-tuned") :]
     assert part.index("▲ better") < part.index("▼ worse")
     assert "0.1510" in part and "0.2080" in part and "0.1810" in part
-    assert "71.0 tokens in the mean" in part
+    assert "Mean answer length, tokens" in part and "71.0" in part
     assert "<img" not in text
 
 

@@ -1,13 +1,12 @@
 """Text that came from elsewhere is shown letter for letter."""
 
 import re
-from itertools import pairwise
 
 import pandas as pd
 import pytest
 
-from pages.answers.cards import _card
-from pages.answers.word_diff import marked
+from medqa_core.report.word_diff import differing
+from pages.answers.cards import _card, marked
 from pages.shared import charts, tables
 from pages.shared.markup import bullets, escape_markdown, paragraphs, rich, verdict
 from tests.support.hostile import HOSTILE
@@ -25,7 +24,9 @@ def test_markdown_stays_on_one_line() -> None:
     assert escape_markdown("a\n# heading\n- item") == "a \\# heading \\- item"
 
 
-@pytest.mark.parametrize("make", [rich, lambda t: paragraphs([t]), lambda t: bullets([t]), lambda t: marked(t, "x")])
+@pytest.mark.parametrize(
+    "make", [rich, lambda t: paragraphs([t]), lambda t: bullets([t]), lambda t: marked(differing(t, "x"))]
+)
 def test_html_helpers_escape(make: object) -> None:
     markup = make(HOSTILE)  # type: ignore[operator]
     assert "<img" not in markup and "<script" not in markup and "&lt;img" in markup
@@ -57,41 +58,10 @@ def test_answer_card_escapes_everything_that_the_run_says() -> None:
 
 
 def test_verdict_has_sign_and_word() -> None:
-    assert "▲ better" in verdict("▲ better") and "mq-better" in verdict("▲ better")
-    assert "mq-muted" in verdict("? cannot tell")
+    assert "▲ better" in verdict("better") and "mq-better" in verdict("better")
+    assert "? cannot tell" in verdict("cannot tell") and "mq-muted" in verdict("cannot tell")
 
 
 def test_csv_does_not_start_a_formula() -> None:
     made = charts.csv(pd.DataFrame({"answer": ["=1+1", "@x", "plain"], "gain": [-0.5, 0.1, 0.2]})).decode()
     assert "'=1+1" in made and "'@x" in made and "\nplain" in made and "-0.5" in made
-
-
-@pytest.mark.parametrize(
-    ("text", "other", "expected"),
-    [
-        ("same words", "same words", "same words"),
-        ("Same, words.", "same words", "Same, words."),
-        ("one two three", "one three", "one <mark>two</mark> three"),
-        ("a b c d", "a d", "a <mark>b c</mark> d"),
-        ("all new", "", "<mark>all new</mark>"),
-        ("", "x", ""),
-    ],
-)
-def test_word_differences(text: str, other: str, expected: str) -> None:
-    assert marked(text, other) == expected
-
-
-def test_shared_words() -> None:
-    assert marked("one two three", "zero two", shared=True) == "one <mark>two</mark> three"
-
-
-def test_long_texts_are_shown_whole() -> None:
-    text = " ".join(f"w{n}" for n in range(4000))
-    assert TAG.sub("", marked(text, text[:5000])) == text
-
-
-def test_end_labels_keep_their_distance() -> None:
-    shifts = charts.apart([1.0, 1.01, 1.02, 2.0], 1.0, 2.0, 300)
-    heights = sorted((v - 1.0) * 300 + s for v, s in zip([1.0, 1.01, 1.02, 2.0], shifts, strict=True))
-    assert all(b - a >= 14 for a, b in pairwise(heights))
-    assert charts.apart([1.0], 1.0, 1.0, 300) == [0]

@@ -1,13 +1,16 @@
 """The look: contrast, and one set of colours in Python and in Streamlit's configuration."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from pages.shared.theme import DARK, LIGHT, Palette, faint, rgb
+from medqa_core.report.charts.palette import DARK, LIGHT, Palette, faint, rgb
+from medqa_core.report.style import CSS
 
-CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[3]
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 INK = ("text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
 
 
@@ -55,3 +58,15 @@ def test_configuration_is_safe_by_default() -> None:
 
 def test_faint_keeps_the_colour() -> None:
     assert faint("#0B7A75", 0.5) == "rgba(11,122,117,0.5)"
+
+
+def test_colours_are_written_in_one_place() -> None:
+    """A colour that is repeated is one that is changed in one place and forgotten in the other."""
+    files = [path for folder in ("medqa_core", "pages") for path in (ROOT / folder).rglob("*.py")]
+    found = {path.relative_to(ROOT).as_posix() for path in files if re.search(r"#[0-9A-Fa-f]{6}\b", path.read_text())}
+    assert found == {"medqa_core/report/charts/palette.py"}
+
+
+def test_the_report_takes_the_same_colours() -> None:
+    for role in ("paper", "text", "muted", "base", "tuned", "better", "worse"):
+        assert f"--{role}:{getattr(LIGHT, role)}" in CSS and f"--{role}:{getattr(DARK, role)}" in CSS

@@ -74,7 +74,7 @@ def test_two_first_requests_at_once_build_one() -> None:
 
     async def both() -> list[int]:
         async with mount.lifespan(None):
-            return await asyncio.gather(ask(), ask())
+            return list(await asyncio.gather(ask(), ask()))
 
     assert asyncio.run(both()) == [200, 200]
     assert events == ["built", "opened", "closed"]

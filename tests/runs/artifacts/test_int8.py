@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from medqa_core.foundation.files import write_json
-from medqa_core.report.int8 import sentence
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost, read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import RunStore

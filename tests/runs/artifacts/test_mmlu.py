@@ -31,7 +31,7 @@ from medqa_core.runs.run import Run
 from tests.support.foreign_runs import lm_eval
 
 
-def test_one_model():
+def test_one_model() -> None:
     results = parse_results(lm_eval())
     assert results.base is None
     [score] = results.fine_tuned
@@ -39,14 +39,14 @@ def test_one_model():
     assert score.stderr == pytest.approx(0.0440844)
 
 
-def test_two_models():
+def test_two_models() -> None:
     results = parse_results({"base": lm_eval(0.25), "fine_tuned": lm_eval(0.5)})
     assert results.base is not None
     assert results.base[0].accuracy == 0.25
     assert results.fine_tuned[0].accuracy == 0.5
 
 
-def test_pooled_accuracy_weighs_by_questions():
+def test_pooled_accuracy_weighs_by_questions() -> None:
     value = {
         "results": {"mmlu_anatomy": {"acc,none": 0.2}, "mmlu_college_medicine": {"acc,none": 0.5}},
         "n-samples": {"mmlu_anatomy": {"effective": 100}, "mmlu_college_medicine": {"effective": 50}},
@@ -58,30 +58,30 @@ def test_pooled_accuracy_weighs_by_questions():
     assert results.pooled(results.fine_tuned) is None
 
 
-def test_an_older_harness_s_names():
+def test_an_older_harness_s_names() -> None:
     value = {"results": {f"hendrycksTest-{s}": {"acc": 0.3, "acc_stderr": 0.01} for s in SUBSETS}}
     assert [score.subset for score in parse_results(value).fine_tuned] == sorted(SUBSETS)
 
 
-def test_cloze_tasks():
+def test_cloze_tasks() -> None:
     value = {"results": {f"mmlu_{s}_continuation": {"acc,none": 0.3} for s in SUBSETS}}
     assert [score.subset for score in parse_results(value).fine_tuned] == sorted(SUBSETS)
 
 
-def test_a_subset_counts_once():
+def test_a_subset_counts_once() -> None:
     value = {"results": {"mmlu_anatomy": {"acc,none": 0.2}, "mmlu_flan_anatomy": {"acc,none": 0.9}}}
     assert [score.accuracy for score in parse_results(value).fine_tuned] == [0.2]
 
 
 @pytest.mark.parametrize("accuracy", [None, "N/A", True, math.nan, math.inf, -0.1, 1.1, 10**400, [0.5]])
-def test_an_accuracy_that_is_none_is_left_out(accuracy: Any):
+def test_an_accuracy_that_is_none_is_left_out(accuracy: Any) -> None:
     value = lm_eval()
     value["results"]["mmlu_anatomy"] = {"acc,none": accuracy}
     assert [score.subset for score in parse_results(value).fine_tuned] == ["medical_genetics"]
 
 
 @pytest.mark.parametrize("n", [None, 0, -5, 1.5, "many", 10**400])
-def test_a_size_that_is_none_is_not_known(n: Any):
+def test_a_size_that_is_none_is_not_known(n: Any) -> None:
     value = lm_eval()
     value["n-samples"]["mmlu_medical_genetics"]["effective"] = n
     results = parse_results(value)
@@ -92,7 +92,7 @@ def test_a_size_that_is_none_is_not_known(n: Any):
 @pytest.mark.parametrize(
     "value", [None, [], "x", {}, {"results": []}, {"results": {}}, {"results": {"hellaswag": {"acc": 1}}}]
 )
-def test_no_medical_subset_is_refused(value: Any):
+def test_no_medical_subset_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"results\.json"):
         parse_results(value)
 
@@ -112,7 +112,7 @@ anything = st.recursive(
 
 
 @given(anything)
-def test_no_value_raises_anything_else(value: Any):
+def test_no_value_raises_anything_else(value: Any) -> None:
     try:
         results = parse_results(value)
     except ValueError:
@@ -137,7 +137,7 @@ def _write(folder: Path, table: pa.Table) -> None:
     pq.write_table(table, folder / ANSWERS)
 
 
-def test_answers_come_back(tmp_path: Path):
+def test_answers_come_back(tmp_path: Path) -> None:
     rows = answers()
     rows.loc[2, "base_logprob_c"] = np.nan
     write_answers(tmp_path, rows[sorted(rows.columns)])
@@ -148,7 +148,7 @@ def test_answers_come_back(tmp_path: Path):
     assert sum(column.null_count for column in table.columns) == 0  # a NaN stays one
 
 
-def test_what_answers_tell():
+def test_what_answers_tell() -> None:
     rows = answers()
     assert letters(rows, "base") == (6, 0, 0, 0)
     assert letters(rows, "fine_tuned") == (0, 5, 0, 1)
@@ -157,7 +157,7 @@ def test_what_answers_tell():
     assert accuracy(rows, "fine_tuned") == pytest.approx(2 / 6)
 
 
-def test_no_answers_tell_nothing(tmp_path: Path):
+def test_no_answers_tell_nothing(tmp_path: Path) -> None:
     write_answers(tmp_path, answers(0))
     read = read_answers(tmp_path)
     assert letters(read, "base") == (0, 0, 0, 0)
@@ -176,26 +176,26 @@ def test_no_answers_tell_nothing(tmp_path: Path):
         {"base_logprob_a": [[1.0]] * 6},
     ],
 )
-def test_answers_that_are_none_are_refused(tmp_path: Path, changes: dict[str, Any]):
+def test_answers_that_are_none_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     _write(tmp_path, pa.table({name: changes.get(name, answers()[name].tolist()) for name in ANSWER_SCHEMA.names}))
     with pytest.raises(UnreadableFile, match=r"answers\.parquet"):
         read_answers(tmp_path)
 
 
-def test_a_choice_that_was_not_made_counts_for_no_letter(tmp_path: Path):
+def test_a_choice_that_was_not_made_counts_for_no_letter(tmp_path: Path) -> None:
     write_answers(tmp_path, answers().assign(fine_tuned_choice=[0.0, float("nan"), 1.0, 1.0, float("nan"), 3.0]))
     read = read_answers(tmp_path)
     assert read["fine_tuned_choice"].isna().sum() == 2
     assert letters(read, "fine_tuned") == (1, 2, 0, 1)
 
 
-def test_a_missing_column_is_refused(tmp_path: Path):
+def test_a_missing_column_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, pa.table({"subset": ["anatomy"], "question": [0]}))
     with pytest.raises(UnreadableFile, match="has no column"):
         read_answers(tmp_path)
 
 
-def test_damage_anywhere_raises_nothing_else(tmp_path: Path):
+def test_damage_anywhere_raises_nothing_else(tmp_path: Path) -> None:
     write_answers(tmp_path, answers())
     path = tmp_path / ANSWERS
     whole = path.read_bytes()
@@ -211,7 +211,7 @@ def test_damage_anywhere_raises_nothing_else(tmp_path: Path):
                 always_one_letter(read)
 
 
-def test_too_many_rows_and_too_large(tmp_path: Path):
+def test_too_many_rows_and_too_large(tmp_path: Path) -> None:
     repeated = pa.array(["a"] * (ROW_LIMIT + 1)).dictionary_encode()
     _write(tmp_path, pa.table({"subset": repeated}))
     with pytest.raises(UnreadableFile, match="more than 20000 rows"):
@@ -222,7 +222,7 @@ def test_too_many_rows_and_too_large(tmp_path: Path):
         read_answers(tmp_path)
 
 
-def test_missing_or_no_file(tmp_path: Path):
+def test_missing_or_no_file(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="is missing"):
         read_answers(tmp_path)
     (tmp_path / ANSWERS).parent.mkdir()
@@ -231,7 +231,7 @@ def test_missing_or_no_file(tmp_path: Path):
         read_answers(tmp_path)
 
 
-def test_a_link_out_of_the_run_is_refused(tmp_path: Path):
+def test_a_link_out_of_the_run_is_refused(tmp_path: Path) -> None:
     write_answers(tmp_path / "other", answers())
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mmlu_results").symlink_to(tmp_path / "other" / "mmlu_results")
@@ -239,7 +239,7 @@ def test_a_link_out_of_the_run_is_refused(tmp_path: Path):
         read_answers(tmp_path / "run")
 
 
-def test_a_run_s_answers(run: Run):
+def test_a_run_s_answers(run: Run) -> None:
     assert run.mmlu_answers() is None
     assert run.snapshot().problems == ()
     write_answers(run.folder, answers())

@@ -60,7 +60,7 @@ def voter(run: Run, times: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_a_vote_comes_back_as_it_was_cast(run: Run):
+def test_a_vote_comes_back_as_it_was_cast(run: Run) -> None:
     assert read_votes(run.folder).value == ()
     cast = [
         vote(question_id="q1", base_rougeL=0.25, fine_tuned_rougeL=0.5),
@@ -77,7 +77,7 @@ def test_a_vote_comes_back_as_it_was_cast(run: Run):
     }  # fmt: skip
 
 
-def test_the_time_is_the_hour_in_utc():
+def test_the_time_is_the_hour_in_utc() -> None:
     east = timezone(timedelta(hours=5, minutes=30))
     assert vote(time=datetime(2026, 3, 4, 5, 59, 59, 999, east)).time == datetime(2026, 3, 4, 0, tzinfo=UTC)
 
@@ -93,7 +93,7 @@ def test_the_time_is_the_hour_in_utc():
         ("fine_tuned", "both bad", None),
     ],
 )
-def test_who_won(left: str, choice: str, winner: str | None):
+def test_who_won(left: str, choice: str, winner: str | None) -> None:
     assert vote(left=left, choice=choice).winner == winner
 
 
@@ -116,12 +116,12 @@ def test_who_won(left: str, choice: str, winner: str | None):
     ],
     ids=str,
 )
-def test_a_vote_that_is_none_is_refused(changes: dict[str, Any]):
+def test_a_vote_that_is_none_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         vote(**changes)
 
 
-def test_one_comparison_is_counted_once(run: Run):
+def test_one_comparison_is_counted_once(run: Run) -> None:
     first = vote(choice="left")
     cast_vote(run.folder, first)
     with pytest.raises(InputError, match="counted once"):
@@ -134,7 +134,7 @@ def test_one_comparison_is_counted_once(run: Run):
     assert [found.choice for found in read_votes(run.folder).value if found.id == first.id] == ["left"]
 
 
-def test_an_imported_run_takes_no_votes(store: RunStore):
+def test_an_imported_run_takes_no_votes(store: RunStore) -> None:
     source = ImportRecord(format="summary", source="summary.txt")
     run = store.create(record("theirs", kind="imported", config=None, imported=source))
     with pytest.raises(InputError, match="theirs is an imported run"):
@@ -142,14 +142,14 @@ def test_an_imported_run_takes_no_votes(store: RunStore):
     assert sorted(path.name for path in run.folder.iterdir()) == ["run.json"]
 
 
-def test_a_folder_that_is_no_run_is_not_made(tmp_path: Path):
+def test_a_folder_that_is_no_run_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"run\.json is missing"):
         cast_vote(tmp_path / "nothing", vote())
     assert not (tmp_path / "nothing").exists()
     assert read_votes(tmp_path / "nothing").value == ()
 
 
-def test_a_torn_last_line_costs_that_line_only(run: Run):
+def test_a_torn_last_line_costs_that_line_only(run: Run) -> None:
     cast_vote(run.folder, vote())
     whole, torn = (run.folder / VOTES).read_bytes(), line()
     for cut in range(1, len(torn) - 1, 7):
@@ -184,7 +184,7 @@ def test_a_torn_last_line_costs_that_line_only(run: Run):
     ],
     ids=range(13),
 )
-def test_a_foreign_line_is_left_out(run: Run, foreign: bytes):
+def test_a_foreign_line_is_left_out(run: Run, foreign: bytes) -> None:
     (run.folder / VOTES).write_bytes(line() + foreign + b"\n\n" + line())
     found = read_votes(run.folder)
     assert len(found.value) == 2
@@ -193,13 +193,13 @@ def test_a_foreign_line_is_left_out(run: Run, foreign: bytes):
     assert len(read_votes(run.folder).value) == 3
 
 
-def test_fields_of_a_newer_version_are_left_alone(run: Run):
+def test_fields_of_a_newer_version_are_left_alone(run: Run) -> None:
     newer = json.dumps(json.loads(line()) | {"reason": "shorter"})
     (run.folder / VOTES).write_text(newer + "\n")
     assert len(read_votes(run.folder).value) == 1
 
 
-def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "SIZE_LIMIT", 5 * len(line()) + 100)
     for _ in range(5):
         cast_vote(run.folder, vote())
@@ -210,7 +210,7 @@ def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert len(read_votes(run.folder).value) == 5
 
 
-def test_of_a_file_that_others_made_huge_the_end_is_read(run: Run):
+def test_of_a_file_that_others_made_huge_the_end_is_read(run: Run) -> None:
     with open(run.folder / VOTES, "wb") as file:
         file.truncate(2**30)
         file.seek(0, os.SEEK_END)
@@ -222,7 +222,7 @@ def test_of_a_file_that_others_made_huge_the_end_is_read(run: Run):
         cast_vote(run.folder, vote())
 
 
-def test_what_is_no_plain_file_is_not_opened(run: Run, tmp_path: Path):
+def test_what_is_no_plain_file_is_not_opened(run: Run, tmp_path: Path) -> None:
     os.mkfifo(run.folder / VOTES)
     assert read_votes(run.folder) == Reading((), ("votes.jsonl is not a file.",))
     with pytest.raises(UnreadableFile, match="is not a file"):
@@ -237,7 +237,7 @@ def test_what_is_no_plain_file_is_not_opened(run: Run, tmp_path: Path):
     assert (tmp_path / "elsewhere").read_bytes().count(b"\n") == 1
 
 
-def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, content: bytes) -> int:
         raise OSError(28, "No space left on device")
 
@@ -249,7 +249,7 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
     assert len(read_votes(run.folder).value) == 1
 
 
-def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "PATIENCE", 0.1)
     with FileLock(run.folder / LOCK), pytest.raises(RunError, match="vote again soon"):
         cast_vote(run.folder, vote())
@@ -258,7 +258,7 @@ def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert len(read_votes(run.folder).value) == 1
 
 
-def test_a_vote_is_no_damage(run: Run):
+def test_a_vote_is_no_damage(run: Run) -> None:
     write_manifest(run.folder)
     cast_vote(run.folder, vote())
     assert (run.folder / LOCK).exists() and LOCK.startswith(".")
@@ -267,7 +267,7 @@ def test_a_vote_is_no_damage(run: Run):
     assert VOTES not in (run.folder / "manifest.json").read_text()
 
 
-def test_a_voter_that_is_killed_takes_nothing_with_it(run: Run):
+def test_a_voter_that_is_killed_takes_nothing_with_it(run: Run) -> None:
     kept: list[str] = []
     for round_, wanted in enumerate((1, 6, 23)):
         process = voter(run, 10_000)
@@ -286,7 +286,7 @@ def test_a_voter_that_is_killed_takes_nothing_with_it(run: Run):
         assert found[-1] == mine.id
 
 
-def test_two_that_vote_at_once_lose_nothing(run: Run):
+def test_two_that_vote_at_once_lose_nothing(run: Run) -> None:
     processes = [voter(run, 60) for _ in range(2)]
     said = [one for process in processes for one in process.communicate()[0].split()]
     assert [process.returncode for process in processes] == [0, 0]

@@ -37,7 +37,7 @@ def _figures(**values: float) -> Figures:
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_without_figures_nothing_is_checked(check: Callable[[Figures], Check]):
+def test_without_figures_nothing_is_checked(check: Callable[[Figures], Check]) -> None:
     assert check(Figures()).passed is None
 
 
@@ -64,7 +64,7 @@ def test_without_figures_nothing_is_checked(check: Callable[[Figures], Check]):
         ),
     ],
 )
-def test_outcomes(check: Callable[[Figures], Check], values: dict[str, float], passed: bool | None):
+def test_outcomes(check: Callable[[Figures], Check], values: dict[str, float], passed: bool | None) -> None:
     assert check(_figures(**values)).passed is passed
 
 
@@ -72,11 +72,11 @@ def test_outcomes(check: Callable[[Figures], Check], values: dict[str, float], p
     ("text", "half"),
     [("7.71", 0.005), ("7.70", 0.005), ("12", 0), ("1e-05", 5e-6), ("3,500", 0), ("x", 0), ("1e400", 0)],
 )
-def test_how_far_a_stated_figure_may_be_rounded(text: str, half: float):
+def test_how_far_a_stated_figure_may_be_rounded(text: str, half: float) -> None:
     assert half_a_unit(text) == pytest.approx(half)
 
 
-def test_the_written_digits_count_and_not_the_float_s():
+def test_the_written_digits_count_and_not_the_float_s() -> None:
     figures = Figures()
     figures.add("test_loss", 2.0, "2.0000")
     figures.add("perplexity", 7.4, "7.40")
@@ -84,14 +84,14 @@ def test_the_written_digits_count_and_not_the_float_s():
     assert checks.perplexity(_figures(test_loss=2.0, perplexity=7.4)).passed is True
 
 
-def test_a_standard_error_with_either_divisor_fits():
+def test_a_standard_error_with_either_divisor_fits() -> None:
     for divisor in (99, 100):
         score = SubsetScore("medical_genetics", 0.3, (0.21 / divisor) ** 0.5, 100)
         assert [check.passed for check in checks.mmlu([score])] == [True]
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.one_of(st.integers(), st.floats())))
-def test_no_figures_raise(values: dict[str, float]):
+def test_no_figures_raise(values: dict[str, float]) -> None:
     figures = _figures(**values)
     for check in CHECKS:
         assert "\n" not in check(figures).detail

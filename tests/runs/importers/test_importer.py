@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -58,7 +59,7 @@ BAD: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_input_is_refused_at_once_in_one_line(store: RunStore, tmp_path: Path, kind: str):
+def test_bad_input_is_refused_at_once_in_one_line(store: RunStore, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "thing"
     BAD[kind](path)
     start = time.monotonic()
@@ -74,14 +75,14 @@ def test_bad_input_is_refused_at_once_in_one_line(store: RunStore, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "no/such/folder", "é\ud800", ""])
-def test_a_path_that_cannot_be(store: RunStore, tmp_path: Path, name: str):
+def test_a_path_that_cannot_be(store: RunStore, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError) as caught:
         import_path(tmp_path / name if name else Path(), store)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
 
-def test_each_format_is_told_apart(store: RunStore, tmp_path: Path):
+def test_each_format_is_told_apart(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps(lm_eval()))
     for path, expected in (
         (_summary(tmp_path), "summary"),
@@ -95,7 +96,7 @@ def test_each_format_is_told_apart(store: RunStore, tmp_path: Path):
     assert len(store.list()) == 3
 
 
-def test_the_name_and_the_checksum_of_the_source_are_kept_and_its_place_is_not(store: RunStore, tmp_path: Path):
+def test_the_name_and_the_checksum_of_the_source_are_kept_and_its_place_is_not(store: RunStore, tmp_path: Path) -> None:
     path = _summary(tmp_path)
     run = import_path(path, store)
     assert run.record.imported is not None
@@ -104,17 +105,17 @@ def test_the_name_and_the_checksum_of_the_source_are_kept_and_its_place_is_not(s
     assert all(str(tmp_path) not in p.read_text() for p in run.folder.rglob("*.json"))
 
 
-def test_the_caller_s_id_and_title_win(store: RunStore, tmp_path: Path):
+def test_the_caller_s_id_and_title_win(store: RunStore, tmp_path: Path) -> None:
     run = import_path(_summary(tmp_path), store, run_id="mine", title=" My\nrun\u202e ")
     assert (run.id, run.record.id, run.record.title) == ("mine", "mine", "My run")
 
 
-def test_a_second_import_gets_a_fresh_id(store: RunStore, tmp_path: Path):
+def test_a_second_import_gets_a_fresh_id(store: RunStore, tmp_path: Path) -> None:
     path = _summary(tmp_path)
     assert [import_path(path, store).id for _ in range(3)] == ["run-5", "run-5-2", "run-5-3"]
 
 
-def test_a_taken_id_is_refused(store: RunStore, tmp_path: Path):
+def test_a_taken_id_is_refused(store: RunStore, tmp_path: Path) -> None:
     path = _summary(tmp_path)
     import_path(path, store, run_id="mine")
     with pytest.raises(InputError, match="'mine' is taken"):
@@ -123,12 +124,14 @@ def test_a_taken_id_is_refused(store: RunStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", ".x", "a b"])
-def test_a_bad_id_is_refused_before_anything_is_read(store: RunStore, tmp_path: Path, run_id: str):
+def test_a_bad_id_is_refused_before_anything_is_read(store: RunStore, tmp_path: Path, run_id: str) -> None:
     with pytest.raises(InputError, match="run id"):
         import_path(tmp_path / "absent", store, run_id=run_id)
 
 
-def test_the_store_gets_a_run_whole_or_not_at_all(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_store_gets_a_run_whole_or_not_at_all(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         assert store.list() == []
         raise OSError(28, "No space left on device")
@@ -139,13 +142,13 @@ def test_the_store_gets_a_run_whole_or_not_at_all(store: RunStore, tmp_path: Pat
     assert list(store.folder.iterdir()) == []
 
 
-def test_a_store_that_is_not_there_is_made(tmp_path: Path):
+def test_a_store_that_is_not_there_is_made(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "new" / "store")
     assert import_path(_summary(tmp_path), store).id == "run-5"
     assert len(store.list()) == 1
 
 
-def test_the_current_folder_has_a_name(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_current_folder_has_a_name(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trainer_folder(tmp_path / "out"))
     assert import_path(Path(), store).id == "out"
 
@@ -159,7 +162,7 @@ noise = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(noise)
-def test_random_bytes_raise_nothing_else(store: RunStore, tmp_path: Path, content: bytes):
+def test_random_bytes_raise_nothing_else(store: RunStore, tmp_path: Path, content: bytes) -> None:
     file, folder = tmp_path / "file", tmp_path / "folder"
     folder.mkdir(exist_ok=True)
     file.write_bytes(content)
@@ -174,7 +177,7 @@ def test_random_bytes_raise_nothing_else(store: RunStore, tmp_path: Path, conten
             read_everything(store.open(run.id))
 
 
-numbers = st.one_of(
+numbers: st.SearchStrategy[object] = st.one_of(
     st.integers(), st.floats(), st.sampled_from([0, -1, 1e-300, 1e300, 10**400, True, None, "x", [], {}])
 )
 STATE_KEYS = ["epoch", "global_step", "max_steps", "num_train_epochs", "train_batch_size", "log_history", "best_metric"]
@@ -190,8 +193,8 @@ RESULT_KEYS += ["perplexity", "eval_loss", "test_rouge1", "test_rougeL", "test_s
     st.dictionaries(st.sampled_from(RESULT_KEYS), numbers),
 )
 def test_random_figures_of_a_trainer_raise_nothing_else(
-    store: RunStore, tmp_path: Path, state: dict, history: list, results: dict
-):
+    store: RunStore, tmp_path: Path, state: dict[str, Any], history: list[Any], results: dict[str, Any]
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir(exist_ok=True)
     (folder / "trainer_state.json").write_text(json.dumps({"log_history": history} | state))
@@ -209,8 +212,8 @@ def test_random_figures_of_a_trainer_raise_nothing_else(
     st.dictionaries(st.sampled_from(["acc,none", "acc_stderr,none"]), numbers, min_size=1), numbers, numbers, numbers
 )
 def test_random_figures_of_a_harness_raise_nothing_else(
-    store: RunStore, tmp_path: Path, row: dict, samples: object, config: object, date: object
-):
+    store: RunStore, tmp_path: Path, row: dict[str, Any], samples: object, config: object, date: object
+) -> None:
     value = lm_eval() | {"config": config, "date": date, "n-samples": {"mmlu_anatomy": {"effective": samples}}}
     value["results"]["mmlu_anatomy"] = row
     path = tmp_path / "results.json"
@@ -222,7 +225,7 @@ def test_random_figures_of_a_harness_raise_nothing_else(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_random_values_in_a_summary_raise_nothing_else(store: RunStore, tmp_path: Path, data: st.DataObject):
+def test_random_values_in_a_summary_raise_nothing_else(store: RunStore, tmp_path: Path, data: st.DataObject) -> None:
     value = st.one_of(
         st.text(max_size=20),
         st.floats().map(str),

@@ -26,7 +26,7 @@ def _missing(run: Run) -> str:
     return " ".join(run.record.imported.missing)
 
 
-def test_one_model(store: RunStore, tmp_path: Path):
+def test_one_model(store: RunStore, tmp_path: Path) -> None:
     run = _import(store, tmp_path, lm_eval())
     record = run.record
     assert (run.id, record.title) == ("mmlu-someone-small", "MMLU of someone/small")
@@ -53,12 +53,12 @@ def test_one_model(store: RunStore, tmp_path: Path):
     assert run.snapshot().problems == ()
 
 
-def test_the_file_is_copied_byte_for_byte(store: RunStore, tmp_path: Path):
+def test_the_file_is_copied_byte_for_byte(store: RunStore, tmp_path: Path) -> None:
     run = _import(store, tmp_path, lm_eval())
     assert (run.folder / "mmlu_results" / "results.json").read_bytes() == (tmp_path / "results.json").read_bytes()
 
 
-def test_two_models(store: RunStore, tmp_path: Path):
+def test_two_models(store: RunStore, tmp_path: Path) -> None:
     run = _import(store, tmp_path, {"base": lm_eval(0.25), "fine_tuned": lm_eval(0.26)})
     metric = run.evaluation().metrics["mmlu"]  # type: ignore[union-attr]
     assert (metric.base, metric.fine_tuned) == (0.25, 0.26)
@@ -69,7 +69,7 @@ def test_two_models(store: RunStore, tmp_path: Path):
     assert run.record.imported.figures["base_mmlu_medical_genetics"] == 0.25
 
 
-def test_nan_is_normalised(store: RunStore, tmp_path: Path):
+def test_nan_is_normalised(store: RunStore, tmp_path: Path) -> None:
     value = lm_eval()
     value["results"]["mmlu_medical_genetics"]["acc_stderr,none"] = math.nan
     value["results"]["mmlu_anatomy"] = {"acc,none": math.inf}
@@ -80,7 +80,7 @@ def test_nan_is_normalised(store: RunStore, tmp_path: Path):
     assert run.snapshot().problems == ()
 
 
-def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path):
+def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path) -> None:
     value = lm_eval()
     del value["model_name"]
     value["config"]["model_args"] = "pretrained=/home/someone else/models/tiny,dtype=float32"
@@ -93,7 +93,7 @@ def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path):
     assert run.record.base_model.id == "tiny"
 
 
-def test_half_a_surrogate_pair_is_replaced(store: RunStore, tmp_path: Path):
+def test_half_a_surrogate_pair_is_replaced(store: RunStore, tmp_path: Path) -> None:
     run = _import(store, tmp_path, lm_eval() | {"model_name": "a\ud800b"})
     assert run.record.base_model is not None
     assert run.record.base_model.id == "ab"
@@ -101,20 +101,20 @@ def test_half_a_surrogate_pair_is_replaced(store: RunStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["results.json", "results_2026-01-01T00-00-00.json", "model/results_2026-01-01.json"])
-def test_a_folder_that_holds_one(store: RunStore, tmp_path: Path, name: str):
+def test_a_folder_that_holds_one(store: RunStore, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "out"
     _import(store, folder, lm_eval(), name)
     assert import_path(folder, store).record.imported.source == Path(name).name  # type: ignore[union-attr]
 
 
-def test_of_several_the_newest_is_taken(store: RunStore, tmp_path: Path):
+def test_of_several_the_newest_is_taken(store: RunStore, tmp_path: Path) -> None:
     for day, accuracy in (("2026-01-02", 0.3), ("2026-01-10", 0.4), ("2025-12-31", 0.5)):
         (tmp_path / f"results_{day}.json").write_text(json.dumps(lm_eval(accuracy)))
     figures = import_path(tmp_path, store).record.imported.figures  # type: ignore[union-attr]
     assert figures["mmlu_medical_genetics"] == 0.4
 
 
-def test_without_sizes_nothing_is_pooled(store: RunStore, tmp_path: Path):
+def test_without_sizes_nothing_is_pooled(store: RunStore, tmp_path: Path) -> None:
     run = _import(store, tmp_path, lm_eval(n=None))
     assert run.evaluation() is None
     assert "Questions asked in each subset" in _missing(run)
@@ -130,14 +130,14 @@ def test_without_sizes_nothing_is_pooled(store: RunStore, tmp_path: Path):
 )
 def test_figures_that_disagree_fail_their_check(
     store: RunStore, tmp_path: Path, accuracy: float, n: int | None, stderr: float, passed: bool | None
-):
+) -> None:
     value = lm_eval(accuracy, n)
     value["results"]["mmlu_medical_genetics"]["acc_stderr,none"] = stderr
     run = _import(store, tmp_path, value)
     assert [check.passed for check in run.record.imported.checks] == [passed]  # type: ignore[union-attr]
 
 
-def test_shots_that_differ_are_kept_apart(store: RunStore, tmp_path: Path):
+def test_shots_that_differ_are_kept_apart(store: RunStore, tmp_path: Path) -> None:
     value = lm_eval()
     value["n-shot"] = {"mmlu_medical_genetics": 5, "mmlu_anatomy": 0, "hellaswag": 10}
     figures = _import(store, tmp_path, value).record.imported.figures  # type: ignore[union-attr]
@@ -156,13 +156,13 @@ def test_shots_that_differ_are_kept_apart(store: RunStore, tmp_path: Path):
         {"n-samples": []},
     ],
 )
-def test_odd_fields_are_passed_over(store: RunStore, tmp_path: Path, changes: dict[str, Any]):
+def test_odd_fields_are_passed_over(store: RunStore, tmp_path: Path, changes: dict[str, Any]) -> None:
     assert _import(store, tmp_path, lm_eval() | changes).mmlu() is not None
 
 
 @pytest.mark.parametrize(
     "value", [{}, [], {"results": {"hellaswag": {"acc,none": 0.3}}}, {"fine_tuned": {}}, {"a": [[[]]]}]
 )
-def test_what_holds_no_medical_subset_is_refused(store: RunStore, tmp_path: Path, value: Any):
+def test_what_holds_no_medical_subset_is_refused(store: RunStore, tmp_path: Path, value: Any) -> None:
     with pytest.raises(InputError, match="Looked for"):
         _import(store, tmp_path, value)

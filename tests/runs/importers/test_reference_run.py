@@ -39,7 +39,7 @@ SEED_FIGURES = {
 
 
 @pytest.mark.skipif(not SEED.is_file(), reason="the reference run's summary is not in reach (../shared/seed)")
-def test_the_reference_run_s_summary(store: RunStore):
+def test_the_reference_run_s_summary(store: RunStore) -> None:
     run = import_path(SEED, store)
     imported = run.record.imported
     assert imported is not None
@@ -51,14 +51,14 @@ def test_the_reference_run_s_summary(store: RunStore):
 
 
 @pytest.mark.skipif(not SEED.is_file(), reason="the reference run's summary is not in reach (../shared/seed)")
-def test_the_shipped_run_is_what_the_importer_makes_of_it(store: RunStore):
+def test_the_shipped_run_is_what_the_importer_makes_of_it(store: RunStore) -> None:
     made = import_path(SEED, store, run_id="run-2", keep_prose=False)
     shipped = RunStore(PACKAGE_ROOT / "reports").open("run-2")
     assert shipped.record == made.record
     assert shipped.evaluation() == made.evaluation()
 
 
-def test_the_shipped_run_opens():
+def test_the_shipped_run_opens() -> None:
     shipped = RunStore(PACKAGE_ROOT / "reports").open("run-2")
     assert shipped.record.imported is not None
     assert SEED_FIGURES.items() <= shipped.record.imported.figures.items()

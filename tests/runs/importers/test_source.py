@@ -25,7 +25,7 @@ from tests.support.foreign_runs import SUMMARY, misread
         ("saved in /home/ann/out, done", "saved in out, done"),
     ],
 )
-def test_absolute_paths_are_cut_to_their_last_part(text: str, kept: str):
+def test_absolute_paths_are_cut_to_their_last_part(text: str, kept: str) -> None:
     assert without_paths(text) == kept
 
 
@@ -44,12 +44,12 @@ def test_absolute_paths_are_cut_to_their_last_part(text: str, kept: str):
         "{{question}}\nA. {{a}}",
     ],
 )
-def test_what_is_no_absolute_path_stays(text: str):
+def test_what_is_no_absolute_path_stays(text: str) -> None:
     assert without_paths(text) == text
 
 
 @given(st.text())
-def test_a_line_is_short_and_plain(text: str):
+def test_a_line_is_short_and_plain(text: str) -> None:
     kept = line(text)
     assert len(kept) <= LINE_LIMIT
     assert "\n" not in kept
@@ -57,22 +57,22 @@ def test_a_line_is_short_and_plain(text: str):
 
 
 @given(st.text())
-def test_a_slug_is_a_run_id(text: str):
+def test_a_slug_is_a_run_id(text: str) -> None:
     assert check_run_id(slug(text)) == slug(text)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, None, "1", [1]])
-def test_what_is_no_number_a_figure_can_hold(value: object):
+def test_what_is_no_number_a_figure_can_hold(value: object) -> None:
     assert number(value) is None
 
 
 @pytest.mark.parametrize(
     "text", [SUMMARY, SUMMARY.split("\n\n")[3], "plain", "Schöne Grüße – naïve café ±0.5", "日本語のテスト"]
 )
-def test_correct_text_is_left_as_it_is(text: str):
+def test_correct_text_is_left_as_it_is(text: str) -> None:
     assert repair(text) == text
 
 
-def test_misread_text_is_put_right():
+def test_misread_text_is_put_right() -> None:
     assert repair(misread(SUMMARY)) == SUMMARY
     assert repair(SUMMARY.encode().decode("cp437")) == SUMMARY

@@ -32,7 +32,7 @@ def _import(store: RunStore, tmp_path: Path, text: str, **options: bool) -> tupl
     ],
     ids=["clean", "misread", "crlf", "bom", "no emoji", "any order"],
 )
-def test_every_figure_is_found(store: RunStore, tmp_path: Path, text: str):
+def test_every_figure_is_found(store: RunStore, tmp_path: Path, text: str) -> None:
     run, imported = _import(store, tmp_path, text)
     assert imported.figures == FIGURES
     assert run.record.title == "GPT-2 on HeartPairs"
@@ -47,7 +47,7 @@ def test_every_figure_is_found(store: RunStore, tmp_path: Path, text: str):
 
 
 @pytest.mark.parametrize("text", [SUMMARY, misread(SUMMARY)])
-def test_prose_is_kept_by_heading(store: RunStore, tmp_path: Path, text: str):
+def test_prose_is_kept_by_heading(store: RunStore, tmp_path: Path, text: str) -> None:
     run, imported = _import(store, tmp_path, text)
     assert imported.sections == {
         "Objective": ["See whether a bigger network", "reads charts."],
@@ -61,7 +61,7 @@ def test_prose_is_kept_by_heading(store: RunStore, tmp_path: Path, text: str):
     assert run.record.description == "See whether a bigger network reads charts."
 
 
-def test_prose_is_left_out_on_request(store: RunStore, tmp_path: Path):
+def test_prose_is_left_out_on_request(store: RunStore, tmp_path: Path) -> None:
     run, imported = _import(store, tmp_path, SUMMARY, keep_prose=False)
     assert imported.sections == {}
     assert imported.figures == FIGURES
@@ -70,7 +70,7 @@ def test_prose_is_left_out_on_request(store: RunStore, tmp_path: Path):
     assert not any(words in written for words in ("charts", "to hand", "burned", "patients"))
 
 
-def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp_path: Path):
+def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp_path: Path) -> None:
     run, imported = _import(store, tmp_path, SUMMARY)
     evaluation = run.evaluation()
     assert evaluation is not None
@@ -94,7 +94,7 @@ def test_nothing_is_compared_that_the_source_does_not_state(store: RunStore, tmp
         assert words in missing
 
 
-def test_the_checks_pass_where_the_figures_agree(store: RunStore, tmp_path: Path):
+def test_the_checks_pass_where_the_figures_agree(store: RunStore, tmp_path: Path) -> None:
     _, imported = _import(store, tmp_path, SUMMARY)
     assert {check.name: check.passed for check in imported.checks} == {
         "perplexity = exp(test loss)": True,
@@ -119,7 +119,7 @@ def test_the_checks_pass_where_the_figures_agree(store: RunStore, tmp_path: Path
         ("Epochs: 3", "Epochs: 3\nTest Loss: 9", "test_loss is stated once"),
     ],
 )
-def test_a_check_fails_where_figures_disagree(store: RunStore, tmp_path: Path, old: str, new: str, check: str):
+def test_a_check_fails_where_figures_disagree(store: RunStore, tmp_path: Path, old: str, new: str, check: str) -> None:
     assert old in SUMMARY
     _, imported = _import(store, tmp_path, SUMMARY.replace(old, new))
     failed = [c.name for c in imported.checks if c.passed is False]
@@ -141,14 +141,16 @@ def test_a_check_fails_where_figures_disagree(store: RunStore, tmp_path: Path, o
         ("Weight Decay: 0.02", "Weight Decay: 0.02\nSeed: 42", "seed", 42),
     ],
 )
-def test_other_ways_to_write_a_figure(store: RunStore, tmp_path: Path, old: str, new: str, name: str, value: float):
+def test_other_ways_to_write_a_figure(
+    store: RunStore, tmp_path: Path, old: str, new: str, name: str, value: float
+) -> None:
     assert old in SUMMARY
     _, imported = _import(store, tmp_path, SUMMARY.replace(old, new))
     assert imported.figures[name] == pytest.approx(value)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "n/a", "1e999", "2,04", "1.2.3", "-", "9" * 400, "12abc"])
-def test_a_figure_that_cannot_be_read_is_named_and_not_guessed(store: RunStore, tmp_path: Path, value: str):
+def test_a_figure_that_cannot_be_read_is_named_and_not_guessed(store: RunStore, tmp_path: Path, value: str) -> None:
     run, imported = _import(store, tmp_path, SUMMARY.replace("Test Loss: 2.3000", f"Test Loss: {value}"))
     assert "test_loss" not in imported.figures
     assert any(entry.startswith("test_loss: the source says") for entry in imported.missing)
@@ -156,31 +158,31 @@ def test_a_figure_that_cannot_be_read_is_named_and_not_guessed(store: RunStore, 
 
 
 @pytest.mark.parametrize("line", [line.strip() for line in SUMMARY.splitlines() if ": " in line and "MMLU" not in line])
-def test_any_line_may_be_missing(store: RunStore, tmp_path: Path, line: str):
+def test_any_line_may_be_missing(store: RunStore, tmp_path: Path, line: str) -> None:
     _, imported = _import(store, tmp_path, SUMMARY.replace(line, ""))
     assert len(imported.figures) >= len(FIGURES) - 3
 
 
-def test_without_a_date_the_file_s_own_stands_in(store: RunStore, tmp_path: Path):
+def test_without_a_date_the_file_s_own_stands_in(store: RunStore, tmp_path: Path) -> None:
     run, imported = _import(store, tmp_path, SUMMARY.replace("Date: 2024-02-03 04:05:06", "Date: last week"))
     assert run.record.created_at.year >= 2024
     assert any(entry.startswith("Date: none that can be read") for entry in imported.missing)
 
 
-def test_a_date_with_a_zone_is_kept(store: RunStore, tmp_path: Path):
+def test_a_date_with_a_zone_is_kept(store: RunStore, tmp_path: Path) -> None:
     run, imported = _import(store, tmp_path, SUMMARY.replace("04:05:06", "04:05:06+02:00"))
     assert run.record.created_at.isoformat() == "2024-02-03T04:05:06+02:00"
     assert not any("zone" in entry for entry in imported.missing)
 
 
-def test_a_test_loss_below_the_training_loss_is_remarked_and_not_failed(store: RunStore, tmp_path: Path):
+def test_a_test_loss_below_the_training_loss_is_remarked_and_not_failed(store: RunStore, tmp_path: Path) -> None:
     _, imported = _import(store, tmp_path, SUMMARY.replace("Final Training Loss: 2.1000", "Final Training Loss: 2.5"))
     [remark] = [check for check in imported.checks if "comparable" in check.name]
     assert remark.passed is None
     assert "mean over the whole run" in remark.detail
 
 
-def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path):
+def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path) -> None:
     text = SUMMARY.replace("GPT-2 (124M", "/Users/annette/models/GPT-2 (124M").replace(
         "Nothing burned", "saved in ~/annette/out/x"
     )
@@ -191,7 +193,7 @@ def test_the_author_s_folders_are_not_kept(store: RunStore, tmp_path: Path):
     assert imported.figures["base_model"] == "GPT-2 (124M parameters)"
 
 
-def test_hostile_text_is_harmless(store: RunStore, tmp_path: Path):
+def test_hostile_text_is_harmless(store: RunStore, tmp_path: Path) -> None:
     text = SUMMARY.replace("Device: cuda", "Device: \u202ecuda\x1b[31m<script>alert(1)</script>" + "x" * 5000)
     _, imported = _import(store, tmp_path, text)
     device = str(imported.figures["device"])
@@ -200,11 +202,11 @@ def test_hostile_text_is_harmless(store: RunStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["Test Loss", "Date: 2024-01-01", "Model: a\nEpochs: 3", "hello\n" * 100, "-----"])
-def test_what_states_no_result_is_no_summary(store: RunStore, tmp_path: Path, text: str):
+def test_what_states_no_result_is_no_summary(store: RunStore, tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="states no result"):
         _import(store, tmp_path, text)
 
 
-def test_more_lines_than_are_kept_are_counted(store: RunStore, tmp_path: Path):
+def test_more_lines_than_are_kept_are_counted(store: RunStore, tmp_path: Path) -> None:
     _, imported = _import(store, tmp_path, SUMMARY + "and so on\n" * 5000)
     assert any("lines beyond what is kept" in entry for entry in imported.missing)

@@ -15,7 +15,7 @@ from medqa_core.runs.store.run_store import RunStore
 from tests.support.foreign_runs import trainer_folder, trainer_state
 
 
-def test_a_whole_folder(store: RunStore, tmp_path: Path):
+def test_a_whole_folder(store: RunStore, tmp_path: Path) -> None:
     run = import_path(trainer_folder(tmp_path / "My Output"), store)
     record = run.record
     assert run.id == "my-output"
@@ -55,14 +55,14 @@ def test_a_whole_folder(store: RunStore, tmp_path: Path):
     assert run.snapshot().problems == ()
 
 
-def test_no_folder_of_the_author_s_machine_is_kept(store: RunStore, tmp_path: Path):
+def test_no_folder_of_the_author_s_machine_is_kept(store: RunStore, tmp_path: Path) -> None:
     run = import_path(trainer_folder(tmp_path / "out"), store)
     for path in run.folder.rglob("*.json*"):
         assert "someone" not in path.read_text()
         assert str(tmp_path) not in path.read_text()
 
 
-def test_pickles_are_never_opened(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pickles_are_never_opened(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = trainer_folder(tmp_path / "out")
     opened: list[str] = []
     real = builtins.open
@@ -78,7 +78,7 @@ def test_pickles_are_never_opened(store: RunStore, tmp_path: Path, monkeypatch: 
     assert read == {"trainer_state.json", "all_results.json", "config.json"}
 
 
-def test_nan_is_recorded_as_what_it_is(store: RunStore, tmp_path: Path):
+def test_nan_is_recorded_as_what_it_is(store: RunStore, tmp_path: Path) -> None:
     state = trainer_state()
     state["log_history"][1] |= {"loss": math.nan, "grad_norm": math.inf}
     state["log_history"][2]["loss"] = 10**400
@@ -93,7 +93,7 @@ def test_nan_is_recorded_as_what_it_is(store: RunStore, tmp_path: Path):
     assert run.metrics_log().train.non_finite_steps == (4, 6)
 
 
-def test_odd_rows_are_counted(store: RunStore, tmp_path: Path):
+def test_odd_rows_are_counted(store: RunStore, tmp_path: Path) -> None:
     state = trainer_state()
     state["log_history"] += [{"loss": 1.0}, {"loss": 1.0, "step": "x"}, {"loss": 1.0, "step": True}, "row", None, {}]
     run = import_path(trainer_folder(tmp_path / "out", log_history=state["log_history"]), store)
@@ -102,13 +102,13 @@ def test_odd_rows_are_counted(store: RunStore, tmp_path: Path):
     assert len(run.metrics_log().train) == 5
 
 
-def test_a_named_validation_set_counts(store: RunStore, tmp_path: Path):
+def test_a_named_validation_set_counts(store: RunStore, tmp_path: Path) -> None:
     history = [{"loss": 2.0, "step": 1}, {"eval_heart_loss": 1.75, "step": 1}]
     run = import_path(trainer_folder(tmp_path / "out", log_history=history), store)
     np.testing.assert_array_equal(run.metrics_log().validation["loss"], [1.75])
 
 
-def test_the_newest_checkpoint_that_can_be_read_stands_in(store: RunStore, tmp_path: Path):
+def test_the_newest_checkpoint_that_can_be_read_stands_in(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out")
     (folder / "trainer_state.json").unlink()
     for step in (2, 10, 100):
@@ -124,7 +124,7 @@ def test_the_newest_checkpoint_that_can_be_read_stands_in(store: RunStore, tmp_p
     )
 
 
-def test_a_torn_state_beside_a_whole_checkpoint(store: RunStore, tmp_path: Path):
+def test_a_torn_state_beside_a_whole_checkpoint(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out")
     (folder / "trainer_state.json").write_text("{")
     (folder / "checkpoint-10").mkdir()
@@ -133,7 +133,7 @@ def test_a_torn_state_beside_a_whole_checkpoint(store: RunStore, tmp_path: Path)
     assert len(run.metrics_log().train) == 5
 
 
-def test_a_checkpoint_and_a_state_file_on_their_own(store: RunStore, tmp_path: Path):
+def test_a_checkpoint_and_a_state_file_on_their_own(store: RunStore, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint-10"
     folder.mkdir()
     (folder / "trainer_state.json").write_text(json.dumps(trainer_state()))
@@ -141,7 +141,7 @@ def test_a_checkpoint_and_a_state_file_on_their_own(store: RunStore, tmp_path: P
     assert import_path(folder / "trainer_state.json", store).id == "trainer-state"
 
 
-def test_results_without_a_history(store: RunStore, tmp_path: Path):
+def test_results_without_a_history(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out")
     (folder / "trainer_state.json").unlink()
     run = import_path(folder, store)
@@ -151,7 +151,7 @@ def test_results_without_a_history(store: RunStore, tmp_path: Path):
     assert run.metrics_log().empty
 
 
-def test_an_adapter_s_base_model_comes_first(store: RunStore, tmp_path: Path):
+def test_an_adapter_s_base_model_comes_first(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out")
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/base"}')
     record = import_path(folder, store).record
@@ -160,7 +160,7 @@ def test_an_adapter_s_base_model_comes_first(store: RunStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", '{"_name_or_path": 5}', '{"_name_or_path": ""}'])
-def test_a_config_that_names_nothing(store: RunStore, tmp_path: Path, config: str):
+def test_a_config_that_names_nothing(store: RunStore, tmp_path: Path, config: str) -> None:
     folder = trainer_folder(tmp_path / "out")
     (folder / "config.json").write_text(config)
     record = import_path(folder, store).record
@@ -168,7 +168,7 @@ def test_a_config_that_names_nothing(store: RunStore, tmp_path: Path, config: st
     assert record.title == "Trainer output (out)"
 
 
-def test_links_into_a_hub_cache_are_followed(store: RunStore, tmp_path: Path):
+def test_links_into_a_hub_cache_are_followed(store: RunStore, tmp_path: Path) -> None:
     blob = tmp_path / "blobs" / "abc"
     blob.parent.mkdir()
     blob.write_text(json.dumps(trainer_state()))
@@ -179,7 +179,7 @@ def test_links_into_a_hub_cache_are_followed(store: RunStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"log_history": 5}', b"\xff\xfe", b"[" * 100_000])
-def test_a_folder_whose_only_file_is_unusable(store: RunStore, tmp_path: Path, content: bytes):
+def test_a_folder_whose_only_file_is_unusable(store: RunStore, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trainer_state.json").write_bytes(content)
     with pytest.raises(InputError, match=r"out: .*trainer_state\.json"):
@@ -187,7 +187,7 @@ def test_a_folder_whose_only_file_is_unusable(store: RunStore, tmp_path: Path, c
     assert store.list() == []
 
 
-def test_what_is_no_file_is_not_opened(store: RunStore, tmp_path: Path):
+def test_what_is_no_file_is_not_opened(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out")
     for name in ("trainer_state.json", "config.json"):
         (folder / name).unlink()
@@ -195,7 +195,7 @@ def test_what_is_no_file_is_not_opened(store: RunStore, tmp_path: Path):
     assert import_path(folder, store).metrics_log().empty
 
 
-def test_figures_that_disagree_fail_their_checks(store: RunStore, tmp_path: Path):
+def test_figures_that_disagree_fail_their_checks(store: RunStore, tmp_path: Path) -> None:
     folder = trainer_folder(tmp_path / "out", global_step=500)
     results = json.loads((folder / "all_results.json").read_text()) | {"perplexity": 20.0, "train_samples": 80}
     (folder / "all_results.json").write_text(json.dumps(results))

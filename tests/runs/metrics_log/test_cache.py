@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from medqa_core.runs.metrics_log import cache, parsed_log
 from medqa_core.runs.metrics_log.log import MetricsLog, MetricsLogWriter, encode_row, read_metrics_log
+from medqa_core.runs.metrics_log.rows import ParsedLines, parse
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +38,10 @@ def run(tmp_path: Path) -> Path:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Bytes of each piece that is parsed from now on, empty ones apart."""
     seen: list[int] = []
-    real = parsed_log.parse
 
-    def counting(content: bytes) -> parsed_log.ParsedLines:
+    def counting(content: bytes) -> ParsedLines:
         seen.extend([len(content)] * bool(content))
-        return real(content)
+        return parse(content)
 
     monkeypatch.setattr(parsed_log, "parse", counting)
     return seen
@@ -167,7 +167,9 @@ def another_file(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [other_head, other_tail, changed_in_place, shorter, another_file])
 @pytest.mark.parametrize("kept", ["in memory", "on the disk"])
-def test_another_file_in_its_place_is_read_anew(run: Path, change, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_in_its_place_is_read_anew(
+    run: Path, change: Callable[[Path], None], kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = read_metrics_log(run)
     change(run / "metrics.jsonl")
     if kept == "on the disk":
@@ -198,7 +200,7 @@ def pickled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [spoil_fingerprint, of_another_format, truncate_rows, other_shape, pickled])
-def test_a_damaged_copy_is_not_used(run: Path, damage, parsed: list[int]) -> None:
+def test_a_damaged_copy_is_not_used(run: Path, damage: Callable[[Path], None], parsed: list[int]) -> None:
     before = read_metrics_log(run)
     [folder] = cache._folder(run).parent.iterdir()
     cache.forget()

@@ -88,7 +88,7 @@ rows = st.fixed_dictionaries(
     },
 )
 written = st.builds(
-    lambda split, step, loss: encode_row(split, step=step, loss=loss).strip(),  # type: ignore[arg-type]
+    lambda split, step, loss: encode_row(split, step=step, loss=loss).strip(),
     st.sampled_from(["train", "validation"]),
     st.integers(0, 9),
     st.floats(),

@@ -6,17 +6,17 @@ from medqa_core.foundation.errors import InputError, UnknownName
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments, validated
 
 
-def test_the_defaults_are_valid():
+def test_the_defaults_are_valid() -> None:
     config = validated({})
     assert config.effective_batch == config.batch_size * config.gradient_accumulation_steps
 
 
-def test_text_becomes_the_field_s_type():
+def test_text_becomes_the_field_s_type() -> None:
     config = validated({"epochs": "2.5", "train_size": "300", "learning_rate": "3e-4"})
     assert (config.epochs, config.train_size, config.learning_rate) == (2.5, 300, 3e-4)
 
 
-def test_a_misspelt_field_gets_its_neighbour():
+def test_a_misspelt_field_gets_its_neighbour() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'learning_rate'"):
         validated({"learning_rte": 1})
 
@@ -43,7 +43,7 @@ def test_a_misspelt_field_gets_its_neighbour():
         ("epochs", ["a\nb"] * 100),
     ],
 )
-def test_a_bad_value_is_refused_by_name(field: str, value: object):
+def test_a_bad_value_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
         validated({field: value})
     message = str(caught.value)
@@ -52,21 +52,21 @@ def test_a_bad_value_is_refused_by_name(field: str, value: object):
     assert len(message) < 400
 
 
-def test_every_field_says_what_it_is():
+def test_every_field_says_what_it_is() -> None:
     assert all(field.description for field in TrainConfig.model_fields.values())
 
 
-def test_a_configuration_survives_json():
+def test_a_configuration_survives_json() -> None:
     config = validated({"epochs": 3, "train_size": None})
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
 
 
-def test_a_configuration_cannot_be_changed():
+def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         validated({}).epochs = 5  # type: ignore[misc]
 
 
-def test_assignments():
+def test_assignments() -> None:
     assert parse_assignments(["epochs=3", "train_size=none", "description=a=b", " seed = 1 "]) == {
         "epochs": "3",
         "train_size": None,
@@ -75,6 +75,6 @@ def test_assignments():
     }
 
 
-def test_an_assignment_without_an_equals_sign():
+def test_an_assignment_without_an_equals_sign() -> None:
     with pytest.raises(InputError, match="'epochs' is not FIELD=VALUE"):
         parse_assignments(["epochs"])

@@ -7,28 +7,28 @@ from medqa_core.runs.schema.presets import PRESETS, from_preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_each_preset_is_valid_and_says_what_it_is_for(name: str):
+def test_each_preset_is_valid_and_says_what_it_is_for(name: str) -> None:
     config = from_preset(name)
     assert config.preset == name
     assert config.description.endswith(".")
 
 
-def test_overrides_win():
+def test_overrides_win() -> None:
     config = from_preset("smoke", {"epochs": 9, "title": "Mine"})
     assert (config.epochs, config.title, config.base_model) == (9.0, "Mine", "toy")
 
 
-def test_the_reference_run_s_recipe():
+def test_the_reference_run_s_recipe() -> None:
     config = from_preset("run-2")
     assert (config.learning_rate, config.effective_batch, config.epochs, config.max_tokens) == (1e-5, 24, 8.0, 384)
     assert (config.weight_decay, config.warmup_steps, config.train_size) == (0.01, 200, 3500)
 
 
-def test_an_unknown_preset():
+def test_an_unknown_preset() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'smoke'"):
         from_preset("smok")
 
 
-def test_a_bad_override():
+def test_a_bad_override() -> None:
     with pytest.raises(InputError, match="epochs"):
         from_preset("smoke", {"epochs": -1})

@@ -4,9 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from medqa_core.foundation.files import read_json
 from medqa_core.runs import reading as reading_module
 from medqa_core.runs.schema.status import ProcessIdentity, derived_state
 from medqa_core.runs.store import index
@@ -37,7 +39,7 @@ def listed(store: RunStore, cache: Path) -> RunStore:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs whose files are read from now on."""
     seen: list[str] = []
-    real = reading_module.read_json
+    real = read_json
 
     def counting(path: Path) -> object:
         seen.append(path.parent.name)
@@ -76,7 +78,7 @@ def test_a_live_state_is_derived_anew(listed: RunStore, monkeypatch: pytest.Monk
     assert {entry.state for entry in RunStore(listed.folder).list()} == {"running"}
     monkeypatch.setattr(ProcessIdentity, "is_alive", lambda self: False)
     assert {entry.state for entry in RunStore(listed.folder).list()} == {"lost"}
-    assert index.derived_state is derived_state, "there is one rule for it"
+    assert vars(index)["derived_state"] is derived_state, "there is one rule for it"
 
 
 def test_a_run_that_cannot_be_opened_is_looked_at_by_each_process(listed: RunStore, read: list[str]) -> None:
@@ -102,7 +104,7 @@ def replaced(**changes: object) -> Callable[[Path], object]:
     return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def first_entry(path: Path, change: Callable[[list], object]) -> None:
+def first_entry(path: Path, change: Callable[[list[Any]], object]) -> None:
     value = json.loads(path.read_text())
     change(next(iter(value["runs"].values())))
     path.write_text(json.dumps(value))

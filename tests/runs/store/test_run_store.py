@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from medqa_core.foundation.errors import InputError, OutsideStore, RunNotFound, UnreadableFile
+from medqa_core.foundation.files import read_json
 from medqa_core.runs import reading as reading_module
 from medqa_core.runs.schema.status import ProcessIdentity
+from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.run_store import RunStore, answerable
 from tests.support.runs import good_run, record, rewrite
 
 
-def _entry(store: RunStore, run_id: str):
+def _entry(store: RunStore, run_id: str) -> RunEntry:
     return next(entry for entry in store.list() if entry.id == run_id)
 
 
@@ -65,7 +67,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_run_is_listed_with_its_reason_and_the_others_work(store: RunStore, kind: str):
+def test_a_damaged_run_is_listed_with_its_reason_and_the_others_work(store: RunStore, kind: str) -> None:
     good_run(store, "good")
     bad = good_run(store, "bad")
     damage, said = DAMAGE[kind]
@@ -84,7 +86,7 @@ def test_a_damaged_run_is_listed_with_its_reason_and_the_others_work(store: RunS
 
 
 @pytest.mark.parametrize("name", ["bad name", "-x", "näme", "a" * 65, "a\nb", "x."])
-def test_a_folder_that_is_no_run_id_is_listed_and_not_opened(store: RunStore, name: str):
+def test_a_folder_that_is_no_run_id_is_listed_and_not_opened(store: RunStore, name: str) -> None:
     good_run(store, "good")
     (store.folder / name).mkdir()
     entries = store.list()
@@ -94,20 +96,20 @@ def test_a_folder_that_is_no_run_id_is_listed_and_not_opened(store: RunStore, na
     assert "run id" in (bad.problem or "")
 
 
-def test_a_name_that_is_not_utf8_is_listed(store: RunStore):
+def test_a_name_that_is_not_utf8_is_listed(store: RunStore) -> None:
     (store.folder / os.fsdecode(b"\xff\xfe")).mkdir()
     [bad] = store.list()
     assert bad.state == "unreadable"
     bad.id.encode()
 
 
-def test_files_and_dot_folders_are_no_runs(store: RunStore):
+def test_files_and_dot_folders_are_no_runs(store: RunStore) -> None:
     (store.folder / "notes.txt").write_text("x")
     (store.folder / ".half").mkdir()
     assert store.list() == []
 
 
-def test_a_store_that_is_not_there_is_empty(tmp_path: Path):
+def test_a_store_that_is_not_there_is_empty(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "absent")
     assert store.list() == []
     assert store.next_number() == 1
@@ -117,7 +119,7 @@ def test_a_store_that_is_not_there_is_empty(tmp_path: Path):
 def _reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that are read from now on."""
     seen: list[Path] = []
-    real = reading_module.read_json
+    real = read_json
 
     def counting(path: Path) -> object:
         seen.append(path)
@@ -129,7 +131,7 @@ def _reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def test_a_link_out_of_the_store_is_listed_and_nothing_behind_it_is_read(
     store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     outside = RunStore(tmp_path / "outside")
     good_run(outside, "secret")
     good_run(store, "good")
@@ -148,7 +150,7 @@ def test_a_link_out_of_the_store_is_listed_and_nothing_behind_it_is_read(
     assert all(path.is_relative_to(store.folder.resolve() / "good") for path in seen)
 
 
-def test_a_file_linked_out_of_the_run_is_not_read(store: RunStore, tmp_path: Path):
+def test_a_file_linked_out_of_the_run_is_not_read(store: RunStore, tmp_path: Path) -> None:
     run = good_run(store)
     secret = tmp_path / "secret"
     secret.write_text('{"state": "completed"}')
@@ -176,17 +178,17 @@ def test_a_file_linked_out_of_the_run_is_not_read(store: RunStore, tmp_path: Pat
 
 
 @pytest.mark.parametrize("run_id", ["..", "../outside", "a/b", "/etc", "", ".", "a\0b", ".hidden"])
-def test_a_run_id_that_is_a_path_is_refused(store: RunStore, run_id: str):
+def test_a_run_id_that_is_a_path_is_refused(store: RunStore, run_id: str) -> None:
     with pytest.raises(InputError):
         store.open(run_id)
 
 
-def test_a_run_that_is_not_there(store: RunStore):
+def test_a_run_that_is_not_there(store: RunStore) -> None:
     with pytest.raises(RunNotFound, match="no run 'absent'"):
         store.open("absent")
 
 
-def test_a_listing_reads_each_unchanged_run_once(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+def test_a_listing_reads_each_unchanged_run_once(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(3):
         good_run(store, f"run-{n}")
     seen = _reads(monkeypatch)
@@ -199,7 +201,7 @@ def test_a_listing_reads_each_unchanged_run_once(store: RunStore, monkeypatch: p
     assert len(seen) == 8
 
 
-def test_the_state_of_a_listed_run_is_not_cached(store: RunStore):
+def test_the_state_of_a_listed_run_is_not_cached(store: RunStore) -> None:
     run = good_run(store)
     me = ProcessIdentity.current()
     path = run.folder / "status.json"
@@ -210,7 +212,7 @@ def test_the_state_of_a_listed_run_is_not_cached(store: RunStore):
     assert _entry(store, "good").state == "lost"
 
 
-def test_three_hundred_runs_are_listed_quickly(store: RunStore):
+def test_three_hundred_runs_are_listed_quickly(store: RunStore) -> None:
     good_run(store, "first")
     files = {name: (store.folder / "first" / name).read_bytes() for name in ("run.json", "status.json")}
     for n in range(299):
@@ -228,7 +230,7 @@ def test_three_hundred_runs_are_listed_quickly(store: RunStore):
     assert warm < 0.3
 
 
-def test_a_deleted_run_leaves_the_list(store: RunStore):
+def test_a_deleted_run_leaves_the_list(store: RunStore) -> None:
     good_run(store, "a")
     good_run(store, "b")
     assert len(store.list()) == 2
@@ -238,14 +240,14 @@ def test_a_deleted_run_leaves_the_list(store: RunStore):
     assert [entry.id for entry in store.list()] == ["b"]
 
 
-def test_newest_first(store: RunStore):
+def test_newest_first(store: RunStore) -> None:
     for run_id, year in (("old", 2001), ("new", 2030), ("mid", 2020)):
         store.create(record(run_id, created_at=f"{year}-01-01T00:00:00+14:00"))
     store.create(record("oldest", created_at="0001-01-01T00:00:00+14:00"))
     assert [entry.id for entry in store.list()] == ["new", "mid", "old", "oldest"]
 
 
-def test_runs_that_hold_a_model_can_be_asked(store: RunStore):
+def test_runs_that_hold_a_model_can_be_asked(store: RunStore) -> None:
     for run_id in ("with", "without", "damaged"):
         good_run(store, run_id)
     for run_id in ("with", "damaged"):

@@ -10,7 +10,7 @@ from medqa_core.runs.store.run_store import RunStore
 from tests.support.runs import record
 
 
-def test_a_new_run_is_complete_or_absent(store: RunStore):
+def test_a_new_run_is_complete_or_absent(store: RunStore) -> None:
     def fail(folder: Path) -> None:
         (folder / "half").write_text("x")
         raise OSError(28, "No space left on device")
@@ -20,7 +20,7 @@ def test_a_new_run_is_complete_or_absent(store: RunStore):
     assert list(store.folder.iterdir()) == []
 
 
-def test_a_taken_id_is_refused_and_the_run_kept(store: RunStore):
+def test_a_taken_id_is_refused_and_the_run_kept(store: RunStore) -> None:
     store.create(record("a", title="First"))
     (store.folder / "empty").mkdir()
     (store.folder / "file").write_text("x")
@@ -32,7 +32,7 @@ def test_a_taken_id_is_refused_and_the_run_kept(store: RunStore):
     assert not [p for p in store.folder.iterdir() if p.name.startswith(".")]
 
 
-def test_of_many_that_want_one_id_one_gets_it(store: RunStore):
+def test_of_many_that_want_one_id_one_gets_it(store: RunStore) -> None:
     outcomes: list[str] = []
     barrier = threading.Barrier(8)
 
@@ -53,7 +53,7 @@ def test_of_many_that_want_one_id_one_gets_it(store: RunStore):
     assert store.open("wanted").record.title.startswith("Number")
 
 
-def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path):
+def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("x")
     store = RunStore(tmp_path / "reports")
     assert store.list() == []
@@ -61,7 +61,7 @@ def test_a_store_that_is_a_file_cannot_be_written(tmp_path: Path):
         store.create(record("a"))
 
 
-def test_numbers_and_ids_follow_on(store: RunStore):
+def test_numbers_and_ids_follow_on(store: RunStore) -> None:
     store.create(record("a", number=41))
     store.create(record("a-2", number=None))
     assert store.next_number() == 42

@@ -1,0 +1,269 @@
+"""The figures of how training went: loss, learning rate, gradient norm."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from medqa_core.report.charts.figure import end_label, figure, label_shifts, plain
+from medqa_core.report.charts.lines import Line, broken, line, share, smooth, thin
+from medqa_core.report.charts.palette import DASHES, LIGHT, Palette, faint
+from medqa_core.runs.metrics_log.log import Curve, MetricsLog
+from medqa_core.runs.metrics_log.rows import NUMBERS
+from medqa_core.runs.snapshot import RunSnapshot
+
+Axis = Literal["step", "epoch"]
+TITLES = {"step": "optimizer step", "epoch": "epoch (passes over the training set)"}
+NAMED_AT_ENDS = 6
+"""Lines up to which each is named at its end; of more the names would overlap, and a legend is drawn."""
+
+
+@dataclass(frozen=True)
+class RunCurve:
+    """One run's curve with the checkpoint that was kept."""
+
+    label: str
+    metrics_log: MetricsLog
+    best_step: int | None = None
+
+    @classmethod
+    def of(cls, run: RunSnapshot) -> "RunCurve":
+        """The curve of a run as it was when the snapshot was taken."""
+        return cls(run.id, run.metrics_log, run.status.best.step if run.status and run.status.best else None)
+
+
+@dataclass(frozen=True)
+class View:
+    """How the reader wants to see the loss."""
+
+    axis: Axis = "step"
+    smoothing: float = 0.6
+    """Weight of the past in the moving average, from 0 (none) to below 1."""
+    log: bool = False
+    height: int = 400
+    """Pixels."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How the lines of one run are drawn."""
+
+    name: str
+    """Empty where the chart shows one run only."""
+    train: str
+    validation: str
+    dash: str
+
+
+@dataclass(frozen=True)
+class _End:
+    """A line that gets its name at its end."""
+
+    name: str
+    line: Line
+    colour: str
+
+
+def loss_figure(runs: list[RunCurve], view: View | None = None, palette: Palette = LIGHT) -> go.Figure:
+    """Training loss faint and smoothed, validation loss with its points; of several runs each in its own colour."""
+    view = view or View()
+    chart = figure(view.height, x=TITLES[view.axis], y="loss (nats per token)", log=view.log, palette=palette)
+    most, ends = _points_a_line(runs), list[_End]()
+    for place, run in enumerate(runs):
+        ends += _draw(chart, run, view, _look(run, place, len(runs), palette), most, palette)
+    _label(chart, ends, view, palette)
+    _fit(chart)
+    return chart
+
+
+def column_figure(run: RunCurve, column: str, title: str, axis: Axis = "step", palette: Palette = LIGHT) -> go.Figure:
+    """Learning rate or gradient norm over the run."""
+    chart = figure(230, x=TITLES[axis], y=title, palette=palette)
+    points = _packed(thin(line(run.metrics_log.train, column, axis)))
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        customdata=points.step,
+        mode="lines",
+        line={"color": palette.tuned, "width": 1.6},
+        hovertemplate=f"{title} %{{y:.6g}}<br>step %{{customdata}}<extra></extra>",
+    )
+    chart.update_yaxes(rangemode="tozero", exponentformat="power")
+    return chart
+
+
+def curve_frame(runs: list[RunCurve]) -> pd.DataFrame:
+    """The rows behind the figures, unsmoothed and whole."""
+    parts = [
+        pd.DataFrame({"run": run.label, "split": split, **curve.columns})
+        for run in runs
+        for split, curve in (("train", run.metrics_log.train), ("validation", run.metrics_log.validation))
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["run", "split", *NUMBERS])
+
+
+def _look(run: RunCurve, place: int, runs: int, palette: Palette) -> _Look:
+    if runs == 1:
+        return _Look("", palette.tuned, palette.text, DASHES[0])
+    colour = palette.runs[place % len(palette.runs)]
+    dash = DASHES[(place + place // len(palette.runs)) % len(DASHES)]  # another pairing in each round
+    return _Look(run.label, colour, colour, dash)
+
+
+def _draw(chart: go.Figure, run: RunCurve, view: View, look: _Look, most: int, palette: Palette) -> list[_End]:
+    """One run's lines and marks; the lines to be named at their ends."""
+    log = run.metrics_log
+    train, validation = (line(curve, "loss", view.axis) for curve in (log.train, log.validation))
+    smoothed = Line(train.x, smooth(train.y, view.smoothing), train.step)
+    if len(train):
+        if view.smoothing > 0 and not look.name:
+            _raw(chart, _shown(train, most, log.train), look.train)
+        _train(chart, _shown(smoothed, most, log.train), view, look)
+    if len(validation):
+        _validation(chart, _shown(validation, most, log.validation), look)
+        _mark_best(chart, validation, run.best_step, palette, word=not look.name)
+    if view.axis == "step":
+        _mark_non_finite(chart, log.train, palette)
+    ends = [_End("validation", validation, look.validation), _End("training", smoothed, look.train)]
+    if look.name:
+        ends = [_End(look.name, validation if len(validation) else train, look.train)]
+    return [end for end in ends if len(end.line)]
+
+
+def _shown(points: Line, most: int, curve: Curve) -> Line:
+    """The points that are sent: thinned, with a gap where the loss was not a number."""
+    return _packed(broken(thin(points, most), curve.non_finite_steps))
+
+
+def _points_a_line(runs: list[RunCurve]) -> int:
+    """Points of each line; a line with gaps may need as many again for them."""
+    lines = 3 if len(runs) == 1 else 2 * len(runs)
+    gaps = any(c.non_finite_steps for run in runs for c in (run.metrics_log.train, run.metrics_log.validation))
+    return share(2 * lines if gaps else lines)
+
+
+def _packed(points: Line) -> Line:
+    """The same points in fewer bytes: whole steps need no 64-bit float, neither as values of x nor in the hover."""
+    if not len(points) or points.step.max() >= 2**31:
+        return points
+    step = points.step.astype(np.int32)
+    return Line(step if np.array_equal(points.x, points.step) else points.x, points.y, step)
+
+
+def _raw(chart: go.Figure, points: Line, colour: str) -> None:
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        mode="lines",
+        line={"color": faint(colour), "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _train(chart: go.Figure, points: Line, view: View, look: _Look) -> None:
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        customdata=points.step,
+        name=plain(look.name),
+        legendgroup=look.name,
+        mode="lines",
+        line={"color": look.train, "width": 1.6, "dash": look.dash},
+        hovertemplate=_hover(look.name, "training" + (", smoothed" if view.smoothing > 0 else "")),
+    )
+
+
+def _validation(chart: go.Figure, points: Line, look: _Look) -> None:
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        customdata=points.step,
+        name=plain(look.name),
+        legendgroup=look.name,
+        mode="lines+markers" if len(points) <= 60 else "lines",
+        line={"color": look.validation, "width": 2.2, "dash": look.dash},
+        marker={"size": 6, "color": look.validation},
+        hovertemplate=_hover(look.name, "validation"),
+    )
+
+
+def _mark_best(chart: go.Figure, points: Line, step: int | None, palette: Palette, *, word: bool) -> None:
+    """A ring around the checkpoint that was kept, where the run says which."""
+    found = np.flatnonzero(points.step == step) if step is not None else np.array([], dtype=int)
+    if len(found):
+        best = points.at(found[:1])
+        chart.add_scatter(
+            x=best.x,
+            y=best.y,
+            mode="markers",
+            marker={"size": 15, "symbol": "circle-open", "color": palette.better, "line": {"width": 2}},
+            hovertemplate=f"checkpoint that was kept: step {step}, loss %{{y:.6f}}<extra></extra>",
+        )
+        if word:
+            y = float(best.y[0])
+            font = {"color": palette.better, "size": 12}
+            where = {"x": float(best.x[0]), "y": float(np.log10(y)) if chart.layout.yaxis.type == "log" else y}
+            late = best.x[0] > (points.x[0] + points.x[-1]) / 2
+            beside = {"xanchor": "right" if late else "left", "xshift": -9 if late else 9, "yshift": 14}
+            chart.add_annotation(**where, **beside, text="kept", showarrow=False, font=font)
+
+
+def _mark_non_finite(chart: go.Figure, curve: Curve, palette: Palette) -> None:
+    """A cross at the foot of each step whose loss was not a number."""
+    if curve.non_finite_steps:
+        chart.add_scatter(
+            x=np.array(curve.non_finite_steps[:200]),
+            y=np.full(len(curve.non_finite_steps[:200]), float(np.nanmin(curve["loss"])) if len(curve) else 1.0),
+            mode="markers",
+            marker={"symbol": "x", "size": 8, "color": palette.worse},
+            hovertemplate="loss is not a number at step %{x}<extra></extra>",
+        )
+
+
+def _label(chart: go.Figure, ends: list[_End], view: View, palette: Palette) -> None:
+    if not ends or len(ends) > NAMED_AT_ENDS:
+        _legend(chart)
+        return
+    heights = [_height(end.line.y[-1], view) for end in ends]
+    lows = [float(np.nanmin(end.line.y)) for end in ends]
+    highs = [float(np.nanmax(end.line.y)) for end in ends]
+    low, high = (np.log10(max(min(lows), 1e-9)), np.log10(max(highs))) if view.log else (min(lows), max(highs))
+    shifts = label_shifts(heights, float(low), float(high), view.height - 70)
+    widest = 0
+    for end, shift in zip(ends, shifts, strict=True):
+        shown = end.name if len(end.name) <= 18 else end.name[:17] + "…"
+        widest = max(widest, len(shown))
+        x, y = float(end.line.x[-1]), float(end.line.y[-1])
+        end_label(chart, shown, x, y, end.colour, log=view.log, shift=shift, palette=palette)
+    chart.update_layout(margin={"r": 16 + 7 * widest})
+
+
+def _height(loss: float, view: View) -> float:
+    """Where a loss stands on the axis."""
+    return float(np.log10(loss) if view.log and loss > 0 else loss)
+
+
+def _legend(chart: go.Figure) -> None:
+    """Each run once, above the plot: names at the lines' ends would lie on each other."""
+    chart.update_layout(showlegend=True)
+    listed: set[str] = set()
+    for trace in reversed(chart.data):  # the validation line, where there is one, is the plainer sample
+        trace.showlegend = bool(trace.name) and trace.name not in listed
+        listed.add(trace.name or "")
+
+
+def _fit(chart: go.Figure) -> None:
+    """The x axis ends where the data end, so that the labels stand in the margin."""
+    ends = [(float(t.x.min()), float(t.x.max())) for t in chart.data if t.x is not None and len(t.x)]
+    if ends:
+        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+        pad = 0.02 * ((high - low) or 1.0)
+        chart.update_xaxes(range=[low - pad, high + pad])
+
+
+def _hover(name: str, what: str) -> str:
+    prefix = f"{plain(name)}: " if name else ""
+    return f"{prefix}{what} %{{y:.6f}}<br>step %{{customdata}}<extra></extra>"

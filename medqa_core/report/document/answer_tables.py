@@ -1,0 +1,105 @@
+"""The tables about answers: how they came out, copies of training answers, MMLU and its letters."""
+
+from collections.abc import Callable
+
+from medqa_core.foundation.format import capital, count, duration, number, percent, words
+from medqa_core.report.document.model import Column, Table
+from medqa_core.report.facts import Facts
+from medqa_core.report.names import MODELS
+from medqa_core.report.views.choices import Choices, choices
+from medqa_core.report.views.copies import KINDS, Copies, copies
+from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, SubsetScore
+from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import Generation
+
+BOTH = tuple(Column(capital(MODELS[variant]), "number") for variant in VARIANTS)
+GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
+    ("Empty answers", lambda g: percent(g.empty_share)),
+    ("Mean answer length, tokens", lambda g: number(g.mean_tokens, 1)),
+    ("Answer length / reference length", lambda g: number(g.length_ratio, 2)),
+    ("Repeated sequences of four words", lambda g: None if g.repetition is None else percent(g.repetition)),
+    ("Time to answer all", lambda g: duration(g.seconds)),
+    ("Prompt", lambda g: words(g.prompt, 60)),
+)
+COPIED = (
+    "A copied answer has at least 90% of its words in runs of 8 or more words that also stand in one training answer; "
+    "a near-copy has at least 50%; a novel answer less. The base model never saw these training answers, so its "
+    "shares are what chance and common phrases give."
+)
+"""What the kinds of copies mean."""
+
+
+def generations(*variants: tuple[str, Generation | None]) -> Table | None:
+    """How answers came out, a column a model; None where nothing is known of any."""
+    if all(generation is None for _, generation in variants):
+        return None
+    columns = tuple(Column(capital(MODELS[name]), "number") for name, _ in variants)
+    rows = [(label, *(None if g is None else text(g) for _, g in variants)) for label, text in GENERATION]
+    return Table.of(("Answers", *columns), rows)
+
+
+def of_both(facts: Facts) -> Table | None:
+    """How both models' answers came out."""
+    e = facts.evaluation
+    if e is None:
+        return None
+    return generations(("base", e.base_generation), ("fine_tuned", e.fine_tuned_generation))
+
+
+def copied(facts: Facts) -> Table | None:
+    """How many answers are copied from a training answer, near-copies and novel; None where it was not measured."""
+    base, tuned = (copies(facts.predictions, variant) for variant in VARIANTS)
+    if base is None and tuned is None:
+        return None
+    rows = [(capital(kind), _share_of(base, i), _share_of(tuned, i)) for i, kind in enumerate(KINDS)]
+    return Table.of(("Answers against training", *BOTH), rows)
+
+
+def mmlu(facts: Facts) -> Table | None:
+    """Accuracy by MMLU subset; None where there are no results."""
+    if facts.mmlu is None:
+        return None
+    base = {score.subset: score for score in facts.mmlu.base or []}
+    rows = [
+        (score.subset.replace("_", " "), _accuracy(base.get(score.subset)), _accuracy(score), _count(score.n))
+        for score in facts.mmlu.fine_tuned
+    ]
+    return Table.of(("MMLU subset", *BOTH, Column("Questions", "number")), rows)
+
+
+def letters(facts: Facts) -> Table | None:
+    """How often each letter was chosen and is right, with the two baselines; None where there are no answers."""
+    found = [choices(facts.mmlu_answers, variant) for variant in VARIANTS]
+    known = next((c for c in reversed(found) if c is not None), None)
+    if known is None:
+        return None
+    rows: list[tuple[str | None, ...]] = [
+        (f"Letter {letter}", *(_picked(c, i) for c in found), _of_all(known.right[i], known.n))
+        for i, letter in enumerate(LETTERS)
+    ]
+    rows.append(("Right answers", *(percent(c.accuracy) if c else None for c in found), "100.0%"))
+    rows.append((f"Always {LETTERS[known.best_letter]}", *[percent(known.always)] * 2, ""))
+    rows.append(("Guessing", *[percent(CHANCE)] * 2, ""))
+    return Table.of(("MMLU letters", *BOTH, Column("Correct answers", "number")), rows)
+
+
+def _picked(found: Choices | None, place: int) -> str | None:
+    return None if found is None else _of_all(found.picked[place], found.n)
+
+
+def _share_of(found: Copies | None, place: int) -> str | None:
+    return None if found is None else _of_all(found.counts[place], found.n)
+
+
+def _of_all(number_of: int, n: int) -> str:
+    return f"{count(number_of)} ({percent(number_of / n)})"
+
+
+def _count(n: int | None) -> str | None:
+    return None if n is None else count(n)
+
+
+def _accuracy(score: SubsetScore | None) -> str | None:
+    if score is None:
+        return None
+    return percent(score.accuracy) + (f" ± {percent(score.stderr)} (SE)" if score.stderr is not None else "")

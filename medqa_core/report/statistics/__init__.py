@@ -1,0 +1,1 @@
+"""Tests and intervals behind what a report says."""

@@ -1,0 +1,1 @@
+"""The write-up as HTML, Markdown, plain text and model card, each from its Jinja2 template."""

@@ -1,0 +1,1 @@
+"""What a run shows, as typed values: nothing here is rounded or put into words."""

@@ -1,0 +1,1 @@
+"""Views in words: every figure with its digits and unit, every sentence. What is written here is never read back."""

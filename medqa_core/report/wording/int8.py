@@ -1,0 +1,18 @@
+"""What a reader needs to know before choosing int8."""
+
+from medqa_core.foundation.format import percent, signed
+from medqa_core.report.names import MODELS
+from medqa_core.runs.artifacts.int8 import Int8Cost
+
+
+def sentence(cost: Int8Cost) -> str:
+    """What 8-bit weights change for both models, with the interval of what can be seen of it in the wording."""
+    said = []
+    for name, variant in ((MODELS["base"], cost.base), (MODELS["fine_tuned"], cost.fine_tuned)):
+        rouge = variant.rougeL
+        interval = f" [{signed(rouge.ci[0])}, {signed(rouge.ci[1])}]" if rouge.ci else ""
+        said.append(
+            f"{name}: {percent(variant.same, 0)} of the answers the same, "
+            f"ROUGE-L {signed(rouge.difference)}{interval}, loss {signed(variant.loss.difference, 4)}"
+        )
+    return f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."

@@ -1,0 +1,29 @@
+"""Did reading passages help? The answer in words."""
+
+from medqa_core.report.names import MODELS
+from medqa_core.report.views.with_sources import comparisons
+from medqa_core.report.wording.metric import change_text, level_text
+from medqa_core.runs.schema.evaluation import WithSources
+
+_HOW = {
+    "better": "share more words with the references than {whose}",
+    "worse": "share fewer words with the references than {whose}",
+    "equivalent": "share about as many words with the references as {whose}",
+    "cannot tell": "cannot be told apart from {whose} by the words that they share with the references",
+}
+
+
+def sentence(found: WithSources) -> str:
+    """The answers with passages against both models', each on the first wording metric compared; may be empty."""
+    parts, level = [], "95%"
+    for comparison in comparisons(found):
+        metric = comparison.wording
+        if metric is not None:
+            level = level_text(metric.level)
+            whose = "its own without them" if comparison.own else f"the {MODELS[comparison.variant]} model’s"
+            how = _HOW[metric.verdict].format(whose=whose)
+            parts.append(f"{how} ({metric.label} {change_text(metric)})")
+    if not parts:
+        return ""
+    who = f"With passages to read, the {MODELS[found.weights]} model’s answers"
+    return f"{who} {', and '.join(parts)}; {level} intervals."

@@ -1,0 +1,67 @@
+"""What differs between runs."""
+
+from pathlib import Path
+
+import pytest
+
+from medqa_core.report.comparison import Caveat, caveat, differing_settings, lowest_loss, metric_rows, sentence
+from medqa_core.report.facts import Facts
+from medqa_core.report.views.figures import Figure
+from medqa_core.report.views.metric import MetricView
+from tests.support.runs import RunBuilder
+from tests.support.scenarios import SHOWN
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> RunBuilder:
+    return RunBuilder(tmp_path / "reports", SHOWN)
+
+
+def read(build: RunBuilder, *ids: str) -> list[Facts]:
+    return [Facts.of(build.store.open(run_id)) for run_id in ids]
+
+
+def test_equal_runs_differ_in_nothing(build: RunBuilder) -> None:
+    build.finished("a")
+    build.finished("b")
+    runs = read(build, "a", "b")
+    assert differing_settings(runs) == ([], [])
+    assert caveat(runs) is None
+    best = lowest_loss(runs)
+    assert best is not None and (best.run_id, best.loss, best.gap) == ("a", 1.8406, 0.0)
+    assert sentence(runs) == best.sentence()
+
+
+def test_other_base_and_unstated_settings_are_told_apart(build: RunBuilder) -> None:
+    build.finished("a")
+    build.imported("b")
+    runs = read(build, "a", "b")
+    differing, unstated = differing_settings(runs)
+    assert ("smollm2-135m-instruct", "distilbert/distilgpt2") in [
+        r.values for r in differing if r.label == "Base model"
+    ]
+    assert [row.values[1] for row in unstated if row.label == "Learning rate"] == [None]
+    assert caveat(runs) == Caveat("unknown questions", ("b",))
+    assert sentence(runs).startswith("b does not say which questions")
+
+
+@pytest.mark.parametrize("reason", ["different questions", "unknown questions", "different base models"])
+def test_every_caveat_has_its_words(reason: str) -> None:
+    assert Caveat(reason, ("a", "b")).sentence().endswith(".")  # type: ignore[arg-type]
+
+
+def test_fewer_than_two_losses_say_nothing(build: RunBuilder) -> None:
+    build.finished("a")
+    assert lowest_loss(read(build, "a")) is None
+    assert sentence(read(build, "a")) == "Fewer than two of these runs have a measured test loss."
+
+
+def test_figures_side_by_side(build: RunBuilder) -> None:
+    build.finished("a")
+    build.imported("b")
+    rows = {row.name: row for row in metric_rows(read(build, "a", "b"))}
+    ours, theirs = rows["loss"].cells
+    assert isinstance(ours, MetricView) and (ours.base, ours.fine_tuned) == (2.4312, 1.8406)
+    assert ours.verdict == "better"
+    assert isinstance(theirs, Figure) and (theirs.text, theirs.origin) == ("2.0423", "reported")
+    assert rows["mmlu"].cells[1] is None

@@ -1,0 +1,56 @@
+"""The sentence about answers with passages says what the verdicts support, and no more."""
+
+import pytest
+
+from medqa_core.report.wording.with_sources import sentence
+from medqa_core.runs.schema.evaluation import Metric, MetricName, Verdict, WithSources
+
+
+def metric(before: float, after: float, verdict: Verdict) -> Metric:
+    d = after - before
+    return Metric(
+        base=before, fine_tuned=after, difference=d, ci=(d - 0.01, d + 0.01), level=0.95, p=0.001, n=99, groups=60,
+        verdict=verdict, margin=0.02,
+    )  # fmt: skip
+
+
+def part(base: Metric, tuned: Metric, name: MetricName = "rougeL") -> WithSources:
+    return WithSources(weights="base", against_base={name: base}, against_fine_tuned={name: tuned})
+
+
+def test_better_than_one_and_worse_than_the_other() -> None:
+    said = sentence(part(metric(0.15, 0.2, "better"), metric(0.27, 0.2, "worse")))
+    assert said == (
+        "With passages to read, the base model’s answers share more words with the references than its own without "
+        "them (ROUGE-L +0.050 [0.040, 0.060]), and share fewer words with the references than the fine-tuned model’s "
+        "(ROUGE-L −0.070 [−0.080, −0.060]); 95% intervals."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "after", "said"),
+    [("equivalent", 0.151, "share about as many words"), ("cannot tell", 0.157, "cannot be told apart")],
+)
+def test_no_difference_is_not_sold_as_one(verdict: Verdict, after: float, said: str) -> None:
+    found = sentence(part(metric(0.15, after, verdict), metric(0.15, after, verdict)))
+    assert found.count(said) == 2
+    assert "more words with the references than" not in found.replace("cannot be told", "")
+
+
+def test_a_verdict_that_its_interval_does_not_bear_out_is_not_repeated() -> None:
+    wrong = metric(0.15, 0.151, "better")
+    assert sentence(part(wrong, wrong)).count("cannot be told apart") == 2
+
+
+def test_the_weights_that_read_are_named() -> None:
+    tuned = part(metric(0.15, 0.2, "better"), metric(0.27, 0.2, "worse")).model_copy(update={"weights": "fine_tuned"})
+    said = sentence(tuned)
+    assert said.startswith("With passages to read, the fine-tuned model’s answers share more words")
+    assert "than the base model’s (ROUGE-L +0.050" in said and "than its own without them (ROUGE-L −0.070" in said
+
+
+def test_another_metric_where_rouge_is_missing_and_nothing_where_all_are() -> None:
+    found = metric(0.15, 0.2, "better")
+    assert "(token F1 +0.050" in sentence(part(found, found, "token_f1"))
+    assert sentence(WithSources(weights="base")) == ""
+    assert sentence(part(Metric(), Metric())) == ""
