@@ -57,10 +57,10 @@ def train(
     stop = stop or StopFlag()
     store = RunStore(settings.reports)
     if run_id is not None and is_main():
-        store.refuse_taken(run_id)  # now: the model may take minutes to come
+        store.check_free(run_id)  # now: the model may take minutes to come
     prepared = prepare(config, settings, progress)
     stop.check()
-    record = completed(store.draft(config, run_id), prepared)
+    record = completed(store.new_record(config, run_id), prepared)
     if not is_main():
         return _help(Run(store.path(record.id), record), prepared, stop)
     run = store.create(record)

@@ -58,7 +58,7 @@ def vote(blind: Blind, choice: str, run: Run, settings: Settings) -> str:
     """Cast a vote, and say whose answers they were.
 
     Raises:
-        InputError: no such choice, nothing to vote on, or this comparison has its vote already.
+        InputError: no such choice, nothing to vote on, or this comparison already has a vote.
         RunError: the vote cannot be kept.
     """
     if choice not in get_args(Choice):

@@ -30,4 +30,7 @@ def no_curve(snapshot: RunSnapshot) -> None:
     elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:
-        notices.notice("This run has no loss curve.", "Its metrics.jsonl is missing or empty.")
+        missing = snapshot.metrics_log.missing
+        notices.notice(
+            "This run has no loss curve.", f"Its metrics.jsonl {'is missing' if missing else 'holds no loss'}."
+        )

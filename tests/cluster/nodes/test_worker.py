@@ -33,7 +33,7 @@ def far(tmp_path: Path) -> RunStore:
 
 
 def handed_over(far: RunStore, storage: Storage, version: str = medqa_core.__version__) -> tuple[Run, Job]:
-    run = far.create(far.draft(from_preset("smoke"), "far"), lambda folder: write_status(folder, waiting(None)))
+    run = far.create(far.new_record(from_preset("smoke"), "far"), lambda folder: write_status(folder, waiting(None)))
     return run, Job("far", storage.address, Share(), version)
 
 
@@ -81,7 +81,7 @@ def test_a_stop_that_is_asked_for_in_the_storage(
     ids=lambda value: f"{value.state}-{value.cause}" if isinstance(value, Status) else "",
 )
 def test_when_another_attempt_is_worth_it(far: RunStore, status: Status, over: bool) -> None:
-    run = far.create(far.draft(from_preset("smoke"), "a"), lambda folder: write_status(folder, status))
+    run = far.create(far.new_record(from_preset("smoke"), "a"), lambda folder: write_status(folder, status))
     assert worker.has_ended(run) is over
 
 

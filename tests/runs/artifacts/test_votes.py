@@ -204,7 +204,7 @@ def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(5):
         cast_vote(run.folder, vote())
     before = (run.folder / VOTES).read_bytes()
-    with pytest.raises(RunError, match="as many votes as it may take"):
+    with pytest.raises(RunError, match="reached its limit of votes"):
         cast_vote(run.folder, vote())
     assert (run.folder / VOTES).read_bytes() == before
     assert len(read_votes(run.folder).value) == 5
@@ -243,7 +243,7 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(RunError, match=r"The vote was not kept: .*No space left on device"):
+        with pytest.raises(RunError, match=r"The vote was not saved: .*No space left on device"):
             cast_vote(run.folder, vote())
     cast_vote(run.folder, vote())
     assert len(read_votes(run.folder).value) == 1
