@@ -1,6 +1,7 @@
 """Runs in a notebook: their curves, metrics and answers as DataFrames, and their figures.
 
-`import medqa_core` offers `open_run` and `list_runs` from here. Nothing is trained and nothing is written.
+`import medqa_core` offers `open_run` and `list_runs` from here. Nothing is trained, and nothing is written but, once,
+the shipped runs into an installation's own store.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from medqa_core.report.names import METRICS
 from medqa_core.report.views.metric import MetricView, whole
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.predictions import SCHEMA
+from medqa_core.runs.store import shipped
 from medqa_core.runs.store.run_store import RunStore
 
 METRIC_COLUMNS = ("base", "fine_tuned", "difference", "ci_low", "ci_high", "level", "p", "n", "verdict")
@@ -169,7 +171,11 @@ def _metric_row(metric: MetricView) -> tuple[object, ...]:
 
 
 def _store(reports: Path | str | None) -> RunStore:
-    return RunStore(Settings.from_environment().reports if reports is None else Path(reports))
+    if reports is not None:
+        return RunStore(Path(reports))
+    settings = Settings.from_environment()
+    shipped.unpack(settings)
+    return RunStore(settings.reports)
 
 
 def _palette(dark: bool) -> Palette:

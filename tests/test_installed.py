@@ -141,6 +141,16 @@ def test_runs_are_kept_in_the_users_folder_and_given_once(
 
 
 @needs_backend
+def test_the_library_opens_the_shipped_runs(environment: dict[str, str], tmp_path: Path) -> None:
+    code = "import medqa_core; print(sorted(medqa_core.list_runs()['id']), medqa_core.open_run('starter').problems)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{sorted(HOOK['runs'])} ()\n"
+
+
+@needs_backend
 @pytest.mark.real
 def test_the_doctor_knows_the_pinned_packages_and_the_store(environment: dict[str, str], tmp_path: Path) -> None:
     findings = {one["name"]: one for one in json.loads(medqa(environment, tmp_path, "doctor", "--json"))}

@@ -1,1 +1,1 @@
-"""Answering one question with the base and the fine-tuned model, side by side."""
+"""Answering one question with the base and the fine-tuned model at once."""

@@ -40,9 +40,9 @@ class Limits:
 class Admission:
     """Decides whether a visitor's question is answered now. Without `MEDQA_PUBLIC` every one is."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: RunStore) -> None:
         self._settings = settings
-        self._store = RunStore(settings.reports)
+        self._store = store
         self._salt = secrets.token_bytes(16)
         self._asked: OrderedDict[bytes, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ class Admission:
         """
         with self._lock:
             if self._inside > WAITING:
-                raise NotNow(f"{WAITING} questions are waiting already: ask again in a minute.")
+                raise NotNow(f"{WAITING} questions are already waiting: ask again in a minute.")
             self._inside += 1
         try:
             yield
@@ -75,7 +75,7 @@ class Admission:
             return
         training = [entry.id for entry in self._store.list() if entry.state in LIVE and self._is_here(entry.id)]
         if training:
-            raise NotNow(f"{training[0]} is being trained on this machine: ask again when it has ended.")
+            raise NotNow(f"{training[0]} is being trained on this machine: ask again when it has finished.")
         key, now = (
             blake2b(visitor.encode("utf-8", "replace"), key=self._salt, digest_size=16).digest(),
             time.monotonic(),
@@ -89,10 +89,7 @@ class Admission:
                 times.popleft()
             if len(times) >= QUESTIONS:
                 wait = max(1, round(WINDOW_SECONDS - (now - times[0])))
-                raise NotNow(
-                    f"{QUESTIONS} questions in {WINDOW_SECONDS // 60} minutes are what this demo can answer for one "
-                    f"visitor: ask again in {wait} s."
-                )
+                raise NotNow(f"Limit: {QUESTIONS} questions per {WINDOW_SECONDS // 60} minutes. Ask again in {wait} s.")
             times.append(now)
 
     def _is_here(self, run_id: str) -> bool:

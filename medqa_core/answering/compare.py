@@ -1,34 +1,30 @@
-"""One question, answered side by side: the base, the fine-tuned model and, where asked for, one that reads sources."""
+"""One question, answered by both models at once and, where asked for, by one of them after reading sources."""
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
-from medqa_core.answering.grounding import fitting
 from medqa_core.answering.model_cache import Models
-from medqa_core.answering.question import GenerationSettings, checked_question
+from medqa_core.answering.question import GenerationSettings, Precision, Question
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.streams import Prompt
+from medqa_core.answering.sources import Sources, fitting
+from medqa_core.answering.streams import Prompt, Step
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
-from medqa_core.models.variants import ModelVariants, Variant
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 
 Column = Literal["base", "fine_tuned", "with_sources"]
-State = Literal["running", "ended", "cut", "stopped"]
-"""`ended`: the model ended it; `cut`: the token limit did; `stopped`: the time limit or the reader did."""
-
-
-@dataclass(frozen=True)
-class Grounding:
-    """What the third column reads before it answers."""
-
-    variant: Variant
-    """Whose weights answer."""
-    passages: tuple[Passage, ...]
-    """The best first; those that do not fit the model's context are left out."""
+COLUMN_NAMES: dict[Column, str] = {
+    "base": "Base model",
+    "fine_tuned": "Fine-tuned model",
+    "with_sources": "With sources",
+}
+FinishReason = Literal["stop", "length", "cancelled"]
+"""`stop`: the model ended it; `length`: the token limit did; `cancelled`: the time limit or the reader did."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Provenance:
     temperature: float
     max_new_tokens: int
     seed: int
-    precision: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ class Answer:
     tokens: int
     seconds: float
     """From the question to the last token, while the other columns were computed too."""
-    state: State
+    finish_reason: FinishReason | None
+    """None while more tokens may come."""
     provenance: Provenance
 
     @property
@@ -73,6 +70,20 @@ class Answer:
         return {**asdict(self), "tokens_per_second": round(self.tokens_per_second, 2)}
 
 
+@dataclass(frozen=True)
+class Answers:
+    """The answers to one question so far."""
+
+    by_column: dict[Column, Answer]
+    passages: tuple[Passage, ...] = ()
+    """Read before the answer with sources, the best first; those that do not fit the model's context are left out."""
+
+    @property
+    def running(self) -> bool:
+        """Whether more tokens may come."""
+        return any(answer.finish_reason is None for answer in self.by_column.values())
+
+
 @dataclass
 class _Column:
     """One column as it grows."""
@@ -81,78 +92,81 @@ class _Column:
     provenance: Provenance
     ids: list[int]
     seconds: float = 0.0
-    state: State = "running"
+    finish_reason: FinishReason | None = None
 
     def answer(self) -> Answer:
         """The answer so far; half a character at its end is held back until its other half is there."""
         text = self.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
-        if self.state == "running":
+        if self.finish_reason is None:
             text = text.rstrip("\ufffd")
-        return Answer(text, len(self.ids), round(self.seconds, 3), self.state, self.provenance)
+        return Answer(text, len(self.ids), round(self.seconds, 3), self.finish_reason, self.provenance)
+
+    def add(self, step: Step, seconds: float) -> None:
+        """One more token, `seconds` after the question."""
+        self.seconds = seconds
+        self.ids += [] if step.token is None else [step.token]
+        if step.last:
+            self.finish_reason = "stop" if step.token is None else "length"
 
 
 def compare(
     models: Models,
-    question: str,
+    question: Question,
     settings: GenerationSettings | None = None,
     *,
-    grounding: Grounding | None = None,
+    sources: Sources | None = None,
     limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Generator[dict[Column, Answer], None, None]:
+) -> Generator[Answers, None, None]:
     """All answers after each token, until every one has ended; the last item is the final one.
 
     Args:
         models: what answers; nobody else may use them meanwhile.
         question: what is asked.
         settings: how tokens are chosen.
-        grounding: passages for a third column; None: there is none.
+        sources: what is read before a third answer; None: there is none.
         limits: of tokens and seconds; they cut whatever `settings` ask for.
         cancelled: asked after each token; all answers stop when it says so. So they do when the iterator is closed.
 
     Raises:
-        QuestionRefused: before anything is computed.
+        QuestionRefused: before anything is computed, where the question is longer than the model's context.
     """
     settings, limits = settings or GenerationSettings(), limits or Limits()
-    asked = checked_question(question)
-    prompts, columns = {}, {}
     most = min(settings.max_new_tokens, limits.max_new_tokens)
-    for name, variant, text in _columns(models.variants, asked, grounding, most):
+    asked, passages = _asked(models.variants, question.text, sources, most)
+    prompts, columns = [], dict[Column, _Column]()
+    for name, (variant, text) in asked.items():
         ids = encode_prompt(models.variants.tokenizer, text, models.variants.prompt)
-        prompts[name] = Prompt(variant, ids, min(most, _room(models.variants, ids)))
+        prompts.append(Prompt(variant, ids, min(most, _room(models.variants, ids))))
         columns[name] = _Column(models.variants.tokenizer, _provenance(models, name, variant, text, settings), [])
     start = time.monotonic()
-    names = list(columns)
+    order = list(columns.values())
     # Closed at once when this generator is: the models must not go on for a reader who has left.
-    steps = models.streams.decode(list(prompts.values()), settings)
-    try:
+    with closing(models.streams.decode(prompts, settings)) as steps:
         for step in steps:
-            now = time.monotonic()
+            seconds = time.monotonic() - start
             if step is not None:
-                column = columns[names[step.column]]
-                column.seconds = now - start
-                column.ids += [] if step.token is None else [step.token]
-                if step.last:
-                    column.state = "ended" if step.token is None else "cut"
-            if any(c.state == "running" for c in columns.values()) and (cancelled() or now - start > limits.seconds):
-                for column in columns.values():
-                    column.state = "stopped" if column.state == "running" else column.state
-            yield {name: column.answer() for name, column in columns.items()}
-            if all(column.state != "running" for column in columns.values()):
+                order[step.column].add(step, seconds)
+            running = [column for column in order if column.finish_reason is None]
+            if running and (cancelled() or seconds > limits.seconds):
+                for column in running:
+                    column.finish_reason = "cancelled"
+            answers = Answers({name: column.answer() for name, column in columns.items()}, passages)
+            yield answers
+            if not answers.running:
                 return
-    finally:
-        steps.close()
 
 
-def _columns(
-    variants: ModelVariants, question: str, grounding: Grounding | None, max_new_tokens: int
-) -> list[tuple[Column, Variant, str]]:
-    """Each column's name, whose weights answer, and what they are asked."""
-    both: list[tuple[Column, Variant, str]] = [("base", "base", question), ("fine_tuned", "fine_tuned", question)]
-    if grounding is None:
-        return both
-    _, passages = fitting(variants, question, grounding.passages, max_new_tokens)
-    return [*both, ("with_sources", grounding.variant, with_passages(question, [one.text for one in passages]))]
+def _asked(
+    variants: ModelVariants, question: str, sources: Sources | None, max_new_tokens: int
+) -> tuple[dict[Column, tuple[Variant, str]], tuple[Passage, ...]]:
+    """By column, whose weights answer and what they are asked; and the passages that stand in the third's prompt."""
+    columns: dict[Column, tuple[Variant, str]] = {variant: (variant, question) for variant in VARIANTS}
+    if sources is None:
+        return columns, ()
+    _, passages = fitting(variants, question, sources.passages, max_new_tokens)
+    columns["with_sources"] = (sources.variant, with_passages(question, [one.text for one in passages]))
+    return columns, passages
 
 
 def _provenance(models: Models, name: Column, variant: Variant, text: str, settings: GenerationSettings) -> Provenance:

@@ -17,10 +17,11 @@ import torch
 import transformers
 
 from medqa_core.answering.question import Precision
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.variants import ModelVariants, Variant
+from medqa_core.runs.schema.evaluation import Decoding
 
 log = logging.getLogger("medqa.answering")
 
@@ -41,15 +42,18 @@ class Engine(Protocol):
         """
 
 
-def engine_name(variants: ModelVariants, settings: Settings, precision: Precision = "float32") -> str:
-    """What decodes this variants here, for the protocol.
+def decoding_of(
+    variants: ModelVariants, settings: Settings, max_new_tokens: int, precision: Precision = "float32"
+) -> Decoding:
+    """How both models decode here: `engine_for` described, for the protocol.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
     if converted(variants, "base", settings, silent):
-        return f"CTranslate2 {ctranslate2.__version__}, {precision}"
-    return f"transformers {transformers.__version__}, float32"
+        engine = f"CTranslate2 {ctranslate2.__version__}"
+        return Decoding(max_new_tokens=max_new_tokens, engine=engine, precision=precision)
+    return Decoding(max_new_tokens=max_new_tokens, engine=f"transformers {transformers.__version__}")
 
 
 def engine_for(

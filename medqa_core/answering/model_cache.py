@@ -1,12 +1,13 @@
 """The models in memory: one run's at a time, lent to one question at a time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from medqa_core.answering.question import Precision
 from medqa_core.answering.streams import Streams, streams_for
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.models.variants import ModelVariants, load_variants
@@ -24,18 +25,16 @@ class Models:
 class ModelCache:
     """Lends out the models of a run; another run's are loaded in their place when they are asked for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: RunStore) -> None:
         self._settings = settings
-        self._store = RunStore(settings.reports)
+        self._store = store
         self._lock = threading.Lock()
-        self._pair: ModelVariants | None = None
+        self._variants: ModelVariants | None = None
         self._streams: Streams | None = None
         self._stamp: FileStamp | None = None
 
     @contextmanager
-    def lend(
-        self, run_id: str, progress: Callable[[str], None] = lambda _: None, *, precision: Precision = "float32"
-    ) -> Iterator[Models]:
+    def lend(self, run_id: str, progress: Progress = silent, *, precision: Precision = "float32") -> Iterator[Models]:
         """The models of `run_id`, to the caller alone until the block ends; others wait.
 
         Raises:
@@ -43,15 +42,15 @@ class ModelCache:
         """
         run = self._store.open(run_id)
         with self._lock:
-            if self._pair is None or self._pair.run_id != run.id or self._stamp != self._stamp_of(run_id):
-                self._pair = self._streams = None  # free the old weights before the new ones are read
+            if self._variants is None or self._variants.run_id != run.id or self._stamp != self._stamp_of(run_id):
+                self._variants = self._streams = None  # free the old weights before the new ones are read
                 stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
-                self._pair = load_variants(run, self._settings, progress)
+                self._variants = load_variants(run, self._settings, progress)
                 self._stamp = stamp
             if self._streams is None or self._streams.precision != precision:
                 self._streams = None
-                self._streams = streams_for(self._pair, self._settings, precision, progress)
-            yield Models(self._pair, self._streams)
+                self._streams = streams_for(self._variants, self._settings, precision, progress)
+            yield Models(self._variants, self._streams)
 
     def _stamp_of(self, run_id: str) -> FileStamp | None:
         """Changes when the run's weights are replaced."""

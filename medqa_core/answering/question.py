@@ -1,6 +1,7 @@
 """What may be asked, and how an answer is made: the limits hold for every caller, whatever its interface allows."""
 
 import unicodedata
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -38,18 +39,33 @@ class GenerationSettings(BaseModel):
             raise InputError(f"{first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}.") from error
 
 
-def checked_question(question: object) -> str:
-    """The question, trimmed, without control and bidirectional characters.
+@dataclass(frozen=True)
+class Question:
+    """A question that a model may be asked. An interface makes it once, and nothing behind it checks again."""
 
-    Raises:
-        EmergencyDescribed: it describes an emergency; the message is the referral.
-        QuestionRefused: not text, empty, too long, or without a letter or digit.
-    """
-    if not isinstance(question, str):
+    text: str
+    """One line, trimmed, without control and bidirectional characters."""
+
+    @classmethod
+    def checked(cls, asked: object) -> "Question":
+        """What somebody typed or sent, as a question; the only way to make one.
+
+        Raises:
+            EmergencyDescribed: it describes an emergency; the message is the referral.
+            QuestionRefused: not text, empty, too long, or without a letter or digit.
+        """
+        text = _cleaned(asked)
+        if describes_emergency(text):
+            raise EmergencyDescribed(REFERRAL)
+        return cls(text)
+
+
+def _cleaned(asked: object) -> str:
+    if not isinstance(asked, str):
         raise QuestionRefused("The question must be text.")
-    if len(question) > MAX_CHARACTERS * 4:
-        raise QuestionRefused(_too_long(len(question)))
-    text = "".join(" " if c.isspace() else c for c in question if c.isspace() or unicodedata.category(c)[0] != "C")
+    if len(asked) > MAX_CHARACTERS * 4:
+        raise QuestionRefused(_too_long(len(asked)))
+    text = "".join(" " if c.isspace() else c for c in asked if c.isspace() or unicodedata.category(c)[0] != "C")
     text = " ".join(text.split())
     if not text:
         raise QuestionRefused("The question is empty: type one, for example “What are the symptoms of gout?”")
@@ -57,8 +73,6 @@ def checked_question(question: object) -> str:
         raise QuestionRefused(_too_long(len(text)))
     if not any(c.isalnum() for c in text):
         raise QuestionRefused("The question has no letter or digit in it.")
-    if describes_emergency(text):
-        raise EmergencyDescribed(REFERRAL)
     return text
 
 

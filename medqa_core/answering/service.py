@@ -5,57 +5,62 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 
 from medqa_core.answering.admission import Admission, Limits
-from medqa_core.answering.compare import Answer, Column, Grounding, compare
+from medqa_core.answering.compare import Answers, Column, compare
 from medqa_core.answering.model_cache import ModelCache, Models
-from medqa_core.answering.question import GenerationSettings, Precision, checked_question
-from medqa_core.foundation.errors import ModelUnavailable
+from medqa_core.answering.question import GenerationSettings, Precision, Question
+from medqa_core.answering.sources import find_sources
+from medqa_core.answering.training_set import Overlap, training_set
+from medqa_core.foundation.errors import MedQAError, ModelUnavailable
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.run_store import RunStore, answerable
-
-Answers = dict[Column, Answer]
 
 
 class AnswerService:
     """Answers questions about the runs of one store with one run's models in memory, one question at a time."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: RunStore, models: ModelCache, admission: Admission) -> None:
+        """All four are the caller's: two services over one `models` never hold two sets of weights."""
         self.settings = settings
-        self.store = RunStore(settings.reports)
+        self.store = store
         self.limits = Limits.of(settings)
-        self._pool = ModelCache(settings)
-        self._admission = Admission(settings)
+        self._models = models
+        self._admission = admission
 
-    def run(self, asked: str = "") -> str:
+    @classmethod
+    def of(cls, settings: Settings) -> "AnswerService":
+        """A service with a store, a model cache and limits of its own."""
+        store = RunStore(settings.reports)
+        return cls(settings, store, ModelCache(settings, store), Admission(settings, store))
+
+    def choose_run(self, wanted: str = "") -> str:
         """The run asked for if it can answer, else the newest that can, else an empty text."""
         ids = [entry.id for entry in answerable(self.store)]
-        return asked if asked in ids else next(iter(ids), "")
+        return wanted if wanted in ids else next(iter(ids), "")
 
     @contextmanager
     def models(
-        self,
-        run: str,
-        visitor: str = "",
-        precision: Precision = "float32",
-        progress: Callable[[str], None] = lambda _: None,
+        self, run: str, visitor: str = "", precision: Precision = "float32", progress: Progress = silent
     ) -> Iterator[Models]:
         """A run's models, to the caller alone until the block ends; counts as a question.
 
         Raises:
-            MedQAError: as `answers`, the question's own errors apart.
+            NotNow: a limit of the public demo.
+            MedQAError: the run has no models that can be loaded.
         """
         self._admission.admit(visitor)
-        with self._admission.place(), self._pool.lend(run, progress, precision=precision) as models:
+        with self._admission.place(), self._models.lend(run, progress, precision=precision) as models:
             yield models
 
     def answers(
         self,
-        question: str,
+        question: Question,
         run: str = "",
         settings: GenerationSettings | None = None,
         *,
         visitor: str = "",
-        grounding: Callable[[str], Grounding] | None = None,
-        progress: Callable[[str], None] = lambda _: None,
+        with_sources: bool = False,
+        progress: Progress = silent,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Answers, None, None]:
         """All answers as they grow; see `compare`. Closing the iterator stops the models and frees them.
@@ -65,33 +70,34 @@ class AnswerService:
             run: whose models answer; empty: the newest run that can.
             settings: how tokens are chosen.
             visitor: the asker's address, for the limits of a public demo.
-            grounding: what a third column reads, given the run's id; None: there is none.
+            with_sources: whether a third answer reads passages of the run's training documents first.
             progress: told what takes long before the first token.
             cancelled: asked after each token.
 
         Raises:
-            QuestionRefused: the question is not to be put to a model; EmergencyDescribed carries the referral.
+            QuestionRefused: the question is longer than the model's context.
             NotNow: a limit of the public demo.
-            MedQAError: the run has no models that can be loaded.
+            MedQAError: the run has no models that can be loaded, or no training documents to read.
         """
         settings = settings or GenerationSettings()
-        asked = checked_question(question)
-        chosen = run or self.run()
+        chosen = run or self.choose_run()
         if not chosen:
             raise ModelUnavailable(
                 "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
             )
         with self.models(chosen, visitor, settings.precision, progress) as models:
-            found = compare(
-                models,
-                asked,
-                settings,
-                grounding=grounding(chosen) if grounding else None,
-                limits=self.limits,
-                cancelled=cancelled,
-            )
+            sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None
+            found = compare(models, question, settings, sources=sources, limits=self.limits, cancelled=cancelled)
             with closing(found):
                 yield from found
+
+    def overlaps(self, run: str, answers: Answers) -> dict[Column, Overlap]:
+        """What of each answer stands in the run's training set; empty where that is not available."""
+        try:
+            train = training_set(self.store.open(run), self.settings)
+        except MedQAError:
+            return {}
+        return {column: train.overlap(answer.text) for column, answer in answers.by_column.items()}
 
 
 def paced(found: Generator[Answers, None, None], seconds: float) -> Iterator[Answers]:

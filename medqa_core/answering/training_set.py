@@ -9,6 +9,16 @@ from medqa_core.runs.run import Run
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """An answer, compared with the training answer that is nearest to it."""
+
+    spans: tuple[Span, ...]
+    """The answer in pieces: copied from that training answer, near copies of it, or neither."""
+    nearest_question: str | None
+    """The training question that it answers; None where no training answer is near."""
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """A run's training answers, indexed."""
 
@@ -16,16 +26,18 @@ class TrainingSet:
     questions: dict[str, str]
     """Training question by id."""
 
-    def spans(self, answer: str) -> list[Span]:
-        """The answer in pieces: copied from the nearest training answer, near copies of it, or neither."""
-        return self.index.spans(answer)
+    def overlap(self, answer: str) -> Overlap:
+        """What of `answer` stands in here."""
+        spans = tuple(self.index.spans(answer))
+        nearest = next((span.id for span in spans if span.id is not None), None)
+        return Overlap(spans, None if nearest is None else self.questions.get(nearest))
 
 
 def training_set(run: Run, settings: Settings) -> TrainingSet:
     """The training answers of `run`; read and indexed once, which takes seconds.
 
     Raises:
-        MedQAError: the run's data are not in reach.
+        MedQAError: the run's data set is not available.
     """
     return _indexed(run, settings)
 

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,9 @@ from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
 from medqa_core.foundation.errors import EmergencyDescribed
 from medqa_core.foundation.settings import Settings
 
-NAMES = {"base": "Base model", "fine_tuned": "Fine-tuned model", "with_sources": "With sources"}
+if TYPE_CHECKING:
+    from medqa_core.answering.compare import Answers
+
 NOTICE = "A research demo, not medical advice."
 
 
@@ -22,7 +24,7 @@ def ask(
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 42,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights: faster, and less exact.")] = False,
     sources: Annotated[
-        bool, typer.Option("--sources", help="A third answer, from passages of the run's training documents.")
+        bool, typer.Option("--sources", help="Add an answer that uses passages of the run's training data.")
     ] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -30,13 +32,12 @@ def ask(
 
     A question that describes an emergency gets a referral in place of the answers.
     """
-    from medqa_core.answering.question import GenerationSettings, checked_question
-    from medqa_core.answering.retrieval.passages import Passage
+    from medqa_core.answering.compare import Answers
+    from medqa_core.answering.question import GenerationSettings, Question
     from medqa_core.answering.service import AnswerService
-    from medqa_core.answering.sources import reading
 
     try:
-        checked = checked_question(question)
+        checked = Question.checked(question)
     except EmergencyDescribed as emergency:
         if json:
             print_json({"question": question, "referral": str(emergency), "notice": NOTICE})
@@ -46,25 +47,30 @@ def ask(
     settings = GenerationSettings.checked(
         temperature=temperature, max_new_tokens=max_tokens, seed=seed, precision="int8" if int8 else "float32"
     )
-    service = AnswerService(Settings.from_environment())
-    passages: list[Passage] = []
-    answers = {}
-    ground = reading(service, checked, passages) if sources else None
-    for answers in service.answers(checked, run, settings, grounding=ground, progress=note):
+    service = AnswerService.of(Settings.from_environment())
+    found = Answers({})
+    for found in service.answers(checked, run, settings, with_sources=sources, progress=note):
         if sys.stderr.isatty():
-            typer.echo(f"\r{sum(a.tokens for a in answers.values())} tokens", nl=False, err=True)
+            typer.echo(f"\r{sum(a.tokens for a in found.by_column.values())} tokens", nl=False, err=True)
     if sys.stderr.isatty():
         note("")
     if json:
-        found = {"question": checked, "answers": {s: a.as_dict() for s, a in answers.items()}, "notice": NOTICE}
-        print_json({**found, "passages": [asdict(one) for one in passages]} if sources else found)
-        return
-    for variant, answer in answers.items():
+        answers = {column: answer.as_dict() for column, answer in found.by_column.items()}
+        shown = {"question": checked.text, "answers": answers, "notice": NOTICE}
+        print_json({**shown, "passages": [asdict(one) for one in found.passages]} if sources else shown)
+    else:
+        _say_answers(found)
+
+
+def _say_answers(found: "Answers") -> None:
+    from medqa_core.answering.compare import COLUMN_NAMES
+
+    for column, answer in found.by_column.items():
         adapter = answer.provenance.adapter_sha256
-        say(f"{NAMES[variant]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
+        say(f"{COLUMN_NAMES[column]}: {answer.provenance.model}" + (f" + adapter {adapter[:12]}" if adapter else ""))
         say(f"  {answer.text or '(no answer)'}")
-        speed = f"{answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} a second)"
-        say(f"  {speed}, {answer.state}\n")
-    for number, passage in enumerate(passages, 1):
+        speed = f"{answer.tokens} tokens in {answer.seconds:.1f} s ({answer.tokens_per_second:.1f} tokens/s)"
+        say(f"  {speed}, finish reason: {answer.finish_reason}\n")
+    for number, passage in enumerate(found.passages, 1):
         say(f"[{number}] {passage.question} ({passage.url or passage.source})\n    {passage.text}\n")
     say(NOTICE)

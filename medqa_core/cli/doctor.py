@@ -12,7 +12,7 @@ import psutil
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import APP_NAME, PACKAGE_ROOT, Settings, is_installed
-from medqa_core.models.availability import reach
+from medqa_core.models.availability import model_availability
 from medqa_core.runs.store.run_store import RunStore
 
 PINNED = re.compile(r"([A-Za-z0-9_.-]+)==([^\s;]+)")
@@ -79,7 +79,7 @@ def _device() -> Finding:
 def _models(settings: Settings) -> list[Finding]:
     return [
         Finding(f"model {r.name}", r.state in ("ready", "made when needed"), r.detail, r.remedy)
-        for r in reach(settings)
+        for r in model_availability(settings)
     ]
 
 

@@ -20,30 +20,30 @@ from medqa_core.runs.store.run_store import RunStore
 def evaluate(
     run: RunArgument,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Answer with 8-bit weights: faster, other answers; the protocol says so.")
+        bool, typer.Option("--int8", help="Answer with 8-bit weights: faster, other answers; the protocol records it.")
     ] = False,
     int8_cost: Annotated[
-        bool, typer.Option("--int8-cost", help="Only measure what 8-bit weights cost in quality; Ask shows it.")
+        bool, typer.Option("--int8-cost", help="Measure only what 8-bit weights cost in quality; Ask shows it.")
     ] = False,
     with_sources: Annotated[
         bool,
         typer.Option(
             "--with-sources",
-            help="Also answer after reading passages of the training documents; evaluates first if needed.",
+            help="Also answer with passages of the training documents in the prompt; evaluates first if needed.",
         ),
     ] = False,
     questions: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="With --with-sources: ask so many of the test questions, drawn by lot, in place of all."
-        ),
+        typer.Option(min=1, help="With --with-sources: ask so many test questions, chosen at random, instead of all."),
     ] = None,
+    grounded: Annotated[bool, typer.Option("--grounded", hidden=True, help="What 0.1 called --with-sources.")] = False,
     json: JsonFlag = False,
 ) -> None:
     """Measure base and fine-tuned model on the same test questions, judge the difference, write it up.
 
-    Interrupt it as you like: the next call goes on where this one was.
+    It can be interrupted: the next call resumes where this one stopped.
     """
+    with_sources = with_sources or grounded
     if questions is not None and not with_sources:
         raise InputError("--questions goes with --with-sources: base and fine-tuned model answer every test question.")
     settings = Settings.from_environment()

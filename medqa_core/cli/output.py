@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from medqa_core.foundation.files import dumps
 from medqa_core.foundation.visible import escaped, visible
+from medqa_core.report.wording.stages import stage_text
 from medqa_core.runs.run import Run
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
@@ -80,5 +81,5 @@ class Bars:
         if not self._tasks:  # not before: an error comes without an empty line
             self._progress.start()
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
+            self._tasks[stage] = self._progress.add_task(stage_text(stage), total=total, note="")
         self._progress.update(self._tasks[stage], completed=done, note=note)

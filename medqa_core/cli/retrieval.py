@@ -9,10 +9,10 @@ from medqa_core.runs.store.run_store import RunStore
 
 
 def retrieval(run: RunArgument, json: JsonFlag = False) -> None:
-    """Measure the search over a run's training passages on its test questions; no model is asked.
+    """Measure the search over a run's training passages on its test questions; no model answers.
 
     Known item: the question's own document, in an index that also holds the held-out answers. Support: a training
-    passage that shares a run of 13 words with a reference answer, beside as many passages drawn by lot.
+    passage that has a 13-word overlap with a reference answer, beside as many passages chosen at random.
     """
     from medqa_core.answering.retrieval.recall import measure_retrieval
 

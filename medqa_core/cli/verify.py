@@ -1,4 +1,4 @@
-"""`verify`: whether a run still says what its files, its data and its models bear out."""
+"""`verify`: whether a run's figures still follow from its files, its data and its models."""
 
 from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
 from medqa_core.foundation.errors import MedQAError

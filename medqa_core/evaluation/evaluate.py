@@ -1,21 +1,25 @@
 """Evaluate a run: both models answer every test question; losses, scores and verdicts go to the run folder."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
-from medqa_core.answering.generate import engine_name
+from medqa_core.answering.generate import decoding_of
 from medqa_core.answering.question import Precision
 from medqa_core.data import lookup, sources
+from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.judge import RESAMPLES
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.evaluation.measure import Progress, Questions, measure
 from medqa_core.evaluation.partial import Partial
+from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
 from medqa_core.evaluation.rows import generation, prediction_rows
-from medqa_core.evaluation.rule import VERSION
-from medqa_core.evaluation.tables import judged
-from medqa_core.evaluation.with_sources_rows import comparable, judged_again
+from medqa_core.evaluation.rule import LEVEL, VERSION
+from medqa_core.evaluation.tables import OTHERWISE, judged
+from medqa_core.evaluation.with_sources_rows import judged_again
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
@@ -26,15 +30,31 @@ from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.evaluation import HOLM, Evaluation, WithSources
+from medqa_core.runs.schema.evaluation import (
+    HOLM,
+    BaseLosses,
+    Correction,
+    Decoding,
+    Evaluation,
+    MMLUProtocol,
+    Protocol,
+    Resampling,
+    Rouge,
+    TokenF1,
+    WithSources,
+)
 from medqa_core.runs.schema.status import LIVE
 
 PARTIAL = ".evaluation.jsonl"
 """What is measured so far, in the run folder; gone when the evaluation is whole."""
-RESAMPLING = (
-    "whole topics: 95% bootstrap interval, permutation test; Holm's correction of the secondary metrics, at 1% where "
-    "the primary one finds nothing, and across question types and sources"
-)
+JUDGED_BY = {
+    "resampling": Resampling(level=LEVEL, number=RESAMPLES),
+    "correction": Correction(
+        over=("secondary metrics", "question types", "sources"),
+        level_without_primary=round((1 - LEVEL) / OTHERWISE, 4),
+    ),
+}
+"""What the protocol says of intervals, p-values and verdicts."""
 PROMPT_SAMPLE = 32
 """Validation questions on which the base is tried with each prompt."""
 
@@ -44,10 +64,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
-    An interrupted evaluation goes on where it was: every batch of questions is kept in the run folder.
+    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder.
 
     Args:
-        precision: `int8` answers faster and with other tokens; `protocol` says so.
+        precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.
 
     Raises:
         InputError: an imported run, which has nothing to evaluate, or one that is still being trained.
@@ -57,10 +77,11 @@ def evaluate(
     config = checked(run)
     pairs, parts = same_split(run, settings)
     variants = load_variants(run, settings)
-    protocol = _protocol(config, variants, engine_name(variants, settings, precision))
+    decoding = decoding_of(variants, settings, config.max_new_tokens, precision)
+    protocol = _protocol(config, variants, decoding)
     questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens)
-    with Partial(run.folder / PARTIAL, {**protocol, "split": parts.hash}) as partial:
-        by_prompt = _base_by_prompt(variants, parts.validation, config, partial)
+    with Partial(run.folder / PARTIAL, fingerprint(protocol, split=parts.hash), older=rows_of_schema_1) as partial:
+        base_losses = _base_losses(variants, parts.validation, config, partial)
         measured = {
             variant: measure(
                 variants,
@@ -84,7 +105,7 @@ def evaluate(
             fine_tuned_generation=generation(
                 rows, "fine_tuned", parts.test, measured["fine_tuned"].answer_seconds, variants.prompt
             ),
-            protocol={**protocol, "base_loss_by_prompt": by_prompt},
+            protocol=protocol.model_copy(update={"base_losses": base_losses}),
             with_sources=_with_sources(run, protocol),
             seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
         ),
@@ -114,7 +135,7 @@ def judge_again(run: Run) -> Evaluation:
     before = Evaluation(primary_metric=config.primary_metric, metrics={})
     if (run.folder / "evaluation.json").exists():
         before = read_model(run.folder, "evaluation.json", Evaluation)
-    rows, mmlu = run.predictions(), _same_weights(run, before.protocol.get("fine_tuned_sha256"))
+    rows, mmlu = run.predictions(), _same_weights(run, before.protocol.fine_tuned_sha256)
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
     evaluation = _with_verdicts(before, rows, mmlu, run.with_sources())
@@ -123,7 +144,7 @@ def judge_again(run: Run) -> Evaluation:
     return evaluation
 
 
-def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame, str] | None:
+def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame, MMLUProtocol] | None:
     """The run's MMLU answers and how they were asked for; None where there are none of these weights."""
     answers, results = run.mmlu_answers(), run.mmlu()
     if answers is None or results is None or fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
@@ -131,10 +152,10 @@ def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame
     return answers, results.protocol
 
 
-def _with_sources(run: Run, protocol: dict[str, str]) -> WithSources | None:
+def _with_sources(run: Run, protocol: Protocol) -> WithSources | None:
     """What an earlier evaluation says of answers with sources, if it was of the same weights and decoded alike."""
     before = run.evaluation()
-    if before is None or before.with_sources is None or not comparable(before.with_sources.protocol, protocol):
+    if before is None or before.with_sources is None or not protocol.comparable(before.with_sources.protocol):
         return None
     return before.with_sources
 
@@ -169,19 +190,19 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:
 def _with_verdicts(
     evaluation: Evaluation,
     rows: pd.DataFrame | None,
-    mmlu: tuple[pd.DataFrame, str] | None,
+    mmlu: tuple[pd.DataFrame, MMLUProtocol] | None,
     with_sources: pd.DataFrame | None,
 ) -> Evaluation:
-    answers, asked = mmlu or (None, "")
+    answers, asked = mmlu or (None, evaluation.protocol.mmlu)
     found = judged(rows, evaluation.primary_metric, answers)
-    protocol = {**evaluation.protocol, **({"mmlu": asked} if asked else {})}
+    protocol = evaluation.protocol.model_copy(update={"mmlu": asked})
     if rows is None:
         metrics = {**evaluation.metrics, **found.metrics}
         return evaluation.model_copy(update={"metrics": metrics, "protocol": protocol})
     return evaluation.model_copy(
         update={
             "rule": VERSION,
-            "protocol": {**protocol, "resampling": RESAMPLING},
+            "protocol": protocol.model_copy(update=JUDGED_BY),
             "metrics": found.metrics,
             "by_question_type": found.by_question_type,
             "by_question_type_correction": HOLM,
@@ -192,33 +213,34 @@ def _with_verdicts(
     )
 
 
-def _base_by_prompt(
+def _base_losses(
     variants: ModelVariants, validation: Sequence[QAPair], config: TrainConfig, partial: Partial
-) -> str:
-    """The base's validation loss under each prompt, so that nobody need wonder whether it got a bad one."""
-    kept = [row["by_prompt"] for row in partial.rows if "by_prompt" in row]
+) -> BaseLosses:
+    """The base's loss on validation questions under each prompt that the run's tokenizer knows."""
+    kept = [row["base_losses"] for row in partial.rows if "base_losses" in row]
     if kept:
-        return str(kept[0])
+        return BaseLosses.model_validate(kept[0])
     kinds: tuple[PromptKind, ...] = ("chat", "plain") if variants.prompt == "chat" else ("plain",)
     sample = validation[:PROMPT_SAMPLE]
-    said = []
+    by_prompt: dict[PromptKind, float | None] = {}
     with variants.using("base") as model:
         for kind in kinds:
-            losses = answer_losses(model, Questions.of(variants, sample, kind, config.max_tokens).examples)
-            said.append(f"{kind} {mean_loss(losses):.4f}")
-    text = f"{', '.join(said)} ({len(sample)} validation questions)"
-    partial.add([{"by_prompt": text}])
-    return text
+            examples = Questions.of(variants, sample, kind, config.max_tokens).examples
+            loss = round(mean_loss(answer_losses(model, examples)), 4)
+            by_prompt[kind] = loss if math.isfinite(loss) else None
+    losses = BaseLosses(by_prompt=by_prompt, questions=len(sample))
+    partial.add([{"base_losses": losses.model_dump(mode="json")}])
+    return losses
 
 
-def _protocol(config: TrainConfig, variants: ModelVariants, engine: str) -> dict[str, str]:
-    return {
-        "prompt": f"{variants.prompt}, for both models",
-        "loss": f"nats a token of the reference answer, its first {config.max_tokens} tokens with the prompt",
-        "decoding": f"greedy, at most {config.max_new_tokens} new tokens, {engine}",
-        "rouge": "rouge_score F-measure with stemming, the best of a question's references, each of them whole",
-        "token_f1": "words in lower case, the best of a question's references",
-        "copies": "share of an answer's words in runs of 8 that one training answer holds too",
-        "base_sha256": variants.base.sha256,
-        "fine_tuned_sha256": variants.adapter_sha256,
-    }
+def _protocol(config: TrainConfig, variants: ModelVariants, decoding: Decoding) -> Protocol:
+    return Protocol(
+        prompt=variants.prompt,
+        loss_tokens=config.max_tokens,
+        decoding=decoding,
+        rouge=Rouge(),
+        token_f1=TokenF1(),
+        copied_words=COPIED_RUN,
+        base_sha256=variants.base.sha256,
+        fine_tuned_sha256=variants.adapter_sha256,
+    )

@@ -17,8 +17,8 @@ from medqa_core.evaluation.measure import Questions
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import Example
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
@@ -27,7 +27,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import MetricName
 
 QUESTIONS = 100
-"""Test questions asked, drawn by lot with a fixed seed."""
+"""Test questions asked, chosen at random with a fixed seed."""
 PRECISIONS: tuple[Precision, Precision] = ("float32", "int8")
 
 Progress = Callable[[str, int, int], None]

@@ -51,7 +51,7 @@ class Paired:
     def of(
         cls, base: Sequence[float], fine_tuned: Sequence[float], weight: Sequence[float], groups: Sequence[str]
     ) -> "Paired":
-        """From one value a question; questions with an infinite or missing value on either side are left out.
+        """From one value per question; questions with an infinite or missing value for either model are left out.
 
         So are those whose weight is not positive, on which there is nothing to compare.
         """
@@ -162,7 +162,7 @@ def _unfinished(data: Paired) -> str:
 
 
 def _judged(sums: _Sums, totals: Array, swapped: Array) -> Metric:
-    """The verdict from resampled sums: `totals` (resamples × 3) and the gap that changes variants (resamples)."""
+    """The verdict from resampled sums: `totals` (resamples × 3) and the swapped gap (resamples)."""
     name, _, transform = sums.item
     difference = sums.figures["difference"]
     base, tuned, weight = sums.columns.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Cross entropy a token of the reference answer, in nats."""
+"""Cross entropy per token of the reference answer, in nats."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class AnswerLoss:
 
     @property
     def mean(self) -> float:
-        """Nats a token; NaN for an answer of no token."""
+        """Nats per token; NaN for an answer of no token."""
         return self.total / self.tokens if self.tokens else float("nan")
 
 
 def answer_losses(
     model: Any, examples: Sequence[Example], progress: Callable[[int], None] = lambda _: None
 ) -> list[AnswerLoss]:
-    """The loss of each example's answer, in the order given; `progress` hears how many were finished in each batch."""
+    """The loss of each example's answer, in the order given; `progress` gets how many were finished in each batch."""
     losses: dict[int, AnswerLoss] = {}
     for batch in losses_by_batch(model, examples):
         losses |= batch
@@ -82,7 +82,7 @@ def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
 
 
 def mean_loss(losses: Sequence[AnswerLoss]) -> float:
-    """Nats a token over all answers: every token counts the same, whichever answer it is in."""
+    """Nats per token over all answers: every token counts the same, whichever answer it is in."""
     tokens = sum(loss.tokens for loss in losses)
     return sum(loss.total for loss in losses) / tokens if tokens else float("nan")
 

@@ -30,7 +30,7 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
     """The verdict on the difference of accuracy over all questions.
 
     Args:
-        answers: one row a question with `target`, `base_choice` and `fine_tuned_choice`, in a common notation. A
+        answers: one row per question with `target`, `base_choice` and `fine_tuned_choice`, in a common notation. A
             choice that is missing leaves its question out, and then nothing can be told.
         name: the metric; it decides the margin.
     """

@@ -16,9 +16,7 @@ from medqa_core.models.prompt import Example, PromptKind, encode_example, encode
 from medqa_core.models.variants import ModelVariants, Variant
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, how many of its questions are done, and how many it has."""
-
-VARIANT_NAMES: dict[Variant, str] = {"base": "base", "fine_tuned": "fine-tuned"}
+"""Called with the stage's name, such as `base_loss`, how many of its questions are done, and how many it has."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ def measure(
     Raises:
         ModelError: the cache folder cannot be written.
     """
-    name = VARIANT_NAMES[variant]
 
     def losses(done: Collection[int]) -> Iterator[dict[int, Any]]:
         with variants.using(variant) as model:
@@ -88,8 +85,8 @@ def measure(
             engine = engine_for(variants, variant, settings, precision, lambda stage: progress(stage, len(done), total))
             yield from engine.answers(questions.prompts, max_new_tokens, done)
 
-    totals, loss_seconds = each(f"{name}: loss", losses, len(questions.examples), partial, progress)
-    ids, answer_seconds = each(f"{name}: answers", answers, len(questions.prompts), partial, progress)
+    totals, loss_seconds = each(f"{variant}_loss", losses, len(questions.examples), partial, progress)
+    ids, answer_seconds = each(f"{variant}_answers", answers, len(questions.prompts), partial, progress)
     known = [AnswerLoss(math.nan if total is None else total, tokens) for total, tokens in totals]
     return Measured(known, ids, loss_seconds, answer_seconds)
 
@@ -101,7 +98,7 @@ def each(
     partial: Partial,
     progress: Progress,
 ) -> tuple[list[Any], float]:
-    """A value a question and the seconds they took, those that were kept earlier included.
+    """A value per question and the seconds they took, those that were kept earlier included.
 
     Args:
         stage: under this name its values are kept.

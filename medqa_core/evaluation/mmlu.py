@@ -13,7 +13,7 @@ import transformers
 
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.evaluate import checked, judge_again
-from medqa_core.evaluation.measure import VARIANT_NAMES, Progress
+from medqa_core.evaluation.measure import Progress
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_forward import Answer
 from medqa_core.evaluation.mmlu_model import HarnessModel
@@ -46,7 +46,7 @@ def measure_mmlu(
         settings: where the questions and the models are.
         scoring: `letter` compares the four letters after the listed choices, `cloze` the choices' own texts.
         shots: examples in the prompt: 0 or 5.
-        progress: hears the stage and how many of its questions are answered.
+        progress: called with the stage, how many of its questions are answered, and how many it has.
 
     Raises:
         InputError: an imported run, one without a model or still being trained, or an unknown scoring or shots.
@@ -72,7 +72,7 @@ def measure_mmlu(
                     variants.base.context or MAX_LENGTH,
                     known=_known(partial, variant),
                     keep=_keeper(partial, variant),
-                    progress=_by_question(progress, f"{VARIANT_NAMES[variant]}: MMLU"),
+                    progress=_by_question(progress, f"{variant}_mmlu"),
                 )
                 found, logged[variant] = run_harness(asked, built)
             results[variant] = found | _about(run, variants, variant, data, how)
@@ -98,7 +98,7 @@ def _fingerprint(variants: ModelVariants, data: MMLUData, scoring: Scoring, shot
 def _known(partial: Partial, variant: Variant) -> dict[str, Answer]:
     known: dict[str, Answer] = {}
     for row in partial.rows:
-        if row.get("variant") == variant:
+        if row.get("variant", row.get("side")) == variant:  # version 0.1 called it a side
             with suppress(KeyError, TypeError, ValueError):  # a row that is none is asked again
                 nats = row["logprob"]
                 known[str(row["request"])] = (math.nan if nats is None else float(nats), bool(row["greedy"]))
@@ -116,7 +116,7 @@ def _keeper(partial: Partial, variant: Variant) -> Callable[[dict[str, Answer]],
 
 
 def _by_question(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    """Requests as questions: each has one request a letter."""
+    """Requests as questions: each has one request per letter."""
     return lambda done, total: progress(stage, done // len(LETTERS), total // len(LETTERS))
 
 

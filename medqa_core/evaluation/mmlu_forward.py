@@ -1,7 +1,7 @@
 """Log-likelihoods of several continuations of one context, from one forward pass.
 
 A row holds a context and, behind it, all its continuations. By mask and positions each continuation sees the context
-and itself but not the others, so that the row reads the context once where a plain loop reads it once a continuation.
+and itself but not the others, so that the row reads the context once where a plain loop reads it once per continuation.
 What all contexts of a task begin with (its header and examples) is read once and its keys and values are reused.
 """
 

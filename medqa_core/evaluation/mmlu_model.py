@@ -37,8 +37,8 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
             tokenizer: its tokenizer.
             max_length: the longest text that it reads, in tokens.
             known: answers of an earlier, interrupted call, which are not computed again.
-            keep: hears each batch's answers.
-            progress: hears how many requests are answered, and of how many.
+            keep: called with each batch's answers.
+            progress: called with how many requests are answered, and of how many.
         """
         super().__init__()
         self.tokenizer = tokenizer

@@ -10,7 +10,8 @@ from medqa_core.answering.streams import Prompt
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
-from medqa_core.models.variants import VARIANTS, ModelVariants
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
+from medqa_core.runs.schema.self_test import Failure, Problem, SelfTest
 
 QUESTIONS = (
     "What are the symptoms of gout?",
@@ -24,7 +25,7 @@ NEAR = 1e-3
 """Logits no further apart are a tie, which two engines may round either way."""
 
 
-def base_problem(variants: ModelVariants, settings: Settings) -> str | None:
+def base_problem(variants: ModelVariants, settings: Settings) -> Problem | None:
     """What is wrong with the two models, or None where they are what they say.
 
     The base variant's logits must equal, bit for bit, those of the same base loaded afresh without any adapter, and the
@@ -42,14 +43,14 @@ def base_problem(variants: ModelVariants, settings: Settings) -> str | None:
     alone = [_logits(base.model, ids) for ids in prompts]
     for question, one, other in zip(QUESTIONS, ours, alone, strict=True):
         if not torch.equal(one, other):
-            return f"the base variant does not compute what the base alone does ({question})"
+            return Problem(failure=Failure.BASE_DIFFERS, question=question)
     if all(torch.equal(one, other) for one, other in zip(tuned, alone, strict=True)):
-        return "the fine-tuned variant computes exactly what the base does: its weights change nothing"
+        return Problem(failure=Failure.NOTHING_CHANGED)
     return None
 
 
-def self_test(models: Models, settings: Settings) -> tuple[bool, str]:
-    """Whether each column is who it says, and a sentence that says what was compared.
+def self_test(models: Models, settings: Settings) -> SelfTest:
+    """Whether each column is who it says.
 
     `base_problem`, and then what answers here, which may be a converted copy: in float32 its greedy tokens must be
     those that the proven variants compute.
@@ -57,34 +58,44 @@ def self_test(models: Models, settings: Settings) -> tuple[bool, str]:
     Raises:
         ModelError: the base cannot be loaded again.
     """
-    problem = base_problem(models.variants, settings)
-    if problem:
-        return False, f"Failed: {problem}."
-    proven = (
-        f"On {len(QUESTIONS)} questions the base column's logits equal, bit for bit, those of "
-        f"{models.variants.base.name} loaded afresh without any adapter; the fine-tuned column's do not."
+    test = SelfTest(
+        problem=base_problem(models.variants, settings),
+        base_model=models.variants.base.name,
+        questions=len(QUESTIONS),
+        engine=models.streams.name,
+        precision=models.streams.precision,
     )
-    if models.streams.precision != "float32":
-        return True, f"{proven} What answers now is their int8 copy, whose tokens may differ."
+    if test.problem is not None or test.precision != "float32":
+        return test
     differ = False
     for question in QUESTIONS:
         ids = encode_prompt(models.variants.tokenizer, question, models.variants.prompt)
-        said: list[list[int | None]] = [[], []]
-        prompts = [Prompt(variant, ids, TOKENS) for variant in VARIANTS]
-        for step in models.streams.decode(prompts, GenerationSettings(temperature=0)):
-            if step is not None:
-                said[step.column].append(step.token)
-        differ |= said[0] != said[1]
-        for variant, tokens in zip(VARIANTS, said, strict=True):
-            answer = [models.variants.tokenizer.eos_token_id if token is None else token for token in tokens]
-            with models.variants.using(variant) as model:
-                logits = _logits(model, ids + answer)[0, len(ids) - 1 : -1]
-            chosen = logits[range(len(answer)), answer]
-            if not torch.all(logits.max(-1).values - chosen <= NEAR):
-                return False, f"Failed: {models.streams.name} does not say what the {variant} weights do ({question})."
-    same = f"{models.streams.name}, which answers here, says the same first {TOKENS} tokens as they do"
-    alike = "" if differ else "; these are the same in both columns, so that they cannot tell one from the other"
-    return True, f"{proven} {same}{alike}."
+        answers = _answers(models, ids)
+        differ |= answers["base"] != answers["fine_tuned"]
+        for variant in VARIANTS:
+            if not _says(models.variants, variant, ids, answers[variant]):
+                problem = Problem(failure=Failure.OTHER_TOKENS, question=question, variant=variant)
+                return test.model_copy(update={"problem": problem})
+    return test.model_copy(update={"tokens": TOKENS, "columns_differ": differ})
+
+
+def _answers(models: Models, ids: list[int]) -> dict[Variant, list[int]]:
+    """The first tokens that answer here after the prompt `ids`, the end token included."""
+    said: dict[Variant, list[int]] = {variant: [] for variant in VARIANTS}
+    prompts = [Prompt(variant, ids, TOKENS) for variant in VARIANTS]
+    for step in models.streams.decode(prompts, GenerationSettings(temperature=0)):
+        if step is not None:
+            end: int = models.variants.tokenizer.eos_token_id
+            said[VARIANTS[step.column]].append(end if step.token is None else step.token)
+    return said
+
+
+def _says(variants: ModelVariants, variant: Variant, ids: list[int], answer: list[int]) -> bool:
+    """Whether a variant's weights would answer so, but for ties."""
+    with variants.using(variant) as model:
+        logits = _logits(model, ids + answer)[0, len(ids) - 1 : -1]
+    chosen = logits[range(len(answer)), answer]
+    return bool(torch.all(logits.max(-1).values - chosen <= NEAR))
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""From what was measured to one row a test question: scores, overlap with training, copies."""
+"""From what was measured to one row per test question: scores, overlap with training, copies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def prediction_rows(
     measured: dict[Variant, Measured],
     references: list[tuple[str, ...]],
 ) -> pd.DataFrame:
-    """One row a test question, in the columns of `runs.predictions.SCHEMA`."""
+    """One row per test question, in the columns of `runs.artifacts.predictions.SCHEMA`."""
     known = NgramIndex(one.answer for one in parts.train)
     copies = CopyIndex((one.id, one.answer) for one in parts.train)
     columns: dict[str, list[Any]] = {

@@ -1,4 +1,4 @@
-"""The rule from a difference, its interval and its p-value to a verdict, and how many questions would settle it.
+"""The rule from a difference, its interval and its p-value to a verdict, and how many questions would be enough.
 
 * `equivalent`: the whole 95% interval lies inside the margin below which a difference is of no practical weight
   (confidence interval inclusion: Westlake 1972; Schuirmann, "A comparison of the two one-sided tests procedure and the
@@ -35,11 +35,11 @@ MARGINS = {
 """Differences smaller than this are of no practical weight: the margin of `equivalent`, in the metric's unit."""
 
 MOST_QUESTIONS = 10**7
-"""Nobody settles a question with a larger test set; such a number is not stated."""
+"""Nobody has a larger test set; such a number is not stated."""
 
 
 def decided(name: str, metric: Metric, *, reason: str | None = None) -> Metric:
-    """`metric` with its margin, its verdict and, where that is `cannot tell`, the questions that would settle it.
+    """`metric` with its margin, its verdict and, where that is `cannot tell`, how many questions would be enough.
 
     Args:
         name: the metric; it decides which direction is better and the margin.
@@ -48,8 +48,8 @@ def decided(name: str, metric: Metric, *, reason: str | None = None) -> Metric:
     """
     margin = MARGINS.get(name)
     verdict: Verdict = "cannot tell" if reason is not None else _verdict(name, metric, margin or 0.0)
-    settled = None if reason is not None or verdict != "cannot tell" else _questions_to_settle(metric, margin)
-    update = {"margin": margin, "verdict": verdict, "required_n": settled, "reason": reason}
+    required = None if reason is not None or verdict != "cannot tell" else _required_n(metric, margin)
+    update = {"margin": margin, "verdict": verdict, "required_n": required, "reason": reason}
     return metric.model_copy(update=update)
 
 
@@ -80,12 +80,12 @@ def _verdict(name: str, metric: Metric, margin: float) -> Verdict:
     return "cannot tell"
 
 
-def _questions_to_settle(metric: Metric, margin: float | None) -> int | None:
+def _required_n(metric: Metric, margin: float | None) -> int | None:
     """The test size with which a difference as small as the margin would be found in four of five tries.
 
     The smallest detectable difference shrinks with the root of the number of questions, if new ones come on new topics
     at the same rate. None where that is no more than there are: then the difference itself lies near the margin, which
-    no number of questions is sure to settle.
+    no number of questions is sure to decide.
     """
     if not metric.n or not metric.min_detectable_effect or not margin:
         return None

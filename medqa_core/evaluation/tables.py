@@ -1,4 +1,4 @@
-"""From one row a test question to judged metrics: over all questions, by type, by source, and without overlap."""
+"""From one row per test question to judged metrics: over all questions, by type, by source, and without overlap."""
 
 import math
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ Metrics = dict[MetricName, Metric]
 
 @dataclass(frozen=True)
 class Judged:
-    """Every verdict of an evaluation, in the form of `runs.evaluation.Evaluation`."""
+    """Every verdict of an evaluation, in the form of `runs.schema.evaluation.Evaluation`."""
 
     metrics: Metrics
     """Over all questions."""
@@ -44,10 +44,10 @@ def judged(rows: pd.DataFrame | None, primary: MetricName, mmlu: pd.DataFrame | 
     by source, each metric's across the parts, which `Evaluation.by_question_type_correction` tells readers.
 
     Args:
-        rows: the columns of `runs.predictions.SCHEMA`, of which any may be absent or null; None where no answers were
-            measured, only MMLU.
+        rows: the columns of `runs.artifacts.predictions.SCHEMA`, any of them absent or null; None where no answers
+            were measured, only MMLU.
         primary: the metric that decides; perplexity is a function of the loss and shares its p-value.
-        mmlu: one row a question with `target`, `base_choice` and `fine_tuned_choice`.
+        mmlu: one row per question with `target`, `base_choice` and `fine_tuned_choice`.
     """
     choices: Metrics = {} if mmlu is None else {"mmlu": judge_choices(mmlu)}
     if rows is None:

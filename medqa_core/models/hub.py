@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.errors import ModelUnavailable, shorten
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models import folders
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.references import EMBEDDED, ModelReference
 
 ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
@@ -19,18 +19,18 @@ IGNORED = ["*/*", "consolidated*.safetensors"]
 PATIENCE = 10.0
 """Seconds to wait for the hub's first answer before the local cache is all there is."""
 
-WORK_AROUND = f"use the embedded default with `--set base_model={EMBEDDED}`, or give a local model folder"
+REMEDY = f"use the embedded default with `--set base_model={EMBEDDED}`, or give a local model folder"
 
 
 def fetch(reference: ModelReference, progress: Progress = silent) -> tuple[Path, str]:
     """The folder of a hub model in the hub's own cache, and the commit it holds.
 
     A pinned commit that is in the cache is used without asking the hub; a branch or tag is asked for, and the
-    cache serves where the hub is not in reach.
+    cache serves where the hub cannot be reached.
 
     Raises:
-        ModelUnavailable: there is no such model or revision, it needs a login, or no hub is in reach and it is
-            not in the cache.
+        ModelUnavailable: there is no such model or revision, it needs a login, or it is not in the
+            cache and no hub can be reached.
     """
     if reference.pinned:
         cached = cached_folder(reference)
@@ -97,7 +97,7 @@ def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]
         # ValueError: something else than a hub answered, such as the login page of a hotel.
         cached = cached_folder(reference)
         if cached is not None:
-            progress(f"The model hub is not in reach; using {name} from the local cache")
+            progress(f"The model hub cannot be reached; using {name} from the local cache")
             return cached, cached.name
         raise _unavailable(name, f"is not in the local cache and {_cause(error, answered)}") from error
 
@@ -124,8 +124,8 @@ def _cause(error: Exception, answered: bool) -> str:
         return f"the model hub answered with an error (HTTP {error.response.status_code})"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"it could not be fetched ({error.strerror})"
-    return "its download broke off; try again" if answered else "no model hub is in reach"
+    return "its download broke off; try again" if answered else "the model hub cannot be reached"
 
 
 def _unavailable(name: str, what: str) -> ModelUnavailable:
-    return ModelUnavailable(f"{name} {what}; {WORK_AROUND}.")
+    return ModelUnavailable(f"{name} {what}; {REMEDY}.")

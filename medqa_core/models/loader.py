@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, shorten
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.prompt import kind_for, prompt_text
 from medqa_core.models.silence import silenced
@@ -59,7 +59,7 @@ def load(
 
     Raises:
         InputError: the name, revision or device is not usable.
-        ModelUnavailable: not in the cache and not in reach.
+        ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing, unsafe or damaged.
     """
     place = _usable_device(device)
@@ -95,7 +95,7 @@ def load_folder(located: Located, *, settings: Settings, device: str = "cpu") ->
 
 @contextmanager
 def loading(label: str) -> Iterator[None]:
-    """The block loads the files of the model called `label`: quietly, and what is wrong with them is one error.
+    """The block loads the files of the model called `label`: silenced, and what is wrong with them is one error.
 
     Raises:
         ModelError: in place of whatever the libraries raise for a damaged or foreign file.

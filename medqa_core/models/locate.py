@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, folders, hub, toy
-from medqa_core.models.build_cache import Progress, silent
 from medqa_core.models.references import Kind, parse
 
 
@@ -25,7 +25,7 @@ def locate(name: str, revision: str | None = None, *, settings: Settings, progre
 
     Raises:
         InputError: the name or revision is not usable.
-        ModelUnavailable: not in the cache and not in reach.
+        ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing or unsafe.
     """
     reference = parse(name, revision)

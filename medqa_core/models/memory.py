@@ -8,7 +8,7 @@ import psutil
 from safetensors import SafetensorError, safe_open
 
 from medqa_core.foundation.errors import ModelError
-from medqa_core.models.build_cache import Progress, silent
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.folders import weight_files
 
 FLOAT32 = 4

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
-from medqa_core.models.build_cache import Progress, get_or_build, is_complete, silent
+from medqa_core.foundation.progress import Progress, silent
+from medqa_core.models.build_cache import get_or_build, is_complete
 from medqa_core.models.references import TOY
 
 RECIPE = "toy/1"

@@ -1,7 +1,7 @@
 """The base and the fine-tuned model of one run, on one set of base weights where the run is an adapter."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from peft import PeftModel
 from medqa_core.foundation.errors import ModelError, ModelUnavailable
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.paths import resolve_inside
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import LoadedModel, load, locate, pick_device
@@ -26,7 +27,7 @@ VARIANTS: tuple[Variant, Variant] = ("base", "fine_tuned")
 
 @dataclass
 class ModelVariants:
-    """Both models of a run, ready to compute. Not thread-safe: one caller at a time holds it."""
+    """The two models of a run, ready to compute. Not thread-safe: one caller at a time holds it."""
 
     run_id: str
     base: LoadedModel
@@ -57,11 +58,11 @@ class ModelVariants:
             yield self.base.model
 
 
-def load_variants(run: Run, settings: Settings, progress: Callable[[str], None] = lambda _: None) -> ModelVariants:
-    """The models of `run`.
+def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> ModelVariants:
+    """The base and the fine-tuned model of `run`.
 
     Raises:
-        ModelUnavailable: the run has no model of its own, or its base is not in reach.
+        ModelUnavailable: the run has no model of its own, or its base cannot be fetched.
         ModelError: the adapter is damaged or was trained on another base, or two whole models do not fit into memory.
         OutsideStore: a file of the fine-tuned model is a link out of its folder.
     """

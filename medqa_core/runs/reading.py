@@ -12,6 +12,7 @@ from medqa_core.foundation.errors import RunError, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.visible import plain
+from medqa_core.runs.artifacts.names import stored_name
 
 M = TypeVar("M", bound=BaseModel)
 T_co = TypeVar("T_co", covariant=True)
@@ -37,7 +38,7 @@ def read_optional(folder: Path, name: str, read: Callable[[Path], T]) -> Reading
     try:
         return Reading(read(folder))
     except RunError as error:
-        return Reading(None, (str(error),) if os.path.lexists(folder / name) else ())
+        return Reading(None, (str(error),) if os.path.lexists(folder / stored_name(folder, name)) else ())
 
 
 def read_optional_model(folder: Path, name: str, model: type[M]) -> Reading[M | None]:

@@ -16,6 +16,7 @@ from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
+from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Retrieval, read_retrieval
 from medqa_core.runs.artifacts.trials import TRIALS, Trials
@@ -147,7 +148,7 @@ def is_elsewhere(status: Status | None) -> bool:
 
 
 def _stamps(folder: Path) -> tuple[FileStamp, ...]:
-    return tuple(FileStamp.of(f"{folder}/{name}") for name in AT_ONCE)
+    return tuple(FileStamp.of(f"{folder}/{stored_name(folder, name)}") for name in AT_ONCE)
 
 
 def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSnapshot]:

@@ -34,8 +34,8 @@ def widget() -> None:
 def native() -> None:
     """The comparison without the widget, and why."""
     note(
-        "The question widget cannot be reached from your browser: this host does not pass on `/qa/`. Asked here, both "
-        "models answer all the same; the blind vote, the sources and the API are the widget's."
+        "The question widget cannot be reached from your browser: this host does not forward `/qa/`. Both models "
+        "answer here all the same; the blind vote, the sources and the API need the widget."
     )
     importlib.import_module("pages.ask.native").comparison(run.id)
 
@@ -43,7 +43,7 @@ def native() -> None:
 def no_model(snapshot: RunSnapshot) -> None:
     """Why this run cannot answer, and which can."""
     why = (
-        "It was imported: its source gives figures, not the model."
+        "It was imported: the source has metrics, but no model."
         if snapshot.imported
         else "Its fine-tuned model has not been saved yet."
         if snapshot.in_progress

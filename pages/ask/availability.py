@@ -7,10 +7,10 @@ import streamlit as st
 
 PROBE = """
 const asked = new Map();
-const reach = (address) => fetch(address, {cache: "no-store"})
+const isWidget = (address) => fetch(address, {cache: "no-store"})
   .then((answer) => answer.json()).then((config) => "dependencies" in config).catch(() => false);
 export default ({data, setStateValue}) => {
-  if (!asked.has(data.address)) asked.set(data.address, reach(data.address));
+  if (!asked.has(data.address)) asked.set(data.address, isWidget(data.address));
   asked.get(data.address).then((ok) => { if (!ok) setStateValue("blocked", true); });
 };
 """

@@ -1,52 +1,65 @@
 """What the widget does when something in it is pressed."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.question import GenerationSettings, checked_question
-from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.service import Answers, AnswerService, paced
-from medqa_core.answering.sources import reading
-from medqa_core.answering.training_set import training_set
+from medqa_core.answering.compare import Answers, Column
+from medqa_core.answering.question import GenerationSettings, Question
+from medqa_core.answering.service import AnswerService, paced
+from medqa_core.answering.training_set import Overlap
+from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.variants import VARIANTS
 from medqa_core.report.wording import int8
+from medqa_core.report.wording.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask import blind as ask_blind
-from pages.ask.blind import Blind
-from pages.ask.text import meta, referred, sources, status, who
+from pages.ask.text import meta, referral, sources, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
 
-Card = tuple[gr.Column, gr.HTML, gr.Textbox, gr.HTML]
 Update = dict[Any, Any]
 """New values by component; what is not named stays as it is."""
 
 
+class Card(NamedTuple):
+    """One answer's components."""
+
+    frame: gr.Column
+    who: gr.HTML
+    answer: gr.Textbox
+    details: gr.HTML
+
+
 @dataclass(frozen=True)
 class Parts:
-    """The components that an answer changes."""
+    """The components that a question changes."""
 
     left: Card
     right: Card
     third: Card
     line: gr.HTML
+    referral: gr.HTML
     ballot: gr.Row
+    question: gr.State
+    """The checked question, from the press that made it to the answers; None where there is none to be answered."""
     comparison: gr.State
+    """The blind comparison that waits for its vote."""
 
     @property
     def all(self) -> list[Any]:
         """Every one of them."""
-        return [*self.left, *self.right, *self.third, self.line, self.ballot, self.comparison]
+        cards = [*self.left, *self.right, *self.third]
+        return [*cards, self.line, self.referral, self.ballot, self.question, self.comparison]
 
 
 class Events:
@@ -54,12 +67,27 @@ class Events:
 
     def __init__(self, service: AnswerService, parts: Parts) -> None:
         self.parts = parts
-        self._desk = service
+        self._service = service
+
+    def screen(self, text: str, blind: bool) -> Update:
+        """The first half of a press of Ask: makes the question, outside the queue, so that nobody waits for a referral.
+
+        The only check of a press: `ask`, the second half, takes the question from the session's state on this server,
+        which no browser can write.
+        """
+        parts = self.parts
+        try:
+            return {parts.question: Question.checked(text), parts.referral: ""}
+        except EmergencyDescribed:
+            said, shown = status("No model was asked."), referral()
+        except MedQAError as error:
+            said, shown = status(str(error), bad=True), ""
+        return {**self._cleared(blind, third=False), parts.question: None, parts.line: said, parts.referral: shown}
 
     def ask(
         self,
         run: str,
-        question: str,
+        question: Question | None,
         temperature: float,
         max_new_tokens: float,
         seed: float,
@@ -69,70 +97,60 @@ class Events:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio finds out that it is wanted
     ) -> Iterator[Update]:
-        """Both answers as they grow, the third one where it is asked for."""
+        """The second half: both answers as they grow, the third one where it is asked for."""
         parts = self.parts
-        run = run or self._desk.run(_asked(request))  # a click can be faster than the list of runs
-        comparison = Blind(run, question) if blind else None
-        left, right = comparison.variants() if comparison else VARIANTS
-        cards = {left: parts.left, right: parts.right, "with_sources": parts.third}
-        passages: list[Passage] = []
-        yield self._cleared(blind, sourced and not blind)
+        if question is None:  # `screen` has said why, and an iterator without an item would empty what it said
+            yield {parts.line: gr.skip()}
+            return
+        run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
+        comparison = BlindComparison(run, question) if blind else None
+        left, right = (comparison.left, comparison.right) if comparison else VARIANTS
+        cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
+        third = sourced and comparison is None
+        yield self._cleared(blind, third)
         try:
             chosen = GenerationSettings.checked(
                 temperature=temperature, max_new_tokens=max_new_tokens, seed=seed, precision=precision
             )
-            checked_question(question)  # before anything is said of loading
             yield {parts.line: status("Loading the models; the first question takes a few seconds.")}
-            answers: Answers = {}
-            read = passages if sourced and not blind else None
-            for answers in self._answers(question, run, chosen, request, read, lambda text: progress(None, desc=text)):
-                running = any(answer.state == "running" for answer in answers.values())
-                update: Update = {cards[variant][2]: answer.text for variant, answer in answers.items()}
-                if comparison is None:
-                    update |= {cards[variant][3]: meta(answer) for variant, answer in answers.items()}
-                if passages:
-                    update[parts.third[3]] = sources(passages) + meta(answers["with_sources"])
-                yield {**update, parts.line: status("The models are answering." if running else "Done.")}
+            answers = Answers({})
+            for answers in self._answers(question, run, chosen, request, third, lambda text: progress(None, desc=text)):
+                said = status("The models are answering." if answers.running else "Done.")
+                yield {**_shown(answers, cards, hidden=comparison is not None), parts.line: said}
             if comparison is None:
-                yield {cards[variant][3]: html for variant, html in self._finished(run, answers, passages).items()}
+                yield _details(answers, cards, self._service.overlaps(run, answers))
             else:
-                final = comparison.with_answers(answers)
-                voting = status("Which answer is better? Your vote reveals whose is whose.")
-                yield {parts.comparison: final, parts.ballot: gr.update(visible=True), parts.line: voting}
-        except EmergencyDescribed:
-            yield {**self._cleared(blind, False), parts.line: status("No model was asked.")}
+                yield {
+                    parts.comparison: replace(comparison, answers=answers),
+                    parts.ballot: gr.update(visible=True),
+                    parts.line: status("Which answer is better? Your vote reveals which model gave which."),
+                }
         except MedQAError as error:
             yield {parts.line: status(str(error), bad=True)}
 
-    def voter(self, choice: str) -> Callable[[Blind | None], Update]:
+    def voter(self, choice: str) -> Callable[[BlindComparison | None], Update]:
         """The listener of one button of the ballot."""
 
-        def cast(comparison: Blind | None) -> Update:
+        def cast(comparison: BlindComparison | None) -> Update:
             parts = self.parts
             try:
-                if comparison is None:
+                if comparison is None or comparison.answers is None:
                     raise InputError("There is nothing to vote on: ask a question in the blind comparison first.")
-                run = self._desk.store.open(comparison.run)
-                said = status(ask_blind.vote(comparison, choice, run, self._desk.settings))
+                run = self._service.store.open(comparison.run)
+                result = vote(comparison, choice, run, self._service.settings)
             except MedQAError as error:
                 return {parts.line: status(str(error), bad=True)}
-            finished = self._finished(comparison.run, comparison.answers or {}, [])
-            update: Update = {parts.line: said, parts.ballot: gr.update(visible=False), parts.comparison: None}
-            for card, variant in zip((parts.left, parts.right), comparison.variants(), strict=True):
-                update |= {card[1]: who(variant), card[3]: finished[variant]}
-            return update
+            cards: dict[Column, Card] = {result.left: parts.left, result.right: parts.right}
+            overlaps = self._service.overlaps(comparison.run, comparison.answers)
+            return {
+                **_details(comparison.answers, cards, overlaps),
+                **{card.who: who(variant) for variant, card in cards.items()},
+                parts.line: status(voted(result)),
+                parts.ballot: gr.update(visible=False),
+                parts.comparison: None,
+            }
 
         return cast
-
-    def screen(self, question: str) -> str:
-        """The referral, where one is due: outside the queue, so that nobody waits for it."""
-        try:
-            checked_question(question)
-        except EmergencyDescribed:
-            return referred()
-        except MedQAError:
-            pass  # `ask` says what is wrong
-        return ""
 
     def compare(
         self,
@@ -150,14 +168,14 @@ class Events:
         `with_sources` adds a third answer of that name and the passages that it was given. A question that describes an
         emergency gets a `referral` in place of the answers.
         """
-        passages: list[Passage] = []
         try:
+            checked = Question.checked(question)
             chosen = GenerationSettings.checked(
                 temperature=temperature, max_new_tokens=max_new_tokens, seed=seed, precision=precision
             )
-            for answers in self._answers(question, run, chosen, request, passages if with_sources else None):
-                found: dict[str, Any] = {column: answer.as_dict() for column, answer in answers.items()}
-                yield {**found, "passages": [asdict(one) for one in passages]} if with_sources else found
+            for answers in self._answers(checked, run, chosen, request, with_sources):
+                found: dict[str, Any] = {column: answer.as_dict() for column, answer in answers.by_column.items()}
+                yield {**found, "passages": [asdict(one) for one in answers.passages]} if with_sources else found
         except EmergencyDescribed as emergency:
             yield {"referral": str(emergency)}
         except MedQAError as error:
@@ -165,68 +183,57 @@ class Events:
 
     def choices(self, request: gr.Request) -> Any:
         """The runs that can answer; the one that the address names is chosen."""
-        chosen = self._desk.run(_asked(request))
-        ids = offered(answerable(self._desk.store), keep=[chosen] if chosen else [])
+        chosen = self._service.choose_run(_named(request))
+        ids = offered(answerable(self._service.store), keep=[chosen] if chosen else [])
         return gr.update(choices=ids, value=chosen or None)
 
     def test_question(self, run: str, request: gr.Request) -> tuple[Any, str]:
         """One of the run's test questions: a vote on it also tells whether people agree with ROUGE."""
         try:
-            chosen = self._desk.store.open(run or self._desk.run(_asked(request)))
-            return ask_blind.any_test_question(chosen, self._desk.settings), status("A question from the test set.")
+            chosen = self._service.store.open(run or self._service.choose_run(_named(request)))
+            return any_test_question(chosen, self._service.settings), status("A question from the test set.")
         except MedQAError as error:
             return gr.update(), status(str(error), bad=True)
 
     def int8_cost(self, run: str) -> str:
-        """What the fast mode costs in quality, as far as it was measured for this run."""
+        """The quality cost of int8, as far as it was measured for this run."""
         try:
-            cost = read_int8(self._desk.store.open(run).folder) if run else Reading(None)
+            cost = read_int8(self._service.store.open(run).folder) if run else Reading(None)
         except MedQAError:
             cost = Reading(None)
         if cost.problems:
             return status(cost.problems[0], bad=True)
         unknown = (
-            "What int8 costs in quality was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
+            "The quality cost of int8 was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
         )
         return status(int8.sentence(cost.value) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
-        """The self-test of who says what."""
+        """Verify which model answered."""
         try:
             chosen = GenerationSettings.checked(precision=precision).precision
-            with self._desk.models(run or self._desk.run(_asked(request)), _visitor(request), chosen) as models:
-                passed, said = self_test(models, self._desk.settings)
-            return status(said, bad=not passed)
+            run = run or self._service.choose_run(_named(request))
+            with self._service.models(run, _visitor(request), chosen) as models:
+                test = self_test(models, self._service.settings)
+            return status(self_test_sentence(test), bad=not test.passed)
         except MedQAError as error:
             return status(str(error), bad=True)
 
     def _answers(
         self,
-        question: str,
+        question: Question,
         run: str,
         settings: GenerationSettings,
         request: gr.Request | None,
-        passages: list[Passage] | None,
-        progress: Callable[[str], None] = lambda _: None,
+        with_sources: bool,
+        progress: Progress = silent,
     ) -> Iterator[Answers]:
-        """Answers at a pace that a browser can follow; the last one is final. Fills `passages` where it is a list."""
-
-        ground = None if passages is None else reading(self._desk, question, passages)
-        found = self._desk.answers(
-            question, run, settings, visitor=_visitor(request), grounding=ground, progress=progress
+        """Answers at a pace that a browser can follow; the last one is final."""
+        visitor = _visitor(request)
+        found = self._service.answers(
+            question, run, settings, visitor=visitor, with_sources=with_sources, progress=progress
         )
         return paced(found, REFRESH_SECONDS)
-
-    def _finished(self, run: str, answers: Answers, passages: list[Passage]) -> dict[str, str]:
-        """The lines under finished answers, with what of them stands in the training set where that is in reach."""
-        try:
-            train = training_set(self._desk.store.open(run), self._desk.settings)
-            found = {c: meta(answer, train.spans(answer.text), train.questions) for c, answer in answers.items()}
-        except MedQAError:
-            found = {column: meta(answer) for column, answer in answers.items()}
-        return {
-            column: (sources(passages) if column == "with_sources" else "") + html for column, html in found.items()
-        }
 
     def _cleared(self, blind: bool, third: bool) -> Update:
         """Empty cards, named unless the comparison is blind."""
@@ -234,11 +241,28 @@ class Events:
         names = ("left", "right") if blind else VARIANTS
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
         for card, name in zip((parts.left, parts.right, parts.third), (*names, "with_sources"), strict=True):
-            update |= {card[1]: who(name), card[2]: "", card[3]: ""}
-        return {**update, parts.third[0]: gr.update(visible=third)}
+            update |= {card.who: who(name), card.answer: "", card.details: ""}
+        return {**update, parts.third.frame: gr.update(visible=third)}
 
 
-def _asked(request: gr.Request) -> str:
+def _shown(answers: Answers, cards: Mapping[Column, Card], *, hidden: bool) -> Update:
+    """The answers so far, and what produced them unless that is `hidden` until the vote."""
+    update: Update = {cards[column].answer: answer.text for column, answer in answers.by_column.items()}
+    return update if hidden else {**update, **_details(answers, cards)}
+
+
+def _details(
+    answers: Answers, cards: Mapping[Column, Card], overlaps: Mapping[Column, Overlap] | None = None
+) -> Update:
+    """The lines under the answers; what was read before the answer with sources comes first."""
+    read = {"with_sources": sources(answers.passages)}
+    return {
+        cards[column].details: read.get(column, "") + meta(answer, (overlaps or {}).get(column))
+        for column, answer in answers.by_column.items()
+    }
+
+
+def _named(request: gr.Request) -> str:
     """The run that the address names."""
     return str(request.query_params.get("run", ""))
 

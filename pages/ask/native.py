@@ -5,32 +5,29 @@ from html import escape
 import streamlit as st
 
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.compare import Answer
-from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings
-from medqa_core.answering.service import Answers, AnswerService, paced
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers
+from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, Question
+from medqa_core.answering.service import paced
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
-from pages.ask.text import meta, referred
+from medqa_core.models.variants import VARIANTS, Variant
+from pages.ask.service import answer_service
+from pages.ask.text import meta, referral
 from pages.shared.markup import html
 
 REFRESH_SECONDS = 0.2
-CARDS = {"base": ("base", "○ Base model"), "fine_tuned": ("tuned", "● Fine-tuned model")}
-
-
-@st.cache_resource(show_spinner=False)
-def service(settings: Settings) -> AnswerService:
-    """One for all visitors: one set of models in memory."""
-    return AnswerService(settings)
+CARDS: dict[Variant, tuple[str, str]] = {"base": ("base", "○"), "fine_tuned": ("tuned", "●")}
+"""A card's class and the mark before its name."""
 
 
 def comparison(run_id: str) -> None:
     """A question, and both answers as they grow; a press on Stop, or leaving the page, ends them."""
-    asking = service(Settings.from_environment())
-    most = asking.limits.max_new_tokens
+    service = answer_service(Settings.from_environment())
+    most = service.limits.max_new_tokens
     with st.form("native-ask", border=False):
-        question = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
+        text = st.text_area("Your question", max_chars=MAX_CHARACTERS, height=80)
         greedy, length = st.columns(2)
-        temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 takes the likeliest word")
+        temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 is greedy decoding")
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         asked = st.form_submit_button("Ask both models", type="primary")
     line, cards = st.empty(), st.empty()
@@ -38,16 +35,17 @@ def comparison(run_id: str) -> None:
         return
     st.button("Stop")  # any press runs the page anew, which ends the loop below
     try:
+        question = Question.checked(text)
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
         chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
-        found = asking.answers(question, run_id, chosen, visitor=_visitor())
+        found = service.answers(question, run_id, chosen, visitor=_visitor())
         for answers in paced(found, REFRESH_SECONDS):
             line.empty()
             _draw(cards, answers)
     except EmergencyDescribed:
         with line.container():
-            html(referred())
+            html(referral())
     except MedQAError as error:
         with line.container():
             html(f'<p role="alert" class="mq-worse">{escape(str(error))}</p>')
@@ -55,14 +53,18 @@ def comparison(run_id: str) -> None:
 
 def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
     with place.container():
-        html('<div class="mq-cards">' + "".join(_card(variant, answers[variant]) for variant in CARDS) + "</div>")  # type: ignore[index]
+        html(
+            '<div class="mq-cards">'
+            + "".join(_card(variant, answers.by_column[variant]) for variant in VARIANTS)
+            + "</div>"
+        )
 
 
-def _card(variant: str, answer: Answer) -> str:
-    kind, title = CARDS[variant]
+def _card(variant: Variant, answer: Answer) -> str:
+    (kind, mark), name = CARDS[variant], COLUMN_NAMES[variant]
     return (
-        f'<section class="mq-card {kind}"><h2>{title}</h2><div class="mq-text" tabindex="0" role="region" '
-        f'aria-label="{title[2:]}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
+        f'<section class="mq-card {kind}"><h2>{mark} {name}</h2><div class="mq-text" tabindex="0" role="region" '
+        f'aria-label="{name}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
     )
 
 

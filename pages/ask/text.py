@@ -1,27 +1,31 @@
-"""What the widget says around the answers, as HTML: every text that came from elsewhere is escaped."""
+"""What the Ask page writes around the answers, as HTML: every text that came from elsewhere is escaped."""
 
 from collections.abc import Sequence
 from html import escape
 
-from medqa_core.answering.compare import Answer
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, FinishReason
+from medqa_core.answering.emergency.quality import Rate, ScreenQuality
 from medqa_core.answering.emergency.screen import BESIDE, CALL
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.data.overlap import Span
+from medqa_core.answering.training_set import Overlap
+from medqa_core.evaluation.blind import VoteResult
+from medqa_core.models.variants import VARIANTS
+from medqa_core.runs.artifacts.votes import Choice
 
 NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
-STATES = {
-    "running": "answering",
-    "ended": "ended by the model",
-    "cut": "cut at the token limit",
-    "stopped": "stopped",
+FINISH: dict[FinishReason | None, str] = {
+    None: "answering",
+    "stop": "ended by the model",
+    "length": "reached the token limit",
+    "cancelled": "stopped",
 }
-WHO = {
-    "base": "Base model",
-    "fine_tuned": "Fine-tuned model",
-    "with_sources": "With sources",
-    "left": "Left answer",
-    "right": "Right answer",
+CHOICES: dict[Choice, str] = {
+    "left": "Left is better",
+    "right": "Right is better",
+    "tie": "Tie",
+    "both bad": "Both bad",
 }
+WHO: dict[str, str] = {**COLUMN_NAMES, "left": "Left answer", "right": "Right answer"}
 
 
 def status(text: str, *, bad: bool = False) -> str:
@@ -35,38 +39,45 @@ def who(column: str) -> str:
     return f'<div class="who {column}">{escape(WHO[column])}</div>'
 
 
-def referred() -> str:
+def referral() -> str:
     """The referral, in place of the answers and read out at once."""
     return f'<div role="alert" class="referral"><strong>{escape(CALL)}</strong><p>{escape(BESIDE)}</p></div>'
 
 
-def about(emergencies: str) -> str:
-    """What this demo is, and how well it tells an emergency."""
+def voted(result: VoteResult) -> str:
+    """What a voter is told: whose answers they were, and ROUGE-L where there is a reference."""
+    names = {variant: COLUMN_NAMES[variant].lower() for variant in VARIANTS}
+    text = f"Vote saved. Left: {names[result.left]}. Right: {names[result.right]}."
+    if result.rouge_l is None:
+        return text
+    scores = ", ".join(f"{names[variant]} {value:.4f}" for variant, value in result.rouge_l.items())
+    return f"{text} ROUGE-L on this test question: {scores}."
+
+
+def about(screen: ScreenQuality) -> str:
+    """What this demo is, and how well it recognises an emergency."""
+    total = screen.recall.of + screen.false_alarms.of
     parts = (
         "Two small language models answer: the base model as it was published, and the same model after a fine-tune. "
         "Neither knows medicine; both make things up. Nothing here is medical advice.",
         "A question that describes an emergency is not put to them; the emergency number is given instead. What "
-        f"decides is a small statistical classifier, which understands nothing. {emergencies}",
-        "Under each answer stands what produced it: the hashes of the weights and the prompt, the settings, the seed.",
-        "A vote keeps which answer was preferred and the hour, nothing about you; whoever runs this demo may have "
-        "chosen to keep the question's text too.",
+        "decides is a small statistical classifier, which understands nothing. "
+        f"On {total:,} questions written to test it, which it was not trained on, it found {_rate(screen.recall)} of "
+        f"the emergencies and gave a needless referral to {_rate(screen.false_alarms)} of the others.",
+        "Under each answer: what produced it, with the hashes of weights and prompt, the settings and the seed.",
+        "A vote stores which answer was preferred and the hour, nothing about you; whoever runs this demo may have "
+        "chosen to store the question's text too.",
     )
     return "".join(f"<p>{escape(part)}</p>" for part in parts)
 
 
-def meta(answer: Answer, spans: Sequence[Span] = (), questions: dict[str, str] | None = None) -> str:
-    """The lines under an answer: what produced it, and what of it stands in the training set, behind disclosures.
-
-    Args:
-        answer: the answer.
-        spans: its text in pieces, marked against the training answers; none: not compared.
-        questions: training questions by id, to name the one whose answer was copied.
-    """
+def meta(answer: Answer, overlap: Overlap | None = None) -> str:
+    """The lines under an answer: what produced it and, where it was compared, what of it stands in the training set."""
     made = answer.provenance
     adapter = f"adapter {made.adapter_sha256[:8]}" if made.adapter_sha256 else "no adapter"
     short = (
         f"{made.model}, {adapter} · {answer.tokens} tokens in {answer.seconds:.1f} s "
-        f"({answer.tokens_per_second:.1f} a second) · {STATES[answer.state]}"
+        f"({answer.tokens_per_second:.1f} tokens/s) · {FINISH[answer.finish_reason]}"
     )
     facts = {
         "run": made.run_id,
@@ -79,10 +90,11 @@ def meta(answer: Answer, spans: Sequence[Span] = (), questions: dict[str, str] |
         "seed": str(made.seed),
     }
     rows = "".join(f"<div>{escape(name)}: <code>{escape(value)}</code></div>" for name, value in facts.items())
-    return f"<details><summary>{escape(short)}</summary>{rows}</details>" + _marked(spans, questions or {})
+    return f"<details><summary>{escape(short)}</summary>{rows}</details>" + (_marked(overlap) if overlap else "")
 
 
-def _marked(spans: Sequence[Span], questions: dict[str, str]) -> str:
+def _marked(overlap: Overlap) -> str:
+    spans = overlap.spans
     if not spans:
         return ""
     length = sum(len(span.text) for span in spans) or 1
@@ -95,21 +107,26 @@ def _marked(spans: Sequence[Span], questions: dict[str, str]) -> str:
         else escape(span.text)
         for span in spans
     )
-    nearest = next((questions[s.id] for s in spans if s.id in questions), "") if any(s.id for s in spans) else ""
+    nearest = overlap.nearest_question
     named = f"<div>Nearest training question: {escape(nearest)}</div>" if nearest else ""
-    key = (
+    legend = (
         '<div><mark class="copied">copied</mark> <mark class="near">near copy</mark> the rest is in neither form</div>'
     )
-    return f"<details><summary>{short}</summary><div class='spans'>{text}</div>{key}{named}</details>"
+    return f"<details><summary>{short}</summary><div class='spans'>{text}</div>{legend}{named}</details>"
 
 
 def sources(passages: Sequence[Passage]) -> str:
-    """The passages that the third column read, each with where it is from; only these links can be clicked."""
+    """The passages that were read before answering, each with where it is from; only these links can be clicked."""
     items = "".join(
         f"<li>{_link(passage)}<details><summary>passage</summary>{escape(passage.text)}</details></li>"
         for passage in passages
     )
-    return f'<div class="sources">Sources, the run’s own training documents:<ol>{items}</ol></div>' if items else ""
+    return f'<div class="sources">Sources, from the run’s training documents:<ol>{items}</ol></div>' if items else ""
+
+
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.value:.1%} ({rate.count} of {rate.of}; 95% interval {low:.1%} to {high:.1%})"
 
 
 def _link(passage: Passage) -> str:

@@ -1,4 +1,4 @@
-"""The Gradio widget at /qa/: one question, both models side by side. Built on the first request to it.
+"""The Gradio widget at /qa/: one question, both models at once. Built on the first request to it.
 
 It runs alone too: `python -m pages.ask.widget`, with `--share` for Gradio's public link.
 """
@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from medqa_core.answering.admission import WAITING
-from medqa_core.answering.emergency.quality import measured
+from medqa_core.answering.emergency.quality import screen_quality
 from medqa_core.answering.question import MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
-from pages.ask.blind import CHOICES
-from pages.ask.events import Events, Parts
+from pages.ask.events import Card, Events, Parts
 from pages.ask.look import LOOK
-from pages.ask.text import NOTICE, about, status, who
+from pages.ask.service import answer_service
+from pages.ask.text import CHOICES, NOTICE, about, status, who
 from pages.web.host_guard import Guard
 from pages.web.widget_guard import AskGuard
 
@@ -29,7 +29,7 @@ EXAMPLES = (
 )
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
 SESSIONS = 200
-"""Visitors whose last answers are remembered, for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
+"""Visitors whose last answers are kept for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
 
@@ -38,7 +38,7 @@ def build() -> FastAPI:
     child = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, middleware=[Middleware(AskGuard)])
     gr.mount_gradio_app(
         child,
-        blocks(Settings.from_environment()),
+        blocks(answer_service(Settings.from_environment())),
         path="/",
         footer_links=["api"],
         run_history=False,
@@ -50,9 +50,8 @@ def build() -> FastAPI:
     return child
 
 
-def blocks(settings: Settings) -> gr.Blocks:
+def blocks(service: AnswerService) -> gr.Blocks:
     """The widget's layout and what its parts do."""
-    service = AnswerService(settings)
     with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(NOTICE, elem_id="notice")
         question = gr.Textbox(
@@ -67,8 +66,12 @@ def blocks(settings: Settings) -> gr.Blocks:
         with gr.Row(elem_id="actions"):
             start = gr.Button("Ask both models", variant="primary", scale=0, min_width=180)
             stop = gr.Button("Stop", scale=0, min_width=80)
-            blind = gr.Checkbox(False, label="Blind", info="hides whose answer is whose until you vote", min_width=150)
-            sourced = gr.Checkbox(False, label="With sources", info="a third answer, from passages", min_width=150)
+            blind = gr.Checkbox(
+                False, label="Blind", info="hides which model gave which answer until you vote", min_width=150
+            )
+            sourced = gr.Checkbox(
+                False, label="With sources", info="adds an answer that uses retrieved passages", min_width=150
+            )
         line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
         referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
@@ -79,28 +82,34 @@ def blocks(settings: Settings) -> gr.Blocks:
         draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
         with gr.Accordion("Settings", open=False):
             run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked")
-            precision = gr.Radio(PRECISIONS, value="float32", label="Weights")
+            precision = gr.Radio(PRECISIONS, value="float32", label="Precision")
             cost = gr.HTML("", elem_id="int8-cost")
             with gr.Row():
-                temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 takes the likeliest word")
+                temperature = gr.Slider(0, 2, 0, step=0.05, label="Temperature", info="0 is greedy decoding")
                 tokens = gr.Slider(
                     16, service.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens"
                 )
                 seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
-        with gr.Accordion("Who says what: a self-test", open=False):
-            prove = gr.Button("Compare the base column with a freshly loaded base", size="sm", elem_id="prove")
+        with gr.Accordion("Verify which model answered", open=False):
+            prove = gr.Button("Compare the base answers with a freshly loaded base model", size="sm", elem_id="prove")
             proof = gr.HTML("", elem_id="proof")
         with gr.Accordion("About this demo", open=False):
-            gr.HTML(about(measured().sentence))
-        comparison = gr.State(None)
-        events = Events(service, Parts(left, right, third, line, ballot, comparison))
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        triggers = [start.click, question.submit]
-        gr.on(triggers, events.screen, question, referral, queue=False, trigger_mode="once", **quiet)
-        asking = gr.on(
-            triggers,
+            gr.HTML(about(screen_quality()))
+        checked, comparison = gr.State(None), gr.State(None)
+        events = Events(service, Parts(left, right, third, line, referral, ballot, checked, comparison))
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        screening = gr.on(
+            [start.click, question.submit],
+            events.screen,
+            [question, blind],
+            events.parts.all,
+            queue=False,
+            trigger_mode="once",
+            **hidden,
+        )
+        asking = screening.success(
             events.ask,
-            [run, question, temperature, tokens, seed, precision, blind, sourced],
+            [run, checked, temperature, tokens, seed, precision, blind, sourced],
             events.parts.all,
             trigger_mode="once",
             api_visibility="private",
@@ -108,22 +117,22 @@ def blocks(settings: Settings) -> gr.Blocks:
             show_progress_on=line,
             **ONE_AT_A_TIME,
         )
-        stop.click(lambda: status("Stopped."), None, line, cancels=[asking], queue=False, **quiet)
+        stop.click(lambda: status("Stopped."), None, line, cancels=[asking], queue=False, **hidden)
         for value, button in choices.items():
-            button.click(events.voter(value), comparison, events.parts.all, queue=False, **quiet)
-        draw.click(events.test_question, run, [question, line], queue=False, **quiet)
+            button.click(events.voter(value), comparison, events.parts.all, queue=False, **hidden)
+        draw.click(events.test_question, run, [question, line], queue=False, **hidden)
         prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
-        page.load(events.choices, None, run, queue=False, **quiet)
-        gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **quiet)
+        page.load(events.choices, None, run, queue=False, **hidden)
+        gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **hidden)
         gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
     # Not open: else a question sent to another of Gradio's addresses would pass by the queue.
     page.state_session_capacity = SESSIONS
     return page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
-def _card(column: str, place: str) -> tuple[gr.Column, gr.HTML, gr.Textbox, gr.HTML]:
+def _card(column: str, place: str) -> Card:
     """A card: who answers, the answer, and the lines under it."""
-    with gr.Column(min_width=280, elem_classes="card", visible=place != "third") as card:
+    with gr.Column(min_width=280, elem_classes="card", visible=place != "third") as frame:
         head = gr.HTML(who(column), elem_id=f"{place}-who")
         answer = gr.Textbox(
             label=f"{place.title()} answer",
@@ -135,7 +144,7 @@ def _card(column: str, place: str) -> tuple[gr.Column, gr.HTML, gr.Textbox, gr.H
             elem_id=f"{place}-answer",
         )
         under = gr.HTML("", elem_id=f"{place}-meta")
-    return card, head, answer, under
+    return Card(frame, head, answer, under)
 
 
 def main() -> None:
@@ -148,7 +157,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
     chosen = parser.parse_args()
     hosts = ("*",) if chosen.share else None  # Gradio's servers choose the name of a public link
-    blocks(Settings.from_environment()).launch(
+    blocks(answer_service(Settings.from_environment())).launch(
         server_name=chosen.host,
         server_port=chosen.port,
         share=chosen.share,

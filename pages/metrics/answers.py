@@ -1,4 +1,4 @@
-"""The metrics page's look at single answers: questions won and lost, answers copied from training."""
+"""The metrics page's look at single answers: questions that improved or regressed, answers copied from training."""
 
 from html import escape
 from urllib.parse import urlencode
@@ -24,12 +24,12 @@ FEW = 5
 SCORE = "rougeL"
 
 
-def won_and_lost(facts: Facts) -> None:
+def improvements(facts: Facts) -> None:
     """On how many questions ROUGE-L rose and fell, a bar per question, and the questions at both ends."""
     found = list(flips(facts))
     if facts.predictions is None or not found:
         return
-    st.header("Questions won and lost", anchor=False)
+    st.header("Improved and regressed questions", anchor=False)
     rows = facts.predictions.assign(gain=answer_rows.gain(facts.predictions, SCORE)).dropna(subset=["gain"])
     caption = "Each bar is a test question: ROUGE-L, fine-tuned − base; up is better."
     note(f"{found[0].sentence} {found[0].effect}.")
@@ -75,7 +75,7 @@ def nothing_by_question(facts: Facts) -> None:
     if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
-            "Questions won and lost and copied answers are counted from predictions.parquet, which this run lacks:",
+            "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks:",
             command=f"python -m medqa_core evaluate {facts.run.id}",
         )
 

@@ -15,7 +15,7 @@ def metrics(snapshot: RunSnapshot) -> None:
     verdict_line(facts)
     overall.overall(facts)
     slices.slices(facts)
-    answers.won_and_lost(facts)
+    answers.improvements(facts)
     answers.copied(facts)
     answers.nothing_by_question(facts)
     mmlu.mmlu(facts)

@@ -9,11 +9,11 @@ from medqa_core.report.charts.metrics import forest_figure
 from medqa_core.report.document import tables
 from medqa_core.report.document.answer_tables import of_both
 from medqa_core.report.document.model import Column, Table
-from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.clean import clean_subset
 from medqa_core.report.views.figures import figures
 from medqa_core.report.views.metric import LEVEL, MetricView, clean, whole
+from medqa_core.report.wording.protocol import protocol_lines
 from pages.shared import charts, document, notices, theme
 from pages.shared.markup import bullets, html, note
 
@@ -72,9 +72,10 @@ def _part(facts: Facts) -> str:
 def how_measured(facts: Facts) -> None:
     """The protocol in words, and how the answers came out."""
     e, answers = facts.evaluation, of_both(facts)
-    if e is None or not (e.protocol or answers):
+    measured = protocol_lines(e.protocol) if e is not None else []
+    if not measured and (e is None or answers is None):
         return
-    body = bullets(protocol_lines(e.protocol))
+    body = bullets(f"{label}: {text}" for label, text in measured)
     if answers is not None:
         body += document.table_markup(answers, caption="How the generated answers came out; ROUGE rewards length.")
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')

@@ -7,12 +7,12 @@ from medqa_core.foundation.format import count, share
 from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
 from medqa_core.report.document.model import Cell, Column, Table
-from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import WORDING
 from medqa_core.report.views.metric import MetricView
 from medqa_core.report.views.with_sources import PassagesRow, passages_rows
 from medqa_core.report.wording.metric import change_text, value_text
+from medqa_core.report.wording.protocol import with_sources_lines
 from medqa_core.report.wording.with_sources import sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
 from medqa_core.runs.schema.evaluation import WithSources
@@ -74,7 +74,8 @@ def _answers(facts: Facts, found: WithSources) -> None:
     charts.download(
         "Download as CSV", lambda: _frame(found), f"{facts.run.id}-with_sources.csv", key="with_sources-csv"
     )
-    body, made = bullets(protocol_lines(found.protocol)), generations(("with_sources", found.generation))
+    body = bullets(f"{label}: {text}" for label, text in with_sources_lines(found))
+    made = generations(("with_sources", found.generation))
     if made is not None:
         body += document.table_markup(made, caption="How the generated answers came out; ROUGE rewards length.")
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')

@@ -30,7 +30,5 @@ def no_curve(snapshot: RunSnapshot) -> None:
     elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:
-        missing = snapshot.metrics_log.missing
-        notices.notice(
-            "This run has no loss curve.", f"Its metrics.jsonl {'is missing' if missing else 'holds no loss'}."
-        )
+        why = "is missing" if snapshot.metrics_log.missing else "holds no loss"
+        notices.notice("This run has no loss curve.", f"Its metrics.jsonl {why}.")

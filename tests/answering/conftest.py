@@ -17,7 +17,7 @@ def variants(smoke: Run, lab: Settings) -> ModelVariants:
 
 @pytest.fixture(scope="module", params=["CTranslate2", "transformers"])
 def streams_of(request: pytest.FixtureRequest, lab: Settings) -> StreamsOf:
-    """What answers with a variants: each test runs with either engine."""
+    """What answers with a run's models: each test runs with either engine."""
 
     def converted(variants: ModelVariants) -> Streams:
         found = streams_for(variants, lab)

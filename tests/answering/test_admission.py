@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.answering import admission as module
 from medqa_core.answering.admission import QUESTIONS, WINDOW_SECONDS, Admission, Limits, visitor_address
 from medqa_core.foundation.errors import NotNow
 from medqa_core.foundation.files import write_json
@@ -28,13 +27,17 @@ def settings(tmp_path: Path) -> Settings:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """`clock(SECONDS)` sets the time."""
     time = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
+    monkeypatch.setattr("medqa_core.answering.admission.time.monotonic", lambda: time[0])
     return lambda seconds: time.__setitem__(0, 1000.0 + seconds)
+
+
+def admission_of(settings: Settings) -> Admission:
+    return Admission(settings, RunStore(settings.reports))
 
 
 def wait(admission: Admission, visitor: str = "a") -> int:
     """The seconds that a refused visitor is told to wait."""
-    with pytest.raises(NotNow, match=r"^10 questions in 5 minutes .*: ask again in \d+ s\.$") as caught:
+    with pytest.raises(NotNow, match=r"^Limit: 10 questions per 5 minutes\. Ask again in \d+ s\.$") as caught:
         admission.admit(visitor)
     assert caught.value.exit_code == 1
     return int(str(caught.value).split()[-2])
@@ -51,13 +54,13 @@ def start(settings: Settings, state: str, process: ProcessIdentity | None = None
 
 def test_who_hosts_nobody_is_never_refused(settings: Settings) -> None:
     start(settings, "running", ProcessIdentity.current())
-    admission = Admission(replace(settings, public=False))
+    admission = admission_of(replace(settings, public=False))
     for _ in range(3 * QUESTIONS):
         admission.admit("a")
 
 
 def test_one_question_too_many_waits_until_the_first_is_old(settings: Settings, clock: Callable[[float], None]) -> None:
-    admission = Admission(settings)
+    admission = admission_of(settings)
     for second in range(QUESTIONS):
         clock(second)
         admission.admit("a")
@@ -76,7 +79,7 @@ def test_one_question_too_many_waits_until_the_first_is_old(settings: Settings, 
 
 
 def test_a_refused_question_does_not_count(settings: Settings, clock: Callable[[float], None]) -> None:
-    admission = Admission(settings)
+    admission = admission_of(settings)
     for _ in range(QUESTIONS):
         admission.admit("a")
     clock(WINDOW_SECONDS - 1)
@@ -89,8 +92,8 @@ def test_a_refused_question_does_not_count(settings: Settings, clock: Callable[[
 @pytest.mark.parametrize("state", ["running", "stopping"])
 def test_nobody_is_answered_while_a_run_is_trained(settings: Settings, state: str) -> None:
     start(settings, state, ProcessIdentity.current())
-    with pytest.raises(NotNow, match=r"^busy is being trained on this machine: ask again when it has ended\.$"):
-        Admission(settings).admit("a")
+    with pytest.raises(NotNow, match=r"^busy is being trained on this machine: ask again when it has finished\.$"):
+        admission_of(settings).admit("a")
 
 
 @pytest.mark.parametrize(
@@ -100,11 +103,11 @@ def test_a_run_that_needs_nothing_now_stops_nobody(
     settings: Settings, state: str, process: ProcessIdentity | None
 ) -> None:
     start(settings, state, process)
-    Admission(settings).admit("a")
+    admission_of(settings).admit("a")
 
 
 def test_who_is_turned_away_while_a_run_is_trained_has_not_asked(settings: Settings) -> None:
-    admission = Admission(settings)
+    admission = admission_of(settings)
     start(settings, "running", ProcessIdentity.current())
     for _ in range(2 * QUESTIONS):
         with pytest.raises(NotNow, match="busy is being trained"):
@@ -116,8 +119,8 @@ def test_who_is_turned_away_while_a_run_is_trained_has_not_asked(settings: Setti
 def test_memory_is_bounded_and_the_latest_visitors_are_remembered(
     settings: Settings, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "VISITORS", 5)
-    admission = Admission(settings)
+    monkeypatch.setattr("medqa_core.answering.admission.VISITORS", 5)
+    admission = admission_of(settings)
     for _ in range(QUESTIONS):
         admission.admit("kept")
     for number in range(20):
@@ -128,12 +131,12 @@ def test_memory_is_bounded_and_the_latest_visitors_are_remembered(
 
 
 def test_no_address_is_kept_and_any_text_is_one(settings: Settings) -> None:
-    admission = Admission(settings)
+    admission = admission_of(settings)
     for visitor in ("203.0.113.9", "", "\ud800", "x" * 100_000):
         admission.admit(visitor)
     kept = list(admission._asked)
     assert {len(key) for key in kept} == {16}
-    other = Admission(settings)
+    other = admission_of(settings)
     other.admit("203.0.113.9")
     assert not set(other._asked) & set(kept)  # salted anew for each process
 

@@ -11,11 +11,11 @@ import transformers
 
 from medqa_core.answering import compare as module
 from medqa_core.answering.admission import Limits
-from medqa_core.answering.compare import Column, Grounding, compare
+from medqa_core.answering.compare import Column, compare
 from medqa_core.answering.model_cache import Models
-from medqa_core.answering.question import GenerationSettings
+from medqa_core.answering.question import GenerationSettings, Question
+from medqa_core.answering.sources import Sources
 from medqa_core.answering.streams import ConvertedStreams
-from medqa_core.foundation.errors import EmergencyDescribed, QuestionRefused
 from medqa_core.foundation.files import sha256, sha256_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
@@ -25,7 +25,8 @@ from medqa_core.runs.run import Run
 from tests.support.answers import Ending, StreamsOf, last, passages
 
 pytestmark = pytest.mark.usefixtures("no_network")
-QUESTION = "What are the symptoms of gout?"
+TEXT = "What are the symptoms of gout?"
+QUESTION = Question.checked(TEXT)
 PASSAGES = ("Gout is a form of arthritis.", "A joint swells and hurts, often at night.")
 GREEDY = GenerationSettings(temperature=0, max_new_tokens=24)
 WARM = GenerationSettings(temperature=1.0, max_new_tokens=24, seed=1)
@@ -37,7 +38,7 @@ def as_ids(variants: ModelVariants, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(variants.tokenizer, "decode", lambda ids, **_: " ".join(map(str, ids)))
 
 
-def generated(model: Any, variants: ModelVariants, count: int, question: str = QUESTION) -> list[int]:
+def generated(model: Any, variants: ModelVariants, count: int, question: str = TEXT) -> list[int]:
     """What transformers' own greedy decoding says."""
     prompt = torch.tensor([encode_prompt(variants.tokenizer, question, "chat")])
     out = model.generate(
@@ -51,26 +52,26 @@ def generated(model: Any, variants: ModelVariants, count: int, question: str = Q
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_greedy_is_generate_token_by_token_on_both_sides(models: Models, lab: Settings) -> None:
+def test_greedy_is_generate_token_by_token_for_both_models(models: Models, lab: Settings) -> None:
     expected: dict[Variant, list[int]] = {
         "base": generated(load("toy", settings=lab).model, models.variants, 24),
-        "fine_tuned": generated(load_pair_alone(models.variants, lab), models.variants, 24),
+        "fine_tuned": generated(with_peft_alone(models.variants, lab), models.variants, 24),
     }
     assert expected["base"] != expected["fine_tuned"]
     shown: dict[Variant, list[int]] = {variant: [] for variant in VARIANTS}
     for answers in compare(models, QUESTION, GREEDY):
-        assert list(answers) == list(VARIANTS)
+        assert list(answers.by_column) == list(VARIANTS)
         for variant in VARIANTS:
-            answer = answers[variant]
+            answer = answers.by_column[variant]
             assert answer.text == " ".join(map(str, expected[variant][: answer.tokens]))
-            assert answer.state == ("cut" if answer.tokens == 24 else "running")
+            assert answer.finish_reason == ("length" if answer.tokens == 24 else None)
             shown[variant].append(answer.tokens)
     for counts in shown.values():  # never two at a time, and none taken back
         assert {after - before for before, after in itertools.pairwise([0, *counts])} == {0, 1}
         assert counts[-1] == 24
 
 
-def load_pair_alone(variants: ModelVariants, lab: Settings) -> Any:
+def with_peft_alone(variants: ModelVariants, lab: Settings) -> Any:
     """The adapter on a base of its own, through peft and nothing of ours."""
     from peft import PeftModel
 
@@ -96,7 +97,7 @@ def test_a_seed_gives_the_same_answers_again_and_another_one_others(models: Mode
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_sides_differ(models: Models) -> None:
+def test_the_models_differ(models: Models) -> None:
     for settings in (GREEDY, WARM):
         answers = last(compare(models, QUESTION, settings))
         assert answers["base"].text != answers["fine_tuned"].text
@@ -114,13 +115,13 @@ def test_a_temperature_next_to_zero_is_greedy(models: Models) -> None:
 
 
 def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Settings) -> None:
-    answers = last(compare(models, f"  {QUESTION}\n", WARM, grounding=Grounding("base", passages(*PASSAGES))))
+    answers = last(compare(models, QUESTION, WARM, sources=Sources(passages(*PASSAGES), "base")))
     weights = sha256(lab.cache / "models" / "toy" / "model.safetensors")
     converted = isinstance(models.streams, ConvertedStreams)
     version = f"CTranslate2 {ctranslate2.__version__}" if converted else f"transformers {transformers.__version__}"
     assert tuple(answers) == get_args(Column)
     for column, answer in answers.items():
-        asked = with_passages(QUESTION, PASSAGES) if column == "with_sources" else QUESTION
+        asked = with_passages(TEXT, PASSAGES) if column == "with_sources" else TEXT
         assert answer.as_dict()["provenance"] == {
             "run_id": "smoke",
             "variant": column,
@@ -144,10 +145,10 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
 
 @pytest.mark.usefixtures("as_ids")
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_with_sources_column_is_a_side_that_reads_passages(models: Models, variant: Variant) -> None:
-    answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding(variant, passages(*PASSAGES))))
+def test_the_answer_with_sources_is_that_of_a_model_that_reads_passages(models: Models, variant: Variant) -> None:
+    answers = last(compare(models, QUESTION, GREEDY, sources=Sources(passages(*PASSAGES), variant)))
     with models.variants.using(variant) as model:
-        expected = generated(model, models.variants, 24, with_passages(QUESTION, PASSAGES))
+        expected = generated(model, models.variants, 24, with_passages(TEXT, PASSAGES))
     assert answers["with_sources"].text == " ".join(map(str, expected))
     assert (answers["with_sources"].provenance.adapter_sha256 is None) == (variant == "base")
     alone = last(compare(models, QUESTION, GREEDY))  # the third column changes nothing in the two others
@@ -160,22 +161,25 @@ def test_passages_that_do_not_fit_are_left_out_and_the_question_is_answered(mode
     long = "0 1 2 3 4 5 6 7 8 9 " * 20
     assert context is not None and 3 * len(long) > context > 2 * len(long)
     for given, kept in (([long] * 4, 2), ([long * 4, long], 0), ([], 0)):
-        answers = last(compare(models, QUESTION, GREEDY, grounding=Grounding("base", passages(*given))))
-        read = prompt_text(models.variants.tokenizer, with_passages(QUESTION, given[:kept]), "chat")
+        final = list(compare(models, QUESTION, GREEDY, sources=Sources(passages(*given), "base")))[-1]
+        answers = final.by_column
+        read = prompt_text(models.variants.tokenizer, with_passages(TEXT, given[:kept]), "chat")
+        assert [passage.text for passage in final.passages] == given[:kept]
         assert answers["with_sources"].provenance.prompt_sha256 == sha256_text(read)
         assert answers["with_sources"].tokens == 24
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_end_token_ends_one_side_and_the_other_goes_on(models: Models, streams_of: StreamsOf) -> None:
+def test_the_end_token_ends_one_answer_and_the_other_goes_on(models: Models, streams_of: StreamsOf) -> None:
     variants = models.variants
     first = last(compare(models, QUESTION, GREEDY))
     token = int(first["fine_tuned"].text.split()[0])
     assert str(token) not in first["base"].text.split()
     ending = replace(variants, base=replace(variants.base, tokenizer=Ending(variants.tokenizer, token)))
     answers = last(compare(Models(ending, streams_of(ending)), QUESTION, GREEDY))
-    assert (answers["fine_tuned"].state, answers["fine_tuned"].tokens, answers["fine_tuned"].text) == ("ended", 0, "")
-    assert (answers["base"].state, answers["base"].text) == ("cut", first["base"].text)
+    tuned = answers["fine_tuned"]
+    assert (tuned.finish_reason, tuned.tokens, tuned.text) == ("stop", 0, "")
+    assert (answers["base"].finish_reason, answers["base"].text) == ("length", first["base"].text)
 
 
 def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None:
@@ -188,21 +192,8 @@ def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None
         shown.append(column.answer().text)
     assert shown[-1] == "a🫀"
     assert set(shown[:-1]) == {"a"}
-    column.ids, column.state = heart[:-1], "cut"
+    column.ids, column.finish_reason = heart[:-1], "length"
     assert column.answer().text.startswith("a\ufffd")  # an answer that was cut there shows that it was
-
-
-@pytest.mark.parametrize("question", ["", "🫀", 5, "a" * 100_000, "I took 40 paracetamol tablets"])
-def test_a_refused_question_computes_nothing(models: Models, question: Any) -> None:
-    class Untouched:
-        name = precision = "float32"
-
-        def decode(self, *_: Any) -> None:
-            pytest.fail("a model was asked")
-
-    expected = EmergencyDescribed if question == "I took 40 paracetamol tablets" else QuestionRefused
-    with pytest.raises(expected):
-        next(compare(Models(models.variants, Untouched()), question, GREEDY))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("as_ids")

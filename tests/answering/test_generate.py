@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from ctranslate2.converters import TransformersConverter
 
-from medqa_core.answering.generate import Converted, Engine, Plain, engine_for, engine_name
+from medqa_core.answering.generate import Converted, Engine, Plain, decoding_of, engine_for
 from medqa_core.data import starter
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate, embedded, toy
@@ -106,13 +107,13 @@ def test_ctranslate2_gives_the_tokens_of_generate(
     variants = load_variants(smoke, lab)
     engine = engine_for(variants, variant, lab)
     assert isinstance(engine, Converted)
-    assert "CTranslate2" in engine_name(variants, lab)
+    assert "CTranslate2" in decoding_of(variants, lab, 8).engine
     found = answers(engine, prompts, 12)
     assert found == answers(Plain(lambda: variants.using(variant), variants.tokenizer), prompts, 12)
     assert any(len(answer) > 3 for answer in found)
 
 
-def test_a_side_is_converted_once_and_the_pair_stays_as_it_is(
+def test_a_variant_is_converted_once_and_the_models_stay_as_they_are(
     smoke: Run, lab: Settings, tmp_path: Path, prompts: list[list[int]]
 ) -> None:
     variants = load_variants(smoke, lab)
@@ -132,7 +133,7 @@ def test_a_kind_that_ctranslate2_does_not_know_is_decoded_by_transformers(
     variants = load_variants(smoke, lab)
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
     assert isinstance(engine_for(variants, "base", lab), Plain)
-    assert "transformers" in engine_name(variants, lab)
+    assert "transformers" in decoding_of(variants, lab, 8).engine
 
 
 def test_a_gpt2_is_converted_too(lab: Settings, tmp_path: Path, prompts: list[list[int]]) -> None:
@@ -164,11 +165,11 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
     def refuse(*_: Any, **__: Any) -> None:
         raise NotImplementedError("no such activation")
 
-    monkeypatch.setattr(ctranslate.TransformersConverter, "convert", refuse)
+    monkeypatch.setattr(TransformersConverter, "convert", refuse)
     elsewhere = replace(lab, cache=tmp_path)
     variants = load_variants(smoke, lab)
     assert isinstance(engine_for(variants, "base", elsewhere), Plain)
-    assert "transformers" in engine_name(variants, elsewhere)
+    assert "transformers" in decoding_of(variants, elsewhere, 8).engine
     assert "no such activation; transformers answers instead" in caplog.text
 
 

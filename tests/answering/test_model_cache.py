@@ -12,7 +12,9 @@ from medqa_core.answering.model_cache import ModelCache
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
+from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -25,11 +27,15 @@ def store(smoke: Run, lab: Settings, tmp_path: Path) -> Settings:
     return replace(lab, reports=tmp_path / "reports")
 
 
+def cache_of(settings: Settings) -> ModelCache:
+    return ModelCache(settings, RunStore(settings.reports))
+
+
 def test_a_run_is_loaded_once(store: Settings) -> None:
-    pool, said = ModelCache(store), []
-    with pool.lend("one") as first:
+    cache, said = cache_of(store), list[str]()
+    with cache.lend("one") as first:
         assert first.variants.run_id == "one"
-    with pool.lend("one", said.append) as again:
+    with cache.lend("one", said.append) as again:
         assert again == first
         assert again.variants is first.variants and again.streams is first.streams
     assert said == []
@@ -37,7 +43,7 @@ def test_a_run_is_loaded_once(store: Settings) -> None:
 
 def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
     said: list[str] = []
-    with ModelCache(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
+    with cache_of(replace(store, cache=tmp_path / "cache")).lend("one", said.append):
         pass
     assert said == [
         "loading the adapter",
@@ -46,15 +52,15 @@ def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
     ]
 
 
-def test_another_precision_needs_other_streams_and_no_other_pair(store: Settings) -> None:
-    pool = ModelCache(store)
-    with pool.lend("one") as exact:
+def test_another_precision_needs_other_streams_and_no_other_weights(store: Settings) -> None:
+    cache = cache_of(store)
+    with cache.lend("one") as exact:
         assert exact.streams.precision == "float32"
-    with pool.lend("one", precision="int8") as fast:
+    with cache.lend("one", precision="int8") as fast:
         assert fast.streams.precision == "int8"
         assert fast.streams.name.endswith(", int8")
         assert fast.variants is exact.variants
-    with pool.lend("one") as again:
+    with cache.lend("one") as again:
         assert again.streams.precision == "float32"
         assert again.variants is exact.variants
 
@@ -63,94 +69,94 @@ def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answe
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
-    pool = ModelCache(store)
+    cache = cache_of(store)
     for _ in range(2):
-        with pytest.raises(InputError, match="has no int8 mode: ask in float32"), pool.lend("one", precision="int8"):
+        with pytest.raises(InputError, match="has no int8 mode: ask in float32"), cache.lend("one", precision="int8"):
             pass
-    with pool.lend("one") as models:
+    with cache.lend("one") as models:
         assert models.streams.name.startswith("transformers ")
 
 
 def test_another_run_takes_its_place(store: Settings) -> None:
-    pool = ModelCache(store)
-    with pool.lend("one") as first, pytest.raises(RunNotFound), pool.lend("three"):
+    cache = cache_of(store)
+    with cache.lend("one") as first, pytest.raises(RunNotFound), cache.lend("three"):
         pass
-    with pool.lend("two") as other:
+    with cache.lend("two") as other:
         assert other.variants.run_id == "two"
         assert other.streams is not first.streams
-    with pool.lend("one") as again:
+    with cache.lend("one") as again:
         assert again.variants is not first.variants
         assert again.variants.run_id == "one"
 
 
 def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
-    pool = ModelCache(store)
-    with pool.lend("one") as first:
+    cache = cache_of(store)
+    with cache.lend("one") as first:
         pass
     os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
-    with pool.lend("one") as second:
+    with cache.lend("one") as second:
         assert second.variants is not first.variants
         assert second.streams is not first.streams
 
 
 def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> None:
-    pool = ModelCache(store)
-    with pool.lend("one"):
+    cache = cache_of(store)
+    with cache.lend("one"):
         pass
     shutil.rmtree(store.reports / "one" / "adapter")
-    with pytest.raises(ModelUnavailable, match="one holds no model"), pool.lend("one"):
+    with pytest.raises(ModelUnavailable, match="one holds no model"), cache.lend("one"):
         pass
-    with pool.lend("two") as other:
+    with cache.lend("two") as other:
         assert other.variants.run_id == "two"
 
 
 def test_a_damaged_adapter_is_refused_and_the_next_question_tries_again(store: Settings) -> None:
-    pool = ModelCache(store)
+    cache = cache_of(store)
     path = store.reports / "one" / "adapter" / "adapter_model.safetensors"
     good = path.read_bytes()
     path.write_bytes(b"broken")
     for _ in range(2):
-        with pytest.raises(ModelError, match="one: its adapter cannot be loaded"), pool.lend("one"):
+        with pytest.raises(ModelError, match="one: its adapter cannot be loaded"), cache.lend("one"):
             pass
     path.write_bytes(good)
-    with pool.lend("one") as models:
+    with cache.lend("one") as models:
         assert models.variants.run_id == "one"
 
 
 def test_what_is_replaced_while_it_is_read_is_read_again(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from medqa_core.answering import model_cache as module
 
-    load_variants, path = module.load_variants, store.reports / "one" / "adapter" / "adapter_model.safetensors"
+    path = store.reports / "one" / "adapter" / "adapter_model.safetensors"
 
     def slow(*arguments: object) -> object:
         variants = load_variants(*arguments)  # type: ignore[arg-type]
         os.utime(path, ns=(1, 1))
         return variants
 
-    pool = ModelCache(store)
+    cache = cache_of(store)
     monkeypatch.setattr(module, "load_variants", slow)
-    with pool.lend("one") as first:
+    with cache.lend("one") as first:
         pass
-    with pool.lend("one") as second:
+    with cache.lend("one") as second:
         assert second.variants is not first.variants
 
 
 @pytest.mark.parametrize("run_id", ["../smoke", "", "a/b", "x" * 65, ".hidden"])
 def test_no_run_id(store: Settings, run_id: str) -> None:
-    with pytest.raises(InputError), ModelCache(store).lend(run_id):
+    with pytest.raises(InputError), cache_of(store).lend(run_id):
         pass
 
 
 def test_others_wait_their_turn_and_an_error_gives_it_back(store: Settings) -> None:
-    pool = ModelCache(store)
+    cache = cache_of(store)
     order: list[str] = []
 
     def second() -> None:
-        with pool.lend("one"):
+        with cache.lend("one"):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with pytest.raises(ZeroDivisionError), pool.lend("one"):
+    with pytest.raises(ZeroDivisionError), cache.lend("one"):
         thread.start()
         thread.join(0.2)
         order.append("first")

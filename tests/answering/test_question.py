@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, checked_question
+from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.foundation.errors import InputError, QuestionRefused
 
 
 def refusal(question: object) -> str:
     with pytest.raises(QuestionRefused) as caught:
-        checked_question(question)
+        Question.checked(question)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
     return str(caught.value)
@@ -41,7 +41,7 @@ def test_too_long(length: int) -> None:
 
 
 def test_padding_does_not_count_until_it_is_absurd() -> None:
-    assert checked_question(" " * 1000 + "a" * MAX_CHARACTERS + "\n" * 1000) == "a" * MAX_CHARACTERS
+    assert Question.checked(" " * 1000 + "a" * MAX_CHARACTERS + "\n" * 1000).text == "a" * MAX_CHARACTERS
     assert "100,000 characters" in refusal(" " * 99_999 + "a")
 
 
@@ -59,17 +59,18 @@ def test_padding_does_not_count_until_it_is_absurd() -> None:
     ],
 )
 def test_only_what_cannot_be_seen_is_dropped(asked: str, read: str) -> None:
-    assert checked_question(asked) == read
+    assert Question.checked(asked).text == read
 
 
 @settings(deadline=None)
 @given(st.text(max_size=1200))
 def test_any_text_is_refused_or_becomes_one_clean_line(text: str) -> None:
     try:
-        found = checked_question(text)
+        question = Question.checked(text)
     except QuestionRefused:
         return
-    assert found == checked_question(found)
+    assert question == Question.checked(question.text)
+    found = question.text
     assert 0 < len(found) <= MAX_CHARACTERS
     assert len(found.splitlines()) == 1
     found.encode("utf-8")

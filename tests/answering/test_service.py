@@ -3,25 +3,20 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medqa_core.answering import service as module
 from medqa_core.answering.admission import QUESTIONS, Limits
-from medqa_core.answering.compare import Grounding
-from medqa_core.answering.question import GenerationSettings
-from medqa_core.answering.service import Answers, AnswerService
-from medqa_core.foundation.errors import (
-    EmergencyDescribed,
-    InputError,
-    ModelUnavailable,
-    NotNow,
-    QuestionRefused,
-    RunNotFound,
-)
+from medqa_core.answering.compare import Answer, Answers, Column
+from medqa_core.answering.question import GenerationSettings, Question
+from medqa_core.answering.service import AnswerService
+from medqa_core.answering.sources import Sources
+from medqa_core.data.lookup import split_of
+from medqa_core.foundation.errors import InputError, ModelUnavailable, NotNow, RunNotFound
 from medqa_core.foundation.files import read_json, sha256_text, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import prompt_text, with_passages
@@ -30,20 +25,20 @@ from medqa_core.runs.run import Run
 from tests.support.answers import passages
 
 pytestmark = pytest.mark.usefixtures("no_network")
-QUESTION = "What are the symptoms of gout?"
-EMERGENCY = "I took 40 paracetamol tablets"
+TEXT = "What are the symptoms of gout?"
+QUESTION = Question.checked(TEXT)
 SHORT = GenerationSettings(max_new_tokens=4)
 
 
 @pytest.fixture(scope="module")
 def service(smoke: Run, lab: Settings) -> AnswerService:
-    return AnswerService(lab)
+    return AnswerService.of(lab)
 
 
 @pytest.fixture
 def public(smoke: Run, lab: Settings) -> AnswerService:
     """A service for strangers, none of whom has asked anything yet."""
-    return AnswerService(replace(lab, public=True))
+    return AnswerService.of(replace(lab, public=True))
 
 
 @pytest.fixture
@@ -54,39 +49,35 @@ def unloaded(service: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelCache, "lend", lambda *_, **__: pytest.fail("a model was loaded"))
 
 
-def final(service: AnswerService, question: Any = QUESTION, run: str = "smoke", **options: Any) -> Answers:
+def final(service: AnswerService, run: str = "smoke", **options: Any) -> dict[Column, Answer]:
     options.setdefault("settings", SHORT)
-    return list(service.answers(question, run, **options))[-1]
+    return list(service.answers(QUESTION, run, **options))[-1].by_column
+
+
+def reads(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[str]:
+    """These passages are found from now on, and the base reads them; gives the ids of the runs looked up."""
+    asked: list[str] = []
+
+    def found(question: Question, run: Run, settings: Settings) -> Sources:
+        assert question == QUESTION
+        asked.append(run.id)
+        return Sources(passages(*texts), "base")
+
+    monkeypatch.setattr(module, "find_sources", found)
+    return asked
 
 
 def test_both_answer(service: AnswerService) -> None:
-    answers = final(service, f"  {QUESTION}\n")
-    assert [(variant, answers[variant].state, answers[variant].tokens) for variant in answers] == [
-        ("base", "cut", 4), ("fine_tuned", "cut", 4),
+    answers = final(service)
+    assert [(variant, answers[variant].finish_reason, answers[variant].tokens) for variant in answers] == [
+        ("base", "length", 4), ("fine_tuned", "length", 4),
     ]  # fmt: skip
     assert {answer.provenance.run_id for answer in answers.values()} == {"smoke"}
 
 
-@pytest.mark.usefixtures("unloaded")
-@pytest.mark.parametrize(
-    ("question", "error"), [("", QuestionRefused), (5, QuestionRefused), (EMERGENCY, EmergencyDescribed)]
-)
-def test_what_is_not_asked_loads_nothing_and_does_not_count(
-    public: AnswerService, question: Any, error: type[Exception]
-) -> None:
-    for _ in range(2 * QUESTIONS):
-        with pytest.raises(error):
-            final(public, question, "no-such-run", visitor="a")
-    assert public._admission._asked == {}
-
-
-def test_a_bad_question_is_refused_before_a_visitor_has_to_wait(public: AnswerService) -> None:
+def test_a_visitor_who_has_asked_enough_waits_and_others_do_not(public: AnswerService) -> None:
     for _ in range(QUESTIONS):
         final(public, visitor="a", settings=GenerationSettings(max_new_tokens=1))
-    with pytest.raises(QuestionRefused):
-        final(public, "", visitor="a")
-    with pytest.raises(EmergencyDescribed):
-        final(public, EMERGENCY, visitor="a")
     with pytest.raises(NotNow):
         final(public, visitor="a")
     with pytest.raises(NotNow), public.models("smoke", "a"):
@@ -97,7 +88,7 @@ def test_a_bad_question_is_refused_before_a_visitor_has_to_wait(public: AnswerSe
 def test_a_self_test_counts_as_a_question(public: AnswerService) -> None:
     for _ in range(QUESTIONS):
         with public.models("smoke", "a") as models:
-            assert models.pair.run_id == "smoke"
+            assert models.variants.run_id == "smoke"
     with pytest.raises(NotNow):
         final(public, visitor="a")
 
@@ -115,8 +106,8 @@ def test_who_must_wait_loads_nothing(public: AnswerService, monkeypatch: pytest.
 
 
 def test_no_run_to_ask(lab: Settings, tmp_path: Path) -> None:
-    service = AnswerService(replace(lab, reports=tmp_path))
-    assert service.run() == service.run("smoke") == ""
+    service = AnswerService.of(replace(lab, reports=tmp_path))
+    assert service.choose_run() == service.choose_run("smoke") == ""
     with pytest.raises(
         ModelUnavailable, match=r"^No run here has a model to ask\. Start one: python -m medqa_core train"
     ):
@@ -134,8 +125,8 @@ def test_the_newest_run_that_can_answer_is_asked_by_default(smoke: Run, lab: Set
             tmp_path / name / "run.json", read_json(tmp_path / name / "run.json") | {"id": name, "created_at": created}
         )
     shutil.rmtree(tmp_path / "mute" / "adapter")
-    service = AnswerService(replace(lab, reports=tmp_path))
-    assert (service.run(), service.run("old"), service.run("mute"), service.run("none")) == ("new", "old", "new", "new")
+    service = AnswerService.of(replace(lab, reports=tmp_path))
+    assert [service.choose_run(wanted) for wanted in ("", "old", "mute", "none")] == ["new", "old", "new", "new"]
     assert final(service, run="")["base"].provenance.run_id == "new"
     assert final(service, run="old")["base"].provenance.run_id == "old"
     with pytest.raises(ModelUnavailable, match="mute holds no model"):
@@ -152,26 +143,26 @@ def test_an_unknown_run(service: AnswerService, run: str, error: type[Exception]
 def test_strangers_get_shorter_answers(public: AnswerService, service: AnswerService) -> None:
     wish = GenerationSettings(max_new_tokens=200)
     cut = final(public, settings=wish)
-    assert {(answer.tokens, answer.state) for answer in cut.values()} == {(192, "cut")}
+    assert {(answer.tokens, answer.finish_reason) for answer in cut.values()} == {(192, "length")}
     whole = final(service, settings=wish)
     assert {answer.tokens for answer in whole.values()} == {200}
-    assert cut["base"].provenance.max_new_tokens == 200  # what was asked for; `state` says that it was cut
+    assert cut["base"].provenance.max_new_tokens == 200  # what was asked for; the finish reason says that it was cut
 
 
 def test_the_limit_of_seconds_stops_all(public: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
     assert public.limits.seconds == 60
     monkeypatch.setattr(public, "limits", Limits(seconds=-1))
-    assert {answer.state for answer in final(public).values()} == {"stopped"}
+    assert {answer.finish_reason for answer in final(public).values()} == {"cancelled"}
 
 
 def test_the_reader_can_stop(service: AnswerService) -> None:
-    assert {answer.state for answer in final(service, cancelled=lambda: True).values()} == {"stopped"}
+    assert {answer.finish_reason for answer in final(service, cancelled=lambda: True).values()} == {"cancelled"}
 
 
 def test_closing_frees_the_models_for_the_next_one(service: AnswerService) -> None:
     first = service.answers(QUESTION, "smoke", GenerationSettings(max_new_tokens=500))
     next(first)
-    found: list[Answers] = []
+    found: list[dict[Column, Answer]] = []
     second = threading.Thread(target=lambda: found.append(final(service)))
     second.start()
     second.join(0.3)
@@ -181,46 +172,56 @@ def test_closing_frees_the_models_for_the_next_one(service: AnswerService) -> No
     assert found[0]["base"].tokens == 4
 
 
-def test_an_error_in_between_frees_the_models_too(service: AnswerService) -> None:
-    def ground(_: str) -> Grounding:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        final(service, grounding=ground)
+def test_an_error_in_between_frees_the_models_too(service: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(module, "find_sources", lambda *_: 1 / 0)
+        final(service, with_sources=True)
     with pytest.raises(ZeroDivisionError):
         for _ in service.answers(QUESTION, "smoke", SHORT, cancelled=lambda: bool(1 / 0)):
             pass
     assert final(service)["base"].tokens == 4
 
 
-def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(service: AnswerService) -> None:
-    asked: list[str] = []
-
-    def ground(*texts: str) -> Callable[[str], Grounding]:
-        def found(run_id: str) -> Grounding:
-            asked.append(run_id)
-            return Grounding("base", passages(*texts))
-
-        return found
-
+def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(
+    service: AnswerService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = final(service)
-    one = final(service, grounding=ground("Gout swells a joint."))
-    other = final(service, run="", grounding=ground("Gout swells a joint.", "It often begins at night."))
-    assert asked == ["smoke", "smoke"]
+    asked = reads(monkeypatch, "Gout swells a joint.")
+    assert "with_sources" not in final(service) and asked == []
+    one = final(service, with_sources=True)
+    assert asked == ["smoke"]
+    asked = reads(monkeypatch, "Gout swells a joint.", "It often begins at night.")
+    other = final(service, run="", with_sources=True)
+    assert asked == ["smoke"]
     hashes = [answers["with_sources"].provenance.prompt_sha256 for answers in (one, other)]
     assert len({*hashes, plain["base"].provenance.prompt_sha256}) == 3
     with service.models("smoke") as models:
-        text = with_passages(QUESTION, ["Gout swells a joint."])
-        assert hashes[0] == sha256_text(prompt_text(models.pair.tokenizer, text, "chat"))
+        text = with_passages(TEXT, ["Gout swells a joint."])
+        assert hashes[0] == sha256_text(prompt_text(models.variants.tokenizer, text, "chat"))
     for variant in VARIANTS:
         assert one[variant].provenance == plain[variant].provenance
         assert one[variant].text == plain[variant].text
 
 
-def test_passages_of_a_run_without_any_leave_the_question_alone(service: AnswerService) -> None:
-    answers = final(service, grounding=lambda _: Grounding("base", ()))
+def test_passages_of_a_run_without_any_leave_the_question_alone(
+    service: AnswerService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads(monkeypatch)
+    answers = final(service, with_sources=True)
     assert answers["with_sources"].text == answers["base"].text
     assert answers["with_sources"].provenance.prompt_sha256 == answers["base"].provenance.prompt_sha256
+
+
+def test_what_of_an_answer_stands_in_the_training_set(service: AnswerService, smoke: Run, lab: Settings) -> None:
+    train = split_of(smoke.record, lab)[1].train[0]
+    answers = list(service.answers(QUESTION, "smoke", SHORT))[-1]
+    copied = replace(answers.by_column["base"], text=train.answer)
+    found = service.overlaps("smoke", Answers({**answers.by_column, "base": copied}))
+    assert list(found) == list(VARIANTS)
+    assert [(span.text, span.kind) for span in found["base"].spans] == [(train.answer, "copied")]
+    assert found["base"].nearest_question == train.question
+    assert found["fine_tuned"].nearest_question is None
+    assert service.overlaps("none", answers) == {}
 
 
 def test_int8_when_asked_for(service: AnswerService) -> None:
@@ -232,7 +233,7 @@ def test_int8_when_asked_for(service: AnswerService) -> None:
 
 def test_who_waits_is_told_for_what(lab: Settings, smoke: Run, tmp_path: Path) -> None:
     shutil.copytree(smoke.folder, tmp_path / "smoke")
-    service, said = AnswerService(replace(lab, reports=tmp_path)), list[str]()
+    service, said = AnswerService.of(replace(lab, reports=tmp_path)), list[str]()
     final(service, progress=said.append)
     assert said == ["loading the adapter"]
     os.utime(tmp_path / "smoke" / "adapter" / "adapter_model.safetensors", ns=(1, 1))

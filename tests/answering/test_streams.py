@@ -1,4 +1,4 @@
-"""Columns decoded side by side: each alone would say the same, and nothing goes on for a reader who has left."""
+"""Columns decoded at once: each alone would say the same, and nothing goes on for a reader who has left."""
 
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -13,9 +13,9 @@ from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, Prompt, Step, Streams, streams_for
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants
@@ -163,7 +163,7 @@ def test_a_caller_gets_a_turn_while_no_token_comes(
 
 
 @pytest.mark.parametrize("settings", [GREEDY, WARM], ids=["greedy", "sampled"])
-def test_columns_on_one_side_do_not_disturb_each_other(
+def test_columns_of_one_model_do_not_disturb_each_other(
     sharp: Models, ids: list[int], others: list[int], settings: GenerationSettings
 ) -> None:
     columns = [Prompt("fine_tuned", ids, 6), Prompt("base", ids, 9), Prompt("fine_tuned", others, 9)]
@@ -216,7 +216,7 @@ def test_one_token(models: Models, ids: list[int]) -> None:
 
 
 def test_an_answer_of_nothing(models: Models, variants: ModelVariants, ids: list[int], streams_of: StreamsOf) -> None:
-    """The end token comes first, on one side or on both."""
+    """The end token comes first, in one column or in both."""
     first = said(models.streams, [Prompt(variant, ids, 1) for variant in VARIANTS])
     end = first[0][0]
     assert end is not None and end != first[1][0]

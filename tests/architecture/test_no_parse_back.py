@@ -58,7 +58,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("medqa_core/report/templates/model_card.py", "_slug"): "a data set's name made an identifier for the hub",
     ("medqa_core/report/views/figures.py", "settings"): "names of settings as an imported source states them",
     ("pages/ask/text.py", "_link"): "the scheme of an address, before it becomes a link",
-    ("pages/compare/sweep_family.py", "members"): "ids of runs, which name their sweep",
+    ("medqa_core/report/sweep.py", "members"): "ids of runs, which name their sweep",
     ("pages/shared/markup.py", "rich"): "the renderer's own markup: what stands in backquotes becomes code",
 }
 """By file and function: why written text may be looked into there."""

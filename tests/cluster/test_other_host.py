@@ -91,4 +91,4 @@ def test_it_leaves_the_device_here_to_others(settings: Settings, monkeypatch: py
 
 def test_it_keeps_no_visitor_here_waiting(settings: Settings) -> None:
     made(settings, status(60))
-    Admission(replace(settings, public=True)).admit("198.51.100.7")
+    Admission(replace(settings, public=True), RunStore(settings.reports)).admit("198.51.100.7")

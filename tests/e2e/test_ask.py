@@ -55,7 +55,7 @@ def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> Non
     widget = page.frame_locator("iframe")
     widget.locator("#question textarea").fill("What are the symptoms of gout?", timeout=120_000)
     widget.get_by_role("button", name="Ask both models").click()
-    base, tuned = (widget.locator(f"#{side}-answer textarea") for side in ("left", "right"))
+    base, tuned = (widget.locator(f"#{place}-answer textarea") for place in ("left", "right"))
     expect(base).not_to_have_value("", timeout=120_000)
     seen = {base.input_value()}
     for _ in range(60):
@@ -82,7 +82,7 @@ def test_an_emergency_is_referred_at_once(browser: Browser, server: str, shots: 
         widget.get_by_role("button", name="Ask both models").click()
         expect(widget.get_by_role("alert")).to_contain_text("Call your local emergency number now", timeout=120_000)
         expect(widget.locator("#status")).to_contain_text("No model was asked.")
-        assert [widget.locator(f"#{side}-answer textarea").input_value() for side in ("left", "right")] == ["", ""]
+        assert [widget.locator(f"#{place}-answer textarea").input_value() for place in ("left", "right")] == ["", ""]
         assert hidden(page) == 0
         page.screenshot(path=shots / f"ask-emergency-{width}.png")
         widget.locator("#question textarea").fill("What is gout?")

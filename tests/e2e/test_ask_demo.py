@@ -33,7 +33,7 @@ def opened(browser: Browser, address: str, width: int = 1366, colors: str = "lig
     return page, widget
 
 
-def test_a_blind_vote_hides_the_sides_and_then_reveals_them(browser: Browser, demo: str, shots: Path) -> None:
+def test_a_blind_vote_hides_the_models_and_then_reveals_them(browser: Browser, demo: str, shots: Path) -> None:
     page, widget = opened(browser, demo)
     widget.get_by_role("button", name="A test question").click()
     expect(widget.locator("#question textarea")).not_to_have_value("", timeout=60_000)
@@ -45,7 +45,7 @@ def test_a_blind_vote_hides_the_sides_and_then_reveals_them(browser: Browser, de
     assert "adapter" not in hidden and "model" not in hidden.lower()
     page.screenshot(path=shots / "ask-blind.png", full_page=True)
     widget.get_by_role("button", name="Right is better").click()
-    expect(widget.locator("#status")).to_contain_text("the vote is kept", timeout=60_000)
+    expect(widget.locator("#status")).to_contain_text("Vote saved.", timeout=60_000)
     named = {widget.locator(f"#{place}-who").inner_text() for place in ("left", "right")}
     assert named == {"Base model", "Fine-tuned model"}
     expect(widget.locator("#left-meta")).to_contain_text("From the training set")
@@ -95,10 +95,10 @@ def test_stop_ends_the_answers_and_the_next_question_is_answered(browser: Browse
     page.close()
 
 
-def test_the_self_test_says_who_is_who(browser: Browser, demo: str, shots: Path) -> None:
+def test_the_self_test_verifies_which_model_answered(browser: Browser, demo: str, shots: Path) -> None:
     page, widget = opened(browser, demo)
-    widget.get_by_role("button", name="Who says what").click()
-    widget.get_by_role("button", name="Compare the base column").click()
+    widget.get_by_role("button", name="Verify which model answered").click()
+    widget.get_by_role("button", name="Compare the base answers").click()
     expect(widget.locator("#proof")).to_contain_text("bit for bit", timeout=PATIENCE)
     page.screenshot(path=shots / "ask-proof.png", full_page=True)
     page.close()
@@ -124,7 +124,7 @@ def test_where_the_widget_cannot_be_reached_streamlit_asks(browser: Browser, dem
     expect(page.locator("iframe")).to_have_count(0)
     page.get_by_label("Your question").fill("What is gout?")
     page.get_by_role("button", name="Ask both models").click()
-    expect(page.get_by_text("ended by the model").or_(page.get_by_text("cut at the token limit")).first).to_be_visible(
+    expect(page.get_by_text("ended by the model").or_(page.get_by_text("reached the token limit")).first).to_be_visible(
         timeout=PATIENCE
     )
     page.screenshot(path=shots / "ask-native.png", full_page=True)

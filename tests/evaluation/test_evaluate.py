@@ -25,7 +25,7 @@ from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.mmlu import RESULTS, write_answers
 from medqa_core.runs.artifacts.predictions import SCHEMA, read_predictions
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.evaluation import Evaluation, MMLUProtocol
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
@@ -72,9 +72,11 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
     fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "min_detectable_effect"}
     assert all(fields <= set(metric) for metric in raw["metrics"].values())
     assert evaluation.metrics["loss"].verdict == "better"
-    assert "chat, for both models" in evaluation.protocol["prompt"]
+    assert evaluation.protocol.prompt == "chat"
+    assert evaluation.protocol.decoding is not None
+    assert (evaluation.protocol.decoding.max_new_tokens, evaluation.protocol.decoding.precision) == (16, "float32")
     assert smoke.record.base_model is not None
-    assert evaluation.protocol["base_sha256"] == smoke.record.base_model.sha256
+    assert evaluation.protocol.base_sha256 == smoke.record.base_model.sha256
     for generation in (evaluation.base_generation, evaluation.fine_tuned_generation):
         assert generation is not None
         assert 0 < generation.mean_tokens <= 16
@@ -147,15 +149,15 @@ def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -
     assert read_predictions(bare.folder).equals(read_predictions(smoke.folder))
     measuring = [event for event in stages if event[2] == 12]
     assert list(dict.fromkeys(stage for stage, _, _ in measuring)) == [
-        "base: loss", "base: answers", "fine-tuned: loss", "fine-tuned: answers",
+        "base_loss", "base_answers", "fine_tuned_loss", "fine_tuned_answers",
     ]  # fmt: skip
     assert all(0 <= done <= 12 for _, done, _ in measuring)
-    assert measuring[-1] == ("fine-tuned: answers", 12, 12)
+    assert measuring[-1] == ("fine_tuned_answers", 12, 12)
     assert stages[-1] == ("scores and copies", 1, 1)
     assert PARTIAL not in names(bare)
 
 
-@pytest.mark.parametrize("stop_at", ["base: loss", "base: answers", "fine-tuned: loss", "fine-tuned: answers"])
+@pytest.mark.parametrize("stop_at", ["base_loss", "base_answers", "fine_tuned_loss", "fine_tuned_answers"])
 def test_an_interrupted_evaluation_goes_on_where_it_was(
     bare: Run, smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch, stop_at: str
 ) -> None:
@@ -188,12 +190,12 @@ def test_what_was_measured_can_be_judged_again(bare: Run, smoke: Run) -> None:
 
 def test_without_its_rows_an_evaluation_stays_as_it_was(bare: Run, smoke: Run) -> None:
     shutil.copy(smoke.folder / "evaluation.json", bare.folder)
-    mmlu_answers(bare, sha256=(smoke.evaluation() or pytest.fail()).protocol["fine_tuned_sha256"])
+    mmlu_answers(bare, sha256=(smoke.evaluation() or pytest.fail()).protocol.fine_tuned_sha256 or "")
     again, before = judge_again(bare), smoke.evaluation()
     assert before is not None
     assert again.metrics == {**before.metrics, "mmlu": again.metrics["mmlu"]}
     assert again.by_question_type == before.by_question_type
-    assert again.protocol["mmlu"] == "letter scoring, no example in the prompt"
+    assert again.protocol.mmlu == MMLUProtocol(scoring="letter", shots=0)
 
 
 def test_mmlu_of_other_weights_does_not_count(bare: Run, smoke: Run) -> None:
@@ -225,7 +227,8 @@ def test_nothing_measured_is_nothing_to_judge(bare: Run) -> None:
 
 
 def test_eight_bit_answers_are_declared(bare: Run, lab: Settings) -> None:
-    assert evaluate(bare, lab, precision="int8").protocol["decoding"].endswith("int8")
+    decoding = evaluate(bare, lab, precision="int8").protocol.decoding
+    assert decoding is not None and decoding.precision == "int8"
 
 
 def test_an_adapter_that_changes_nothing_is_not_judged_better_or_worse(bare: Run, lab: Settings) -> None:

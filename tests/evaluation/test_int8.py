@@ -16,9 +16,9 @@ from medqa_core.evaluation.evaluate import same_split
 from medqa_core.evaluation.int8 import measure_int8
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
-from medqa_core.models.build_cache import silent
 from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.report.wording.int8 import sentence

@@ -20,6 +20,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.report.facts import Facts
 from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, read_answers
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import MMLUProtocol
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
@@ -72,7 +73,7 @@ def interrupting(after: int) -> Progress:
     """A progress that is interrupted once `after` questions of the fine-tuned model are answered."""
 
     def heard(stage: str, done: int, total: int) -> None:
-        if stage == "fine-tuned: MMLU" and done >= after:
+        if stage == "fine_tuned_mmlu" and done >= after:
             raise KeyboardInterrupt
 
     return heard
@@ -121,10 +122,10 @@ def test_measuring_again_gives_the_same_bytes(measured: Run, bare: Run, settings
         ours, theirs = ((run.folder / "mmlu_results" / name).read_bytes() for run in (bare, measured))
         assert ours == theirs
     total = len(SUBSETS) * QUESTIONS
-    assert list(dict.fromkeys(stage for stage, _, _ in stages)) == ["base: MMLU", "fine-tuned: MMLU"]
+    assert list(dict.fromkeys(stage for stage, _, _ in stages)) == ["base_mmlu", "fine_tuned_mmlu"]
     assert all(0 <= done <= total == of for _, done, of in stages)
-    assert stages[0] == ("base: MMLU", 0, total)
-    assert stages[-1] == ("fine-tuned: MMLU", total, total)
+    assert stages[0] == ("base_mmlu", 0, total)
+    assert stages[-1] == ("fine_tuned_mmlu", total, total)
 
 
 @pytest.mark.parametrize("torn", ["", '{"variant": "fine_tuned", "requ', '{"variant": "base", "request": 3}\n'])
@@ -173,7 +174,7 @@ def test_cloze(bare: Run, settings: Settings) -> None:
     assert "mmlu_anatomy_continuation" in raw["base"]["results"]
     evaluation = bare.evaluation()
     assert evaluation is not None
-    assert evaluation.protocol["mmlu"] == results.protocol == "cloze scoring, no example in the prompt"
+    assert evaluation.protocol.mmlu == results.protocol == MMLUProtocol(scoring="cloze", shots=0)
     assert Facts.of(bare).mmlu_answers is None  # it saw no letters: nothing is said of them
 
 

@@ -10,11 +10,13 @@ from medqa_core.answering.generate import converted
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.streams import ConvertedStreams, PlainStreams, streams_for
 from medqa_core.evaluation.proof import base_problem, self_test
+from medqa_core.foundation.progress import silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import silent
 from medqa_core.models.loader import load
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
+from medqa_core.report.wording.self_test import sentence
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.self_test import Failure, Problem
 
 pytestmark = pytest.mark.usefixtures("no_network")
 PROVEN = (
@@ -38,17 +40,19 @@ def other(variants: ModelVariants) -> ModelVariants:
 def test_converted_streams_pass(variants: ModelVariants, lab: Settings) -> None:
     streams = streams_for(variants, lab)
     assert isinstance(streams, ConvertedStreams)
-    said = f"{PROVEN} {streams.name}, which answers here, says the same first 12 tokens as they do."
-    assert self_test(Models(variants, streams), lab) == (True, said)
+    said = f"{PROVEN} {streams.name}, which answers here, gives the same first 12 tokens as they do."
+    test = self_test(Models(variants, streams), lab)
+    assert test.passed and sentence(test) == said
 
 
 def test_plain_streams_pass(variants: ModelVariants, lab: Settings) -> None:
     streams = PlainStreams(variants)
-    said = f"{PROVEN} {streams.name}, which answers here, says the same first 12 tokens as they do."
-    assert self_test(Models(variants, streams), lab) == (True, said)
+    said = f"{PROVEN} {streams.name}, which answers here, gives the same first 12 tokens as they do."
+    test = self_test(Models(variants, streams), lab)
+    assert test.passed and sentence(test) == said
 
 
-def test_the_pair_stays_as_it_is(variants: ModelVariants, lab: Settings) -> None:
+def test_the_models_stay_as_they_are(variants: ModelVariants, lab: Settings) -> None:
     before = {name: tensor.clone() for name, tensor in variants.adapted.state_dict().items()}
     self_test(Models(variants, PlainStreams(variants)), lab)
     assert all(torch.equal(tensor, before[name]) for name, tensor in variants.adapted.state_dict().items())
@@ -56,15 +60,16 @@ def test_the_pair_stays_as_it_is(variants: ModelVariants, lab: Settings) -> None
 
 def test_int8_says_that_its_tokens_may_differ(variants: ModelVariants, lab: Settings) -> None:
     said = f"{PROVEN} What answers now is their int8 copy, whose tokens may differ."
-    assert self_test(Models(variants, streams_for(variants, lab, "int8")), lab) == (True, said)
+    test = self_test(Models(variants, streams_for(variants, lab, "int8")), lab)
+    assert test.passed and test.tokens is None and sentence(test) == said
 
 
 def test_a_base_whose_weights_were_touched_fails(other: ModelVariants, lab: Settings) -> None:
     with torch.no_grad():
         next(p for n, p in other.adapted.named_parameters() if "lora_" not in n).view(-1)[7] += 1e-4
-    passed, said = self_test(Models(other, PlainStreams(other)), lab)
-    assert not passed
-    assert said == (
+    test = self_test(Models(other, PlainStreams(other)), lab)
+    assert not test.passed
+    assert sentence(test) == (
         "Failed: the base variant does not compute what the base alone does (What are the symptoms of gout?)."
     )
 
@@ -76,7 +81,8 @@ def test_a_base_that_keeps_the_adapter_on_fails(variants: ModelVariants, lab: Se
     )
     tuned.adapted.disable_adapter = lambda: torch.no_grad()
     assert base_problem(variants, lab) is None
-    assert "the base variant does not compute" in str(base_problem(tuned, lab))
+    problem = base_problem(tuned, lab)
+    assert problem is not None and problem.failure is Failure.BASE_DIFFERS
 
 
 def test_an_adapter_that_changes_nothing_fails(other: ModelVariants, lab: Settings) -> None:
@@ -84,37 +90,42 @@ def test_an_adapter_that_changes_nothing_fails(other: ModelVariants, lab: Settin
         for name, parameter in other.adapted.named_parameters():
             if "lora_B" in name:
                 parameter.zero_()
-    assert self_test(Models(other, PlainStreams(other)), lab) == (
-        False, "Failed: the fine-tuned variant computes exactly what the base does: its weights change nothing.",
-    )  # fmt: skip
-
-
-def test_streams_with_exchanged_sides_fail(variants: ModelVariants, lab: Settings) -> None:
-    base, tuned = (str(converted(variants, variant, lab, silent)) for variant in VARIANTS)
-    exchanged = ConvertedStreams({"base": tuned, "fine_tuned": base}, variants.tokenizer, "float32")
-    assert self_test(Models(variants, exchanged), lab) == (
-        False,
-        f"Failed: {exchanged.name} does not say what the base weights do (What are the symptoms of gout?).",
+    test = self_test(Models(other, PlainStreams(other)), lab)
+    assert test.problem == Problem(failure=Failure.NOTHING_CHANGED)
+    assert sentence(test) == (
+        "Failed: the fine-tuned variant computes exactly what the base does: its weights change nothing."
     )
 
 
-def test_streams_of_one_side_twice_fail(variants: ModelVariants, lab: Settings) -> None:
+def test_streams_with_exchanged_variants_fail(variants: ModelVariants, lab: Settings) -> None:
+    base, tuned = (str(converted(variants, variant, lab, silent)) for variant in VARIANTS)
+    exchanged = ConvertedStreams({"base": tuned, "fine_tuned": base}, variants.tokenizer, "float32")
+    test = self_test(Models(variants, exchanged), lab)
+    assert not test.passed
+    assert sentence(test) == (
+        f"Failed: {exchanged.name} does not give the answers of the base weights (What are the symptoms of gout?)."
+    )
+
+
+def test_streams_of_one_variant_twice_fail(variants: ModelVariants, lab: Settings) -> None:
     base = str(converted(variants, "base", lab, silent))
     twice = ConvertedStreams({"base": base, "fine_tuned": base}, variants.tokenizer, "float32")
-    passed, said = self_test(Models(variants, twice), lab)
-    assert not passed
-    assert "does not say what the fine_tuned weights do" in said
+    test = self_test(Models(variants, twice), lab)
+    assert test.problem is not None
+    assert (test.problem.failure, test.problem.variant) == (Failure.OTHER_TOKENS, "fine_tuned")
+    assert "does not give the answers of the fine-tuned weights" in sentence(test)
 
 
-def test_plain_streams_of_another_pair_fail(variants: ModelVariants, other: ModelVariants, lab: Settings) -> None:
+def test_plain_streams_of_other_weights_fail(variants: ModelVariants, other: ModelVariants, lab: Settings) -> None:
     """Models of yesterday's adapter behind today's variants."""
     with torch.no_grad():
         for name, parameter in other.adapted.named_parameters():
             if "lora_B" in name:
                 parameter.neg_()
-    passed, said = self_test(Models(variants, PlainStreams(other)), lab)
-    assert not passed
-    assert "does not say what the fine_tuned weights do" in said
+    test = self_test(Models(variants, PlainStreams(other)), lab)
+    assert test.problem is not None
+    assert (test.problem.failure, test.problem.variant) == (Failure.OTHER_TOKENS, "fine_tuned")
+    assert "does not give the answers of the fine-tuned weights" in sentence(test)
 
 
 def test_where_both_say_the_same_it_says_that_nothing_is_told_apart(variants: ModelVariants, lab: Settings) -> None:
@@ -123,6 +134,6 @@ def test_where_both_say_the_same_it_says_that_nothing_is_told_apart(variants: Mo
     with torch.no_grad():
         model.model.norm.weight.mul_(1.001)  # scales every logit, and so leaves their order
     whole = replace(variants, base=replace(load("toy", settings=lab), tokenizer=variants.tokenizer), adapted=model)
-    passed, said = self_test(Models(whole, PlainStreams(whole)), lab)
-    assert passed
-    assert said.endswith("; these are the same in both columns, so that they cannot tell one from the other.")
+    test = self_test(Models(whole, PlainStreams(whole)), lab)
+    assert test.passed and test.columns_differ is False
+    assert sentence(test).endswith("; these are the same in both columns and cannot tell one from the other.")

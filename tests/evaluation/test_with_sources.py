@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from medqa_core.answering import generate
-from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.data import starter
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge
@@ -23,7 +23,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.with_sources import SCHEMA, WITH_SOURCES, read_with_sources, write_with_sources
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, WithSources, holm
+from medqa_core.runs.schema.evaluation import Evaluation, RetrievalProtocol, WithSources, holm
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -95,8 +95,9 @@ def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: S
         assert metric.base == pytest.approx(asked[f"{variant}_rougeL"].mean())
         assert metric.fine_tuned == pytest.approx(rows["rougeL"].mean())
         assert metric.n == len(rows) == 12
-    assert found.protocol["fine_tuned_sha256"] == evaluation.protocol["fine_tuned_sha256"]
-    assert found.protocol["decoding"] == evaluation.protocol["decoding"]
+    assert found.protocol.comparable(evaluation.protocol)
+    assert found.protocol.fine_tuned_sha256 is not None
+    assert found.protocol.retrieval == RetrievalProtocol(passages=3, method="a shelf", test_documents_held_out=True)
     assert found.generation is not None and found.generation.mean_tokens == pytest.approx(rows["tokens"].mean())
 
 
@@ -122,7 +123,8 @@ def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Setting
     first, found = read_with_sources(run.folder), part(run)
     evaluate_with_sources(run, lab, questions=7, retriever=shelf)
     assert read_with_sources(run.folder)["question_id"].tolist() == first["question_id"].tolist()
-    assert found.protocol["passages"].endswith("; 7 of the 12 test questions, drawn by lot")
+    retrieval = found.protocol.retrieval
+    assert retrieval is not None and (retrieval.asked, retrieval.of) == (7, 12)
     assert {metric.n for metric in found.against_base.values()} == {7}
     rows = run.predictions()
     assert rows is not None
@@ -130,7 +132,8 @@ def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Setting
     assert found.against_base["rougeL"].base == pytest.approx(theirs["base_rougeL"].mean())
     evaluate_with_sources(run, lab, questions=99, retriever=shelf)
     assert len(read_with_sources(run.folder)) == 12
-    assert "drawn by lot" not in part(run).protocol["passages"]
+    retrieval = part(run).protocol.retrieval
+    assert retrieval is not None and retrieval.asked is None
 
 
 def test_an_interrupted_measurement_goes_on_where_it_was(
@@ -193,9 +196,10 @@ def test_what_was_not_evaluated_or_of_other_weights_is_refused(run: Run, lab: Se
 
 
 def test_int8_answers_are_compared_with_int8_answers(run: Run, lab: Settings, shelf: Shelf) -> None:
-    edited(run, lambda raw: raw["protocol"].update(decoding=raw["protocol"]["decoding"].replace("float32", "int8")))
+    edited(run, lambda raw: raw["protocol"]["decoding"].update(precision="int8"))
     evaluate_with_sources(run, lab, retriever=shelf)
-    assert part(run).protocol["decoding"].endswith("int8")
+    decoding = part(run).protocol.decoding
+    assert decoding is not None and decoding.precision == "int8"
 
 
 def test_judging_again_and_evaluating_again_keep_it(run: Run, lab: Settings, shelf: Shelf) -> None:
@@ -230,7 +234,7 @@ def test_verify_recomputes_figures_and_scores(run: Run, lab: Settings, shelf: Sh
     )
     write_with_sources(run.folder, read_with_sources(run.folder).assign(answer="Rest helps."))
     passed, detail = checks(run, lab)["answer scores"]
-    assert passed is False and detail.startswith("answer with sources to ")
+    assert passed is False and detail.startswith("with_sources answer to ")
     (run.folder / WITH_SOURCES).unlink()
     assert checks(run, lab)["evaluation.json"] == (
         False,

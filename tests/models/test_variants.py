@@ -49,7 +49,7 @@ def test_one_set_of_base_weights(variants: ModelVariants, smoke: Run) -> None:
     assert variants.base.sha256 == smoke.record.base_model.sha256  # type: ignore[union-attr]
 
 
-def test_the_base_side_computes_what_a_fresh_base_computes_bit_for_bit(variants: ModelVariants, lab: Settings) -> None:
+def test_the_base_computes_what_a_fresh_base_computes_bit_for_bit(variants: ModelVariants, lab: Settings) -> None:
     with torch.inference_mode():
         expected = load("toy", settings=lab).model(input_ids=IDS).logits
     tuned = logits(variants, "fine_tuned")
@@ -139,5 +139,5 @@ def test_the_prompt_is_the_one_it_was_trained_with(copy: Run, lab: Settings) -> 
     assert load_variants(RunStore(copy.folder.parent).open("smoke"), lab).prompt == "plain"
 
 
-def test_sides_are_named_once() -> None:
+def test_variants_are_named_once() -> None:
     assert VARIANTS == ("base", "fine_tuned")

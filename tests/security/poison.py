@@ -64,7 +64,7 @@ def poison_run(folder: Path) -> None:
                 for sliced in ("by_question_type", "by_source"):
                     metrics = next(iter((value.get("by_question_type") or {"x": {}}).values()))
                     value[sliced] = {PAYLOAD: metrics, SHORT: metrics}
-                value["protocol"] = {PAYLOAD: PAYLOAD}
+                value["protocol"]["notes"] = {PAYLOAD: PAYLOAD}
             if name == "run.json":
                 value.setdefault("environment", {})["packages"] = {PAYLOAD: PAYLOAD}
                 if value.get("imported"):

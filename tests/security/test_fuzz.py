@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from medqa_core.answering.question import GenerationSettings, checked_question
+from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.data import medquad
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
 from medqa_core.report.templates import html, markdown, model_card, text
@@ -147,7 +147,7 @@ def test_entities_of_other_files_are_not_read(tmp_path: Path, address: str) -> N
 def test_a_question_is_checked_whatever_it_is() -> None:
     for junk in mutate.JUNK:
         try:
-            checked_question(junk)
+            Question.checked(junk)
         except MedQAError as error:
             assert str(error)
 

@@ -153,17 +153,18 @@ def test_no_run_id_of_ten_thousand_leads_out(world: Path, name: str) -> None:
 
 
 def test_the_widget_takes_only_runs_of_the_store(world: Path) -> None:
+    from medqa_core.answering.question import Question
     from medqa_core.answering.service import AnswerService
     from medqa_core.foundation.settings import Settings
 
-    service = AnswerService(
+    service = AnswerService.of(
         Settings(reports=world / "reports", cache=world / "cache", medquad=None, mmlu=None, public=False)
     )
     for name in SEGMENTS:
-        assert service.run(name) == ""
+        assert service.choose_run(name) == ""
         if name:  # without a name the newest run is asked
             with pytest.raises(MedQAError):
-                list(service.answers("What is gout?", name))
+                list(service.answers(Question.checked("What is gout?"), name))
 
 
 def files_of(folder: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from medqa_core.answering.compare import Answer, Column
+from medqa_core.answering.compare import Answer, Answers, Column
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.streams import Streams
 from medqa_core.models.variants import ModelVariants
@@ -12,9 +12,9 @@ StreamsOf = Callable[[ModelVariants], Streams]
 """What the fixture `streams_of` is: either engine."""
 
 
-def last(items: Iterator[dict[Column, Answer]]) -> dict[Column, Answer]:
-    """The final answers."""
-    return list(items)[-1]
+def last(items: Iterator[Answers]) -> dict[Column, Answer]:
+    """The final answers by column."""
+    return list(items)[-1].by_column
 
 
 def passages(*texts: str) -> tuple[Passage, ...]:

@@ -32,7 +32,7 @@ def evaluation(**changes: Any) -> dict[str, Any]:
         },
         "base_generation": variant | {"empty_share": 0.12, "length_ratio": 0.6},
         "fine_tuned_generation": variant | {"length_ratio": 0.9},
-        "protocol": {"decoding": "greedy"},
+        "protocol": {"decoding": {"max_new_tokens": 128, "engine": "CTranslate2 4"}},
         "seconds": 60.0,
     } | changes
 
@@ -61,6 +61,6 @@ def shown_evaluation(questions: int) -> Evaluation:
             "by_question_type": types,
             "base_generation": {"empty_share": 0.0, "prompt": "chat template", **made},
             "fine_tuned_generation": {"empty_share": 0.04, "prompt": "plain", **made},
-            "protocol": {"decoding": "greedy, at most 128 tokens", "rouge": "rouge_score with stemming"},
+            "protocol": {"decoding": {"max_new_tokens": 128, "engine": "CTranslate2 4"}, "rouge": {}},
         }
     )

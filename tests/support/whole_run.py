@@ -78,7 +78,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
         "weights": "base",
         "against_base": rouge,
         "against_fine_tuned": rouge,
-        "protocol": {"passages": "3"},
+        "protocol": {"retrieval": {"passages": 3, "method": "BM25", "test_documents_held_out": True}},
     }
     return value | {"with_sources": with_sources}
 
@@ -122,6 +122,6 @@ def _vote(run: Run, number: int) -> Vote:
     assert evaluation is not None
     return Vote(
         id=f"{number:032x}", time=now(), left="base", choice=("left", "right", "tie")[number % 3],
-        base_sha256=evaluation.protocol["base_sha256"], fine_tuned_sha256=evaluation.protocol["fine_tuned_sha256"],
+        base_sha256=evaluation.protocol.base_sha256, fine_tuned_sha256=evaluation.protocol.fine_tuned_sha256,
         temperature=0.0, precision="float32",
     )  # fmt: skip

@@ -10,7 +10,7 @@ Part = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
-class Question:
+class LabelledQuestion:
     """A question as someone might type it, labelled as a cautious emergency nurse would."""
 
     text: str
@@ -19,11 +19,11 @@ class Question:
     """Of an emergency `heart`, `stroke`, …; of others `information`, `history`, `everyday`, `training`, …"""
 
 
-def questions(part: Part) -> list[Question]:
+def labelled_questions(part: Part) -> list[LabelledQuestion]:
     """One part of the file."""
     with open(PATH, encoding="utf-8", newline="") as file:
         return [
-            Question(row["question"], row["emergency"] == "yes", row["kind"])
+            LabelledQuestion(row["question"], row["emergency"] == "yes", row["kind"])
             for row in csv.DictReader(file)
             if row["part"] == part
         ]

@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-from medqa_core.answering.emergency.questions import questions
+from medqa_core.answering.emergency.questions import labelled_questions
 from medqa_core.data.pairs import normalise
 
 THRESHOLD = 0.4
@@ -64,5 +64,5 @@ def unfitted() -> Pipeline:
 
 @cache
 def _classifier() -> Pipeline:
-    written = questions("train")
+    written = labelled_questions("train")
     return unfitted().fit([plain_words(q.text) for q in written], [q.emergency for q in written])

@@ -1,6 +1,6 @@
 """Passages ranked by how close their meaning is to the question's: the cosine of an embedding model's vectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from medqa_core.answering.retrieval.passages import Passage, best
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import dumps, sha256_text
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.build_cache import get_or_build
 from medqa_core.models.encoder import Encoder
@@ -28,7 +29,7 @@ class Embeddings:
         passages: Sequence[Passage],
         encoder: Encoder,
         settings: Settings,
-        progress: Callable[[str, int, int], None] = lambda *_: None,
+        progress: StageProgress = silent,
     ) -> None:
         """Encodes the passages unless they were before, which takes minutes for some thousand of them.
 

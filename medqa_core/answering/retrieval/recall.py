@@ -5,7 +5,7 @@ The split leaves nothing on a test question's topic in training, so two things a
 * known item: in an index of all passages, held-out ones included, is the question's own document found? It says whether
   the search works. MedQuAD's questions name their topic, which makes it easy.
 * support: in the index of training passages, which is the one that answers are given from, is anything found that
-  repeats a run of words of a reference answer? It says what there is to find, beside what a lottery would find.
+  repeats a run of words of a reference answer? It says what there is to find, beside passages chosen at random.
 """
 
 import random
@@ -23,23 +23,23 @@ from medqa_core.data.pairs import references_of
 from medqa_core.data.split import Split
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE
 
-Progress = Callable[[str, int, int], None]
 KS = (1, 3, 5, 10)
 """Passages looked at."""
 
 
-def measure_retrieval(run: Run, settings: Settings, progress: Progress = lambda *_: None) -> Retrieval:
+def measure_retrieval(run: Run, settings: Settings, progress: StageProgress = silent) -> Retrieval:
     """Measure the search over the passages of `run`; writes retrieval.json.
 
     Raises:
         InputError: an imported run, one that is still being trained, or one without a test question.
-        MedQAError: the data set is not in reach, or is not the one that the run was trained on; or as
+        MedQAError: the data set is not available, or is not the one that the run was trained on; or as
             `retriever_over`.
     """
     if run.state() in LIVE:
@@ -61,13 +61,13 @@ def measured(
     parts: Split,
     references: Sequence[tuple[str, ...]],
     index: Callable[[Sequence[Passage]], Retriever] = BM25,
-    progress: Progress = lambda *_: None,
+    progress: StageProgress = silent,
 ) -> Retrieval:
     """Both measures on the test questions of `parts`, whose reference answers are `references`."""
     everything = (*parts.train, *parts.validation, *parts.test)
     document = {pair.id: pair.document for pair in everything}
     whole, deployed = index(passages_of(everything)), index(passages_of(parts.train))
-    lots, most = random.Random(0), max(KS)
+    generator, most = random.Random(0), max(KS)
     known, support, chance = [], [], []
     seconds = 0.0
     for number, (question, texts) in enumerate(zip(parts.test, references, strict=True), 1):
@@ -75,7 +75,7 @@ def measured(
         start = time.perf_counter()
         found = deployed.search(question.question, most)
         seconds += time.perf_counter() - start
-        drawn = lots.sample(deployed.passages, min(most, len(deployed.passages)))
+        drawn = generator.sample(deployed.passages, min(most, len(deployed.passages)))
         needed = NgramIndex(texts)
         known.append(_first(document[passage.question_id] == question.document for passage in of_all))
         support.append(_first(needed.share(passage.text) > 0 for passage in found))
@@ -90,7 +90,7 @@ def measured(
         known_item=_recall(known),
         support=_recall(support),
         support_by_chance=_recall(chance),
-        seconds_a_question=round(seconds / len(parts.test), 5),
+        seconds_per_question=round(seconds / len(parts.test), 5),
     )
 
 

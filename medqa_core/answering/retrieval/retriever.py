@@ -1,12 +1,13 @@
 """What finds passages: BM25, or an embedding model where the settings name one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from medqa_core.answering.per_run_cache import per_run_cache
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
 from medqa_core.answering.retrieval.passages import Passage, passages_of
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.encoder import load_encoder
 from medqa_core.runs.run import Run
@@ -34,13 +35,11 @@ class Retriever(Protocol):
         """
 
 
-def retriever_over(
-    passages: Sequence[Passage], settings: Settings, progress: Callable[[str, int, int], None] = lambda *_: None
-) -> Retriever:
+def retriever_over(passages: Sequence[Passage], settings: Settings, progress: StageProgress = silent) -> Retriever:
     """What finds `passages`, as the settings say.
 
     Raises:
-        MedQAError: the embedding model is not in reach or cannot be used.
+        MedQAError: the embedding model cannot be fetched or used.
     """
     if settings.embeddings is None:
         return BM25(passages)
@@ -51,7 +50,8 @@ def retriever_for(run: Run, settings: Settings) -> Retriever:
     """The training passages of `run`; read and indexed once, which takes seconds, with an embedding model minutes.
 
     Raises:
-        MedQAError: the run's data are not in reach, or are not those that it was trained on; or as `retriever_over`.
+        MedQAError: the run's data set is not available, or is not the one that it was trained on; or as
+            `retriever_over`.
     """
     return _index(run, settings)
 

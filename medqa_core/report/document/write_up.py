@@ -5,7 +5,6 @@ from collections.abc import Callable
 from medqa_core.foundation.format import words
 from medqa_core.report.document import answer_tables, records, tables
 from medqa_core.report.document.model import Block, Bullets, Document, Findings, Paragraph, Section, Table
-from medqa_core.report.document.protocol import protocol_lines
 from medqa_core.report.document.quotation import quotation
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import Insight, insights, limitations, next_steps
@@ -13,6 +12,7 @@ from medqa_core.report.views.figures import settings
 from medqa_core.report.views.headline import four
 from medqa_core.report.views.verdict import verdict_view
 from medqa_core.report.wording.headline import limits_line, title
+from medqa_core.report.wording.protocol import protocol_lines
 from medqa_core.report.wording.verdict import NO_OVERLAP, verdict_text
 from medqa_core.runs.run import Run
 
@@ -97,9 +97,10 @@ def _evaluation(facts: Facts) -> tuple[Block, ...]:
         table = make(facts)
         if table is not None:
             blocks += [Paragraph(about), table] if about else [table]
-    measured = protocol_lines(facts.evaluation.protocol) if facts.evaluation else ()
+    measured = protocol_lines(facts.evaluation.protocol) if facts.evaluation else []
     if measured:
-        blocks += [Paragraph("How it was measured:"), Bullets(measured)]
+        lines = tuple(f"{label}: {text}" for label, text in measured)
+        blocks += [Paragraph("How it was measured:"), Bullets(lines)]
     if facts.record.imported is not None and facts.record.imported.checks:
         results = {True: "passes", False: "fails", None: "cannot be checked"}
         checks = facts.record.imported.checks[:20]

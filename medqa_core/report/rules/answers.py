@@ -1,4 +1,4 @@
-"""What the answers show: the empty ones, the questions won and lost, what training had already seen."""
+"""What the answers show: the empty ones, the questions that improved or regressed, what training had already seen."""
 
 from collections.abc import Iterator
 

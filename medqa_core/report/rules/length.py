@@ -83,7 +83,7 @@ def length_alone(facts: Facts) -> Iterator[Insight]:
 
 
 def _moved(facts: Facts) -> _Moved | None:
-    """The change in length; None where it is small, not known, or not to be told from chance."""
+    """The change in length; None where it is small, not known, or not significant."""
     if facts.generations is None:
         return None
     before, after = (generation.length_ratio for generation in facts.generations)

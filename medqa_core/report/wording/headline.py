@@ -21,7 +21,7 @@ SHORT: dict[str, str] = {
     "mmlu_at_chance": "MMLU at chance",
     "no_predictions": "no data by question",
     "rouge_is_overlap": "ROUGE is overlap, not correctness",
-    "few_validations": "no trend can be told",
+    "few_validations": "too few validations for a trend",
     "left_out": "a source that leaves things out",
     "starter_text": "unreviewed demo text",
     "training_size": "a small training set",

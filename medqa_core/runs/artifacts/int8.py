@@ -28,7 +28,7 @@ class VariantCost(Record):
     same: float = Field(ge=0, le=1)
     """Share of the questions whose answer is the same to the last token."""
     loss: Change
-    """Nats a token of the reference answer."""
+    """Nats per token of the reference answer."""
     rougeL: Change  # noqa: N815
 
 

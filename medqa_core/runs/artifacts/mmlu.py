@@ -1,8 +1,8 @@
-"""`mmlu_results/`: results.json in lm-evaluation-harness's format, answers.parquet with one row a question."""
+"""`mmlu_results/`: results.json in lm-evaluation-harness's format, answers.parquet with one row per question."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from medqa_core.foundation.errors import UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
+from medqa_core.runs.schema.evaluation import MMLUProtocol
 
 FOLDER = "mmlu_results"
 RESULTS = f"{FOLDER}/results.json"
@@ -70,16 +71,14 @@ class MMLUResults:
     base: list[SubsetScore] | None = None
     fine_tuned_sha256: str | None = None
     """Of the weights that were asked, where the file says."""
-    scoring: str | None = None
-    """`letter` or `cloze`."""
+    scoring: Literal["letter", "cloze"] | None = None
     shots: int | None = None
     """Examples in the prompt; None where the file does not say."""
 
     @property
-    def protocol(self) -> str:
-        """How the questions were asked, in words."""
-        shown = {None: "an unknown number of examples", 0: "no example", 1: "one example"}
-        return f"{self.scoring} scoring, {shown.get(self.shots, f'{self.shots} examples')} in the prompt"
+    def protocol(self) -> MMLUProtocol:
+        """How the questions were asked."""
+        return MMLUProtocol(scoring=self.scoring, shots=self.shots)
 
     def pooled(self, scores: list[SubsetScore]) -> float | None:
         """Accuracy over all questions, or None where a subset's size is not known."""
@@ -181,7 +180,7 @@ def _column(rows: pd.DataFrame, field: pa.Field) -> pa.Array:
 
 
 def read_answers(run_folder: Path) -> pd.DataFrame:
-    """One row a question with the columns of ANSWER_SCHEMA; no question's text is in the file.
+    """One row per question with the columns of ANSWER_SCHEMA; no question's text is in the file.
 
     Raises:
         UnreadableFile: missing, too large, not a Parquet file, or a column is missing or holds what it should not.

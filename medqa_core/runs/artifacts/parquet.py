@@ -1,4 +1,4 @@
-"""Parquet files of a run folder: one row a question, behind readers that take nothing on trust."""
+"""Parquet files of a run folder: one row per question, behind readers that trust nothing."""
 
 from collections.abc import Collection
 from pathlib import Path

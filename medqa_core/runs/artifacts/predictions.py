@@ -1,4 +1,4 @@
-"""`predictions.parquet`: one row a test question, both models on the same row."""
+"""`predictions.parquet`: one row per test question, both models on the same row."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
             for variant in VARIANTS
             for field in (
                 (f"{variant}_answer", pa.string()),
-                (f"{variant}_loss", pa.float64()),  # mean negative log-likelihood a reference token, nats
+                (f"{variant}_loss", pa.float64()),  # mean negative log-likelihood per reference token, nats
                 (f"{variant}_rouge1", pa.float64()),
                 (f"{variant}_rouge2", pa.float64()),
                 (f"{variant}_rougeL", pa.float64()),

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medqa_core.runs.reading import Reading, read_optional_model
 from medqa_core.runs.schema.record import Line, Record
+from medqa_core.runs.schema.upgrade import upgrade_retrieval
 
 RETRIEVAL = "retrieval.json"
 
@@ -27,7 +28,7 @@ class Recall(Record):
 class Retrieval(Record):
     """The whole of `retrieval.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     method: Line
     questions: int = Field(ge=1)
     passages: int = Field(ge=0)
@@ -38,10 +39,13 @@ class Retrieval(Record):
     known_item: list[Recall] = []
     """A passage of the question's own document is found, in an index that holds it."""
     support: list[Recall] = []
-    """A training passage is found that shares a run of 13 words with a reference answer."""
+    """A training passage is found that has a 13-word overlap with a reference answer."""
     support_by_chance: list[Recall] = []
-    """The same of as many training passages drawn by lot."""
-    seconds_a_question: float | None = Field(None, ge=0)
+    """The same of as many training passages chosen at random."""
+    seconds_per_question: float | None = Field(None, ge=0)
+    """Of one search."""
+
+    _upgrade = model_validator(mode="before")(upgrade_retrieval)
 
 
 def read_retrieval(run_folder: Path) -> Reading[Retrieval | None]:

@@ -1,10 +1,11 @@
-"""`with_sources.parquet`: one row a test question, the answer that was given after reading passages."""
+"""`with_sources.parquet`: one row per test question, the answer that was given after reading passages."""
 
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from medqa_core.runs.artifacts.names import forget_older, stored_name
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
 from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT
 
@@ -31,10 +32,11 @@ def write_with_sources(run_folder: Path, rows: pd.DataFrame) -> None:
     """Replace the run's answers with sources; `rows` has the columns of SCHEMA."""
     table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     write_rows(run_folder / WITH_SOURCES, table)
+    forget_older(run_folder / WITH_SOURCES)
 
 
 def read_with_sources(run_folder: Path) -> pd.DataFrame:
-    """The run's answers with sources with the columns of SCHEMA; a column that the file lacks is all null.
+    """The run's answers with sources in the columns of SCHEMA; a column that the file lacks is all null.
 
     Raises:
         UnreadableFile: missing, too large, or not a Parquet file with a `question_id`.
@@ -42,7 +44,7 @@ def read_with_sources(run_folder: Path) -> pd.DataFrame:
     """
     return read_rows(
         run_folder,
-        WITH_SOURCES,
+        stored_name(run_folder, WITH_SOURCES),
         SCHEMA,
         required=("question_id",),
         size=READ_LIMIT,

@@ -12,14 +12,13 @@ from medqa_core.runs.artifacts.mmlu import MMLUResults, parse_results
 from medqa_core.runs.importers import checks
 from medqa_core.runs.importers.draft import NO_BASE, Draft, Figures, date_from
 from medqa_core.runs.importers.source import file_name, lenient_json, line, number, read_bytes, slug, without_paths
-from medqa_core.runs.schema.evaluation import Evaluation, Metric
+from medqa_core.runs.schema.evaluation import Evaluation, Metric, MMLUProtocol, Protocol
 from medqa_core.runs.schema.record import BaseModelRecord, EnvironmentRecord
 
 NEVER_SAID = (
     "Training: settings, data, loss curve, test loss, ROUGE.",
     "Per-question answers: no paired test between models.",
 )
-POOLED = "Right answers over all questions of the subsets in the file, computed on import."
 FOLDERS_TRIED = 50
 SETTINGS = {"random_seed": "seed", "fewshot_seed": "fewshot_seed", "limit": "limit"}
 
@@ -107,7 +106,8 @@ def _evaluation(results: MMLUResults) -> Evaluation | None:
         verdict="cannot tell",
         reason=NO_BASE if base is None else "The source holds no per-question answers: no paired test.",
     )
-    return Evaluation(primary_metric="mmlu", metrics={"mmlu": metric}, protocol={"mmlu": POOLED})
+    protocol = Protocol(mmlu=MMLUProtocol(pooled_on_import=True))
+    return Evaluation(primary_metric="mmlu", metrics={"mmlu": metric}, protocol=protocol)
 
 
 def _copy(content: bytes, value: Any) -> bytes:

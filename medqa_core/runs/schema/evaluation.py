@@ -15,6 +15,9 @@ LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byt
 HOLM = "holm"
 """The only correction that readers take for done; of any other word they know nothing and correct themselves."""
 
+PromptKind = Literal["chat", "plain"]
+Precision = Literal["float32", "int8"]
+
 
 class Metric(Record):
     """One metric on the same questions for both models; None is "not known"."""
@@ -58,7 +61,124 @@ def _known(metrics: Any) -> Any:
 
 
 Metrics = Annotated[dict[MetricName, Metric], BeforeValidator(_known)]
-"""A verdict a metric."""
+"""A verdict per metric."""
+
+
+class Decoding(Record):
+    """How the answers' tokens were chosen."""
+
+    method: Literal["greedy"] = "greedy"
+    max_new_tokens: int = Field(ge=1)
+    engine: Line
+    """The library that decoded, with its version."""
+    precision: Precision = "float32"
+    """Of the weights while decoding; the loss is always computed in float32."""
+
+
+class Rouge(Record):
+    """The variant of ROUGE."""
+
+    package: Line = "rouge_score"
+    statistic: Literal["f_measure"] = "f_measure"
+    stemming: bool = True
+    references: Literal["best"] = "best"
+    """Of several references, each taken whole, the one that scores best counts, metric by metric."""
+
+
+class TokenF1(Record):
+    """The variant of token F1."""
+
+    lower_case: bool = True
+    references: Literal["best"] = "best"
+
+
+class BaseLosses(Record):
+    """The base's validation loss under each prompt, so that nobody need wonder whether it got a bad one."""
+
+    by_prompt: dict[PromptKind, float | None]
+    """Nats per token; None: not finite."""
+    questions: int = Field(ge=0)
+    """Validation questions."""
+
+
+class Resampling(Record):
+    """Where intervals and p-values come from."""
+
+    unit: Literal["topic"] = "topic"
+    """What is drawn as a whole: questions connected by document, topic, question or answer."""
+    interval: Literal["bootstrap"] = "bootstrap"
+    level: float = Field(0.95, gt=0, lt=1)
+    test: Literal["permutation"] = "permutation"
+    number: int | None = Field(None, ge=1)
+    """Resamples; None where the file does not say."""
+
+
+class Correction(Record):
+    """How p-values are corrected where several tests are made."""
+
+    method: Literal["holm"] = "holm"
+    over: tuple[Literal["secondary metrics", "question types", "sources", "compared models"], ...]
+    """Each is a family of tests that is corrected in itself."""
+    level_without_primary: float | None = Field(None, gt=0, lt=1)
+    """Significance level of the secondary metrics where the primary one finds nothing."""
+
+
+class MMLUProtocol(Record):
+    """How MMLU's questions were asked."""
+
+    scoring: Literal["letter", "cloze"] | None = None
+    shots: int | None = Field(None, ge=0)
+    """Examples in the prompt."""
+    pooled_on_import: bool = False
+    """The accuracy over all questions was computed on import, from that of each subset."""
+
+
+class RetrievalProtocol(Record):
+    """Which passages a model read before it answered."""
+
+    passages: int = Field(ge=1)
+    """At most so many per question, no two of them from the same answer."""
+    method: Line
+    """What found them in the training answers."""
+    test_documents_held_out: bool
+    """Whether the training answers hold no document of a test question."""
+    asked: int | None = Field(None, ge=0)
+    """Test questions asked, chosen at random; None: all of them."""
+    of: int | None = Field(None, ge=0)
+    """Test questions of the run, where only some were asked."""
+
+
+class Protocol(Record):
+    """How answers were made, measured and judged. A part that is None was not made, or is not known."""
+
+    prompt: PromptKind | None = None
+    """For both models."""
+    loss_tokens: int | None = Field(None, ge=1)
+    """The loss is over the reference answer as far as it, with its prompt, lies within so many tokens."""
+    decoding: Decoding | None = None
+    rouge: Rouge | None = None
+    token_f1: TokenF1 | None = None
+    copied_words: int | None = Field(None, ge=1)
+    """Words in a row that an answer has in common with one training answer, from which on they count as copied."""
+    base_losses: BaseLosses | None = None
+    retrieval: RetrievalProtocol | None = None
+    """None for answers without sources."""
+    resampling: Resampling | None = None
+    correction: Correction | None = None
+    mmlu: MMLUProtocol | None = None
+    base_sha256: Line | None = None
+    """Of the weights, as `fine_tuned_sha256`; both are 64 hex digits in what this program wrote."""
+    fine_tuned_sha256: Line | None = None
+    notes: dict[str, Line] = {}
+    """What an earlier version wrote in words that no field can hold."""
+
+    def same_weights(self, other: "Protocol") -> bool:
+        """Whether both name the same weights of both models."""
+        return (self.base_sha256, self.fine_tuned_sha256) == (other.base_sha256, other.fine_tuned_sha256)
+
+    def comparable(self, other: "Protocol") -> bool:
+        """Whether answers of both can be compared: the same weights, decoded alike."""
+        return self.same_weights(other) and self.decoding == other.decoding
 
 
 class WithSources(Record):
@@ -73,8 +193,7 @@ class WithSources(Record):
     against_base: Metrics = {}
     against_fine_tuned: Metrics = {}
     generation: Generation | None = None
-    protocol: dict[str, Line] = {}
-    """How passages were found and put, whose weights, and the SHA-256 of both models' weights."""
+    protocol: Protocol = Protocol()
 
 
 class Evaluation(Record):
@@ -96,8 +215,7 @@ class Evaluation(Record):
     fine_tuned_generation: Generation | None = None
     with_sources: WithSources | None = None
     """None where answers with sources were not measured."""
-    protocol: dict[str, Line] = {}
-    """How it was measured, for people: prompts, decoding, ROUGE variant, resampling."""
+    protocol: Protocol = Protocol()
     seconds: float | None = None
 
     _upgrade = model_validator(mode="before")(upgrade_evaluation)

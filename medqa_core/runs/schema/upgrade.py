@@ -7,6 +7,8 @@ comes back as it is. Nothing is written: a run keeps its files until something e
 from collections.abc import Mapping
 from typing import Any
 
+from medqa_core.runs.schema.upgrade_protocol import upgrade_protocol
+
 RUN_FIELDS = {"objective": "description"}
 CONFIG_FIELDS = {
     "objective": "description",
@@ -16,6 +18,7 @@ CONFIG_FIELDS = {
 FIGURES = {"accumulation": "gradient_accumulation_steps"}
 METRIC_FIELDS = {"smallest_detectable": "min_detectable_effect", "questions_to_settle": "required_n"}
 EVALUATION_FIELDS = {"grounded": "with_sources"}
+RETRIEVAL_FIELDS = {"seconds_a_question": "seconds_per_question"}
 
 
 def upgrade_run(value: Any) -> Any:
@@ -23,10 +26,11 @@ def upgrade_run(value: Any) -> Any:
     if not _is_first(value):
         return value
     run = _renamed(value, RUN_FIELDS) | {"schema_version": 2}
-    run["config"] = _renamed(run.get("config"), CONFIG_FIELDS)
+    if "config" in run:
+        run["config"] = _renamed(run["config"], CONFIG_FIELDS)
     imported = run.get("imported")
-    if isinstance(imported, Mapping):
-        run["imported"] = {**imported, "figures": _renamed(imported.get("figures", {}), FIGURES)}
+    if isinstance(imported, Mapping) and "figures" in imported:
+        run["imported"] = {**imported, "figures": _renamed(imported["figures"], FIGURES)}
     return run
 
 
@@ -41,15 +45,31 @@ def upgrade_evaluation(value: Any) -> Any:
     for name in ("by_question_type", "by_source"):
         if isinstance(evaluation.get(name), Mapping):
             evaluation[name] = {part: _metrics(metrics) for part, metrics in evaluation[name].items()}
-    sources = evaluation.get("with_sources")
-    if isinstance(sources, Mapping):
-        against = {n: _metrics(sources[n]) for n in ("against_base", "against_fine_tuned") if n in sources}
-        evaluation["with_sources"] = {**sources, **against}
+    if "protocol" in evaluation:
+        evaluation["protocol"] = upgrade_protocol(evaluation["protocol"])
+    if isinstance(evaluation.get("with_sources"), Mapping):
+        evaluation["with_sources"] = _with_sources(evaluation["with_sources"])
     return evaluation
 
 
+def upgrade_retrieval(value: Any) -> Any:
+    """`retrieval.json` of schema 1 (MedQA Lab 0.1) as schema 2."""
+    return _renamed(value, RETRIEVAL_FIELDS) | {"schema_version": 2} if _is_first(value) else value
+
+
 def _is_first(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("schema_version", 1) == 1
+    """Whether it says that it is of schema 1; 0.1 wrote no file without a version."""
+    return isinstance(value, Mapping) and value.get("schema_version") == 1
+
+
+def _with_sources(part: Mapping[str, Any]) -> dict[str, Any]:
+    upgraded = dict(part)
+    for name in ("against_base", "against_fine_tuned"):
+        if name in upgraded:
+            upgraded[name] = _metrics(upgraded[name])
+    if "protocol" in upgraded:
+        upgraded["protocol"] = upgrade_protocol(upgraded["protocol"])
+    return upgraded
 
 
 def _metrics(value: Any) -> Any:

@@ -68,7 +68,7 @@ class RunStore:
         folder = self.path(run_id)
         if not folder.is_dir():
             raise RunNotFound(
-                f"No run called {run_id!r} in the store; `python -m medqa_core runs` lists the available ones."
+                f"No run called {run_id!r}; `python -m medqa_core runs` lists the available ones."
             )
         return Run.at(folder)
 

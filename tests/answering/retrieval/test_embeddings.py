@@ -32,7 +32,8 @@ class ByKnownWord:
         known = [next(v for word, v in MEANINGS.items() if word in text.lower()) for text in texts]
         advance(len(texts))
         vectors = np.array(known, dtype=np.float32).reshape(-1, 2)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_passages_are_encoded_once_and_kept(settings: Settings) -> None:
 def test_another_model_or_pooling_encodes_anew(settings: Settings) -> None:
     index(settings, ByKnownWord())
     other = ByKnownWord()
-    other.pooling = "first"  # type: ignore[misc]
+    other.pooling = "first"
     index(settings, other)
     assert len(other.encoded) == 2
 

@@ -62,7 +62,7 @@ def test_a_later_k_never_finds_less_and_the_interval_holds_the_share() -> None:
     test = [pair(100 + n, question=f"Does fever {n} go?", answer=f"Fever {n}. {SHARED}") for n in range(8)]
     found = measured(split(train, test), [(one.answer,) for one in test])
     assert found == measured(split(train, test), [(one.answer,) for one in test]).model_copy(
-        update={"seconds_a_question": found.seconds_a_question}
+        update={"seconds_per_question": found.seconds_per_question}
     )
     for recalls in (found.known_item, found.support, found.support_by_chance):
         assert [recall.k for recall in recalls] == list(KS)

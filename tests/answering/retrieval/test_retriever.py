@@ -1,6 +1,7 @@
 """What finds a run's passages: its training documents alone, indexed once, by words or by meaning."""
 
 import shutil
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from medqa_core.answering.retrieval import retriever
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
-from medqa_core.answering.retrieval.passages import passages_of
+from medqa_core.answering.retrieval.passages import Passage, passages_of
 from medqa_core.answering.retrieval.recall import measure_retrieval
 from medqa_core.answering.retrieval.retriever import retriever_for
 from medqa_core.data.lookup import split_of
+from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelError
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
@@ -47,8 +49,13 @@ def test_a_run_gives_its_training_passages_only(run: Run, settings: Settings) ->
 
 
 def test_it_is_built_once_for_many_threads(run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = []
-    monkeypatch.setattr(retriever, "passages_of", lambda pairs: built.append(1) or passages_of(pairs))
+    built: list[int] = []
+
+    def counted(pairs: Iterable[QAPair]) -> list[Passage]:
+        built.append(1)
+        return passages_of(pairs)
+
+    monkeypatch.setattr(retriever, "passages_of", counted)
     with ThreadPoolExecutor(8) as threads:
         given = list(threads.map(lambda _: retriever_for(run, settings), range(16)))
         assert len(built) == 1

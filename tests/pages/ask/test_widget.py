@@ -62,7 +62,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_embedded(server):
+def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_embedded(server: str) -> None:
     from pages.ask.look import CSS
     from pages.ask.text import NOTICE
 
@@ -71,25 +71,26 @@ def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_emb
     assert "window.frameElement" in page and ".embedded #notice { display: none" in CSS
 
 
-def test_only_compare_is_public(server):
+def test_only_compare_is_public(server: str) -> None:
     endpoints = httpx.get(f"{server}/gradio_api/info", timeout=30).json()["named_endpoints"]
     assert list(endpoints) == ["/compare"]
 
 
-def test_both_answers_stream_and_say_what_made_them(ask, smoke):
+def test_both_answers_stream_and_say_what_made_them(ask: Ask, smoke: Run) -> None:
     events = ask("What are the symptoms of gout?", smoke.id, 0.0, 12, 7)
     assert [name for name, _ in events].count("generating") > 1, "nothing was streamed"
     name, (answers,) = events[-1]
     base, tuned = answers["base"], answers["fine_tuned"]
-    assert name == "complete"
+    assert smoke.record.base_model is not None and name == "complete"
     assert base["provenance"]["adapter_sha256"] is None
     assert len(tuned["provenance"]["adapter_sha256"]) == 64
     assert base["provenance"]["base_sha256"] == tuned["provenance"]["base_sha256"] == smoke.record.base_model.sha256
     assert (base["provenance"]["seed"], tuned["provenance"]["max_new_tokens"]) == (7, 12)
     assert 0 < base["tokens"] <= 12
+    assert {answer["finish_reason"] for answer in (base, tuned)} <= {"stop", "length"}
 
 
-def test_a_run_with_a_model_is_asked_by_default(ask, smoke):
+def test_a_run_with_a_model_is_asked_by_default(ask: Ask, smoke: Run) -> None:
     answers = ask("What is gout?", tokens=2)[-1][1][0]
     assert answers["base"]["provenance"]["run_id"]
 
@@ -98,12 +99,12 @@ def test_a_run_with_a_model_is_asked_by_default(ask, smoke):
     ("question", "said"),
     [("", "is empty"), ("x" * 100_000, "100,000 characters"), ("???", "no letter"), ("\u202e\u0000", "is empty")],
 )
-def test_a_bad_question_is_refused_by_the_core(ask, question, said):
+def test_a_bad_question_is_refused_by_the_core(ask: Ask, question: str, said: str) -> None:
     ((name, error),) = [event for event in ask(question) if event[0] != "heartbeat"]
     assert name == "error" and said in str(error)
 
 
-def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask):
+def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask: Ask) -> None:
     name, (answers,) = ask("My father collapsed and is not breathing")[-1]
     assert name == "complete" and list(answers) == ["referral"]
     assert "112" in answers["referral"]
@@ -118,12 +119,12 @@ def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask):
         ({"temperature": -1}, "temperature"),
     ],
 )
-def test_bad_settings_are_refused_by_the_core(ask, settings, said):
+def test_bad_settings_are_refused_by_the_core(ask: Ask, settings: dict[str, Any], said: str) -> None:
     name, error = ask("What is gout?", **settings)[-1]
     assert name == "error" and said in str(error)
 
 
-def test_a_third_answer_comes_with_the_passages_that_it_read(ask, smoke):
+def test_a_third_answer_comes_with_the_passages_that_it_read(ask: Ask, smoke: Run) -> None:
     name, (answers,) = ask("What are the symptoms of gout?", smoke.id, 0.0, 4, 1, precision="float32", sources=True)[-1]
     assert name == "complete" and answers["with_sources"]["provenance"]["variant"] == "with_sources"
     assert 1 <= len(answers["passages"]) <= 3
@@ -132,24 +133,27 @@ def test_a_third_answer_comes_with_the_passages_that_it_read(ask, smoke):
     assert len(hashes) == 2, "the third prompt holds the passages, the others are one"
 
 
-def test_int8_is_answered_and_said(ask, smoke):
+def test_int8_is_answered_and_said(ask: Ask, smoke: Run) -> None:
     answers = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int8", sources=False)[-1][1][0]
     assert answers["base"]["provenance"]["precision"] == "int8" and "int8" in answers["base"]["provenance"]["engine"]
     name, error = ask("What is gout?", smoke.id, 0.0, 4, 1, precision="int1", sources=False)[-1]
     assert name == "error" and "precision" in str(error)
 
 
-def test_what_is_said_of_the_demo_and_in_an_emergency():
-    from medqa_core.answering.emergency.quality import measured
-    from pages.ask.text import about, referred
+def test_what_is_said_of_the_demo_and_in_an_emergency() -> None:
+    from medqa_core.answering.emergency.quality import Rate, ScreenQuality
+    from pages.ask.text import about, referral
 
-    assert 'role="alert"' in referred() and "112 in Europe" in referred()
-    assert measured().sentence in about(measured().sentence)
-    assert "<img" not in about("<img>")
+    assert 'role="alert"' in referral() and "112 in Europe" in referral()
+    said = about(ScreenQuality(recall=Rate(9, 10), false_alarms=Rate(1, 20)))
+    assert "On 30 questions written to test it" in said
+    assert "found 90.0% (9 of 10; 95% interval 59.6% to 98.2%) of the emergencies" in said
 
 
-def test_the_line_under_an_answer_is_escaped():
+def test_the_line_under_an_answer_is_escaped() -> None:
     from medqa_core.answering.compare import Answer, Provenance
+    from medqa_core.answering.training_set import Overlap
+    from medqa_core.data.overlap import Span
     from pages.ask.text import meta, status
 
     hostile = "<img src=x onerror=alert(1)>"
@@ -168,9 +172,22 @@ def test_the_line_under_an_answer_is_escaped():
         seed=42,
         precision="float32",
     )
-    line = meta(Answer("text", 3, 1.5, "ended", made))
+    line = meta(Answer("text", 3, 1.5, "stop", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
     assert "adapter 11111111" in meta(
-        Answer("text", 3, 1.5, "cut", replace(made, variant="fine_tuned", adapter_sha256="1" * 64))
+        Answer("text", 3, 1.5, "length", replace(made, variant="fine_tuned", adapter_sha256="1" * 64))
     )
+    spans = (Span(hostile, "copied", "q1"), Span(hostile, "novel", None))
+    marked = meta(Answer("text", 3, 1.5, "stop", made), Overlap(spans, hostile))
+    assert "<img" not in marked and "50% copied" in marked and "Nearest training question: &lt;img" in marked
     assert "<img" not in status(hostile, bad=True)
+
+
+def test_what_a_voter_is_told() -> None:
+    from medqa_core.evaluation.blind import VoteResult
+    from pages.ask.text import voted
+
+    told = voted(VoteResult("fine_tuned", "base", None))
+    assert told == "Vote saved. Left: fine-tuned model. Right: base model."
+    scored = voted(VoteResult("base", "fine_tuned", {"base": 0.1, "fine_tuned": 0.25}))
+    assert scored.endswith(" ROUGE-L on this test question: base model 0.1000, fine-tuned model 0.2500.")

@@ -65,7 +65,7 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
     assert not app.exception
     assert headings(app) == [
         "By question type and source",
-        "Questions won and lost",
+        "Improved and regressed questions",
         "Copied from training?",
         "Medical knowledge: MMLU by subset",
         "Does reading passages help?",
@@ -110,7 +110,7 @@ def test_an_older_run_has_the_parts_that_it_can(build: RunBuilder, open_page: Op
     assert not app.exception
     assert headings(app) == [
         "By question type",
-        "Questions won and lost",
+        "Improved and regressed questions",
         "Medical knowledge: MMLU by subset",
         "Does reading passages help?",
     ]

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
-from medqa_core.runs.schema.evaluation import Generation, Metric, WithSources
+from medqa_core.runs.schema.evaluation import Generation, Metric, Protocol, WithSources
 from tests.support.evaluations import shown_evaluation
 from tests.support.hostile import HOSTILE
 from tests.support.pages import Open
@@ -43,7 +43,7 @@ def read(build: RunBuilder) -> Path:
         against_base={"rougeL": metric(0.151, 0.181, "better")},
         against_fine_tuned={"rougeL": metric(0.208, 0.181, "worse"), "token_f1": metric(0.3, 0.25, "worse")},
         generation=Generation(empty_share=0, mean_tokens=71, length_ratio=0.5, seconds=9, prompt="chat"),
-        protocol={"passages": f"at most 3 a question {HOSTILE}"[:200]},
+        protocol=Protocol(notes={"passages": f"at most 3 per question {HOSTILE}"[:200]}),
     )
     whole = shown_evaluation(24).model_copy(update={"with_sources": part})
     write_json(folder / "evaluation.json", whole.model_dump(mode="json"))
@@ -57,7 +57,7 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
     text = shown(app)
     assert "share more words with the references than its own without them (ROUGE-L +0.030 [0.020, 0.040])" in text
     assert "share fewer words with the references than the fine-tuned model’s (ROUGE-L −0.027" in text
-    part = text[text.index("with passages − base and − fine-tuned") :]
+    part = text[text.index("with passages − base and with passages − fine-tuned") :]
     assert part.index("▲ better") < part.index("▼ worse")
     assert "0.1510" in part and "0.2080" in part and "0.1810" in part
     assert "Mean answer length, tokens" in part and "71.0" in part

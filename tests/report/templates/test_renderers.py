@@ -48,7 +48,7 @@ def hostile(build: RunBuilder) -> Run:
         by_question_type={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
         by_source={HOSTILE: {"loss": metric(3.0, 2.0, 0.1, "better", n=30)}},
         clean={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},
-        protocol={HOSTILE: HOSTILE},
+        protocol={"notes": {HOSTILE: HOSTILE}},
         base_generation=variant,
         fine_tuned_generation=variant,
         metrics={"loss": metric(3.0, 2.9, 0.2, "cannot tell", reason=HOSTILE)},

@@ -42,7 +42,7 @@ def test_a_missing_file_is_none(tmp_path: Path) -> None:
         b"[]",
         b"null",
         b"\xff\xfe",
-        b'{"schema_version": 2, "method": "BM25", "questions": 1, "passages": 1, "known_item_passages": 1}',
+        b'{"schema_version": 3, "method": "BM25", "questions": 1, "passages": 1, "known_item_passages": 1}',
         b'{"method": "BM25", "questions": 0, "passages": 1, "known_item_passages": 1}',
         b'{"method": "BM25", "questions": NaN, "passages": 1, "known_item_passages": 1}',
     ],
@@ -64,7 +64,7 @@ def test_a_link_out_of_the_run_is_not_followed(tmp_path: Path) -> None:
     [
         {"passages": -1},
         {"split_hash": "abc"},
-        {"seconds_a_question": -0.1},
+        {"seconds_per_question": -0.1},
         {"support": [{"k": 1, "hits": 1, "n": 1, "share": 1.2, "ci": [0, 1]}]},
         {"support": [{"k": 0, "hits": 1, "n": 1, "share": 1, "ci": [0, 1]}]},
         {"support": [{"k": 1, "hits": 1, "n": 1, "share": 1, "ci": [0.5]}]},

@@ -124,7 +124,7 @@ def test_a_vote_that_is_none_is_refused(changes: dict[str, Any]) -> None:
 def test_one_comparison_is_counted_once(run: Run) -> None:
     first = vote(choice="left")
     cast_vote(run.folder, first)
-    with pytest.raises(InputError, match="counted once"):
+    with pytest.raises(InputError, match="already has a vote"):
         cast_vote(run.folder, first.model_copy(update={"choice": "right"}))
     cast_vote(run.folder, vote(question=f"Is {first.id} a word?"))
     cast_vote(run.folder, vote(question="Another one?"))
@@ -251,7 +251,7 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
 
 def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "PATIENCE", 0.1)
-    with FileLock(run.folder / LOCK), pytest.raises(RunError, match="vote again soon"):
+    with FileLock(run.folder / LOCK), pytest.raises(RunError, match="try again in a moment"):
         cast_vote(run.folder, vote())
     assert read_votes(run.folder).value == ()
     cast_vote(run.folder, vote())

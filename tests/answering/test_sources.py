@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from medqa_core.answering.grounding import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_prompt, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
@@ -23,7 +23,7 @@ def variants(smoke: Run, lab: Settings) -> ModelVariants:
 
 
 def within(variants: ModelVariants, context: int) -> ModelVariants:
-    """The variants as if its model read that many tokens at most."""
+    """The models as if they read that many tokens at most."""
     model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=context))
     return replace(variants, base=replace(variants.base, model=model))
 

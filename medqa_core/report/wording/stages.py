@@ -1,0 +1,11 @@
+"""What the stages of a measurement are called while it is going on."""
+
+from medqa_core.report.names import MODELS
+
+MEASURES = {"loss": "loss", "answers": "answers", "mmlu": "MMLU"}
+STAGES = {f"{model}_{key}": f"{name}: {what}" for model, name in MODELS.items() for key, what in MEASURES.items()}
+
+
+def stage_text(stage: str) -> str:
+    """A stage's name as people read it; one that is text already as it is."""
+    return STAGES.get(stage, stage)

@@ -1,0 +1,159 @@
+"""One press of Ask: the question is checked once, whatever the interface, and what is refused reaches no model."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.answering.emergency.screen import describes_emergency
+from medqa_core.answering.question import Question
+from medqa_core.answering.service import AnswerService
+from medqa_core.answering.sources import Sources
+from medqa_core.cli.app import main
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.run import Run
+
+pytestmark = pytest.mark.usefixtures("no_network", "smoke")
+GOUT = "  What are the symptoms\nof gout? "
+EMERGENCY = "My father collapsed and is not breathing"
+SETTINGS = {"temperature": 0.0, "max_new_tokens": 4, "seed": 1, "precision": "float32"}
+
+
+@pytest.fixture
+def screened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the emergency classifier is asked."""
+    asked: list[str] = []
+
+    def counted(text: str) -> bool:
+        asked.append(text)
+        return describes_emergency(text)
+
+    monkeypatch.setattr("medqa_core.answering.question.describes_emergency", counted)
+    return asked
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A press that gets as far as the service fails the test."""
+    monkeypatch.setattr(AnswerService, "answers", lambda *_, **__: pytest.fail("a model was asked"))
+
+
+class Request:
+    """A browser's, as far as the listeners look at it."""
+
+    client = None
+    query_params: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def events(lab: Settings, smoke: Run) -> Any:
+    """The widget's listeners, over components that are only names."""
+    from pages.ask.events import Card, Events, Parts
+
+    cards = (Card(*[f"{place} {part}" for part in Card._fields]) for place in ("left", "right", "third"))
+    parts = Parts(*cards, "line", "referral", "ballot", "question", "comparison")  # type: ignore[call-arg]
+    return Events(AnswerService.of(lab), parts)
+
+
+def press(events: Any, text: str, *, blind: bool = False, sourced: bool = False) -> Iterator[dict[str, Any]]:
+    """Both halves of a press, as the browser chains them: all updates."""
+    first = events.screen(text, blind)
+    yield first
+    yield from events.ask("smoke", first["question"], *SETTINGS.values(), blind, sourced, Request(), lambda *_, **__: 0)
+
+
+def test_the_widget(events: Any, screened: list[str]) -> None:
+    updates = list(press(events, GOUT))
+    shown: dict[str, Any] = {}
+    for update in updates:
+        shown |= update
+    assert screened == ["What are the symptoms of gout?"]
+    assert "Done." in shown["line"] and shown["referral"] == ""
+    assert "no adapter" in shown["left details"] and "adapter " in shown["right details"]
+    assert "From the training set" in shown["left details"] + shown["right details"]
+
+
+def test_the_widget_with_sources(events: Any, screened: list[str]) -> None:
+    *_, last = press(events, GOUT, sourced=True)
+    assert screened == ["What are the symptoms of gout?"]
+    assert "Sources, from the run’s training documents" in last["third details"]
+
+
+def test_a_blind_press_tells_nothing_until_the_vote(events: Any, screened: list[str]) -> None:
+    updates = list(press(events, GOUT, blind=True, sourced=True))
+    assert screened == ["What are the symptoms of gout?"]
+    assert not any("toy" in str(update.get(f"{place} details")) for update in updates for place in ("left", "right"))
+    assert "Your vote reveals" in updates[-1]["line"]
+    comparison = updates[-1]["comparison"]
+    assert comparison.answers.by_column.keys() == {"base", "fine_tuned"}
+    assert "ask a question in the blind comparison first" in events.voter("left")(None)["line"]
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: list[str]) -> None:
+    updates = list(press(events, EMERGENCY, blind=True))
+    assert screened == [EMERGENCY]
+    assert updates[1:] == [{"line": gr.skip()}], "the second half says nothing"
+    assert "112 in Europe" in updates[0]["referral"] and "No model was asked." in updates[0]["line"]
+    assert updates[0]["question"] is None and updates[0]["left answer"] == updates[0]["right answer"] == ""
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_refused_question_in_the_widget_says_why(events: Any, screened: list[str]) -> None:
+    updates = list(press(events, "???"))
+    assert screened == [] and updates[1:] == [{"line": gr.skip()}]
+    assert "no letter or digit" in updates[0]["line"] and updates[0]["referral"] == ""
+
+
+def test_the_api(events: Any, screened: list[str]) -> None:
+    *_, last = events.compare(GOUT, "smoke", *SETTINGS.values(), True)
+    assert screened == ["What are the symptoms of gout?"]
+    assert {answer["finish_reason"] for name, answer in last.items() if name != "passages"} <= {"stop", "length"}
+    assert list(last) == ["base", "fine_tuned", "with_sources", "passages"]
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_an_emergency_in_the_api_comes_before_bad_settings(events: Any, screened: list[str]) -> None:
+    assert [list(found) for found in events.compare(EMERGENCY, "smoke", -1)] == [["referral"]]
+    assert screened == [EMERGENCY]
+
+
+def native() -> None:
+    from pages.ask.native import comparison
+
+    comparison("smoke")
+
+
+@pytest.mark.parametrize(("text", "shown"), [(GOUT, "tokens/s"), (EMERGENCY, "112 in Europe")])
+@pytest.mark.usefixtures("in_lab")
+def test_the_page_without_the_widget(screened: list[str], text: str, shown: str) -> None:
+    page = AppTest.from_function(native, default_timeout=60).run()
+    page.text_area[0].input(text)
+    page.button[0].click().run()
+    assert not page.exception
+    assert any(shown in block.proto.body for block in page.get("html"))
+    assert screened == [" ".join(text.split())]
+
+
+@pytest.mark.usefixtures("in_lab")
+def test_the_command_line(screened: list[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        main(["ask", "smoke", GOUT, "--max-tokens", "2", "--sources"])
+    signal.signal(signal.SIGTERM, before)
+    assert screened == ["What are the symptoms of gout?"]
+
+
+def test_the_search_for_sources_gets_the_checked_question(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Question] = []
+
+    def found(question: Question, *_: object) -> Sources:
+        asked.append(question)
+        return Sources(())
+
+    monkeypatch.setattr("medqa_core.answering.service.find_sources", found)
+    list(press(events, GOUT, sourced=True))
+    assert asked == [Question.checked(GOUT)]
