@@ -212,7 +212,7 @@ def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_pag
     app = open_page("fine_tune/fine_tune.py")
     text = shown(app)
     assert "Still going is stalled at step 12." in text
-    assert "has not been heard of since" in text and "its process is there" in text
+    assert "No update since" in text and "the process is there" in text
     assert not button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
@@ -230,7 +230,7 @@ def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Op
     assert "1 run waits behind it." in shown(app)
 
 
-@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was cut off.")])
+@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was interrupted.")])
 def test_after_a_bad_end_why_and_resume(
     kind: str, title: str, build: RunBuilder, open_page: Open, started: list[str]
 ) -> None:
