@@ -18,7 +18,7 @@ from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 ESTIMATE = Estimate(
@@ -43,7 +43,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def shown(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
-    html = [element.value for element in app.get("html") if not element.value.startswith("<style>")]
+    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
     return "\n".join([*html, *(e.value for e in app.markdown)])
 
 
@@ -212,7 +212,7 @@ def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_pag
     app = open_page("fine_tune/fine_tune.py")
     text = shown(app)
     assert "Still going is stalled at step 12." in text
-    assert "has not been heard of since" in text and "its process is there" in text
+    assert "No update since" in text and "the process is there" in text
     assert not button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
@@ -230,7 +230,7 @@ def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Op
     assert "1 run waits behind it." in shown(app)
 
 
-@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was cut off.")])
+@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was interrupted.")])
 def test_after_a_bad_end_why_and_resume(
     kind: str, title: str, build: RunBuilder, open_page: Open, started: list[str]
 ) -> None:
