@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medqa_core.data import hub, medquad, own, starter, tables
 from medqa_core.data.pairs import PairSet
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName, shorten
 from medqa_core.foundation.settings import Settings
 
@@ -59,7 +60,7 @@ def _local_medquad(settings: Settings, mapping: tuple[tuple[str, str], ...]) -> 
 def _from_hub(name: str, settings: Settings, mapping: tuple[tuple[str, str], ...], *, fetch: bool) -> PairSet:
     found = hub.cached(name, settings.cache)
     if found is None and not fetch:
-        fetching = f"`python -m medqa_core data describe --source {name}` fetches it"
+        fetching = f"`{PROGRAM} data describe --source {name}` fetches it"
         raise hub.unavailable(name, f"is not in the cache; {fetching}")
     found = found or hub.ensure(name, settings.cache)
     return _table(found.path, _stamp(found.path), mapping, name, found.licence)

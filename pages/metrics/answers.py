@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
 from medqa_core.report.charts.metrics import gains_figure
@@ -75,8 +76,8 @@ def nothing_by_question(facts: Facts) -> None:
     if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
-            "Improved and regressed questions and copied answers are counted from predictions.parquet, which this run lacks:",
-            command=f"python -m medqa_core evaluate {facts.run.id}",
+            "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks:",
+            command=f"{PROGRAM} evaluate {facts.run.id}",
         )
 
 

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -40,7 +41,7 @@ def until(run: Run, *states: str) -> str:
     pytest.fail(f"{run.id} is still {run.state()}: {run.log_tail()[-2000:]}")
 
 
-def rows(run: Run) -> list[dict[str, float]]:
+def rows(run: Run) -> list[dict[str, Any]]:
     """What was logged; no step of either split twice."""
     found = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert set(Counter((row["split"], row["step"]) for row in found).values()) == {1}

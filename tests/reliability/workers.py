@@ -1,6 +1,6 @@
 """Workers that start in a moment: each is forked from a server that has imported what training needs.
 
-What runs in them is the command `python -m medqa_core train --resume RUN --worker` itself, from its arguments on.
+What runs in them is the command `medqa train --resume RUN --worker` itself, from its arguments on.
 """
 
 import json
