@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
@@ -67,7 +68,7 @@ class RunStore:
         """
         folder = self.path(run_id)
         if not folder.is_dir():
-            raise RunNotFound(f"There is no run {run_id!r} in the store; `python -m medqa_core runs` lists them.")
+            raise RunNotFound(f"There is no run {run_id!r} in the store; `{PROGRAM} runs` lists them.")
         return Run.at(folder)
 
     def path(self, run_id: str) -> Path:
