@@ -94,7 +94,7 @@ def test_what_the_form_comes_to(open_page: Open) -> None:
     text = shown(app)
     assert "8 × 2" in text and ">16</dd>" in text and ">6</dd>" in text  # 3 steps a pass, 2 passes
     assert "48 training, 12 validation and 12 test examples" in text
-    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set gradient_accumulation_steps=2"
+    assert app.code[-1].value == "medqa train --preset smoke --set gradient_accumulation_steps=2"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_after_a_bad_end_why_and_resume(
     getattr(build, kind)()
     app = open_page("fine_tune/fine_tune.py", run=kind)
     assert title in shown(app)
-    assert app.code[0].value == f"python -m medqa_core train --resume {kind}"
+    assert app.code[0].value == f"medqa train --resume {kind}"
     press(app, "Resume")
     assert build.store.open(kind).state() == "queued"
     assert kind in started
