@@ -41,7 +41,7 @@ def test_everything_as_json(cli: Cli) -> None:
 
 def test_without_the_embedded_model(cli: Cli) -> None:
     assert cli("data", "describe", "--json").json["tokens"] is None
-    assert "`python -m medqa_core data fetch` fetches it" in cli("data", "describe").out
+    assert "`medqa data fetch` fetches it" in cli("data", "describe").out
 
 
 def test_sizes_and_a_random_split(cli: Cli) -> None:

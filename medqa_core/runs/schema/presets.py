@@ -89,6 +89,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 CUSTOM = "custom"
 """The name of a configuration that starts from the fields' defaults."""
+DEFAULT = "starter"
+"""The preset where none is named."""
 
 
 def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:

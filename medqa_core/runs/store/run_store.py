@@ -159,7 +159,7 @@ def _may_be_run(found: "os.DirEntry[str]") -> bool:
 
 
 def _taken(run_id: str) -> InputError:
-    return InputError(f"run id: {run_id!r} is taken; choose another one with --run-id.")
+    return InputError(f"{run_id!r} is taken; choose another one with --run-id.", field="run id")
 
 
 def answerable(store: RunStore, entries: Sequence[RunEntry] | None = None) -> list[RunEntry]:
