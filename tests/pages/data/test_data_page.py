@@ -48,7 +48,7 @@ def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Op
     assert "No test question shares its document, topic, question or answer" in text
     assert split.hash in text
     assert "These are not the data" not in text
-    assert "duplicates" in text and "By question type" in [h.value for h in app.header]
+    assert "Duplicates dropped" in text and "By question type" in [h.value for h in app.header]
     assert [b.label for b in elements(app, "download_button")] == ["Download as CSV", "Download the counts as CSV"]
 
 
