@@ -67,9 +67,7 @@ class RunStore:
         """
         folder = self.path(run_id)
         if not folder.is_dir():
-            raise RunNotFound(
-                f"No run called {run_id!r}; `python -m medqa_core runs` lists the available ones."
-            )
+            raise RunNotFound(f"No run called {run_id!r}; `python -m medqa_core runs` lists the available ones.")
         return Run.at(folder)
 
     def path(self, run_id: str) -> Path:
