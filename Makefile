@@ -17,10 +17,10 @@ app: $(VENV)/installed ## install, fetch the embedded model, serve the app (PORT
 	$(BIN)/medqa serve --port $(PORT) --address $(ADDRESS)
 
 test: $(VENV)/installed-dev ## the default test suite
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 coverage: $(VENV)/installed-dev ## the default suite, and whether it reaches as many branches as before
-	$(BIN)/python -m pytest -n $(WORKERS) -q --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --cov --cov-report=term
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	$(BIN)/ruff check .

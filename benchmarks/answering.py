@@ -3,7 +3,7 @@
 Naive: `generate` of the base model, then `generate` of the model with its adapter, on all threads. Ours: what the Ask
 page does, both columns at once, with exact (float32) and with 8-bit weights. A ratio is that of tokens a second, both
 answers together, the median over the questions; the first question only warms up. `same_tokens` is the share of answers
-that hold the very tokens of `generate`. What int8 costs in quality: `python -m medqa_core evaluate RUN --int8-cost`.
+that hold the very tokens of `generate`. What int8 costs in quality: `medqa evaluate RUN --int8-cost`.
 
     python benchmarks/answering.py [--quick] [--run RUN]
 """

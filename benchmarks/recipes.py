@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from medqa_core.evaluation.loss import answer_losses, mean_loss
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.presets import from_preset
-from medqa_core.training.prepare import prepare
+from medqa_core.training.inputs import load_inputs
 from medqa_core.training.process import as_worker
-from medqa_core.training.trainer_state import Fit, accelerator_for
+from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
 RECIPES: list[dict[str, Any]] = [
     *({"method": "lora", "learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),
@@ -54,16 +54,16 @@ def main() -> None:
         if arguments.quick:
             changes = {**changes, "max_tokens": 128, "last_k": 1, "max_new_tokens": 16}
         config = from_preset("medquad-cpu", changes)
-        prepared = prepare(config, settings, lambda _: None)
+        inputs = load_inputs(config, settings, lambda _: None)
         with as_worker():
             start = time.monotonic()
-            fit = Fit(config, prepared.base, prepared.training.examples, accelerator_for(prepared.base.device))
+            state = TrainerState(config, inputs.base, inputs.train.examples, accelerator_for(inputs.base.device))
             losses = []
             for last in (False, True):
-                with fit.evaluating() as model:
-                    losses.append(mean_loss(answer_losses(model, prepared.validation)))
-                for number in range(1, fit.plan.total_steps + 1) if not last else ():
-                    fit.step(number)
+                with state.evaluating() as model:
+                    losses.append(mean_loss(answer_losses(model, inputs.validation)))
+                for number in range(1, state.schedule.total_steps + 1) if not last else ():
+                    state.step(number)
         minutes = (time.monotonic() - start) / 60
         name = ", ".join(
             f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in recipe.items()

@@ -35,7 +35,7 @@ from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, encode_example, kind_for
 from medqa_core.runs.schema.config import TrainConfig, validated
 from medqa_core.training.process import as_worker
-from medqa_core.training.trainer_state import Fit, accelerator_for
+from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
 MAX_TOKENS = 384
 
@@ -154,12 +154,12 @@ def ours(name: str, base: LoadedModel, examples: Sequence[Example], size: Size) 
         "epochs": 1000.0,
     }
     config: TrainConfig = validated({**common, "last_k": last_layers(base), **OURS[name]})
-    fit = Fit(config, base, examples, accelerator_for(base.device))
+    state = TrainerState(config, base, examples, accelerator_for(base.device))
     if name == "frozen_cached":
-        fit.keep_frozen_output(Path(tempfile.gettempdir()))
+        state.cache_hidden_states(Path(tempfile.gettempdir()))
 
     def step(number: int) -> tuple[int, float]:
-        done = fit.step(number + 1)
+        done = state.step(number + 1)
         return done.tokens, done.seconds
 
     return step

@@ -36,7 +36,8 @@ class GenerationSettings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(f"{first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}.") from error
+            reason = f"{first['msg'][0].lower()}{first['msg'][1:]}."
+            raise InputError(reason, field=str(first["loc"][0])) from error
 
 
 @dataclass(frozen=True)

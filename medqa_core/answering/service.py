@@ -10,6 +10,7 @@ from medqa_core.answering.model_cache import ModelCache, Models
 from medqa_core.answering.question import GenerationSettings, Precision, Question
 from medqa_core.answering.sources import find_sources
 from medqa_core.answering.training_set import Overlap, training_set
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, ModelUnavailable
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
@@ -82,9 +83,7 @@ class AnswerService:
         settings = settings or GenerationSettings()
         chosen = run or self.choose_run()
         if not chosen:
-            raise ModelUnavailable(
-                "No run here has a model to ask. Start one: python -m medqa_core train --preset starter"
-            )
+            raise ModelUnavailable(f"No run here has a model to ask. Start one: {PROGRAM} train --preset starter")
         with self.models(chosen, visitor, settings.precision, progress) as models:
             sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None
             found = compare(models, question, settings, sources=sources, limits=self.limits, cancelled=cancelled)

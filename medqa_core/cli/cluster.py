@@ -9,22 +9,21 @@ from medqa_core.cli.signals import requesting
 from medqa_core.cluster import follow as following
 from medqa_core.cluster import launch
 from medqa_core.cluster.grid import trials, values_of
-from medqa_core.cluster.job import Share
+from medqa_core.cluster.request import Scaling
 from medqa_core.cluster.storage import Storage
-from medqa_core.cluster.sweep import sweep as sweep_there
+from medqa_core.cluster.sweep import sweep_on_cluster
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import duration, general, number, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.sweep import Family, family
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import parse_assignments
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
 
-DEFAULT = "starter"
 app = typer.Typer(
-    help="Hand a fine-tune or a sweep to a Ray cluster that is already there.",
+    help="Run a fine-tune or a sweep on a Ray cluster that is already there.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -46,7 +45,7 @@ StorageOption = Annotated[
 ]
 CpusOption = Annotated[int, typer.Option(min=1, help="CPUs that each worker takes.")]
 GpusOption = Annotated[int, typer.Option(min=0, help="GPUs that each worker takes.")]
-FailuresOption = Annotated[int, typer.Option(min=0, help="How often to go on after a worker or its node was lost.")]
+FailuresOption = Annotated[int, typer.Option(min=0, help="How often to restart after a worker or its node was lost.")]
 
 
 @app.command("train")
@@ -54,7 +53,7 @@ def train(
     preset: PresetOption = None,
     set_: SetOption = None,
     run_id: Annotated[str | None, typer.Option(help="Id of the new run; default: the preset's name.")] = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run of the storage.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Resume a run of the storage.")] = None,
     address: AddressOption = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes that train together, spread over the nodes.")] = 1,
     cpus: CpusOption = 1,
@@ -65,14 +64,14 @@ def train(
 ) -> None:
     """Fine-tune data-parallel on a cluster's nodes, and follow the run until it ends.
 
-    Ctrl-C stops it after a checkpoint. The steps are those of one process: more workers change the time they take.
+    Ctrl-C saves a checkpoint and stops. The steps are those of one process: more workers only change the time.
     """
     if resume is not None and (preset is not None or set_ or run_id is not None):
         raise InputError(
-            "--resume: a resumed run keeps its id and configuration; leave out --preset, --set and --run-id."
+            "a resumed run keeps its id and configuration; leave out --preset, --set and --run-id.", field="--resume"
         )
     settings = Settings.from_environment()
-    place, share = _storage(storage, settings), Share(workers, cpus, gpus, max_failures)
+    target, scaling = _storage(storage, settings), Scaling(workers, cpus, gpus, max_failures)
     stop = StopFlag()
     with Bars() as bars, requesting(stop):
 
@@ -81,12 +80,12 @@ def train(
             if status is not None and status.total_steps:
                 bars("training", status.step, status.total_steps, status.stage or "")
 
-        about: dict[str, Any] = {"stopping": lambda: stop.requested, "watch": watch}
+        callbacks: dict[str, Any] = {"stopping": lambda: stop.requested, "watch": watch}
         if resume is not None:
-            run = launch.resume(resume, settings, place, address, share, **about)
+            run = launch.resume_on_cluster(resume, settings, target, address, scaling, **callbacks)
         else:
             config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
-            run = launch.train(config, settings, place, address, share, run_id=run_id, **about)
+            run = launch.train_on_cluster(config, settings, target, address, scaling, run_id=run_id, **callbacks)
     say_end(run, json=json)
 
 
@@ -111,12 +110,12 @@ def sweep(
     max_failures: FailuresOption = 1,
     json: JsonFlag = False,
 ) -> None:
-    """Try every combination of the values, each as a run of its own, and end those early that fall behind.
+    """Train every combination of the values as a run of its own, and end those early that fall behind.
 
-    Ctrl-C stops them all after a checkpoint. Compare runs shows the sweep as one family.
+    Ctrl-C saves a checkpoint of each and stops. Compare runs shows the sweep as one family.
     """
     settings = Settings.from_environment()
-    place = _storage(storage, settings)
+    target = _storage(storage, settings)
     config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
     values = {
         "learning_rate": values_of("--learning-rate", learning_rate),
@@ -126,12 +125,12 @@ def sweep(
     planned, stop = trials(config, values, sweep_id), StopFlag()
     with requesting(stop):
         note(f"{plural(len(planned), 'trial')}, {max_parallel} at a time")
-        runs = sweep_there(
+        runs = sweep_on_cluster(
             planned,
             settings,
-            place,
+            target,
             address,
-            Share(max_parallel, cpus, gpus, max_failures),
+            Scaling(max_parallel, cpus, gpus, max_failures),
             grace=grace,
             stopping=lambda: stop.requested,
         )
@@ -149,16 +148,16 @@ def follow(
     once: Annotated[bool, typer.Option("--once", help="Bring them up to date and stop.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring the runs of a storage into the run store every few seconds, so that the pages here follow them.
+    """Copy the runs of a storage into the run store every few seconds, so that the pages here show their progress.
 
-    `stop RUN` here is handed on to the cluster. It ends when none of the runs goes on any more.
+    `stop RUN` here is passed on to the cluster. It ends when all the runs have ended.
     """
     settings = Settings.from_environment()
-    place, store = Storage.at(url), RunStore(settings.reports)
+    source, store = Storage.at(url), RunStore(settings.reports)
     try:
-        ids = following.follow(place, store, run, once=once, on_round=lambda ids: note(f"{len(ids)} runs up to date"))
+        ids = following.follow(source, store, run, once=once, on_round=lambda ids: note(f"{len(ids)} runs up to date"))
     except OSError as error:
-        raise InputError(f"URL: {place.address} cannot be read: {error}") from error
+        raise InputError(f"{source.address} cannot be read: {error}", field="URL") from error
     except KeyboardInterrupt:
         raise typer.Abort from None
     states = {run_id: store.open(run_id).state() for run_id in ids}
@@ -168,19 +167,19 @@ def follow(
     for run_id, state in states.items():
         say(f"{run_id}: {state}")
     if not states:
-        say(f"No runs in {place.address}.")
+        say(f"No runs in {source.address}.")
 
 
 def _storage(given: str | None, settings: Settings) -> Storage:
-    place = Storage.at(given or str(settings.reports))
-    if place.folder is not None:
-        place.folder.mkdir(parents=True, exist_ok=True)
-    return place
+    storage = Storage.at(given or str(settings.reports))
+    if storage.folder is not None:
+        storage.folder.mkdir(parents=True, exist_ok=True)
+    return storage
 
 
 def _say_family(found: Family | None) -> None:
     if found is None:
-        say("No trial of it began.")
+        say("None of its trials was started.")
         return
     for trial in found.trials:
         values = ", ".join(f"{name} {general(v) if not isinstance(v, str) else v}" for name, v in trial.values.items())

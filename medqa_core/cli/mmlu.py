@@ -6,6 +6,7 @@ import pandas as pd
 import typer
 
 from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
@@ -46,7 +47,7 @@ def mmlu(
         evaluation = opened.evaluation()
         if evaluation is not None and "mmlu" not in evaluation.metrics:
             say(f"Not judged: {opened.id} was evaluated with other weights.")
-            say(f"Next: python -m medqa_core evaluate {opened.id}")
+            say(f"Next: {PROGRAM} evaluate {opened.id}")
 
 
 def _summary(answers: pd.DataFrame) -> dict[str, Any]:

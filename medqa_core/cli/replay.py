@@ -1,4 +1,4 @@
-"""`replay`: the first steps of a run once more."""
+"""`replay`: train the first steps of a run again."""
 
 from typing import Annotated
 

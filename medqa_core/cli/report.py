@@ -22,16 +22,16 @@ def report(run: RunArgument, zip: ZipOption = None, json: JsonFlag = False) -> N
     """Write the report of a run from its folder alone: summary.txt, summary.md, summary.html and a model card."""
     found = RunStore(Settings.from_environment().reports).open(run)
     if zip is not None and zip.resolve().is_relative_to(found.folder.resolve()):
-        raise InputError("--zip: the ZIP would lie in the run folder and pack itself; name a file outside it.")
+        raise InputError("the ZIP would lie in the run folder and pack itself; name a file outside it.", field="--zip")
     if zip is not None and (zip.is_dir() or not zip.name):
-        raise InputError(f"--zip: {zip} is a folder; name a file, such as {found.id}.zip.")
+        raise InputError(f"{zip} is a folder; name a file, such as {found.id}.zip.", field="--zip")
     written = writer.write(found)
     packed: list[str] = []
     if zip is not None:
         try:
             write_archive(found, zip)
         except OSError as error:
-            raise InputError(f"--zip: {zip.name} cannot be written: {error.strerror or error}.") from error
+            raise InputError(f"{zip.name} cannot be written: {error.strerror or error}.", field="--zip") from error
         packed = members(found)
     if json:
         answer: dict[str, object] = {"run": run, "written": [path.name for path in written]}

@@ -1,4 +1,4 @@
-"""`runs`: the list of runs, and how far each one is."""
+"""`runs`: the list of runs and their progress."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, RunError
 from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
@@ -28,19 +29,19 @@ Limit = Annotated[int | None, typer.Option(min=1, help=f"how many, newest first 
 
 
 def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
-    """List the runs of the store, newest first, with how far each one is and who waits."""
+    """List the runs of the store, newest first, with their progress and their place in the queue."""
     settings = Settings.from_environment()
     with suppress(MedQAError):  # a store that cannot be written is still listed
         launch.advance(settings)
     there = store_of(settings).list()
     found = matching(there, find)
     entries = found[: limit or (None if json else SHOWN)]
-    going = _Going(settings)
+    progress = _Progress(settings)
     if json:
-        print_json([{**asdict(e), "created_at": e.created_at.isoformat(), **going.facts(e)} for e in entries])
+        print_json([{**asdict(e), "created_at": e.created_at.isoformat(), **progress.facts(e)} for e in entries])
         return
     if not there:
-        say(f"No runs in {settings.reports}. Start one: python -m medqa_core train --preset starter")
+        say(f"No runs in {settings.reports}. Start one with: {PROGRAM} train --preset starter")
         return
     if not entries:
         say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")
@@ -51,14 +52,14 @@ def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
     for entry in entries:
         created = "" if entry.problem and entry.kind == "unknown" else entry.created_at.strftime("%Y-%m-%d %H:%M")
         # As Text: in a plain string rich reads brackets as markup.
-        table.add_row(*map(Text, (entry.id, going.words(entry), created, entry.problem or entry.title)))
+        table.add_row(*map(Text, (entry.id, progress.label(entry), created, entry.problem or entry.title)))
     Console().print(table)
     if len(found) > len(entries):
         say(f"The newest {count(len(entries))} of {count(len(found))}; --find WORDS or --limit N shows others.")
 
 
-class _Going:
-    """What goes on in the store, by run."""
+class _Progress:
+    """The progress of the runs that are active or queued."""
 
     def __init__(self, settings: Settings) -> None:
         queue = watch.look(settings)
@@ -66,8 +67,8 @@ class _Going:
         self._position = {entry.run.id: place for place, entry in enumerate(queue.waiting, 1)}
         self._store = store_of(settings)
 
-    def words(self, entry: RunEntry) -> str:
-        """The state with how far it is: `running 42% · 12 min left`."""
+    def label(self, entry: RunEntry) -> str:
+        """The state with its progress: `running 42% · 12 min left`."""
         if entry.id in self._position:
             return f"queued, {self._position[entry.id]} of {len(self._position)}"
         current = self._current.get(entry.id)

@@ -1,4 +1,4 @@
-"""`stop`: end a fine-tune so that it can go on later."""
+"""`stop`: stop a fine-tune so that it can be resumed."""
 
 from typing import Annotated
 
@@ -14,13 +14,13 @@ from medqa_core.runs.store.run_store import RunStore
 def stop(
     run: RunArgument,
     force: Annotated[
-        bool, typer.Option("--force", help="Kill its process: what came after the last checkpoint is lost.")
+        bool, typer.Option("--force", help="Kill its process: steps after the last checkpoint are lost.")
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Stop a fine-tune: it saves a checkpoint first, and `train --resume` goes on from there.
+    """Stop a fine-tune: it saves a checkpoint first, and `train --resume` continues from it.
 
-    A run that waits leaves the queue; one that is being evaluated stays trained.
+    A queued run is removed from the queue; one that is being evaluated keeps its trained model.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)

@@ -1,4 +1,4 @@
-"""`train`: a new fine-tune, here or in the background, or one that goes on."""
+"""`train`: a new fine-tune, here or in the background, or a resumed one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,20 +9,20 @@ import typer
 from medqa_core.cli.evaluate import measure
 from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say, say_end
 from medqa_core.cli.signals import ending, requesting
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import device, launch, queue
+from medqa_core.jobs import device, explanation, launch, queue
+from medqa_core.jobs.diagnosis import saved_progress
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
 from medqa_core.runs.schema.estimate import Estimate
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
 from medqa_core.runs.status_writer import is_main
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
-
-DEFAULT = "starter"
 
 
 def train(
@@ -33,30 +33,33 @@ def train(
     run_id: Annotated[str | None, typer.Option(help="Id of the new run; default: the preset's name.")] = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with a stopped, failed, lost or queued run, as it was configured."),
+        typer.Option(metavar="RUN", help="Resume a stopped, failed, lost or queued run with its own configuration."),
     ] = None,
     background: Annotated[
-        bool, typer.Option("--background", help="Put it into the queue; a process of its own trains and evaluates it.")
+        bool, typer.Option("--background", help="Add it to the queue; a process of its own trains and evaluates it.")
     ] = False,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the run and write it up when done.")] = False,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Evaluate the run and write its reports when done.")
+    ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Measure three steps, say what the fine-tune will cost, and stop.")
+        bool, typer.Option("--estimate", help="Estimate time and memory from three steps, and stop.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and stop.")] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Fine-tune a model; the run folder is written as it goes.
+    """Fine-tune a model; the run folder is written during training.
 
-    Ctrl-C stops it after a checkpoint, from which --resume goes on; a second Ctrl-C ends it at once. With --background
-    it outlives this terminal: `runs` shows how far it is, and `stop` stops it.
+    Ctrl-C saves a checkpoint and stops; --resume continues from it. A second Ctrl-C stops at once. With --background
+    the run outlives this terminal: `runs` shows its progress, and `stop` stops it.
     """
     settings = Settings.from_environment()
     if resume is not None:
         if preset is not None or set_ or run_id is not None or show or estimate:
             raise InputError(
-                "--resume: a resumed run keeps its id and configuration; leave out --preset, --set, --run-id, --show "
-                "and --estimate, or start a new run without --resume."
+                "a resumed run keeps its id and configuration; leave out --preset, --set, --run-id, --show and "
+                "--estimate, or start a new run without --resume.",
+                field="--resume",
             )
         run = RunStore(settings.reports).open(resume)
         if background:
@@ -65,7 +68,7 @@ def train(
             _foreground(settings, run=run, evaluate=evaluate, worker=worker, json=json)
         return
     if estimate and background:
-        raise InputError("--estimate measures here and now: leave out --background, or --estimate to start the run.")
+        raise InputError("--estimate runs here and now: leave out --background, or --estimate to start the run.")
     config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
     if show:
         print_json(config.model_dump(mode="json"))
@@ -78,30 +81,30 @@ def train(
 
 
 def _in_background(submission: queue.Submission, settings: Settings, *, json: bool) -> None:
-    """Say which run stands for it, and start it where the device is free."""
+    """Say which run it is, and start it where the device is free."""
     started = launch.advance(settings)
     run = submission.run
     if json:
         print_json({"run": run.id, "new": submission.new, "started": run.id in started})
         return
     if not submission.new:
-        say(f"{run.id} is {run.state()} with this very configuration already; no second run was made.")
+        say(f"{run.id} already has this configuration and is {run.state()}; no second run was started.")
     else:
-        say(f"{run.id}: {'started' if run.id in started else 'waits in the queue'}.")
-    say(f"Watch it: python -m medqa_core runs · Stop it: python -m medqa_core stop {run.id}")
+        say(f"{run.id}: {'started' if run.id in started else 'queued'}.")
+    say(f"Watch it: {PROGRAM} runs · Stop it: {PROGRAM} stop {run.id}")
 
 
 def _estimate(config: TrainConfig, settings: Settings, *, aloud: bool, json: bool) -> None:
-    """Measure and say. `aloud`: progress also where standard error is no terminal."""
+    """Estimate and print. `aloud`: progress also where standard error is no terminal."""
     stop = StopFlag()
     with device.hold(settings, None, doing="measuring"), requesting(stop):
-        from medqa_core.training.estimate import measure as measure_steps
+        from medqa_core.training.estimate import estimate
 
-        measured = measure_steps(config, settings, (lambda text: typer.echo(text, err=True)) if aloud else note, stop)
+        found = estimate(config, settings, (lambda text: typer.echo(text, err=True)) if aloud else note, stop)
     if json:
-        print_json(measured.model_dump(mode="json"))
+        print_json(found.model_dump(mode="json"))
     else:
-        for line in _in_words(measured):
+        for line in _lines(found):
             say(line)
 
 
@@ -115,7 +118,7 @@ def _foreground(
     worker: bool = False,
     json: bool,
 ) -> None:
-    """Train in this process: a new run of `config`, or `run` from where it stands. Then the queue goes on."""
+    """Train in this process: a new run of `config`, or `run` resumed. Then the next queued run starts."""
     try:
         with _device(settings, run, run_id, worker=worker) as held:
             stop = StopFlag()
@@ -129,7 +132,7 @@ def _foreground(
             job = read_job(trained) if run is not None else None
             evaluate = evaluate or (job is not None and job.evaluate)
             if held is not None and evaluate and trained.state() == "completed":
-                held.now("evaluating", trained.id)
+                held.update("evaluating", trained.id)
                 with ending():
                     measure(trained, settings)
     except launch.LeftQueue as left:
@@ -162,30 +165,33 @@ def _train(
 
 def _say_next(run: Run, *, evaluated: bool) -> None:
     if run.state() == "stopped":
-        say(f"Next: python -m medqa_core train --resume {run.id}")
+        status = run.status()
+        if status is not None:
+            say(explanation.kept(saved_progress(run, status)))
+        say(f"Next: {explanation.resume_command(run)}")
     elif not evaluated:
-        say(f"Next: python -m medqa_core evaluate {run.id}")
+        say(f"Next: {PROGRAM} evaluate {run.id}")
 
 
-def _in_words(estimate: Estimate) -> list[str]:
+def _lines(estimate: Estimate) -> list[str]:
     seconds = estimate.train_seconds
     span = " to ".join(duration(value) for value in (seconds.low, seconds.high))
     return [
         f"time       {duration(seconds.middle)} on {estimate.device} ({span}), evaluation not counted",
         f"memory     {estimate.memory / 2**30:.1f} of {estimate.memory_total / 2**30:.1f} GiB",
         f"steps      {estimate.steps:,}",
-        f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} a second",
+        f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} per second",
         f"truncated  {percent(estimate.truncated_share)} of the training examples",
     ]
 
 
 @contextmanager
 def _device(settings: Settings, run: Run | None, run_id: str | None, *, worker: bool) -> Iterator[device.Holder | None]:
-    """The device, for which a worker waits and a person does not."""
+    """The device; a worker waits for it, and a person is told that it is busy."""
 
     def wait() -> None:
         if run is not None:
-            launch.say_stage(run, settings, "waiting for the device")
+            launch.note_stage(run, settings, "waiting for the device")
 
     if not is_main():  # the first of the processes that train together holds it for all of them
         yield None

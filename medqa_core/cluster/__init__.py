@@ -1,5 +1,5 @@
-"""Fine-tunes and sweeps on a Ray cluster that is already there: the part that hands them over and follows them.
+"""Fine-tunes and sweeps on a Ray cluster that is already there: the launching side, which submits and follows them.
 
-The only package besides `nodes` that imports Ray, and it does so when it connects. What runs on the nodes is in `nodes`
-and named here, never imported: this floor has no torch.
+It imports Ray when it connects and not before, and has no torch: what runs on the nodes is in `cluster.nodes` and only
+named here. No other package of the program imports Ray.
 """

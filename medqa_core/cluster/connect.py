@@ -1,4 +1,4 @@
-"""The way to a Ray cluster that is already there. Nothing here starts one."""
+"""The connection to a Ray cluster that is already there. Nothing here starts one."""
 
 import importlib
 import logging
@@ -14,7 +14,7 @@ from medqa_core.foundation.errors import InputError, MedQAError, shorten
 
 INSTALL = "Ray is not installed here: pip install -r requirements-ray.txt"
 HEAD = "node:__internal_head__"
-"""The resource that Ray gives to the head node: what drives a training stays where the cluster cannot lose it."""
+"""The resource that Ray gives to the head node: the driver of a training runs where the cluster cannot lose it."""
 POLL_SECONDS = 2.0
 
 
@@ -33,34 +33,35 @@ class Cluster:
         self._ray = ray
 
     def refuse_too_much(self, workers: int, cpus: int, gpus: int) -> None:
-        """Do nothing if the cluster as it is now can hold that many workers at a time.
+        """Do nothing if the cluster as it is now has room for that many workers at a time.
 
         Raises:
-            InputError: it cannot; Ray itself would wait for nodes without a word.
+            InputError: it has not; Ray itself would wait for nodes silently.
         """
-        there = self._ray.cluster_resources()
+        resources = self._ray.cluster_resources()
         for kind, each in (("CPU", cpus), ("GPU", gpus)):
-            if workers * each > there.get(kind, 0):
+            if workers * each > resources.get(kind, 0):
                 raise InputError(
-                    f"--workers: {workers} with {each} {kind} each are more than the {there.get(kind, 0):g} {kind} of "
-                    "the cluster's nodes."
+                    f"{workers} with {each} {kind} each are more than the {resources.get(kind, 0):g} {kind} of the "
+                    "cluster's nodes.",
+                    field="--workers",
                 )
 
-    def run(self, entry: str, job: dict[str, Any], meanwhile: Callable[[], object]) -> None:
-        """Call `MODULE:FUNCTION` with `job` on the head node and wait for it; `meanwhile` every other second.
+    def run(self, entry: str, request: dict[str, Any], on_poll: Callable[[], object]) -> None:
+        """Call `MODULE:FUNCTION` with `request` on the head node and wait for it; `on_poll` every other second.
 
         Raises:
-            ClusterFailed: it raised, or its node went.
+            ClusterFailed: it raised, or its node was lost.
         """
-        call = self._ray.remote(num_cpus=0, max_retries=0, resources={HEAD: 0.001})(on_node)
-        pending = [call.remote(entry, job)]
+        call = self._ray.remote(num_cpus=0, max_retries=0, resources={HEAD: 0.001})(call_on_node)
+        pending = [call.remote(entry, request)]
         while pending:
             done, pending = self._ray.wait(pending, timeout=POLL_SECONDS)
-            meanwhile()
+            on_poll()
         try:
             self._ray.get(done[0])
         except self._ray.exceptions.RayError as error:
-            raise ClusterFailed(_in_words(error)) from error
+            raise ClusterFailed(_last_line(error)) from error
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def connected(address: str) -> Iterator[Cluster]:
                 address, namespace="medqa", logging_level=logging.ERROR, log_to_driver=False, configure_logging=False
             )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(f"--address: no Ray cluster answers at {shorten(address)}: {_line(error)}") from error
+        raise InputError(f"no Ray cluster answers at {shorten(address)}: {_line(error)}", field="--address") from error
     if threading.current_thread() is threading.main_thread():  # Ray's own would end the launcher at once
         signal.signal(signal.SIGTERM, handler)
     try:
@@ -93,14 +94,14 @@ def connected(address: str) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def on_node(entry: str, job: dict[str, Any]) -> None:
-    """Runs on a node, where `entry` is imported: the launching side names what is done there and loads none of it."""
+def call_on_node(entry: str, request: dict[str, Any]) -> None:
+    """Runs on a node, where `entry` is imported: the launching side only names it."""
     module, _, function = entry.partition(":")
-    getattr(importlib.import_module(module), function)(job)
+    getattr(importlib.import_module(module), function)(request)
 
 
-def _in_words(error: Exception) -> str:
-    """The last line of what Ray says, which is the exception on the node and not the way to it."""
+def _last_line(error: Exception) -> str:
+    """The last line of Ray's message: the exception on the node, without the traceback before it."""
     cause = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     return shorten(lines[-1] if lines else type(cause).__name__, 300)

@@ -1,4 +1,4 @@
-"""Runs that are written to an address, brought into the store here every few seconds, so that the pages follow them."""
+"""Copies runs from an address into the store here every few seconds, so that the pages show their progress."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class Follower:
         self._mirrors: dict[str, Mirror] = {}
 
     def round(self, run_ids: Sequence[str]) -> int:
-        """Bring these runs up to date, and hand on what was asked of them here; how many files came.
+        """Bring these runs up to date, and pass on stops that were requested here; how many files were copied.
 
         Raises:
             OSError: the storage cannot be read, or the store not be written.
@@ -37,7 +37,7 @@ class Follower:
                 self._mirrors[run_id] = self._storage.mirror(run_id, folder)
             copied += self._mirrors[run_id].pull()
             if stop_request.asked(folder):
-                self._storage.ask(run_id)
+                self._storage.request_stop(run_id)
                 stop_request.withdraw(folder)
         return copied
 
@@ -50,13 +50,13 @@ def follow(
     once: bool = False,
     on_round: Callable[[list[str]], object] = lambda _: None,
 ) -> list[str]:
-    """Mirror these runs, or all there are, until none of them goes on any more; their ids.
+    """Mirror these runs, or all there are, until all of them have ended; their ids.
 
     Args:
         storage: an address; a folder is a store already.
         store: where the copies go.
-        run_ids: which runs; None follows whatever is there, also what comes later.
-        once: one round, whatever goes on.
+        run_ids: which runs; None follows all there are, later ones included.
+        once: one round, even if runs are in progress.
         on_round: called after each round with the ids.
 
     Raises:
@@ -64,19 +64,21 @@ def follow(
         OSError: the storage cannot be reached.
     """
     if storage.folder is not None:
-        raise InputError(f"--storage: {storage.folder} is a folder; set MEDQA_REPORTS to it, and the pages follow it.")
+        raise InputError(
+            f"{storage.folder} is a folder; set MEDQA_REPORTS to it, and the pages follow it.", field="--storage"
+        )
     for run_id in run_ids or ():
         if not storage.holds(run_id):
-            raise InputError(f"run: there is no {run_id!r} in {storage.address}.")
-    follower, quiet_since = Follower(storage, store), time.monotonic()
+            raise InputError(f"there is no {run_id!r} in {storage.address}.", field="run")
+    follower, idle_since = Follower(storage, store), time.monotonic()
     while True:
         ids = list(run_ids) if run_ids is not None else storage.run_ids()
         follower.round(ids)
         on_round(ids)
         states = {store.open(run_id).state() for run_id in ids}
         if states & LIVE:
-            quiet_since = time.monotonic()
-        settled = states <= {"completed", "stopped", "imported"} or time.monotonic() - quiet_since > PATIENCE
+            idle_since = time.monotonic()
+        settled = states <= {"completed", "stopped", "imported"} or time.monotonic() - idle_since > PATIENCE
         if once or settled:
             return ids
         time.sleep(EVERY_SECONDS)

@@ -1,4 +1,4 @@
-"""A sweep's trials: every combination of the values that are tried, as configurations of their own."""
+"""A sweep's grid: every combination of the values to try, as a trial with a configuration of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ VARIED = ("learning_rate", "lora_rank", "train_size")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One run of a sweep."""
+class TrialSpec:
+    """One run of a sweep: its configuration and its place in the grid."""
 
     run_id: str
     config: TrainConfig
     sweep: SweepRecord
 
 
-def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str) -> list[Trial]:
+def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str) -> list[TrialSpec]:
     """The trials of `config` with every combination of `values`, named `SWEEP-t01`, `SWEEP-t02`, …
 
     Their validation losses are compared, so all of them must be of the same questions: with several data sizes the
@@ -38,14 +38,20 @@ def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str)
     for items in varied.values():
         count *= len(items)
     if count < 2:
-        raise InputError("sweep: give several values of at least one of --learning-rate, --rank and --train-size.")
+        raise InputError(
+            "give several values of at least one of --learning-rate, --rank and --train-size.", field="sweep"
+        )
     if count > MOST:
-        raise InputError(f"sweep: {count} trials are more than the {MOST} of one sweep; try fewer values.")
+        raise InputError(f"{count} trials are more than the {MOST} of one sweep; try fewer values.", field="sweep")
     if len(varied.get("train_size", ())) > 1:
         if any("." in item for item in varied["train_size"]) or _is_fraction(config.test_size):
-            raise InputError("train_size: a sweep compares numbers of pairs, not fractions: those move the other sets.")
+            raise InputError(
+                "a sweep compares numbers of pairs, not fractions: those change the other splits.", field="train_size"
+            )
         if config.split_method == "random":
-            raise InputError("train_size: a random split moves the validation set with it; use split_method=grouped.")
+            raise InputError(
+                "a random split changes the validation set with it; use split_method=grouped.", field="train_size"
+            )
         config = config.model_copy(update={"validation_size": None})
     scale = config.lora_alpha / config.lora_rank
     found = []
@@ -55,7 +61,7 @@ def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str)
             one = validated({**one.model_dump(), "lora_alpha": max(1, round(scale * one.lora_rank))})
         parameters = {name: getattr(one, name) for name in varied}
         named = check_run_id(f"{sweep}-t{number:02d}")
-        found.append(Trial(named, one, SweepRecord(id=sweep, trial=number, parameters=parameters)))
+        found.append(TrialSpec(named, one, SweepRecord(id=sweep, trial=number, parameters=parameters)))
     return found
 
 
@@ -67,13 +73,13 @@ def values_of(name: str, text: str | None) -> list[str]:
     """
     items = [item.strip() for item in text.split(",")] if text is not None else []
     if not all(items):
-        raise InputError(f"{name}: give values between commas, such as 5e-4,1e-3; {text!r} has an empty one.")
+        raise InputError(f"give values between commas, such as 5e-4,1e-3; {text!r} has an empty one.", field=name)
     return items
 
 
 def _distinct(name: str, items: Sequence[str]) -> list[str]:
     if len(set(items)) < len(items):
-        raise InputError(f"{name}: a value is given twice.")
+        raise InputError("a value is given twice.", field=name)
     return list(items)
 
 

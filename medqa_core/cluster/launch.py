@@ -1,4 +1,4 @@
-"""A fine-tune that a cluster trains: its run is made here, trained there, and followed until it ends."""
+"""A fine-tune on a cluster: its run is created here, trained there, and followed until it ends."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import Any
 import medqa_core
 from medqa_core.cluster.connect import Cluster, ClusterFailed, connected
 from medqa_core.cluster.follow import Follower
-from medqa_core.cluster.job import Job, Share
+from medqa_core.cluster.request import ClusterRequest, Scaling
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -19,9 +19,9 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
 
-TRAIN = "medqa_core.cluster.nodes.driver:train"
+DRIVER = "medqa_core.cluster.nodes.driver:drive_training"
 PROMISE = timedelta(minutes=10)
-"""For so long a run that waits for its nodes is believed by readers on other machines."""
+"""For so long, readers on other machines believe a run that waits for its nodes."""
 
 Watch = Callable[[list[Run]], object]
 
@@ -31,18 +31,18 @@ def store_for(storage: Storage, settings: Settings) -> RunStore:
     return RunStore(storage.folder or settings.reports)
 
 
-def train(
+def train_on_cluster(
     config: TrainConfig,
     settings: Settings,
     storage: Storage,
     address: str,
-    share: Share,
+    scaling: Scaling,
     *,
     run_id: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
     watch: Watch = lambda _: None,
 ) -> Run:
-    """Train a new run on the cluster at `address` and return it when it has ended, in whatever way.
+    """Train a new run on the cluster at `address` and return it when it has ended, however.
 
     `stopping` is asked every other second whether the run is to stop; `watch` gets the run as often.
 
@@ -57,42 +57,42 @@ def train(
     store.check_free(draft.id)
     refuse_taken(storage, draft.id)
     with connected(address) as cluster:
-        cluster.refuse_too_much(share.workers, share.cpus, share.gpus)
-        run = store.create(draft, lambda folder: write_status(folder, waiting(None)))
-        return _hand_over(run, cluster, storage, store, share, stopping, watch)
+        cluster.refuse_too_much(scaling.workers, scaling.cpus, scaling.gpus)
+        run = store.create(draft, lambda folder: write_status(folder, waiting_status(None)))
+        return _submit(run, cluster, storage, store, scaling, stopping, watch)
 
 
-def resume(
+def resume_on_cluster(
     run_id: str,
     settings: Settings,
     storage: Storage,
     address: str,
-    share: Share,
+    scaling: Scaling,
     *,
     stopping: Callable[[], bool] = lambda: False,
     watch: Watch = lambda _: None,
 ) -> Run:
-    """Go on on the cluster with a run of the storage that was stopped, cut off or failed.
+    """Resume on the cluster a run of the storage that was stopped, cut off or failed.
 
     Raises:
-        InputError: there is no such run, or nothing to train in it; and as `train`.
-        RayMissing: as `train`; likewise `ClusterFailed`.
+        InputError: there is no such run, or nothing to train in it; and as `train_on_cluster`.
+        RayMissing: as `train_on_cluster`; likewise `ClusterFailed`.
     """
     store = store_for(storage, settings)
     if storage.folder is None:
         if not storage.holds(run_id):
-            raise InputError(f"--resume: there is no {run_id!r} in {storage.address}.")
+            raise InputError(f"there is no {run_id!r} in {storage.address}.", field="--resume")
         Follower(storage, store).round([run_id])
     run = store.open(run_id)
     refuse_finished(run)
     with connected(address) as cluster:
-        cluster.refuse_too_much(share.workers, share.cpus, share.gpus)
-        write_status(run.folder, waiting(run.status()))
-        return _hand_over(run, cluster, storage, store, share, stopping, watch)
+        cluster.refuse_too_much(scaling.workers, scaling.cpus, scaling.gpus)
+        write_status(run.folder, waiting_status(run.status()))
+        return _submit(run, cluster, storage, store, scaling, stopping, watch)
 
 
-def waiting(before: Status | None) -> Status:
-    """The status of a run that was handed to a cluster and has no worker yet: its launcher stands for it."""
+def waiting_status(before: Status | None) -> Status:
+    """The status of a run that was submitted to a cluster and has no worker yet: the launcher's process stands in."""
     kept = before or Status(state="running")
     moment = now()
     changes: dict[str, Any] = {
@@ -112,43 +112,43 @@ def refuse_taken(storage: Storage, run_id: str) -> None:
         InputError: it has.
     """
     if storage.holds(run_id):
-        raise InputError(f"run id: {run_id!r} is taken in {storage.address}; choose another one with --run-id.")
+        raise InputError(f"{run_id!r} is taken in {storage.address}; choose another one with --run-id.", field="run id")
 
 
-def _hand_over(
+def _submit(
     run: Run,
     cluster: Cluster,
     storage: Storage,
     store: RunStore,
-    share: Share,
+    scaling: Scaling,
     stopping: Callable[[], bool],
     watch: Watch,
 ) -> Run:
-    storage.withdraw(run.id)
-    job = Job(run.id, storage.address, share, medqa_core.__version__)
+    storage.withdraw_stop(run.id)
+    request = ClusterRequest(run.id, storage.address, scaling, medqa_core.__version__)
     follower = Follower(storage, store)
     if storage.folder is None:
         storage.mirror(run.id, run.folder).push()
     asked = False
 
-    def meanwhile() -> None:
+    def on_poll() -> None:
         nonlocal asked
-        with suppress(OSError):  # out of reach for a moment; the nodes go on, and so does the next round
+        with suppress(OSError):  # unavailable for a moment; the nodes continue, and the next round tries again
             if storage.folder is None:
                 follower.round([run.id])
             if stopping() and not asked:
-                storage.ask(run.id)
+                storage.request_stop(run.id)
                 asked = True
         watch([run])
 
     try:
-        cluster.run(TRAIN, job.plain(), meanwhile)
+        cluster.run(DRIVER, request.plain(), on_poll)
     except ClusterFailed as error:
         _note_failure(run, storage, error)
         if (status := run.status()) is None or status.state not in ("failed", "stopped"):
             raise
     finally:
-        storage.withdraw(run.id)
+        storage.withdraw_stop(run.id)
         storage.discard(f".ray-{run.id}")
     if storage.folder is None:
         follower.round([run.id])
@@ -156,7 +156,7 @@ def _hand_over(
 
 
 def _note_failure(run: Run, storage: Storage, error: ClusterFailed) -> None:
-    """A run whose workers did not come to say how it ended says what the cluster said: none of them is left."""
+    """Where no worker is left to say how the run ended, its status says what the cluster said."""
     status = run.status()
     if status is not None and status.state in LIVE:
         ended = {"state": "failed", "stage": None, "error": str(error), "cause": "fault", "finished_at": now()}

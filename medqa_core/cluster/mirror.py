@@ -15,7 +15,7 @@ WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
 MARKS = ("size", "mtime", "LastModified", "last_modified", "ETag", "etag", "created", "updated", "md5")
 """What file systems say of a file; where any of it changes, the file has changed."""
 NOT_MIRRORED = STOP_REQUEST
-"""It goes the other way, from the reader to the worker."""
+"""It travels the other way, from the reader to the worker."""
 
 
 class Mirror:
@@ -32,7 +32,7 @@ class Mirror:
         self._there: dict[str, tuple[str, ...]] = {}
 
     def push(self) -> int:
-        """Copy what has changed here to the other side, and remove what went; how many files were copied.
+        """Copy what has changed here to the other side, and remove what is gone; how many files were copied.
 
         Raises:
             OSError: the other side cannot be written. The next push tries again.
@@ -64,7 +64,7 @@ class Mirror:
     def pull(self) -> int:
         """Copy what has changed on the other side to here; how many files were copied.
 
-        Of what went there, only checkpoints go here: whoever reads may have added files of their own.
+        Of what was removed there, only checkpoints are removed here: the reader may have added files of their own.
 
         Raises:
             OSError: the other side cannot be read, or the disk here not be written.

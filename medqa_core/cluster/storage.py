@@ -1,4 +1,4 @@
-"""Where a cluster's runs lie: a folder that every node sees, or the address of a file system that fsspec knows."""
+"""Where a cluster writes its runs: a folder that every node sees, or the address of a file system that fsspec knows."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,7 @@ class Storage:
         try:
             fsspec.get_filesystem_class(kind)
         except (ValueError, ImportError) as error:
-            raise InputError(f"--storage: {kind}:// cannot be used: {shorten(str(error), 200)}") from error
+            raise InputError(f"{kind}:// cannot be used: {shorten(str(error), 200)}", field="--storage") from error
         return cls(given.rstrip("/"))
 
     @property
@@ -66,21 +66,21 @@ class Storage:
         fs.invalidate_cache()
         return bool(fs.exists(f"{path}/{run_id}/run.json"))
 
-    def ask(self, name: str) -> None:
-        """Ask for a stop of the run of that name; of a whole sweep under its `sweep_name`."""
+    def request_stop(self, name: str) -> None:
+        """Ask that the run of that name stops; a whole sweep under its `sweep_name`."""
         fs, path = self.remote
         fs.makedirs(f"{path}/{name}", exist_ok=True)
         fs.pipe_file(self._request(name), b"")
 
-    def asked(self, name: str) -> bool:
-        """Whether somebody asked."""
+    def stop_requested(self, name: str) -> bool:
+        """Whether a stop was requested."""
         fs, _ = self.remote
         fs.invalidate_cache()
         return bool(fs.exists(self._request(name)))
 
-    def withdraw(self, name: str) -> None:
-        """Forget that somebody asked."""
-        if self.asked(name):
+    def withdraw_stop(self, name: str) -> None:
+        """Remove the request."""
+        if self.stop_requested(name):
             self.remote[0].rm_file(self._request(name))
 
     def discard(self, name: str) -> None:
@@ -95,5 +95,5 @@ class Storage:
 
 
 def sweep_name(sweep: str) -> str:
-    """The folder in the storage for what concerns a sweep as a whole; readers of runs pass over it."""
+    """The folder in the storage for what concerns a sweep as a whole; readers of runs skip it."""
     return f".sweep-{sweep}"

@@ -61,7 +61,8 @@ def whole_sizes(total: int, sizes: Sizes, shares: tuple[float, float, float]) ->
         cut = (given[largest] or 0) + left
         if -left > len(fractions) or cut < 1:
             raise InputError(
-                f"{PARTS[largest]}_size: the sizes add up to {total - left:,} of the {total:,} pairs there are."
+                f"the sizes add up to {total - left:,} of the {total:,} pairs there are.",
+                field=f"{PARTS[largest]}_size",
             )
         given[largest], left = cut, 0
     open_shares = sum(share for size, share in zip(given, shares, strict=True) if size is None)
@@ -81,4 +82,6 @@ def _check_fractions(sizes: Sizes) -> None:
     fractions = [size for size in sizes if size is not None and is_fraction(size)]
     if sum(fractions) > 1 + 1e-9:
         shown = " + ".join(f"{size:g}" for size in fractions)
-        raise InputError(f"train_size, validation_size, test_size: {shown} is more than 1, that is than all pairs.")
+        raise InputError(
+            f"{shown} is more than 1, that is than all pairs.", field=", ".join(f"{n}_size" for n in PARTS)
+        )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medqa_core.data import hub, medquad, own, starter, tables
 from medqa_core.data.pairs import PairSet
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName, shorten
 from medqa_core.foundation.settings import Settings
 
@@ -39,7 +40,9 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
     if path.exists():
         return _at(path, mapping)
     if _names_a_file(text):
-        raise InputError(f"dataset: {shorten(text)!r} does not exist; give the path of a file or folder that does.")
+        raise InputError(
+            f"{shorten(text)!r} does not exist; give the path of a file or folder that does.", field="dataset"
+        )
     if hub.is_id(text):
         return _from_hub(text, settings, mapping, fetch=fetch)
     raise UnknownName("dataset", name, SOURCES)
@@ -57,7 +60,7 @@ def _local_medquad(settings: Settings, mapping: tuple[tuple[str, str], ...]) -> 
 def _from_hub(name: str, settings: Settings, mapping: tuple[tuple[str, str], ...], *, fetch: bool) -> PairSet:
     found = hub.cached(name, settings.cache)
     if found is None and not fetch:
-        fetching = f"`python -m medqa_core data describe --source {name}` fetches it"
+        fetching = f"`{PROGRAM} data describe --source {name}` fetches it"
         raise hub.unavailable(name, f"is not in the cache; {fetching}")
     found = found or hub.ensure(name, settings.cache)
     return _table(found.path, _stamp(found.path), mapping, name, found.licence)
@@ -68,7 +71,7 @@ def _at(path: Path, mapping: tuple[tuple[str, str], ...]) -> PairSet:
         stamp = _stamp(path)
         table = path.suffix.lower() in tables.SUFFIXES or (path.is_dir() and any(_shards(path)))
     except OSError as error:
-        raise InputError(f"dataset: {path.name} cannot be read: {error.strerror or error}.") from error
+        raise InputError(f"{path.name} cannot be read: {error.strerror or error}.", field="dataset") from error
     if table:
         return _table(path, stamp, mapping, path.name, None)
     if path.is_file() and path.suffix.lower() != ".zip":
@@ -82,9 +85,9 @@ def _path(text: str) -> Path:
         path = Path(text).expanduser()
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # too long, an unknown home folder, a NUL byte
-        raise InputError(f"dataset: {shorten(text)!r} is not a usable path.") from error
+        raise InputError(f"{shorten(text)!r} is not a usable path.", field="dataset") from error
     if not text or not text.isprintable():
-        raise InputError("dataset: the name is empty or holds control characters.")
+        raise InputError("the name is empty or holds control characters.", field="dataset")
     return path
 
 
@@ -111,7 +114,7 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 def _without_columns(name: str, mapping: tuple[tuple[str, str], ...]) -> None:
     if mapping:
-        raise InputError(f"columns: {name} has no columns to map; leave the mapping out.")
+        raise InputError(f"{name} has no columns to map; leave the mapping out.", field="columns")
 
 
 @lru_cache(maxsize=1)

@@ -24,6 +24,8 @@ METHODS = {
 }
 """What each `split_method` does, in words."""
 Stratum = tuple[str, str]  # source, question type
+PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+"""The parts in sentences."""
 GIANT = 0.05
 """A component with more than this share of all pairs goes to training whole while there is room."""
 
@@ -96,7 +98,9 @@ def grouped_split(
         wanted = at_most(size, len(ordered), len(pool))
         if wanted > len(pool):
             raise InputError(
-                f"{name}_size: {wanted:,} is more than the {len(pool):,} pairs that can go there without leaking."
+                f"at most {len(pool):,} {PART_NAMES[name]} pairs are available without leakage; "
+                f"you asked for {wanted:,}.",
+                field=f"{name}_size",
             )
         parts.append(_draw(pool, wanted, seed, population))
     return _split(parts, named)

@@ -47,7 +47,7 @@ def check(scoring: str, shots: int) -> Scoring:
     if known is None:
         raise UnknownName("scoring", scoring, SCORINGS)
     if shots not in SHOTS:
-        raise InputError(f"shots: {shots} is not allowed; allowed: {', '.join(map(str, SHOTS))}.")
+        raise InputError(f"{shots} is not allowed; allowed: {', '.join(map(str, SHOTS))}.", field="shots")
     return known
 
 

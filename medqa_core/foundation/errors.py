@@ -24,6 +24,13 @@ class MedQAError(Exception):
     """Base class. `str(error)` is one line a person can act on."""
 
     exit_code = 1
+    field: str | None = None
+    """The name of the value that is not acceptable, as the caller knows it; None where the error is about no value."""
+
+    @property
+    def reason(self) -> str:
+        """The message without the field's name in front."""
+        return str(self)
 
 
 class InputError(MedQAError):
@@ -31,16 +38,27 @@ class InputError(MedQAError):
 
     exit_code = 2
 
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        """`str(error)` is `FIELD: REASON`, or the reason alone where no field is to blame."""
+        super().__init__(reason if field is None else f"{field}: {reason}")
+        self.field = field
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """The message without the field's name in front."""
+        return self._reason
+
 
 class UnknownName(InputError):
     """A name that is not one of the allowed ones."""
 
-    def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
+    def __init__(self, field: str, given: str, allowed: Iterable[str]) -> None:
         names = sorted(allowed)
         near = get_close_matches(given, names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listing = ", ".join(names) if names else "none"
-        super().__init__(f"{what}: {shorten(given)!r} is not known; allowed: {listing}.{hint}")
+        super().__init__(f"{shorten(given)!r} is not known; allowed: {listing}.{hint}", field=field)
         self.nearest = near[0] if near else None
 
 

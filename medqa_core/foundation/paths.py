@@ -16,8 +16,9 @@ def check_run_id(run_id: str) -> str:
     """
     if not RUN_ID.fullmatch(run_id) or run_id.endswith("."):
         raise InputError(
-            f"run id: {shorten(run_id)!r} is not valid; a run id starts with a letter or digit and has "
-            "up to 64 letters, digits, dots, underscores and hyphens."
+            f"{shorten(run_id)!r} is not valid; a run id starts with a letter or digit and has "
+            "up to 64 letters, digits, dots, underscores and hyphens.",
+            field="run id",
         )
     return run_id
 

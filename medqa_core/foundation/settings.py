@@ -83,7 +83,7 @@ def _path(variable: str) -> Path | None:
     try:
         return Path(value).expanduser().absolute() if value else None
     except RuntimeError as error:  # `~name` of a user that does not exist
-        raise InputError(f"{variable}: {shorten(value)!r} names the home folder of an unknown user.") from error
+        raise InputError(f"{shorten(value)!r} names the home folder of an unknown user.", field=variable) from error
 
 
 def _on(variable: str) -> bool:
@@ -95,7 +95,7 @@ def _words(variable: str, form: re.Pattern[str], what: str) -> tuple[str, ...]:
     found = tuple(os.environ.get(variable, "").lower().replace(",", " ").split())
     for word in found:
         if not form.fullmatch(word):
-            raise InputError(f"{variable}: {shorten(word)!r} is not {what}.")
+            raise InputError(f"{shorten(word)!r} is not {what}.", field=variable)
     return found
 
 

@@ -19,7 +19,7 @@ def check(config: TrainConfig, settings: Settings) -> TrainConfig:
 
     Raises:
         InputError: there is no such data set, or it is too small for the sizes.
-        DataUnavailable: MedQuAD is not where the settings say.
+        DataUnavailable: the MedQuAD file is not where the settings say.
     """
     changed = {}
     for name in ("dataset", "base_model"):
@@ -36,18 +36,18 @@ def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
 
     Raises:
         InputError: there is no such data set, it does not fit, or it is too small for the sizes.
-        DataUnavailable: MedQuAD is not where the settings say.
+        DataUnavailable: the MedQuAD file is not where the settings say.
     """
-    data = _at_hand(config, settings)
+    data = _readable_now(config, settings)
     return None if data is None else split_pairs(data.pairs, config).sizes
 
 
-def _at_hand(config: TrainConfig, settings: Settings) -> PairSet | None:
+def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
     """The data set, unless it is large or has to be fetched first."""
     if config.dataset.strip() == "medquad" and settings.medquad is not None:
         if settings.medquad.exists():
             return None
-        return sources.load("medquad", settings, config.columns, fetch=False)  # raises in its own words
+        return sources.load("medquad", settings, config.columns, fetch=False)  # says what is missing
     path = Path(config.dataset).expanduser()
     if path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL)):
         return None

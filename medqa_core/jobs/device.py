@@ -17,7 +17,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.status import ProcessIdentity
 
 PATIENCE = 1.0
-"""Seconds for which a lock that is only looked at by another process may seem taken."""
+"""Seconds for which a lock may seem taken that another process only looks at."""
 
 Doing = Literal["training", "evaluating", "measuring"]
 
@@ -30,7 +30,7 @@ class DeviceBusy(MedQAError):
 
 @dataclass
 class Holder:
-    """Who works on the device, and on what."""
+    """The process that holds the device, and what for."""
 
     doing: Doing
     run: str | None
@@ -38,7 +38,7 @@ class Holder:
     process: ProcessIdentity
     _path: Path = field(repr=False)
 
-    def now(self, doing: Doing, run: str | None) -> None:
+    def update(self, doing: Doing, run: str | None) -> None:
         """Say what the process does from here on."""
         self.doing, self.run = doing, run
         content = {"doing": doing, "run": run, "process": self.process.model_dump(mode="json")}
@@ -70,7 +70,7 @@ def hold(
             lock.acquire(timeout=PATIENCE, poll_interval=0.05)
         except Timeout:
             if waiting is None:
-                raise DeviceBusy(busy_words(holder(settings))) from None
+                raise DeviceBusy(busy_message(holder(settings))) from None
             waiting()
             lock.acquire(poll_interval=0.5)
     except OSError as error:
@@ -80,7 +80,7 @@ def hold(
         ) from error
     try:
         held = Holder(doing, run_id, ProcessIdentity.current(), path)
-        held.now(doing, run_id)
+        held.update(doing, run_id)
         yield held
     finally:
         with suppress(OSError):
@@ -103,7 +103,7 @@ def is_taken(settings: Settings) -> bool:
 
 
 def holder(settings: Settings) -> Holder | None:
-    """Who holds the device, as far as it says so; None where nobody does or nobody says."""
+    """Who holds the device, if that is known; None where nobody does."""
     path = _path(settings)
     try:
         value = read_json(path)
@@ -113,12 +113,12 @@ def holder(settings: Settings) -> Holder | None:
     return found if found.process.is_alive() else None
 
 
-def busy_words(found: Holder | None) -> str:
+def busy_message(found: Holder | None) -> str:
     """Why nothing else can start on the device now, and what to do."""
-    by = f"run {found.run}" if found and found.run else "a measurement" if found and found.doing == "measuring" else ""
+    by = f"run {found.run}" if found and found.run else "an estimate" if found and found.doing == "measuring" else ""
     return (
         f"The device is busy with {by or 'another fine-tune'}. Wait for it (`runs` shows how far it is), "
-        "or put the fine-tune into the queue with --background."
+        "or queue the fine-tune with --background."
     )
 
 

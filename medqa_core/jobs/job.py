@@ -1,4 +1,4 @@
-"""`job.json`: how a run came into the queue and what was foreseen for it."""
+"""`job.json`: how a run entered the queue, and the estimate that was made for it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,11 @@ class Job(Record):
     submitted_at: AwareDatetime
     """When the run last entered the queue: the queue's order."""
     evaluate: bool = True
-    """Whether the worker measures base and fine-tuned model after the training and writes the run up."""
+    """Whether the worker evaluates base and fine-tuned model after the training and writes the reports."""
     estimate: Estimate | None = None
-    """What was measured beforehand for this configuration."""
+    """Made beforehand for this configuration."""
     launches: int = Field(0, ge=0)
-    """Workers that were started for it since it last entered the queue."""
+    """Workers started for it since it last entered the queue."""
 
 
 def new_job(*, evaluate: bool, estimate: Estimate | None) -> Job:

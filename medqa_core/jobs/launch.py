@@ -1,4 +1,4 @@
-"""Workers: one process a run, in a session of its own, so that it outlives the tab, the page and the server."""
+"""Workers: one process per run, in a session of its own, so that it outlives the tab, the page and the server."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ LAST_LINES = 3
 def advance(settings: Settings) -> list[str]:
     """Start the next queued run if the device is free; the ids of the runs that were started.
 
-    Whoever looks at the queue calls this, and each worker does when it ends: so the queue goes on without a process
-    that would have to stay alive for it.
+    Whoever reads the queue calls this, and each worker does when it ends, so that no process has to stay alive for the
+    queue.
 
     Raises:
         RunError: the store cannot be written, or no process can be started.
@@ -65,11 +65,11 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
     with locked(settings):
         before = run.status() or Status(state="queued")
         if worker and before.state != "queued":
-            raise LeftQueue(f"{run.id} has left the queue: it is {run.state()}.")
+            raise LeftQueue(f"{run.id} is no longer queued: it is {run.state()}.")
         refuse_finished(run)
         other = before.process
         if before.state == "queued" and other is not None and other.pid != me.pid and other.is_alive():
-            raise InputError(f"{run.id} is being started by another process; `runs` shows how far it is.")
+            raise InputError(f"{run.id} is being started by another process; `runs` shows its progress.")
         write_status(run.folder, requeued(before, me))
     failure: dict[str, Any] = {"error": "The worker was interrupted before it started.", "cause": "killed"}
     try:
@@ -90,7 +90,7 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
                 write_status(run.folder, status.model_copy(update=failed) if worker else before)
 
 
-def say_stage(run: Run, settings: Settings, stage: str) -> None:
+def note_stage(run: Run, settings: Settings, stage: str) -> None:
     """What a worker waits for, while its run is still queued."""
     with locked(settings):
         status = run.status()
@@ -157,9 +157,9 @@ def _start(entry: Entry, settings: Settings) -> None:
 
 
 def _reap(process: "subprocess.Popen[bytes]", settings: Settings) -> None:
-    """Wait for a worker, so that it leaves no zombie, and let the next run start even if it was killed."""
+    """Wait for a worker, so that it leaves no zombie, and start the next run even if it was killed."""
     process.wait()
-    with suppress(MedQAError, OSError):  # nobody listens here; whoever looks at the queue next tries again
+    with suppress(MedQAError, OSError):  # nobody sees it here; whoever reads the queue next tries again
         advance(settings)
 
 
@@ -175,6 +175,6 @@ def _give_up(entry: Entry) -> None:
     log = [line.strip() for line in entry.run.log_tail().splitlines() if line.strip()]
     said = " / ".join(log[-LAST_LINES:])
     end = f"The end of train.log: {said}" if said else "It wrote nothing to train.log"
-    error = f"Its worker ended {MOST_LAUNCHES} times before it started to train. {end[:1500].rstrip('.')}."
+    error = f"Its worker exited {MOST_LAUNCHES} times before it started to train. {end[:1500].rstrip('.')}."
     failed = {"state": "failed", "process": None, "stage": None, "error": error, "cause": "fault", "finished_at": now()}
     write_status(entry.run.folder, entry.status.model_copy(update=failed))

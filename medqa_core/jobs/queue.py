@@ -1,4 +1,4 @@
-"""The queue: runs whose status is `queued`, in the order in which they came. It is on disk only."""
+"""The queue: runs whose status is `queued`, in the order in which they entered it. It is on disk only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +25,12 @@ PATIENCE = 20.0
 """Seconds to wait for another process that changes the queue, which takes it milliseconds."""
 
 RESUMABLE = ("stopped", "lost", "failed", "unknown")
-"""States from which a run can be taken up again."""
+"""States from which a run can be resumed."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """The run that stands for what was asked, and whether it was made for it."""
+    """The run that was asked for, and whether it is a new one."""
 
     run: Run
     new: bool
@@ -70,7 +70,7 @@ def submit(
 
     Raises:
         InputError: the id is taken or not valid, or there is no such data set.
-        DataUnavailable: the data set is not in reach.
+        DataUnavailable: the data set is unavailable.
         RunError: the store cannot be written.
     """
     config = check(config, settings)
@@ -88,7 +88,7 @@ def submit(
 
 
 def enqueue(run: Run, settings: Settings) -> Submission:
-    """Put a run that stopped, failed or was lost back into the queue, to go on from its last checkpoint.
+    """Put a run that was stopped, failed or was lost back into the queue, to resume from its last checkpoint.
 
     Raises:
         InputError: it is imported, completed, or being trained.
@@ -116,13 +116,13 @@ def refuse_finished(run: Run) -> None:
     if state == "completed":
         raise InputError(f"{run.id} is complete: there is nothing to resume. A new fine-tune starts with --preset.")
     if state in LIVE:
-        raise InputError(f"{run.id} is {state}: it goes on by itself; `runs` shows how far it is.")
+        raise InputError(f"{run.id} is {state} and needs no resuming; `runs` shows its progress.")
     if state not in (*RESUMABLE, "queued"):
         raise InputError(f"{run.id} is {state} and cannot be resumed.")
 
 
 def requeued(status: Status, process: ProcessIdentity | None = None) -> Status:
-    """`status` as one that waits, with what was reached so far and without what ended it."""
+    """`status` as a queued one, with the progress so far and without what ended it."""
     cleared = dict.fromkeys(
         ("heartbeat", "next_heartbeat", "finished_at", "error", "cause", "stage", "remaining_seconds", "memory")
     )
@@ -130,7 +130,7 @@ def requeued(status: Status, process: ProcessIdentity | None = None) -> Status:
 
 
 def entries(settings: Settings) -> list[Entry]:
-    """All queued runs, the next one first; those whose worker is starting are among them."""
+    """All queued runs, the next one first, those included whose worker is starting."""
     found = []
     for run in _in_state(settings, frozenset({"queued"})):
         status = run.status()
@@ -166,7 +166,7 @@ def locked(settings: Settings) -> Iterator[None]:
         lock = FileLock(settings.reports / ".queue.lock")
         lock.acquire(timeout=PATIENCE, poll_interval=0.02)
     except Timeout as error:
-        raise RunError("Another process keeps the queue to itself; try again in a minute.") from error
+        raise RunError("Another process keeps the queue locked; try again in a minute.") from error
     except OSError as error:
         raise RunError(f"The run store {settings.reports} cannot be written: {error.strerror or error}.") from error
     try:

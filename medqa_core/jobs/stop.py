@@ -14,7 +14,7 @@ from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
 
-KILLED = "It was ended by force; what came after its last checkpoint is lost."
+KILLED = "It was force-stopped; what came after its last checkpoint is lost."
 WAIT = 10.0
 """Seconds that a killed process gets to disappear."""
 
@@ -40,15 +40,17 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
         if force:
             _kill(status.process)
             _note_kill(run, settings)
-            return f"{run.id} was ended by force. Its last checkpoint remains: train --resume {run.id} goes on from it."
+            return (
+                f"{run.id} was force-stopped. Its last checkpoint remains: train --resume {run.id} continues from it."
+            )
         _signal(status.process, signal.SIGTERM)
-        return f"{run.id} is stopping: it saves a checkpoint first, so that train --resume {run.id} can go on."
+        return f"{run.id} is stopping: it saves a checkpoint first, from which train --resume {run.id} continues."
     if run.state() in LIVE and status is not None and status.process is not None:
         return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
         _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
-        return f"{run.id} is trained; its evaluation is being stopped. Later: evaluate {run.id}"
+        return f"{run.id} is trained; its evaluation is being stopped. To evaluate it later: evaluate {run.id}"
     raise InputError(f"{run.id} is {run.state()}: there is nothing to stop.")
 
 
@@ -70,7 +72,7 @@ def _leave_queue(run: Run, status: Status) -> str:
     write_status(run.folder, status.model_copy(update=ended))
     if status.process is not None and status.process.is_alive():  # its worker is just starting
         _signal(status.process, signal.SIGTERM)
-    return f"{run.id} has left the queue. To put it back: train --resume {run.id} --background"
+    return f"{run.id} was removed from the queue. To queue it again: train --resume {run.id} --background"
 
 
 def _signal(process: ProcessIdentity, number: signal.Signals) -> None:
@@ -96,7 +98,7 @@ def _kill(process: ProcessIdentity) -> None:
 
 
 def _note_kill(run: Run, settings: Settings) -> None:
-    """The worker cannot write its end any more, so this does: otherwise the run would be called lost."""
+    """The worker cannot write how it ended any more, so this does: otherwise the run would be called lost."""
     with locked(settings):
         status = run.status()
         if status is None or status.state not in LIVE or (status.process and status.process.is_alive()):

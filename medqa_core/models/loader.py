@@ -156,7 +156,7 @@ def _usable_device(device: str | None) -> str:
     if torch.backends.mps.is_available():
         here.append("mps")
     if device not in here:
-        raise InputError(f"device: {shorten(device)!r} is not there; this machine has {', '.join(here)}.")
+        raise InputError(f"{shorten(device)!r} is not there; this machine has {', '.join(here)}.", field="device")
     return device
 
 

@@ -19,6 +19,9 @@ REFERENCE = "distilbert/distilgpt2"
 """The model of the reference run, on the Hugging Face hub."""
 REFERENCE_REVISION = "2290a62682d06624634c1f46a6ad5be0f47f38aa"
 
+FIELD = "base model"
+"""What errors call the name that was given."""
+
 # The hub's own rules for a name: huggingface_hub checks with the same pattern, and forbids these two runs.
 _PART = r"\b[A-Za-z0-9_\-.]{1,96}\b"
 _HUB_ID = re.compile(rf"{_PART}/{_PART}", re.ASCII)
@@ -54,7 +57,7 @@ def parse(name: str, revision: str | None = None) -> ModelReference:
     text = name.strip()
     wanted = revision.strip() if revision else None
     if not text or not text.isprintable():
-        raise InputError("base model: the name is empty or holds control characters.")
+        raise InputError("the name is empty or holds control characters.", field=FIELD)
     lowered = text.lower()
     if lowered == EMBEDDED:
         return _without_revision(EMBEDDED, wanted, "embedded")
@@ -63,13 +66,13 @@ def parse(name: str, revision: str | None = None) -> ModelReference:
     if text.startswith(("/", ".", "~")) or _is_folder(text):
         return _without_revision(_absolute(text), wanted, "folder")
     if "/" not in text:
-        raise UnknownName("base model", text, (EMBEDDED, TOY, REFERENCE))
+        raise UnknownName(FIELD, text, (EMBEDDED, TOY, REFERENCE))
     if not _HUB_ID.fullmatch(text) or _HUB_FORBIDDEN.search(text):
         raise InputError(
-            f"base model: {shorten(text)!r} is neither an existing folder nor a hub id of the form owner/name."
+            f"{shorten(text)!r} is neither an existing folder nor a hub id of the form owner/name.", field=FIELD
         )
     if wanted is not None and (not _REVISION.fullmatch(wanted) or ".." in wanted):
-        raise InputError(f"base model: {shorten(wanted)!r} is not a usable revision (a commit, tag or branch).")
+        raise InputError(f"{shorten(wanted)!r} is not a usable revision (a commit, tag or branch).", field=FIELD)
     if wanted is None:
         wanted = REFERENCE_REVISION if text == REFERENCE else "main"
     return ModelReference(text, wanted, "hub")
@@ -78,7 +81,8 @@ def parse(name: str, revision: str | None = None) -> ModelReference:
 def _without_revision(name: str, revision: str | None, kind: Kind) -> ModelReference:
     if revision is not None:
         raise InputError(
-            f"base model: {shorten(name)!r} has no revisions; leave the revision out (only models on the hub have one)."
+            f"{shorten(name)!r} has no revisions; leave the revision out (only models on the hub have one).",
+            field=FIELD,
         )
     return ModelReference(name, None, kind)
 
@@ -94,7 +98,7 @@ def _absolute(text: str) -> str:
     try:
         return str(Path(text).expanduser().absolute())
     except RuntimeError as error:  # ~someone whose home is not known
-        raise InputError(f"base model: {shorten(text)!r} names a home folder that is not known.") from error
+        raise InputError(f"{shorten(text)!r} names a home folder that is not known.", field=FIELD) from error
 
 
 def upstream_name(name: str) -> str:

@@ -19,12 +19,13 @@ from tokenizers import Tokenizer
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation import files
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, ModelError, UnreadableFile
 from medqa_core.models import embedded, toy
 from medqa_core.models.references import EMBEDDED, parse
 
 MARKER = "\x00question\x00"
-FETCH = "python -m medqa_core data fetch"
+FETCH = f"{PROGRAM} data fetch"
 """The command that puts the embedded model, and with it a tokenizer, into the cache."""
 _CHUNK = 2048
 

@@ -1,8 +1,8 @@
 """Attention over examples that stand one behind the other in a row: each one is attended to on its own.
 
-Registered with transformers under the name `packed`. Called without borders (validation, generation) it is the
-library's own `sdpa`. Where a model does not hand the borders down to its layers, it gets the block-diagonal mask that
-transformers makes from restarting position ids: slower, and the same result.
+Registered with transformers under the name `packed`. Called without boundaries (validation, generation) it is the
+library's own `sdpa`. Where a model does not hand the boundaries down to its layers, it gets the block-diagonal mask
+that transformers makes from restarting position ids: slower, and the same result.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def packed_attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    borders: Sequence[int] | None = None,
+    boundaries: Sequence[int] | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention inside each example.
@@ -36,23 +36,23 @@ def packed_attention(
         query: (1, heads, tokens, size); key and value may have fewer heads.
         key: as `query`.
         value: as `query`.
-        attention_mask: used only where there are no borders.
+        attention_mask: used only where there are no boundaries.
         dropout: probability.
         scaling: of the scores; None = 1 / sqrt(size).
-        borders: where each example starts, and the end of the row.
+        boundaries: where each example starts, and the end of the row.
         kwargs: passed on to `sdpa`.
 
     Returns:
         (1, tokens, heads, size), and no attention weights.
     """
-    if borders is None or kwargs.get("sliding_window") is not None:
+    if boundaries is None or kwargs.get("sliding_window") is not None:
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
         return output, None
     repeats = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, repeats), repeat_kv(value, repeats)
-    lengths = [end - start for start, end in pairwise(borders)]
+    lengths = [end - start for start, end in pairwise(boundaries)]
     outputs = [
         functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling, is_causal=True)
         for q, k, v in zip(*(torch.split(one, lengths, 2) for one in (query, key, value)), strict=True)

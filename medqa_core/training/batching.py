@@ -1,9 +1,9 @@
-"""The forward passes of an optimizer step: its examples laid out so that almost no computing goes into padding.
+"""The forward batches of an optimizer step: its examples packed so that almost no computing goes into padding.
 
 On a CPU the examples stand one behind the other in a single row (`packed`): no padding at all, and an attention that
 never crosses from one example to the next (see `attention`). On an accelerator they stand in rows of like length,
-padded on the right (`padded`), which its causal attention kernels like best. Either way a pass holds up to a budget of
-tokens, and the sum over a step's passes is the loss of the step's padded batch.
+padded on the right (`padded`), which its causal attention kernels like best. Either way a batch holds at most
+`max_tokens_per_forward` tokens, and the sum over a step's batches is the loss of the step's padded batch.
 """
 
 from collections.abc import Sequence
@@ -18,23 +18,23 @@ Layout = Literal["packed", "padded"]
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One forward pass. All tensors are on the CPU."""
+class ForwardBatch:
+    """What goes through one forward pass. All tensors are on the CPU."""
 
-    members: tuple[int, ...]
-    """Indices of its examples."""
+    indices: tuple[int, ...]
+    """Its examples, as indices into the training set."""
     lengths: tuple[int, ...]
     """Their tokens."""
     input_ids: torch.Tensor
     """(rows, width), int64."""
     position_ids: torch.Tensor
     """(rows, width), int64; each example starts at 0."""
-    borders: tuple[int, ...] | None
+    boundaries: tuple[int, ...] | None
     """Where the examples of a packed row start, and its end; None in the padded layout."""
-    keep: torch.Tensor | int
-    """The places whose next token is an answer's: indices into a packed row, or how many at the end of padded rows."""
+    logits_to_keep: torch.Tensor | int
+    """The positions whose next token is an answer's: indices into a packed row, or how many end the padded rows."""
     targets: torch.Tensor
-    """The token that follows each place kept, flattened; IGNORED where none counts."""
+    """The token that follows each position kept, flattened; IGNORED where none counts."""
 
 
 def layout_for(device: str) -> Layout:
@@ -42,25 +42,27 @@ def layout_for(device: str) -> Layout:
     return "packed" if device == "cpu" else "padded"
 
 
-def lay_out(examples: Sequence[Example], chosen: Sequence[int], budget: int, layout: Layout) -> list[Pass]:
-    """The passes for the `chosen` examples, the longest first.
+def pack_batches(
+    examples: Sequence[Example], indices: Sequence[int], max_tokens: int, layout: Layout
+) -> list[ForwardBatch]:
+    """Forward batches for some of the examples, the longest first.
 
     Args:
         examples: the training set.
-        chosen: indices into it.
-        budget: tokens a pass, padding included; a longer example gets a pass of its own.
+        indices: which of them.
+        max_tokens: of one batch, padding included; a longer example gets a batch of its own.
         layout: `packed` or `padded`.
     """
-    lengths = {index: len(examples[index].input_ids) for index in chosen}
-    order = sorted(chosen, key=lambda index: (-lengths[index], index))
+    lengths = {index: len(examples[index].input_ids) for index in indices}
+    order = sorted(indices, key=lambda index: (-lengths[index], index))
     groups: list[list[int]] = []
     for index in order:
-        # Packed: the first pass with room. Padded: the last one, whose members are of like length.
+        # Packed: the first batch with room. Padded: the last one, whose members are of like length.
         open_groups = groups if layout == "packed" else groups[-1:]
         for group in open_groups:
             size = sum(lengths[i] for i in group) + lengths[index]
             padded = lengths[group[0]] * (len(group) + 1)
-            if (size if layout == "packed" else padded) <= budget:
+            if (size if layout == "packed" else padded) <= max_tokens:
                 group.append(index)
                 break
         else:
@@ -69,32 +71,32 @@ def lay_out(examples: Sequence[Example], chosen: Sequence[int], budget: int, lay
     return [make(examples, group) for group in groups]
 
 
-def _packed(examples: Sequence[Example], group: Sequence[int]) -> Pass:
+def _packed(examples: Sequence[Example], group: Sequence[int]) -> ForwardBatch:
     ids: list[int] = []
     positions: list[int] = []
     keep: list[int] = []
     targets: list[int] = []
-    borders = [0]
+    boundaries = [0]
     for index in group:
         example = examples[index]
-        start, length = borders[-1], len(example.input_ids)
+        start, length = boundaries[-1], len(example.input_ids)
         ids += example.input_ids
         positions += range(length)
         keep += range(start + example.prompt_tokens - 1, start + length - 1)
         targets += example.input_ids[example.prompt_tokens :]
-        borders.append(start + length)
-    return Pass(
+        boundaries.append(start + length)
+    return ForwardBatch(
         tuple(group),
         tuple(len(examples[index].input_ids) for index in group),
         torch.tensor([ids]),
         torch.tensor([positions]),
-        tuple(borders),
+        tuple(boundaries),
         torch.tensor(keep, dtype=torch.long),
         torch.tensor(targets, dtype=torch.long),
     )
 
 
-def _padded(examples: Sequence[Example], group: Sequence[int]) -> Pass:
+def _padded(examples: Sequence[Example], group: Sequence[int]) -> ForwardBatch:
     """Padding stands on the right, where causal attention never looks from; token 0 fills it, whatever it means."""
     members = [examples[index] for index in group]
     width = max(len(example.input_ids) for example in members)
@@ -105,7 +107,7 @@ def _padded(examples: Sequence[Example], group: Sequence[int]) -> Pass:
         length = len(example.input_ids)
         ids[row, :length] = torch.tensor(example.input_ids)
         labels[row, :length] = torch.tensor(example.labels)
-    return Pass(
+    return ForwardBatch(
         tuple(group),
         tuple(len(example.input_ids) for example in members),
         ids,

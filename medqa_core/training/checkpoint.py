@@ -42,6 +42,10 @@ class Counters(Record):
     validated: int | None = None
     """The step of the last validation."""
 
+    def after_step(self, step: int, tokens: int, seconds: float) -> "Counters":
+        """These after a step of so many tokens, `seconds` into the training."""
+        return self.model_copy(update={"step": step, "tokens": self.tokens + tokens, "seconds": seconds})
+
     def after_validation(self, loss: float) -> "Counters":
         """These with the validation loss of the weights as they are; `best` is another one if it was the lowest."""
         better = math.isfinite(loss) and (self.best is None or loss < self.best.validation_loss)
@@ -82,13 +86,13 @@ def write(run_folder: Path, counters: Counters, weights: Tensors, optimizer: Ten
 
 
 def newest(run_folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; a damaged one is passed over with a word in the log."""
+    """The newest checkpoint that is whole; a damaged one is skipped, and the log says so."""
     found = _all(run_folder)
-    for place, folder in enumerate(found, 1):
+    for position, folder in enumerate(found, 1):
         try:
             return _read(folder)
         except (RunError, OSError, SafetensorError, ValidationError, ValueError, KeyError, TypeError) as error:
-            older = place < len(found)
+            older = position < len(found)
             then = "falling back to the checkpoint before it" if older else "there is no other: back to the first step"
             log.warning("%s cannot be used (%s); %s", folder.name, _line(error), then)
     return None

@@ -1,29 +1,30 @@
 """What a fine-tune will cost, measured on a few of its own steps. No run is made and nothing is kept."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate, Range
-from medqa_core.training.prepare import prepare
+from medqa_core.training.inputs import load_inputs
 from medqa_core.training.process import as_worker
 from medqa_core.training.recorder import memory
 from medqa_core.training.stop import StopFlag
-from medqa_core.training.trainer_state import Fit, Step, accelerator_for
+from medqa_core.training.trainer_state import StepResult, TrainerState, accelerator_for
 
 STEPS = 3
 SLACK = 0.1
 """Added to either side of the range: a machine that trains for hours does other things as well."""
 
 
-def measure(
+def estimate(
     config: TrainConfig,
     settings: Settings,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
     stop: StopFlag | None = None,
 ) -> Estimate:
     """Do one step to warm up and three measured ones, and work out the whole run from them.
@@ -32,39 +33,39 @@ def measure(
     Validation is measured on a few examples and counted as often as it will happen.
 
     Raises:
-        MedQAError: bad input, a model or data set out of reach, or a loss that is not finite.
+        MedQAError: bad input, an unavailable model or data set, or a loss that is not finite.
         Interrupted: a stop was asked for.
     """
     stop = stop or StopFlag()
-    prepared = prepare(config, settings, progress)
+    inputs = load_inputs(config, settings, progress)
     stop.check()
     with as_worker():
-        base = prepared.base
-        fit = Fit(config, base, prepared.training.examples, accelerator_for(base.device), stop)
+        base = inputs.base
+        state = TrainerState(config, base, inputs.train.examples, accelerator_for(base.device), stop)
         progress("a step to warm up")
-        fit.step(1)
-        steps: list[Step] = []
-        for place in range(min(STEPS, max(1, fit.plan.total_steps - 1))):
-            progress(f"measured step {place + 1} of {STEPS}")
-            steps.append(fit.step(min(place + 2, fit.plan.total_steps)))
+        state.step(1)
+        steps: list[StepResult] = []
+        for position in range(min(STEPS, max(1, state.schedule.total_steps - 1))):
+            progress(f"measured step {position + 1} of {STEPS}")
+            steps.append(state.step(min(position + 2, state.schedule.total_steps)))
         progress("measuring a validation")
-        validating = _validation(fit, prepared.validation[: config.eval_examples])
+        validation_seconds = _validation_seconds(state, inputs.validation[: config.eval_examples])
         used = memory(base.device)
     rates = sorted(step.tokens / step.seconds for step in steps)
     middle = sum(step.tokens for step in steps) / sum(step.seconds for step in steps)
-    validations = validating * (1 + fit.plan.total_steps // config.eval_steps)
+    validations = validation_seconds * (1 + state.schedule.total_steps // config.eval_steps)
     if not middle > 0:
-        raise InputError("train_size: the measured steps held no token.")
+        raise InputError("the measured steps held no token.", field="train_size")
     seconds = {
-        "low": (fit.plan.total_tokens / rates[-1] + validations) * (1 - SLACK),
-        "middle": fit.plan.total_tokens / middle + validations,
-        "high": (fit.plan.total_tokens / rates[0] + validations) * (1 + SLACK),
+        "low": (state.schedule.total_tokens / rates[-1] + validations) * (1 - SLACK),
+        "middle": state.schedule.total_tokens / middle + validations,
+        "high": (state.schedule.total_tokens / rates[0] + validations) * (1 + SLACK),
     }
     return Estimate(
         device=base.device,
-        steps=fit.plan.total_steps,
-        tokens=fit.plan.total_tokens,
-        truncated_share=round(prepared.training.truncated_share, 4),
+        steps=state.schedule.total_steps,
+        tokens=state.schedule.total_tokens,
+        truncated_share=round(inputs.train.truncated_share, 4),
         measured_steps=len(steps),
         tokens_per_second=round(middle, 1),
         train_seconds=Range(**{name: round(value, 3) for name, value in seconds.items()}),
@@ -73,11 +74,11 @@ def measure(
     )
 
 
-def _validation(fit: Fit, examples: Sequence[Example]) -> float:
+def _validation_seconds(state: TrainerState, examples: Sequence[Example]) -> float:
     """Seconds that a validation of all `examples` takes, from a few of them."""
     sample = examples[:8]
     start = time.monotonic()
-    with fit.evaluating() as model:
+    with state.evaluating() as model:
         answer_losses(model, sample)
     tokens = [sum(len(one.input_ids) for one in part) for part in (sample, examples)]
     return (time.monotonic() - start) * tokens[1] / max(1, tokens[0])

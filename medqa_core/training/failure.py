@@ -1,4 +1,4 @@
-"""A failed training in words: what happened, what to do, and of what kind it is."""
+"""What a training failed with: its cause, and a sentence or two about it and what to do."""
 
 import torch
 
@@ -8,7 +8,7 @@ from medqa_core.runs.schema.status import Cause
 from medqa_core.training.recorder import LossNotFinite
 
 
-def in_words(error: BaseException) -> tuple[Cause, str]:
+def describe_failure(error: BaseException) -> tuple[Cause, str]:
     """The cause and one or two sentences about it."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, LossNotFinite):

@@ -1,11 +1,11 @@
-"""The loss of a forward pass: cross entropy of the answers' tokens, with a backward pass that wastes no memory."""
+"""The loss of a forward batch: cross entropy of the answers' tokens, with a backward pass that wastes no memory."""
 
 from typing import Any
 
 import torch
 
 from medqa_core.models.prompt import IGNORED
-from medqa_core.training.batching import Pass
+from medqa_core.training.batching import ForwardBatch
 
 ROWS = 32
 """Rows of logits worked on at a time: with a vocabulary of 50,000 they stay in a core's cache."""
@@ -49,28 +49,28 @@ class _CrossEntropy(torch.autograd.Function):
         return work.to(ctx.dtype), None, None
 
 
-def answer_loss(model: Any, one: Pass, factor: float, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """A pass's loss, to call `backward` on, and its sum in nats.
+def answer_loss(model: Any, batch: ForwardBatch, factor: float, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch's loss, to call `backward` on, and its sum in nats.
 
     Args:
         model: a causal language model whose forward takes `logits_to_keep`.
-        one: the pass.
+        batch: what goes through the model.
         factor: what the sum is multiplied with: 1 over the answer tokens of the whole step.
         device: where the model is.
 
     Returns:
         Factor × sum (float32, with a gradient) and the sum (without one), both scalars.
     """
-    keep = one.keep.to(device) if isinstance(one.keep, torch.Tensor) else one.keep
-    borders = {} if one.borders is None else {"borders": one.borders}
+    keep = batch.logits_to_keep.to(device) if isinstance(batch.logits_to_keep, torch.Tensor) else batch.logits_to_keep
+    boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
     logits = model(
-        input_ids=one.input_ids.to(device),
-        position_ids=one.position_ids.to(device),
+        input_ids=batch.input_ids.to(device),
+        position_ids=batch.position_ids.to(device),
         logits_to_keep=keep,
         use_cache=False,
-        **borders,
+        **boundaries,
     ).logits
     loss, nats = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
-        logits.view(-1, logits.shape[-1]), one.targets.to(device), factor
+        logits.view(-1, logits.shape[-1]), batch.targets.to(device), factor
     )
     return loss, nats

@@ -11,7 +11,7 @@ from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
-from medqa_core.training.frozen import freeze_all_but_last
+from medqa_core.training.freezing import freeze_all_but_last
 from medqa_core.training.lora import fuse
 
 

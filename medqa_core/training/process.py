@@ -16,7 +16,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 @contextlib.contextmanager
 def as_worker(threads: int | None = None) -> Iterator[None]:
-    """The process as training wants it: freed memory kept, and the number of threads that the run began with.
+    """The process set up for training: freed memory kept, and the number of threads that the run began with.
 
     Sums of floats depend on how many threads share them, so a resumed run takes the first attempt's number.
     """

@@ -1,4 +1,4 @@
-"""A training's steps as rows of `metrics.jsonl` and fields of `status.json`, the best weights, and the checkpoints."""
+"""Writes a training down: rows of `metrics.jsonl`, fields of `status.json`, the best weights and the checkpoints."""
 
 import math
 import time
@@ -14,8 +14,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Memory
 from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
-from medqa_core.training.checkpoint import Counters
-from medqa_core.training.trainer_state import Fit, Step
+from medqa_core.training.trainer_state import StepResult, TrainerState
 
 RATE_SECONDS = 60
 """The speed that is shown is that of the steps of this long, at least of the last one."""
@@ -26,102 +25,101 @@ class LossNotFinite(MedQAError):
 
 
 class Recorder:
-    """Writes one run. Keeps the weights of the lowest validation loss, and a checkpoint every so many minutes."""
+    """Writes one run, and changes nothing of the training's state. Whoever trains calls it after counting."""
 
-    def __init__(self, run: Run, fit: Fit, status: StatusWriter, counters: Counters, keep: Callable[[], None]) -> None:
-        """`keep` saves the weights as the run's model; `counters` say where the training stands."""
-        self.counters = counters
+    def __init__(self, run: Run, state: TrainerState, status: StatusWriter, keep_best: Callable[[], None]) -> None:
+        """`keep_best` saves the weights as they are as the run's model."""
         self._run = run
-        self._fit = fit
+        self._state = state
         self._status = status
-        self._keep = keep
+        self._keep_best = keep_best
         self._writer = MetricsLogWriter(run.folder / "metrics.jsonl")
         self._recent: deque[tuple[int, float]] = deque()
         self._validation_seconds: list[float] = []
-        self._start = time.monotonic() - counters.seconds
         self._saved = time.monotonic()
-        status.update(total_steps=fit.plan.total_steps, step=counters.step, tokens=counters.tokens, best=counters.best)
+        counters = state.counters
+        status.update(
+            total_steps=state.schedule.total_steps, step=counters.step, tokens=counters.tokens, best=counters.best
+        )
 
     def close(self) -> None:
         """Close the files."""
         self._writer.close()
 
-    @property
-    def seconds(self) -> float:
-        """In the training loop, over all attempts."""
-        return time.monotonic() - self._start
-
-    def step(self, one: Step) -> None:
+    def step(self, result: StepResult) -> None:
         """One optimizer step is done.
 
         Raises:
             LossNotFinite: after its row is written.
         """
-        config, plan = self._fit.config, self._fit.plan
-        self._count(step=one.number, tokens=self.counters.tokens + one.tokens)
-        bad = not (math.isfinite(one.loss) and math.isfinite(one.grad_norm))
-        if one.number % config.logging_steps == 0 or one.number in (1, plan.total_steps) or bad:
-            rest = {"learning_rate": one.learning_rate, "grad_norm": one.grad_norm}
-            self._writer.append("train", **self._place(), loss=one.loss, **rest)
-        self._recent.append((one.tokens, one.seconds))
-        while len(self._recent) > 1 and sum(s for _, s in self._recent) - self._recent[0][1] > RATE_SECONDS:
-            self._recent.popleft()
-        rate = sum(t for t, _ in self._recent) / max(1e-9, sum(s for _, s in self._recent))
+        config, schedule = self._state.config, self._state.schedule
+        logged = result.number % config.logging_steps == 0 or result.number in (1, schedule.total_steps)
+        if logged or not result.finite:
+            rest = {"learning_rate": result.learning_rate, "grad_norm": result.grad_norm}
+            self._writer.append("train", **self._progress(), loss=result.loss, **rest)
+        speed = self._tokens_per_second(result)
         self._status.note(
-            step=one.number,
-            epoch=plan.epoch(one.number),
-            tokens=self.counters.tokens,
-            tokens_per_second=round(rate, 1),
-            remaining_seconds=round(self._remaining(rate), 1),
-            memory=memory(self._fit.device),
+            step=result.number,
+            epoch=schedule.epoch(result.number),
+            tokens=self._state.counters.tokens,
+            tokens_per_second=round(speed, 1),
+            remaining_seconds=round(self._remaining_seconds(speed), 1),
+            memory=memory(self._state.device),
         )
-        if bad:
-            what = f"loss was {one.loss}" if not math.isfinite(one.loss) else f"gradient norm was {one.grad_norm}"
-            raise LossNotFinite(
-                f"The training {what} at step {one.number}, so that step was not taken. "
-                "Most often the learning rate is too high: try a third of it."
-            )
+        if not result.finite:
+            raise LossNotFinite(_not_finite(result))
 
-    def validation(self, loss: float, seconds: float) -> None:
-        """The validation loss of the weights as they are."""
+    def validation(self, loss: float, seconds: float, *, lowest: bool) -> None:
+        """The validation loss of the weights as they are, which are kept if it is the lowest."""
         self._validation_seconds.append(seconds)
-        self._writer.append("validation", **self._place(), loss=loss)
-        after = self.counters.after_validation(loss)
-        if after.best != self.counters.best:
-            self._keep()
-        self.counters = after
-        self._status.update(best=after.best, stage="training")
+        self._writer.append("validation", **self._progress(), loss=loss)
+        if lowest:
+            self._keep_best()
+        self._status.update(best=self._state.counters.best, stage="training")
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint if the last one is old enough."""
-        if time.monotonic() - self._saved >= self._fit.config.checkpoint_minutes * 60:
+        if time.monotonic() - self._saved >= self._state.config.checkpoint_minutes * 60:
             self.checkpoint()
 
     def checkpoint(self) -> None:
         """Write a checkpoint of the last whole step."""
-        self._count()
-        checkpoint.write(self._run.folder, self.counters, *self._fit.tensors())
+        counters = self._state.counters.model_copy(update={"seconds": self._state.seconds})
+        checkpoint.write(self._run.folder, counters, *self._state.tensors())
         self._saved = time.monotonic()
 
-    def _count(self, **changes: object) -> None:
-        self.counters = Counters.model_validate({**dict(self.counters), "seconds": self.seconds, **changes})
-
-    def _place(self) -> dict[str, float | int]:
-        plan, step = self._fit.plan, self.counters.step
+    def _progress(self) -> dict[str, float | int]:
+        """The fields of a row that say where the training stands."""
+        schedule, counters = self._state.schedule, self._state.counters
         return {
-            "step": step,
-            "epoch": round(plan.epoch(step), 4),
+            "step": counters.step,
+            "epoch": round(schedule.epoch(counters.step), 4),
             "attempt": self._status.status.attempt,
-            "time": round(self.seconds, 2),
-            "tokens": self.counters.tokens,
-            "examples": plan.seen(step),
+            "time": round(self._state.seconds, 2),
+            "tokens": counters.tokens,
+            "examples": schedule.seen(counters.step),
         }
 
-    def _remaining(self, rate: float) -> float:
-        plan, step = self._fit.plan, self.counters.step
-        validations = math.ceil((plan.total_steps - step) / self._fit.config.eval_steps)
+    def _tokens_per_second(self, result: StepResult) -> float:
+        self._recent.append((result.tokens, result.seconds))
+        while len(self._recent) > 1 and sum(s for _, s in self._recent) - self._recent[0][1] > RATE_SECONDS:
+            self._recent.popleft()
+        return sum(t for t, _ in self._recent) / max(1e-9, sum(s for _, s in self._recent))
+
+    def _remaining_seconds(self, speed: float) -> float:
+        schedule, counters = self._state.schedule, self._state.counters
+        validations = math.ceil((schedule.total_steps - counters.step) / self._state.config.eval_steps)
         each = sum(self._validation_seconds) / max(1, len(self._validation_seconds))
-        return max(0, plan.total_tokens - self.counters.tokens) / max(rate, 1e-9) + validations * each
+        return max(0, schedule.total_tokens - counters.tokens) / max(speed, 1e-9) + validations * each
+
+
+def _not_finite(result: StepResult) -> str:
+    loss_is_finite = math.isfinite(result.loss)
+    what = f"gradient norm was {result.grad_norm}" if loss_is_finite else f"loss was {result.loss}"
+    return (
+        f"The training {what} at step {result.number}, so that step was not taken. "
+        "Most often the learning rate is too high: try a third of it."
+    )
 
 
 def memory(device: str) -> Memory:

@@ -1,16 +1,17 @@
 """The first steps of a run once more, to see whether they come to the same losses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
-from medqa_core.training.prepare import difference, prepare
+from medqa_core.training.inputs import difference, load_inputs
 from medqa_core.training.process import as_worker
-from medqa_core.training.trainer_state import Fit, accelerator_for
+from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
 
 @dataclass(frozen=True)
@@ -28,20 +29,18 @@ class Replayed:
         return None if self.logged is None else self.logged == self.replayed
 
 
-def replay(
-    run: Run, settings: Settings, steps: int, progress: Callable[[str], None] = lambda _: None
-) -> Iterator[Replayed]:
+def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent) -> Iterator[Replayed]:
     """Do the first `steps` steps of `run` again, in memory; the run is not touched.
 
     Raises:
         InputError: an imported run, or a number of steps that it does not have.
-        MedQAError: its model or data are out of reach, or not those that it was trained with.
+        MedQAError: its model or data are unavailable, or not those that it was trained with.
     """
     config = run.record.config
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to replay.")
-    prepared = prepare(config, settings, progress)
-    differs = difference(run.record, prepared)
+    inputs = load_inputs(config, settings, progress)
+    differs = difference(run.record, inputs)
     if differs == "base":
         raise InputError(f"{run.id} was trained on other base weights than those here: its steps cannot be replayed.")
     if differs == "split":
@@ -49,10 +48,10 @@ def replay(
     logged = run.metrics_log().train
     known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))
     with as_worker(run.record.environment.threads):
-        base = prepared.base
-        fit = Fit(config, base, prepared.training.examples, accelerator_for(base.device))
-        if not 1 <= steps <= fit.plan.total_steps:
-            raise InputError(f"steps: {run.id} has {fit.plan.total_steps}; give a number from 1 to that.")
+        base = inputs.base
+        state = TrainerState(config, base, inputs.train.examples, accelerator_for(base.device))
+        if not 1 <= steps <= state.schedule.total_steps:
+            raise InputError(f"{run.id} has {state.schedule.total_steps}; give a number from 1 to that.", field="steps")
         for number in range(1, steps + 1):
             loss = known.get(number)
-            yield Replayed(number, loss if loss is not None and np.isfinite(loss) else None, fit.step(number).loss)
+            yield Replayed(number, loss if loss is not None and np.isfinite(loss) else None, state.step(number).loss)

@@ -15,21 +15,21 @@ from medqa_core.runs.schema.config import TrainConfig
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The steps of a fine-tune, counted from 1."""
+class TrainingSchedule:
+    """The optimizer steps of a fine-tune, counted from 1."""
 
     config: TrainConfig
     lengths: tuple[int, ...]
     """Tokens of each training example."""
 
     @classmethod
-    def of(cls, config: TrainConfig, lengths: Sequence[int]) -> "Plan":
-        """The plan for training examples of these lengths."""
+    def of(cls, config: TrainConfig, lengths: Sequence[int]) -> "TrainingSchedule":
+        """The schedule for training examples of these lengths."""
         return cls(config, tuple(lengths))
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps a pass over the training set; its last one may be smaller."""
+        """Optimizer steps per epoch; the last one of an epoch may be smaller."""
         return self.config.steps_per_epoch(len(self.lengths))
 
     @cached_property
@@ -46,9 +46,9 @@ class Plan:
 
     def examples(self, step: int) -> list[int]:
         """Indices of the training examples of a step, in their random order."""
-        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        epoch, position = divmod(step - 1, self.steps_per_epoch)
         order = _order(len(self.lengths), self.config.seed, epoch)
-        first = place * self.config.effective_batch
+        first = position * self.config.effective_batch
         return list(order[first : first + self.config.effective_batch])
 
     def tokens(self, step: int) -> int:
@@ -57,15 +57,15 @@ class Plan:
 
     def seen(self, step: int) -> int:
         """Examples seen after a step, repeats counted."""
-        epochs, place = divmod(step, self.steps_per_epoch)
-        return epochs * len(self.lengths) + min(place * self.config.effective_batch, len(self.lengths))
+        epochs, position = divmod(step, self.steps_per_epoch)
+        return epochs * len(self.lengths) + min(position * self.config.effective_batch, len(self.lengths))
 
     def epoch(self, step: int) -> float:
-        """Passes over the training set after a step."""
+        """Epochs done after a step."""
         return self.seen(step) / len(self.lengths)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step: linear warm-up to the peak, then the schedule; never 0."""
+        """The learning rate of a step: linear warm-up to the peak, then as `config.schedule` says; never 0."""
         config = self.config
         if step <= config.warmup_steps:
             return config.learning_rate * step / config.warmup_steps

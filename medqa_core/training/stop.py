@@ -1,4 +1,4 @@
-"""A wish to stop, set by a signal or by another thread and looked at between forward passes."""
+"""A request to stop, made by a signal or another thread and checked between forward passes."""
 
 import threading
 
@@ -19,14 +19,14 @@ class StopFlag:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked."""
+        """Whether a stop was asked for."""
         return self._event.is_set()
 
     def check(self) -> None:
         """Do nothing, or raise.
 
         Raises:
-            Interrupted: somebody asked for a stop.
+            Interrupted: a stop was asked for.
         """
         if self.requested:
             raise Interrupted

@@ -1,7 +1,7 @@
-"""The training loop: one optimizer step at a time, exact to the bit on a CPU, on one process or several.
+"""The state of a training and its optimizer step, exact to the bit on a CPU, on one process or several.
 
-What a step does is a function of the weights, the optimizer's moments, the random state and the number of the step.
-All four go into a checkpoint, so that an interrupted run goes on as if nothing had happened.
+What a step computes is a function of the weights, the optimizer's moments, the random state and the number of the
+step. All four go into a checkpoint, so that a resumed run continues as if nothing had happened.
 """
 
 import contextlib
@@ -18,31 +18,36 @@ from accelerate import Accelerator, DistributedType
 from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
-from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.training.batching import Pass, lay_out, layout_for
-from medqa_core.training.checkpoint import Checkpoint, Tensors
-from medqa_core.training.frozen import HiddenStates, training_mode
+from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
+from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches
+from medqa_core.training.callbacks import Callbacks
+from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
+from medqa_core.training.freezing import set_train_mode
+from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.loss import answer_loss
 from medqa_core.training.model import trainable
-from medqa_core.training.schedule import Plan
+from medqa_core.training.random_state import generator_states, set_generator_states
+from medqa_core.training.schedule import TrainingSchedule
 from medqa_core.training.stop import Interrupted, StopFlag
-
-CPU_TOKENS, ACCELERATOR_TOKENS = 1024, 8192
-"""Tokens a forward pass where the configuration does not say."""
 
 
 @dataclass(frozen=True)
-class Step:
+class StepResult:
     """What one optimizer step came to."""
 
     number: int
     loss: float
-    """Nats an answer token, over the whole step's examples."""
+    """Nats per answer token, over the whole step's examples."""
     learning_rate: float
     grad_norm: float
     """Before clipping."""
     tokens: int
     seconds: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether the step was taken: with a loss or gradient that is not finite the weights stay as they were."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
 def accelerator_for(device: str) -> Accelerator:
@@ -51,7 +56,7 @@ def accelerator_for(device: str) -> Accelerator:
     bfloat16 where a CUDA device computes in it; float32 on a CPU, where bfloat16 is several times slower, and on MPS.
 
     Raises:
-        InputError: the launcher was told to share the weights out (FSDP, DeepSpeed).
+        InputError: the launcher was told to shard the weights (FSDP, DeepSpeed).
     """
     precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "no"
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
@@ -60,8 +65,8 @@ def accelerator_for(device: str) -> Accelerator:
     return accelerator
 
 
-class Fit:
-    """A model on its way through the steps of a plan."""
+class TrainerState:
+    """Model, optimizer, counters and callbacks of one training: their only owner. All else reads them here."""
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Fit:
         examples: Sequence[Example],
         accelerator: Accelerator,
         stop: StopFlag | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         """Make the model trainable and its optimizer; `config.seed` decides every random number from here on."""
         torch.manual_seed(config.seed)
@@ -77,67 +83,116 @@ class Fit:
         self.examples = examples
         self.accelerator = accelerator
         self.stop = stop or StopFlag()
+        self.callbacks = callbacks or Callbacks()
+        self.counters = Counters()
         self.device = base.device
         self.layout = layout_for(base.device)
-        self.budget = config.max_tokens_per_forward or (CPU_TOKENS if base.device == "cpu" else ACCELERATOR_TOKENS)
-        self.plan = Plan.of(config, [len(example.input_ids) for example in examples])
+        self.max_tokens_per_forward = config.max_tokens_per_forward or (
+            CPU_TOKENS_PER_FORWARD if base.device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
+        )
+        self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
-        self.hidden: HiddenStates | None = None
+        self.hidden_states: HiddenStateCache | None = None
         self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
         self._last_k = config.last_k if config.method == "last_k" else None
-        training_mode(self.model, self._last_k)
+        self._clock_start: float | None = None
+        set_train_mode(self.model, self._last_k)
 
     @property
-    def trained(self) -> int:
+    def trainable_parameters(self) -> int:
         """Weights that are trained."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
-    def keep_frozen_output(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Compute the frozen layers once for all epochs, with a file in `folder`. For method `last_k` only."""
-        hidden = HiddenStates(self.model, self.config.last_k, self.examples, folder)
-        hidden.fill(self.model, self.budget, self.layout, self.device, progress)
-        self.hidden = hidden
+    @property
+    def distributed(self) -> bool:
+        """Whether several processes train together."""
+        return bool(self.accelerator.num_processes > 1)
 
-    def step(self, number: int) -> Step:
-        """Do the optimizer step `number`, counted from 1.
+    # Counters
+
+    def start_clock(self) -> None:
+        """Let `seconds` run on from what earlier attempts took."""
+        self._clock_start = time.monotonic() - self.counters.seconds
+
+    @property
+    def seconds(self) -> float:
+        """In the training loop, validation included, over all attempts."""
+        return self.counters.seconds if self._clock_start is None else time.monotonic() - self._clock_start
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done."""
+        return self.counters.step == self.schedule.total_steps
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether the validation loss of the weights as they are is due and not known yet."""
+        step = self.counters.step
+        due = step == 0 or self.finished or step % self.config.eval_steps == 0
+        return due and self.counters.validated != step
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the validation loss has not fallen for as many validations as the configuration allows."""
+        return self.config.patience is not None and self.counters.bad_validations >= self.config.patience
+
+    def count_step(self, result: StepResult) -> None:
+        """Count a step that is done."""
+        self.counters = self.counters.after_step(result.number, result.tokens, self.seconds)
+
+    def count_validation(self, loss: float) -> bool:
+        """Count a validation; whether its loss is the lowest so far."""
+        best = self.counters.best
+        self.counters = self.counters.after_validation(loss)
+        return self.counters.best != best
+
+    # Steps
+
+    def next_step(self) -> StepResult:
+        """Do the optimizer step that follows, and count it. Raises as `step`."""
+        result = self.step(self.counters.step + 1)
+        self.count_step(result)
+        return result
+
+    def step(self, number: int) -> StepResult:
+        """Do the optimizer step `number`, counted from 1, without counting it.
 
         Raises:
             Interrupted: a stop was asked for; weights, moments and random state are those before this step.
         """
         start = time.monotonic()
-        random = self._random() if not self._together else {}
-        chosen = self.plan.examples(number)
-        counted = sum(len(self.examples[i].input_ids) - self.examples[i].prompt_tokens for i in chosen)
+        random = generator_states(self.device) if not self.distributed else {}
+        indices = self.schedule.examples(number)
+        answer_tokens = sum(len(self.examples[i].input_ids) - self.examples[i].prompt_tokens for i in indices)
         # DDP averages the processes' gradients: times their number, the sum is that of one process.
-        factor = self.accelerator.num_processes / max(1, counted)
+        factor = self.accelerator.num_processes / max(1, answer_tokens)
         nats = torch.zeros((), dtype=torch.float64)
-        passes = self._passes(chosen)
+        batches = self._batches(indices)
         try:
-            for place, (one, counts) in enumerate(passes):
-                if not self._together:
+            for position, (batch, weight) in enumerate(batches, 1):
+                if not self.distributed:
                     self.stop.check()
-                last = place == len(passes) - 1
-                with contextlib.nullcontext() if last else self.accelerator.no_sync(self._wrapped), self._fed(one):
-                    loss, sum_ = answer_loss(self._wrapped, one, factor * counts, self.device)
+                with self._synchronised(last=position == len(batches)), self._hidden_states_of(batch):
+                    loss, batch_nats = answer_loss(self._wrapped, batch, factor * weight, self.device)
                     self.accelerator.backward(loss)
-                nats += sum_.detach().cpu().double() * counts
+                nats += batch_nats.detach().cpu().double() * weight
         except Interrupted:
             self.optimizer.zero_grad(set_to_none=True)
-            self._set_random(random)
+            set_generator_states(random, self.device)
             raise
-        if self._together:
+        if self.distributed:
             nats = self.accelerator.reduce(nats.to(self.device), reduction="sum").cpu()
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         norm = float(self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm))
-        rate = self.plan.learning_rate(number)
+        rate = self.schedule.learning_rate(number)
         if math.isfinite(norm) and math.isfinite(float(nats)):  # or every weight would become NaN
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        loss_value = float(nats) / counted if counted else math.nan
-        tokens = sum(self.plan.lengths[index] for index in chosen)
-        return Step(number, loss_value, rate, norm, tokens, time.monotonic() - start)
+        mean_loss = float(nats) / answer_tokens if answer_tokens else math.nan
+        tokens = sum(self.schedule.lengths[index] for index in indices)
+        return StepResult(number, mean_loss, rate, norm, tokens, time.monotonic() - start)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[Any]:
@@ -146,7 +201,15 @@ class Fit:
         try:
             yield self.model
         finally:
-            training_mode(self.model, self._last_k)
+            set_train_mode(self.model, self._last_k)
+
+    def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Compute the frozen layers once for all epochs, with a file in `folder`. For method `last_k` only."""
+        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder)
+        cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
+        self.hidden_states = cache
+
+    # Checkpoints
 
     def tensors(self) -> tuple[Tensors, Tensors, Tensors]:
         """Weights, optimizer and random state, as a checkpoint holds them."""
@@ -157,7 +220,7 @@ class Fit:
             for key, value in self.optimizer.state.get(p, {}).items()
             if isinstance(value, torch.Tensor)
         }
-        return weights, moments, self._random()
+        return weights, moments, generator_states(self.device)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint's state.
@@ -173,44 +236,30 @@ class Fit:
             kind, _, name = key.partition("/")
             target = weights[name]
             self.optimizer.state[target][kind] = value if kind == "step" else value.to(target.device)
-        self._set_random(checkpoint.random)
+        set_generator_states(checkpoint.random, self.device)
+        self.counters = checkpoint.counters
 
-    @property
-    def _together(self) -> bool:
-        return bool(self.accelerator.num_processes > 1)
-
-    def _fed(self, one: Pass) -> Any:
-        return contextlib.nullcontext() if self.hidden is None else self.hidden.feeding(one, self.device)
-
-    def _passes(self, chosen: list[int]) -> list[tuple[Pass, float]]:
-        """This process's passes, each with the factor it counts with: 0 for one that only keeps the others company.
+    def _batches(self, indices: list[int]) -> list[tuple[ForwardBatch, float]]:
+        """This process's batches, each with its weight in the sum: 0 for one that only keeps the others company.
 
         The step's examples are dealt by length, so that each process has about as much to do, and every process makes
         as many passes, since some ways of sharing weights make each one wait for all.
         """
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        order = sorted(chosen, key=lambda index: (-self.plan.lengths[index], index))
-        shares = [order[one::world] or order[:1] for one in range(world)]
-        laid = [lay_out(self.examples, share, self.budget, self.layout) for share in shares]
-        mine, idle = laid[rank], float(rank < len(order))
-        rounds = max(len(passes) for passes in laid)
-        return [(one, idle) for one in mine] + [(mine[-1], 0.0)] * (rounds - len(mine))
+        order = sorted(indices, key=lambda index: (-self.schedule.lengths[index], index))
+        dealt = [order[process::world] or order[:1] for process in range(world)]
+        packed = [pack_batches(self.examples, own, self.max_tokens_per_forward, self.layout) for own in dealt]
+        mine, weight = packed[rank], float(rank < len(order))
+        rounds = max(len(batches) for batches in packed)
+        return [(batch, weight) for batch in mine] + [(mine[-1], 0.0)] * (rounds - len(mine))
 
-    def _random(self) -> Tensors:
-        states = {"cpu": torch.get_rng_state()}
-        if self.device.startswith("cuda"):
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        elif self.device == "mps":
-            states["mps"] = torch.mps.get_rng_state()
-        return states
+    def _synchronised(self, *, last: bool) -> Any:
+        """Gradients are exchanged with the step's last backward pass only."""
+        return contextlib.nullcontext() if last else self.accelerator.no_sync(self._wrapped)
 
-    def _set_random(self, states: Tensors) -> None:
-        if "cpu" in states:
-            torch.set_rng_state(states["cpu"])
-        if "cuda" in states and self.device.startswith("cuda"):
-            torch.cuda.set_rng_state(states["cuda"], self.device)
-        if "mps" in states and self.device == "mps":
-            torch.mps.set_rng_state(states["mps"])
+    def _hidden_states_of(self, batch: ForwardBatch) -> Any:
+        cache = self.hidden_states
+        return contextlib.nullcontext() if cache is None else cache.feeding(batch, self.device)
 
 
 def _optimizer(model: Any, config: TrainConfig) -> torch.optim.AdamW:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
 from medqa_core.report.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
@@ -106,7 +107,7 @@ def nothing(snapshot: RunSnapshot) -> None:
         notices.notice(
             "This run has no answers to show.",
             "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
-            command="python -m medqa_core train --preset medquad-cpu",
+            command=f"{PROGRAM} train --preset medquad-cpu",
         )
     elif snapshot.in_progress:
         notices.notice("No answers yet.", "Both models answer the test questions after training.")
@@ -114,7 +115,7 @@ def nothing(snapshot: RunSnapshot) -> None:
         notices.notice(
             "This run has no answers to show.",
             "The evaluation writes them:",
-            command=f"python -m medqa_core evaluate {run.id}",
+            command=f"{PROGRAM} evaluate {run.id}",
         )
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.run_store import answerable
 from pages.ask.availability import widget_blocked
@@ -57,7 +58,7 @@ def no_model(snapshot: RunSnapshot) -> None:
             st.button(f"Ask {escape_markdown(other)}", key=f"ask-{other}", on_click=run_picker.choose, args=(other,))
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
-        st.code("python -m medqa_core train --preset starter", language=None)
+        st.code(f"{PROGRAM} train --preset starter", language=None)
 
 
 if run.record.base_model is not None and run.weights_file() is not None:

@@ -13,6 +13,7 @@ from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
 from medqa_core.evaluation.proof import self_test
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.variants import VARIANTS
@@ -22,7 +23,7 @@ from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask.text import meta, referral, sources, status, voted, who
+from pages.ask.text import Place, meta, referral, sources, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -203,9 +204,7 @@ class Events:
             cost = Reading(None)
         if cost.problems:
             return status(cost.problems[0], bad=True)
-        unknown = (
-            "The quality cost of int8 was not measured for this run: python -m medqa_core evaluate RUN --int8-cost"
-        )
+        unknown = f"The quality cost of int8 was not measured for this run: {PROGRAM} evaluate RUN --int8-cost"
         return status(int8.sentence(cost.value) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
@@ -238,9 +237,10 @@ class Events:
     def _cleared(self, blind: bool, third: bool) -> Update:
         """Empty cards, named unless the comparison is blind."""
         parts = self.parts
-        names = ("left", "right") if blind else VARIANTS
+        names: tuple[Column | Place, Column | Place] = ("left", "right") if blind else VARIANTS
+        heads: tuple[Column | Place, ...] = (*names, "with_sources")
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
-        for card, name in zip((parts.left, parts.right, parts.third), (*names, "with_sources"), strict=True):
+        for card, name in zip((parts.left, parts.right, parts.third), heads, strict=True):
             update |= {card.who: who(name), card.answer: "", card.details: ""}
         return {**update, parts.third.frame: gr.update(visible=third)}
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Literal
 
-from medqa_core.answering.compare import COLUMN_NAMES, Answer, FinishReason
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Column, FinishReason
 from medqa_core.answering.emergency.quality import Rate, ScreenQuality
 from medqa_core.answering.emergency.screen import BESIDE, CALL
 from medqa_core.answering.retrieval.passages import Passage
@@ -25,7 +26,9 @@ CHOICES: dict[Choice, str] = {
     "tie": "Tie",
     "both bad": "Both bad",
 }
-WHO: dict[str, str] = {**COLUMN_NAMES, "left": "Left answer", "right": "Right answer"}
+Place = Literal["left", "right"]
+PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
+"""What a card is called while nobody is told whose answer it holds."""
 
 
 def status(text: str, *, bad: bool = False) -> str:
@@ -34,9 +37,10 @@ def status(text: str, *, bad: bool = False) -> str:
     return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
 
 
-def who(column: str) -> str:
+def who(name: Column | Place) -> str:
     """Whose answer stands below, with its model's colour as the card's edge; `left` and `right` say nothing of it."""
-    return f'<div class="who {column}">{escape(WHO[column])}</div>'
+    label = PLACES[name] if name == "left" or name == "right" else COLUMN_NAMES[name]
+    return f'<div class="who {name}">{escape(label)}</div>'
 
 
 def referral() -> str:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from medqa_core.answering.admission import WAITING
+from medqa_core.answering.compare import Column
 from medqa_core.answering.emergency.quality import screen_quality
 from medqa_core.answering.question import MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
@@ -130,7 +131,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
     return page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
 
 
-def _card(column: str, place: str) -> Card:
+def _card(column: Column, place: str) -> Card:
     """A card: who answers, the answer, and the lines under it."""
     with gr.Column(min_width=280, elem_classes="card", visible=place != "third") as frame:
         head = gr.HTML(who(column), elem_id=f"{place}-who")

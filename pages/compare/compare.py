@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import NOT_STATED, capital, count, date, plural
 from medqa_core.report import comparison
 from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
@@ -142,6 +143,6 @@ else:
     notices.notice(
         "There is only one run.",
         "Start another fine-tune, or import a run:",
-        command="python -m medqa_core import PATH",
+        command=f"{PROGRAM} import PATH",
     )
 sweep_family.show(chosen_runs, store())

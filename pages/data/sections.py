@@ -95,10 +95,10 @@ def leakage(found: Description) -> None:
     both = [found, *filter(None, [cache.counterpart(found)])]
     columns = [Column("Of the test questions"), *(Column(capital(_method(each)), "number") for each in both)]
     rows: list[list[Cell]] = [
-        [label, *(_shared(getattr(each.overlap, key), each.sizes.test) for each in both)]
+        [capital(label), *(_shared(getattr(each.overlap, key), each.sizes.test) for each in both)]
         for key, label in RELATIONS.items()
     ]
-    rows += [[label, *(percent(getattr(each.overlap, key)) for each in both)] for key, label in NGRAMS.items()]
+    rows += [[capital(label), *(percent(getattr(each.overlap, key)) for each in both)] for key, label in NGRAMS.items()]
     caption = "Models can memorise their training data: such a question measures memory. ▼ marks a leak."
     tables.table(columns, rows, caption=caption)
     charts.download("Download as CSV", lambda: _leakage_frame(both), "leakage.csv", key="leakage-csv")
@@ -109,15 +109,15 @@ def split(found: Description) -> None:
     st.header("From the source to the split", anchor=False)
     data = found.data
     steps = [
-        ("questions found", data.pairs_parsed, ""),
-        ("without an answer", data.pairs_parsed - data.pairs_answered, "left out"),
-        ("duplicates", data.duplicates_dropped, "left out: question and answer repeat an earlier pair"),
-        ("usable", len(data.pairs), plural(topics(data.pairs), "topic")),
-        *((f"{name} set", len(rows), plural(topics(rows), "topic")) for name, rows in found.parts.items()),
-        ("not used", found.unused, "more pairs than the sizes ask for"),
+        ("Pairs parsed", data.pairs_parsed, ""),
+        ("Without an answer", data.pairs_parsed - data.pairs_answered, "left out"),
+        ("Duplicates dropped", data.duplicates_dropped, "question and answer repeat an earlier pair"),
+        ("Usable pairs", len(data.pairs), plural(topics(data.pairs), "topic")),
+        *((capital(f"{name} set"), len(rows), plural(topics(rows), "topic")) for name, rows in found.parts.items()),
+        ("Not used", found.unused, "more pairs than the sizes ask for"),
     ]
-    rows = [[name, count(n), about] for name, n, about in steps if n or name != "not used"]
-    tables.table((Column("Pairs"), Column("Number", "number"), Column("")), rows, caption="Pairs, step by step.")
+    rows = [[name, count(n), about] for name, n, about in steps if n or name != "Not used"]
+    tables.table((Column("Step"), Column("Pairs", "number"), Column("")), rows, caption="Pairs, step by step.")
 
 
 def counts(found: Description) -> None:

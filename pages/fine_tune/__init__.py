@@ -1,1 +1,1 @@
-"""Fine-tune: what will it cost, how far is it, what came of it?"""
+"""Fine-tune a model: estimate it, start it, follow it, see how it ended."""

@@ -1,7 +1,8 @@
-"""After: how a run ended, what was foreseen and what came of it, and where to look next."""
+"""A run that has ended: how, the estimate beside what it took, and where to look next."""
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import NOT_STATED, count, duration
 from medqa_core.foundation.settings import Settings
@@ -13,7 +14,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, span
-from pages.fine_tune.flash import say
+from pages.fine_tune.flash import flash
 from pages.fine_tune.run import heading, log_of, settings_of
 from pages.shared import notices, tables
 from pages.shared.markup import note
@@ -21,19 +22,17 @@ from pages.shared.store import store
 
 
 def after(run: Run, *, public: bool) -> None:
-    """A run that has ended: how, what was foreseen and what came of it, and where to look next."""
+    """How the run ended, the estimate beside what it took, and where to look next."""
     heading(run)
     state = run.state()
     if state == "completed":
-        unmeasured = run.evaluation() is None
+        unevaluated = run.evaluation() is None
         notices.notice(
-            _outcome_in_words(watch.outcome(run)),
-            "It has not been evaluated. To measure base and fine-tuned model on the test questions:"
-            if unmeasured
-            else "",
-            command=f"python -m medqa_core evaluate {run.id}" if unmeasured else None,
+            _outcome_sentence(watch.outcome(run)),
+            "Not evaluated yet. To evaluate base and fine-tuned model on the test questions:" if unevaluated else "",
+            command=f"{PROGRAM} evaluate {run.id}" if unevaluated else None,
         )
-        _predicted_and_actual(watch.outcome(run))
+        _estimate_and_actual(watch.outcome(run))
     else:
         notices.standing(run.snapshot())
     if not public:
@@ -47,7 +46,7 @@ def after(run: Run, *, public: bool) -> None:
 def is_of_interest(run: Run, *, alone: bool) -> bool:
     """Whether the page has something to say about a run that is not being worked on.
 
-    `alone`: nothing else is; a run that came to its end as foreseen is then worth a look back.
+    `alone`: nothing else is; a completed run is then worth showing.
     """
     if run.record.kind != "finetune":
         return False
@@ -55,42 +54,44 @@ def is_of_interest(run: Run, *, alone: bool) -> bool:
 
 
 def _again_buttons(run: Run) -> None:
-    """Go on with it, or take its settings, mended where it failed on them, for a new one."""
+    """Resume it, or start a new run with its settings, changed where it failed because of them."""
     found, config = diagnose(run), run.record.config
     with st.container(horizontal=True, gap="small"):
-        if run.state() in RESUMABLE and (found is None or found.resume):
+        if run.state() in RESUMABLE and (found is None or found.resumable):
             st.button("Resume", key=f"resume {run.id}", type="primary", on_click=_resume, args=(run.id,))
-        mended = found.fresh if found is not None and found.fresh is not None else None
-        if mended is not None and mended != config:
-            st.button("Put mended settings into the form", key=f"mend {run.id}", on_click=_copy, args=(mended,))
+        suggested = found.suggested if found is not None else None
+        if suggested is not None and suggested != config:
+            st.button("Use suggested settings", key=f"suggested {run.id}", on_click=_copy, args=(suggested,))
         if config is not None:
-            st.button("Copy its settings to the form", key=f"copy {run.id}", on_click=_copy, args=(config,))
+            st.button("Reuse these settings", key=f"copy {run.id}", on_click=_copy, args=(config,))
 
 
-def _outcome_in_words(found: watch.Outcome) -> str:
+def _outcome_sentence(found: watch.Outcome) -> str:
     if found.seconds is None:
-        return "It is complete."
-    took = f"It is complete: training took {duration(found.seconds)}"
+        return "Completed."
+    completed = f"Completed in {duration(found.seconds)}"
     if found.estimate is None:
-        return f"{took}. Nothing was measured beforehand."
-    foreseen = span(found.estimate.train_seconds)
-    return f"{took}, as predicted ({foreseen})." if found.in_range else f"{took}; predicted was {foreseen}."
+        return f"{completed} (no estimate was made)."
+    estimate = span(found.estimate.train_seconds)
+    return (
+        f"{completed}, as estimated ({estimate})." if found.in_range else f"{completed}; the estimate was {estimate}."
+    )
 
 
-def _predicted_and_actual(found: watch.Outcome) -> None:
-    plan = found.estimate
-    if plan is None:
+def _estimate_and_actual(found: watch.Outcome) -> None:
+    estimate = found.estimate
+    if estimate is None:
         return
-    time = f"{duration(plan.train_seconds.middle)} ({span(plan.train_seconds)})"
+    time = f"{duration(estimate.train_seconds.middle)} ({span(estimate.train_seconds)})"
     speed = f"{count(round(found.tokens_per_second))} tokens/s" if found.tokens_per_second else NOT_STATED
     rows = [
         ["Time", time, duration(found.seconds)],
-        ["Speed", f"{count(round(plan.tokens_per_second))} tokens/s", speed],
-        ["Memory", f"{plan.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
+        ["Speed", f"{count(round(estimate.tokens_per_second))} tokens/s", speed],
+        ["Memory", f"{estimate.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
     ]
-    columns = [tables.Column("", "fit"), tables.Column("predicted"), tables.Column("actual")]
-    tables.table(columns, rows, caption="What was predicted from three steps, and what came of it.")
-    note("Actual speed counts the validations in; the predicted one is that of the measured steps.")
+    columns = [tables.Column("", "fit"), tables.Column("estimated"), tables.Column("actual")]
+    tables.table(columns, rows, caption="The estimate from three steps, and the whole training.")
+    note("The actual speed includes validations; the estimated one is that of the measured steps.")
 
 
 def _next(run: Run) -> None:
@@ -107,7 +108,7 @@ def _next(run: Run) -> None:
 
 def _copy(config: TrainConfig) -> None:
     fields.fill(config)
-    say("The form below has these settings now.")
+    flash("The form below now has these settings.")
 
 
 def _resume(run_id: str) -> None:
@@ -118,4 +119,4 @@ def _resume(run_id: str) -> None:
         enqueue(store().open(run_id), settings)
         launch.advance(settings)
     except MedQAError as error:
-        say(str(error), bad=True)
+        flash(str(error), bad=True)

@@ -1,6 +1,7 @@
-"""What a fine-tune will cost: counted where that is cheap, measured on three of its steps where it is asked for."""
+"""What a fine-tune will cost: its steps at once, time and memory from an estimate where one is asked for."""
 
 from html import escape
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -8,47 +9,65 @@ from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
-from medqa_core.jobs.measure import Measurement
+from medqa_core.jobs.estimate import EstimateProcess
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate, Range
 from pages.fine_tune import fields
-from pages.fine_tune.flash import say
+from pages.fine_tune.flash import flash
 from pages.shared import notices
 from pages.shared.markup import html, note
 
-KEY = "fine-tune measurement"
+KEY = "fine-tune estimate"
 EVERY_SECONDS = 1.0
 GIB = 2**30
 
 
+class Cell(NamedTuple):
+    """One figure of a strip."""
+
+    name: str
+    unit: str
+    """What the figure counts, or of what it is one."""
+    value: str | None
+    """None where it is not known; `missing` says so in its place."""
+    below: str = ""
+    missing: str = "not estimated"
+
+
 def found(config: TrainConfig, settings: Settings) -> Estimate | None:
-    """What this session measured for this very configuration."""
-    measurement = _measurement()
-    return measurement.estimate if measurement and measurement.fits(config, settings) else None
+    """The estimate that this session made for this configuration."""
+    process = _process()
+    return process.estimate if process and process.is_for(config, settings) else None
 
 
-def figures(config: TrainConfig, examples: int | None, steps: int | None, measured: Estimate | None) -> None:
-    """The plan in four figures."""
+def figures(config: TrainConfig, examples: int | None, steps: int | None, estimate: Estimate | None) -> None:
+    """Batch, steps, time and memory."""
     batch = f"{count(config.batch_size)} × {count(config.gradient_accumulation_steps)}"
     of = f"of {count(examples)} training examples" if examples else "as many examples as the split leaves"
     cells = [
-        ("Effective batch", "examples a step", count(config.effective_batch), batch),
-        ("Steps", of, count(steps) if steps else "known once measured", f"{config.epochs:g} × the training set"),
+        Cell("Effective batch", "examples per step", count(config.effective_batch), batch),
+        Cell(
+            "Steps",
+            of,
+            count(steps) if steps else None,
+            f"{config.epochs:g} × the training set",
+            "known once estimated",
+        ),
     ]
-    if measured is None:
-        cells += [("Time", "training alone", "not measured", ""), ("Memory", "at its peak", "not measured", "")]
+    if estimate is None:
+        cells += [Cell("Time", "training alone", None), Cell("Memory", "at its peak", None)]
     else:
-        seconds, total = measured.train_seconds, measured.memory_total / GIB
+        seconds, total = estimate.train_seconds, estimate.memory_total / GIB
         cells += [
-            ("Time", f"training alone, on {measured.device}", duration(seconds.middle), span(seconds)),
-            ("Memory", "at its peak", f"{measured.memory / GIB:.1f} GiB", f"of {total:.1f} GiB"),
+            Cell("Time", f"training alone, on {estimate.device}", duration(seconds.middle), span(seconds)),
+            Cell("Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB"),
         ]
     strip(cells)
-    if measured is not None:
+    if estimate is not None:
         note(
-            f"{percent(measured.truncated_share)} of the training examples are longer than {count(config.max_tokens)} "
-            f"tokens: the model does not see their end. {count(measured.tokens)} tokens in all, "
-            f"{count(round(measured.tokens_per_second))} a second over {measured.measured_steps} measured steps."
+            f"{percent(estimate.truncated_share)} of the training examples are longer than {count(config.max_tokens)} "
+            f"tokens: the model does not see their end. {count(estimate.tokens)} tokens in all, "
+            f"{count(round(estimate.tokens_per_second))} per second over {estimate.measured_steps} measured steps."
         )
 
 
@@ -57,53 +76,53 @@ def span(seconds: Range) -> str:
     return " to ".join(dict.fromkeys((duration(seconds.low), duration(seconds.high))))
 
 
-def strip(cells: list[tuple[str, str, str, str]]) -> None:
-    """Four figures in a row: name, what of, value, a line below."""
+def strip(cells: list[Cell]) -> None:
+    """Figures in a row."""
     html(
         '<dl class="mq-figures">'
         + "".join(
-            f"<div><dt>{escape(name)} <span>{escape(what)}</span></dt>"
-            f'<dd class="{"mq-pair" if any(c.isdigit() for c in value) else "mq-muted"}">{escape(value)}</dd>'
-            f'<dd class="mq-muted">{escape(below)}</dd></div>'
-            for name, what, value, below in cells
+            f"<div><dt>{escape(cell.name)} <span>{escape(cell.unit)}</span></dt>"
+            f'<dd class="{"mq-muted" if cell.value is None else "mq-pair"}">{escape(cell.value or cell.missing)}</dd>'
+            f'<dd class="mq-muted">{escape(cell.below)}</dd></div>'
+            for cell in cells
         )
         + "</dl>"
     )
 
 
 def button(config: TrainConfig | None, settings: Settings) -> None:
-    """The button that measures; it says why where it cannot."""
-    measurement = _measurement()
-    going = measurement is not None and measurement.running
+    """The button that estimates; it says why where it cannot."""
+    process = _process()
+    going = process is not None and process.running
     busy = not going and device.is_taken(settings)
     st.button(
-        "Measure three steps",
-        key="measure",
+        "Estimate time and memory",
+        key="estimate",
         disabled=config is None or going or busy,
         on_click=_start,
-        help="The device is busy with a fine-tune; wait until it is free."
+        help="The device is in use by a fine-tune; wait until it is free."
         if busy
-        else "Loads model and data and does three steps; nothing is kept. Gives time, memory and the truncated share.",
+        else "Runs three training steps, keeps nothing, and gives time, memory and the share of truncated examples.",
     )
 
 
 def progress() -> None:
-    """How far the measurement is, drawn again every second while it goes on; why it failed, if it did."""
-    measurement = _measurement()
-    if measurement is None:
+    """The progress of the estimate, drawn again every second while it runs; why it failed, if it did."""
+    process = _process()
+    if process is None:
         return
-    if not measurement.running:
-        if measurement.failure:
-            notices.notice("The three steps could not be measured.", measurement.failure, bad=True)
+    if not process.running:
+        if process.failure:
+            notices.notice("Time and memory could not be estimated.", process.failure, bad=True)
         return
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        if not measurement.running:
+        if not process.running:
             st.rerun()
-        last = measurement.said[-1] if measurement.said else "starting"
-        notices.notice("Measuring three steps.", f"Now: {last}. Your settings can be changed meanwhile.")
-        st.button("Cancel", key="cancel measurement", on_click=measurement.cancel)
+        last = process.progress[-1] if process.progress else "starting"
+        notices.notice("Estimating time and memory.", f"Now: {last}. You can change settings meanwhile.")
+        st.button("Cancel", key="cancel estimate", on_click=process.cancel)
 
     refreshing()
 
@@ -114,12 +133,12 @@ def _start() -> None:
     if config is None:
         return
     try:
-        st.session_state[KEY] = Measurement(config, settings)
+        st.session_state[KEY] = EstimateProcess(config, settings)
     except MedQAError as error:
         st.session_state[KEY] = None
-        say(str(error), bad=True)
+        flash(str(error), bad=True)
 
 
-def _measurement() -> Measurement | None:
+def _process() -> EstimateProcess | None:
     value = st.session_state.get(KEY)
-    return value if isinstance(value, Measurement) else None
+    return value if isinstance(value, EstimateProcess) else None

@@ -1,4 +1,4 @@
-"""The form's fields: which there are, how each is typed and what is wrong with it. All of it comes from TrainConfig."""
+"""The form's fields: which there are, how each is entered what is wrong with it. All of it comes from TrainConfig."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from medqa_core.foundation.format import capital
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import split_sizes
 from medqa_core.runs.schema.config import TrainConfig, validated
-from medqa_core.runs.schema.presets import CUSTOM, PRESETS, as_text, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, as_text, from_preset
 from medqa_core.runs.schema.record import SplitSizes
 from pages.shared.markup import escape_markdown, html, rich
 
@@ -42,13 +42,15 @@ SUGGESTED: dict[str, tuple[str, ...]] = {
     "base_model": tuple(dict.fromkeys(from_preset(name).base_model for name in (CUSTOM, *PRESETS))),
 }
 """Fields that take any text but mostly one of a few."""
+GENERAL = ""
+"""Stands for the field of a problem that belongs to no single field."""
 NONE = "none"
 """How None is typed, as on the command line."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What stands in the form: the configuration or what keeps it from being one, by field."""
+    """What the form holds: the configuration, or what keeps it from being one, by field."""
 
     config: TrainConfig | None
     problems: dict[str, str]
@@ -75,25 +77,24 @@ def preset_picked() -> None:
 
 
 def read(settings: Settings) -> Form:
-    """The form as it stands; a first visit finds the preset `starter`."""
+    """The form as it stands; a first visit finds the default preset."""
     if any(key(name) not in st.session_state for name in TrainConfig.model_fields if name != "preset"):
-        fill(from_preset("starter"))
+        fill(from_preset(DEFAULT))
     values = {n: value_of(n, st.session_state[key(n)]) for n in TrainConfig.model_fields if n != "preset"}
     problems = {}
     for name, value in values.items():
         try:
             validated({name: value})
         except MedQAError as error:
-            problems[name] = capital(str(error).removeprefix(f"{name}: "))
+            problems[name] = capital(error.reason)
     if problems:
         return Form(None, problems)
     try:
         config = validated({**values, "preset": st.session_state[PRESET]})
         return Form(config, {}, split_sizes(config, settings))
     except MedQAError as error:  # fields that are right alone and wrong together, or with the data
-        name, colon, _ = str(error).partition(": ")
-        name = name if colon and name in values else "dataset" if isinstance(error, DataUnavailable) else ""
-        return Form(None, {name: capital(str(error).removeprefix(f"{name}: "))})
+        field = "dataset" if isinstance(error, DataUnavailable) else error.field
+        return Form(None, {field: capital(error.reason)} if field in values else {GENERAL: capital(str(error))})
 
 
 def startable(settings: Settings) -> TrainConfig | None:

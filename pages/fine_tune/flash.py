@@ -1,4 +1,4 @@
-"""What a button came to, kept until the page is drawn again: a callback itself cannot draw."""
+"""A message from a button's callback, kept until the page is drawn again: a callback itself cannot draw."""
 
 from typing import NamedTuple
 
@@ -6,28 +6,28 @@ import streamlit as st
 
 from pages.shared import notices
 
-KEY = "fine-tune said"
+KEY = "fine-tune flash"
 
 
-class Said(NamedTuple):
-    """A sentence, and whether it is bad news."""
+class Flash(NamedTuple):
+    """A message to show once."""
 
-    sentence: str
+    message: str
     bad: bool = False
 
 
-def say(sentence: str, *, bad: bool = False) -> None:
-    """Have a sentence shown at the next drawing; for a button's callback."""
-    st.session_state[KEY] = Said(sentence, bad)
+def flash(message: str, *, bad: bool = False) -> None:
+    """Have a message shown at the next drawing; for a button's callback."""
+    st.session_state[KEY] = Flash(message, bad)
 
 
-def taken() -> Said | None:
-    """What was said since the last drawing."""
+def take() -> Flash | None:
+    """The message since the last drawing, which is forgotten."""
     value = st.session_state.pop(KEY, None)
-    return value if isinstance(value, Said) else None
+    return value if isinstance(value, Flash) else None
 
 
-def show(said: Said | None) -> None:
-    """Show it, if there is something."""
-    if said is not None:
-        notices.notice(said.sentence, bad=said.bad)
+def show(message: Flash | None) -> None:
+    """Show it, if there is one."""
+    if message is not None:
+        notices.notice(message.message, bad=message.bad)

@@ -1,4 +1,4 @@
-"""Before: the form, what it comes to, what it will cost, and the button that starts it."""
+"""The form of a new fine-tune: its fields, its steps and estimate, and the button that starts it."""
 
 import streamlit as st
 
@@ -11,13 +11,13 @@ from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from medqa_core.runs.schema.record import SplitSizes
 from pages.fine_tune import cost, fields
 from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
-from pages.fine_tune.flash import say
+from pages.fine_tune.flash import flash
 from pages.shared import run_picker
 from pages.shared.markup import html, note, rich
 
 
 def draw(settings: Settings) -> None:
-    """The whole form: what most people change, what it comes to and the buttons, then the rest."""
+    """The whole form: what most people change, the summary and the buttons, then the other settings."""
     html("<h2>New fine-tune</h2>")
     form = fields.read(settings)
     _preset()
@@ -25,7 +25,7 @@ def draw(settings: Settings) -> None:
         for place, name in zip(st.columns(len(row), gap="small"), row, strict=True):
             with place:
                 fields.draw(name, form.problems.get(name))
-    _plan(form, settings)
+    _summary(form, settings)
     html("<h2>More settings</h2>")
     for theme, names in THEMES.items():
         _theme(theme, names, form)
@@ -54,15 +54,15 @@ def _theme(theme: str, names: tuple[str, ...], form: Form) -> None:
                     fields.draw(name, form.problems.get(name))
 
 
-def _plan(form: Form, settings: Settings) -> None:
-    """What the form comes to, and the buttons."""
+def _summary(form: Form, settings: Settings) -> None:
+    """Steps and cost of the configuration, and the buttons."""
     config = form.config
     if config is not None:
         given = config.train_size if isinstance(config.train_size, int) else None
         examples = form.sizes.train if form.sizes else given
-        measured = cost.found(config, settings)
-        steps = measured.steps if measured else config.steps(examples) if examples else None
-        cost.figures(config, examples, steps, measured)
+        estimate = cost.found(config, settings)
+        steps = estimate.steps if estimate else config.steps(examples) if examples else None
+        cost.figures(config, examples, steps, estimate)
         if form.sizes is not None:
             note(_sizes(form.sizes))
     else:
@@ -74,12 +74,12 @@ def _plan(form: Form, settings: Settings) -> None:
             "Evaluate when done",
             True,
             key="evaluate",
-            help="Measures base and fine-tuned model on the test questions and writes the run up.",
+            help="Evaluates base and fine-tuned model on the test questions and writes the reports.",
             persist_state="session",
         )
     cost.progress()
     if config is not None:
-        note("The same from the command line; with `--background` it goes into this queue:")
+        note("The same on the command line; with `--background` it is added to this queue:")
         st.code(command_line(config), language=None, wrap_lines=True)
 
 
@@ -92,12 +92,12 @@ def _sizes(sizes: SplitSizes) -> str:
 
 def _what_is_wrong(problems: dict[str, str]) -> None:
     named = [fields.label_of(name) for name in problems if name]
-    sentence = f"To correct before it can start: {listing(named)}." if named else problems[""]
+    sentence = f"To correct before it can start: {listing(named)}." if named else problems[fields.GENERAL]
     html(f'<p class="mq-worse" role="alert">{rich(sentence)}</p>')
 
 
 def _start() -> None:
-    """The button: one run, however often and from however many tabs it is pressed."""
+    """The button: one run, however often and in however many tabs it is pressed."""
     settings = Settings.from_environment()
     config = fields.startable(settings)
     if config is None:
@@ -111,7 +111,7 @@ def _start() -> None:
         )
         run_picker.choose(made.run.id)
         if not made.new:
-            say(f"{made.run.id} has this very configuration and is {made.run.state()}: no second run was made.")
+            flash(f"{made.run.id} already has this configuration and is {made.run.state()}: no second run was started.")
         launch.advance(settings)
     except MedQAError as error:
-        say(f"It was not started. {error}", bad=True)
+        flash(f"Not started. {error}", bad=True)

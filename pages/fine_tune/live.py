@@ -1,4 +1,4 @@
-"""During: the run that is worked on and the queue behind it, drawn again every few seconds while there is something."""
+"""Live: the run in progress and the queue behind it, drawn again every few seconds while there is something."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,28 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import watch
 from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
-from pages.fine_tune import run
-from pages.fine_tune.flash import show, taken
+from pages.fine_tune import flash, run
 from pages.shared.live import EVERY_SECONDS, move_queue_on
 from pages.shared.markup import answer, escape_markdown, html
 
 
 def draw(settings: Settings) -> QueueSnapshot:
-    """Everything that goes on, with the page's answer above it. Returns what was there when it was drawn."""
-    queue, said = look(settings), taken()
+    """The run in progress and the queue, below one sentence about them. Returns the queue as it was drawn."""
+    queue, message = look(settings), flash.take()
     if queue.idle:
         answer(in_words(queue))
-        show(said)
+        flash.show(message)
         return queue
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        nonlocal said
+        nonlocal message
         now = look(settings)
         if shape(now) != shape(queue):
             st.rerun()  # the rest of the page depends on it
         answer(in_words(now))
-        said = taken() or said  # until the whole page is drawn again
-        show(said)
+        message = flash.take() or message  # until the whole page is drawn again
+        flash.show(message)
         for current in now.current:
             run.during(current, public=settings.public)
         _queue(now.waiting, public=settings.public)
@@ -41,38 +40,37 @@ def draw(settings: Settings) -> QueueSnapshot:
 
 
 def look(settings: Settings) -> QueueSnapshot:
-    """What goes on, after the queue had its chance to move on."""
+    """The queue, after the next run was started where the device is free."""
     move_queue_on(settings)
     return watch.look(settings)
 
 
 def shape(queue: QueueSnapshot) -> tuple[object, ...]:
-    """What, if it changes, changes more of the page than the live part."""
+    """What, if it changes, changes more of the page than the live part: the runs and their states."""
     return tuple((c.run.id, c.activity) for c in queue.current), tuple(e.run.id for e in queue.waiting)
 
 
 def in_words(queue: QueueSnapshot) -> str:
-    """The page's answer."""
+    """What is running, in a sentence."""
     waiting = f" {plural(len(queue.waiting), 'run waits', 'runs wait')} behind it." if queue.waiting else ""
     if queue.current:
         return " ".join(_sentence(current) for current in queue.current) + waiting
     if queue.waiting:
-        busy = " The device is busy with something else." if queue.foreign else ""
-        return f"Nothing yet: {plural(len(queue.waiting), 'run waits', 'runs wait')} in the queue.{busy}"
-    busy = "the device is busy with something else" if queue.foreign else "the device is free"
-    return f"Nothing now: {busy}."
+        busy = " The device is in use by something else." if queue.foreign else ""
+        return f"{plural(len(queue.waiting), 'run waits', 'runs wait')} in the queue.{busy}"
+    return "Nothing is running, but the device is in use by something else." if queue.foreign else "Nothing is running."
 
 
 def _sentence(current: Current) -> str:
     status, title = current.status, current.run.record.title
     if current.activity == "evaluating":
-        return f"{title} is trained; base and fine-tuned model are being measured on the test questions."
+        return f"{title} is trained; base and fine-tuned model are being evaluated on the test questions."
     if current.activity == "starting":
         return f"{title} is starting: its model and data are being loaded."
     if current.activity == "stalled":
         return f"{title} is stalled at step {count(status.step)}."
     if current.activity == "stopping":
-        return f"{title} is stopping and saves a checkpoint first."
+        return f"{title} is stopping and saving a checkpoint."
     if current.share is None:
         return f"{title}: {status.stage or 'getting ready'}."
     left = status.remaining_seconds

@@ -1,4 +1,4 @@
-"""One run as the Fine-tune page shows it while it is worked on."""
+"""One run as the Fine-tune page shows it while it is in progress."""
 
 from html import escape
 
@@ -17,19 +17,18 @@ from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
-from pages.fine_tune.cost import GIB, strip
-from pages.fine_tune.flash import say
+from pages.fine_tune.cost import GIB, Cell, strip
+from pages.fine_tune.flash import flash
 from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import html
 from pages.shared.store import store
 
 LOG_LINES = 60
 """Lines of the log that are shown."""
-UNKNOWN = "not known yet"
 
 
 def during(current: Current, *, public: bool) -> None:
-    """A run that is worked on: how far it is, its curve, its settings, its log."""
+    """A run in progress: its progress, its curve, its settings, its log."""
     run = current.run
     heading(run)
     notices.progress(current)
@@ -67,7 +66,11 @@ def settings_of(run: Run) -> None:
         if name != "preset"
     ]
     with st.expander("Settings of this run", key=f"settings {run.id}"):
-        columns = [tables.Column("setting", "fit"), tables.Column("value"), tables.Column(f"against {start}", "fit")]
+        columns = [
+            tables.Column("setting", "fit"),
+            tables.Column("value"),
+            tables.Column(f"compared with {start}", "fit"),
+        ]
         tables.table(columns, rows, caption=f"As saved in {run.id}/run.json; started from {start}.")
 
 
@@ -80,40 +83,33 @@ def log_of(run: Run) -> None:
 
 def _stop_buttons(current: Current) -> None:
     run_id, ending = current.run.id, current.activity == "stopping"
-    word = "Stop the evaluation" if current.activity == "evaluating" else "Stop and save"
+    label = "Stop evaluation" if current.activity == "evaluating" else "Stop and save"
     with st.container(horizontal=True, gap="small"):
-        st.button(word, key=f"stop {run_id}", disabled=ending, on_click=_stop, args=(run_id,))
-        if ending or current.activity == "stalled":  # it should take seconds; if it hangs, this does not ask
-            st.button("End it at once", key=f"kill {run_id}", on_click=_stop, args=(run_id, True))
+        st.button(label, key=f"stop {run_id}", disabled=ending, on_click=_stop, args=(run_id,))
+        if ending or current.activity == "stalled":  # it should take seconds; where it hangs, this ends it
+            st.button("Force stop", key=f"kill {run_id}", on_click=_stop, args=(run_id, True))
 
 
 def _figures(status: Status) -> None:
     memory, best = status.memory, status.best
-    left = duration(status.remaining_seconds) if status.remaining_seconds is not None else UNKNOWN
-    speed = count(round(status.tokens_per_second)) if status.tokens_per_second else UNKNOWN
-    strip(
-        [
-            ("Time left", "training alone", left, ""),
-            (
-                "Speed",
-                "tokens a second",
-                speed,
-                f"{count(status.tokens)} so far",
-            ),
-            (
-                "Memory",
-                f"of {memory.total / GIB:.1f} GiB" if memory else "",
-                f"{memory.used / GIB:.1f} GiB" if memory else UNKNOWN,
-                f"at most {memory.peak / GIB:.1f} GiB" if memory else "",
-            ),
-            (
-                "Lowest validation loss",
-                "nats per token",
-                number(best.validation_loss) if best else "not measured yet",
-                f"step {count(best.step)}" if best else "",
-            ),
-        ]
-    )
+    left, speed = status.remaining_seconds, status.tokens_per_second
+    known = [
+        Cell("Time left", "training alone", duration(left) if left is not None else None),
+        Cell("Speed", "tokens per second", count(round(speed)) if speed else None, f"{count(status.tokens)} so far"),
+        Cell(
+            "Memory",
+            f"of {memory.total / GIB:.1f} GiB" if memory else "",
+            f"{memory.used / GIB:.1f} GiB" if memory else None,
+            f"at most {memory.peak / GIB:.1f} GiB" if memory else "",
+        ),
+        Cell(
+            "Lowest validation loss",
+            "nats per token",
+            number(best.validation_loss) if best else None,
+            f"step {count(best.step)}" if best else "",
+        ),
+    ]
+    strip([cell._replace(missing="not known yet") for cell in known])
 
 
 def _curve(snapshot: RunSnapshot) -> None:
@@ -129,10 +125,10 @@ def _stop(run_id: str, force: bool = False) -> None:
     if settings.public:
         return
     try:
-        say(stop(store().open(run_id), settings, force=force))
-        run_picker.choose(run_id)  # what becomes of it is shown when it has ended
+        flash(stop(store().open(run_id), settings, force=force))
+        run_picker.choose(run_id)  # how it ended is shown afterwards
     except MedQAError as error:
-        say(str(error), bad=True)
+        flash(str(error), bad=True)
 
 
 def remove_button(run: Run) -> None:

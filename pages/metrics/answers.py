@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
 from medqa_core.report.charts.metrics import gains_figure
@@ -76,7 +77,7 @@ def nothing_by_question(facts: Facts) -> None:
         notices.notice(
             "There are no data by question.",
             "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks:",
-            command=f"python -m medqa_core evaluate {facts.run.id}",
+            command=f"{PROGRAM} evaluate {facts.run.id}",
         )
 
 

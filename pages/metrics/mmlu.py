@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import percent
 from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
 from medqa_core.report.charts.shares import shares_figure
@@ -27,7 +28,7 @@ def mmlu(facts: Facts) -> None:
             if not facts.imported
             else "The source does not say how the model does on MMLU.",
             f"Guessing among four letters is right {percent(CHANCE, 0)} of the time.",
-            command=None if facts.imported else f"python -m medqa_core mmlu {facts.run.id}",
+            command=None if facts.imported else f"{PROGRAM} mmlu {facts.run.id}",
         )
         return
     variants = ((MODELS["fine_tuned"], results.fine_tuned), (MODELS["base"], results.base or []))

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import capital, count, percent
 from medqa_core.report.charts import forest
 from medqa_core.report.charts.metrics import forest_figure
@@ -90,7 +91,7 @@ def _one_sided(facts: Facts) -> None:
             notices.notice(
                 "This run has not been evaluated.",
                 "Loss, ROUGE and their intervals come from the test questions:",
-                command=f"python -m medqa_core evaluate {facts.run.id}",
+                command=f"{PROGRAM} evaluate {facts.run.id}",
             )
         return
     rows = [(figure.label, figure.text) for figure in figures(facts).values() if figure.origin == "reported"]

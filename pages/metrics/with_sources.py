@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count, share
 from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
@@ -50,7 +51,7 @@ def with_sources(facts: Facts) -> None:
         notices.notice(
             "Answers with passages have not been measured for this run.",
             "A model answers the test questions once more, with passages of training documents before it:",
-            command=f"python -m medqa_core evaluate {facts.run.id} --with-sources",
+            command=f"{PROGRAM} evaluate {facts.run.id} --with-sources",
         )
     else:
         _answers(facts, found)

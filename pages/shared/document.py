@@ -44,7 +44,8 @@ def finding(one: Insight) -> str:
 
 
 def _cell(cell: Cell) -> Raw:
-    text = UNKNOWN if cell.text is None else cell.text
-    shown = escape(text) if cell.verdict is None else verdict(cell.verdict)
-    between = "<br>" if cell.verdict is not None else " "
-    return Raw(shown + "".join(f'{between}<span class="mq-note fit">{escape(note)}</span>' for note in cell.notes))
+    if cell.verdict is not None:
+        notes = (f'<br><span class="mq-note fit">{escape(note)}</span>' for note in cell.notes)
+        return Raw(verdict(cell.verdict) + "".join(notes))
+    beside = f' <span class="mq-note">{escape(", ".join(cell.notes))}</span>' if cell.notes else ""
+    return Raw(escape(UNKNOWN if cell.text is None else cell.text) + beside)

@@ -1,5 +1,6 @@
 """The loss curve as pages show it: small on the summary, and what stands in its place where there is none."""
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.report.charts.loss import RunCurve, View, loss_figure
 from medqa_core.report.charts.loss_words import sentence
 from medqa_core.report.facts import Facts
@@ -25,7 +26,7 @@ def no_curve(snapshot: RunSnapshot) -> None:
             "This run has no loss curve.",
             "Its source gives final figures only. If you have the Trainer's output folder, its trainer_state.json "
             "holds the curve:",
-            command="python -m medqa_core import PATH/TO/OUTPUT_FOLDER",
+            command=f"{PROGRAM} import PATH/TO/OUTPUT_FOLDER",
         )
     elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")

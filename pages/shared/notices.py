@@ -4,9 +4,12 @@ from html import escape
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
-from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
+from medqa_core.jobs import explanation
+from medqa_core.jobs.diagnosis import diagnose, saved_progress
+from medqa_core.jobs.explanation import kept, resume_command
 from medqa_core.jobs.watch import Current
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import command_line
@@ -39,7 +42,7 @@ def no_runs(folder: str) -> None:
         "No runs yet.",
         f"This page shows the runs in the run store, the folder `{folder}`, which is empty.",
         "A first fine-tune on the starter set takes about ten minutes on a laptop and downloads only the model:",
-        command="python -m medqa_core train --preset starter",
+        command=f"{PROGRAM} train --preset starter",
     )
 
 
@@ -70,15 +73,17 @@ def standing(snapshot: RunSnapshot) -> None:
         progress(current)
     elif found is not None:
         title = "This run failed." if snapshot.state == "failed" else "This run was interrupted."
-        fresh = command_line(found.fresh) if found.fresh is not None else None
-        notice(title, found.happened, found.kept, found.remedy, command=found.resume or fresh, bad=True)
-        if found.resume and fresh:
+        resume = resume_command(run) if found.resumable else None
+        fresh = command_line(found.suggested) if found.suggested is not None else None
+        lines = (explanation.happened(found), kept(found.progress), explanation.remedy(found))
+        notice(title, *lines, command=resume or fresh, bad=True)
+        if resume and fresh:
             st.code(fresh, language=None, wrap_lines=True)
     elif snapshot.state == "stopped" and status is not None:
-        ended = "This run was force-stopped." if status.cause == "killed" else "This run was stopped early."
-        title = ended if status.step else "This run was stopped before its first step."
+        ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
+        title = ended if status.step else "Stopped before its first step."
         why = [status.error] if status.error and status.cause is None else []
-        notice(title, *why, kept(run, status), "Resume with:", command=resume_command(run))
+        notice(title, *why, kept(saved_progress(run, status)), "Resume with:", command=resume_command(run))
     elif snapshot.state == "unknown":
         notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
 

@@ -5,6 +5,7 @@ from html import escape
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import number
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.archive import archive, weights_size
@@ -45,7 +46,7 @@ def downloads(run: Run) -> None:
     if not weights:
         note(
             f"The ZIP leaves the weights out, {number(weights_size(run) / 1e6, 0)} MB. With them: "
-            f"`python -m medqa_core report {run.id} --zip {run.id}.zip`."
+            f"`{PROGRAM} report {run.id} --zip {run.id}.zip`."
         )
 
 

@@ -177,7 +177,7 @@ def test_what_cannot_be_converted_is_decoded_by_transformers(
 def test_the_embedded_model_gives_the_same_tokens_from_both_engines() -> None:
     settings = Settings.from_environment()
     if not embedded.is_ready(settings.cache):
-        pytest.skip("the embedded model is not in the cache: `python -m medqa_core data fetch`")
+        pytest.skip("the embedded model is not in the cache: `medqa data fetch`")
     base = load("smollm2-135m-instruct", settings=settings, device="cpu")
     variants = ModelVariants("real", base, base.model, base.sha256, "chat")
     prompts = [encode_prompt(base.tokenizer, one.question, "chat") for one in starter.load().pairs[::29]]

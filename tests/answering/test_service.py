@@ -108,9 +108,7 @@ def test_who_must_wait_loads_nothing(public: AnswerService, monkeypatch: pytest.
 def test_no_run_to_ask(lab: Settings, tmp_path: Path) -> None:
     service = AnswerService.of(replace(lab, reports=tmp_path))
     assert service.choose_run() == service.choose_run("smoke") == ""
-    with pytest.raises(
-        ModelUnavailable, match=r"^No run here has a model to ask\. Start one: python -m medqa_core train"
-    ):
+    with pytest.raises(ModelUnavailable, match=r"^No run here has a model to ask\. Start one: medqa train"):
         final(service, run="")
 
 

@@ -28,7 +28,8 @@ from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.trainer_state import Fit
+from medqa_core.training.inputs import load_inputs
+from medqa_core.training.trainer_state import TrainerState
 from tests.support.commands import Said
 
 Cli = Callable[..., Said]
@@ -60,14 +61,14 @@ def at_step_5(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]
     """Do something in the middle of step 5."""
 
     def use(act: Callable[[], object]) -> None:
-        step = Fit.step
+        step = TrainerState.step
 
-        def acting(self: Fit, number: int) -> Any:
+        def acting(self: TrainerState, number: int) -> Any:
             if number == 5:
                 act()
             return step(self, number)
 
-        monkeypatch.setattr(Fit, "step", acting)
+        monkeypatch.setattr(TrainerState, "step", acting)
 
     return use
 
@@ -119,15 +120,11 @@ def test_the_second_ctrl_c_does_not_ask(cli: Cli, store: RunStore, at_step_5: An
 def test_ctrl_c_before_there_is_a_run_leaves_nothing(
     cli: Cli, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medqa_core.training import train as module
-
-    prepare = module.prepare
-
     def interrupted(*arguments: Any, **options: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        return prepare(*arguments, **options)
+        return load_inputs(*arguments, **options)
 
-    monkeypatch.setattr(module, "prepare", interrupted)
+    monkeypatch.setattr("medqa_core.training.train.load_inputs", interrupted)
     said = cli("train", "--preset", "smoke")
     assert (said.code, said.error) == (130, "Interrupted.")
     assert store.list() == []
@@ -138,7 +135,7 @@ def test_in_the_background(cli: Cli, store: RunStore) -> None:
     first = cli("train", "--preset", "smoke", "--background", "--json")
     assert first.json == {"run": "smoke", "new": True, "started": True}
     second = cli("train", "--preset", "smoke", "--set", "seed=7", "--background")
-    assert second.out.startswith("smoke-2: waits in the queue.\n")
+    assert second.out.startswith("smoke-2: queued.\n")
     again = cli("train", "--preset", "smoke", "--set", "seed=7", "--background", "--json")
     assert again.json == {"run": "smoke-2", "new": False, "started": False}
     job = read_job(store.open("smoke-2"))
@@ -146,7 +143,7 @@ def test_in_the_background(cli: Cli, store: RunStore) -> None:
     listed = {entry["id"]: entry for entry in cli("runs", "--json").json}
     assert (listed["smoke"]["activity"], listed["smoke-2"]["queue_position"]) == ("starting", 1)
     assert re.search(r"smoke-2 +queued, 1 of 1", cli("runs").out)
-    assert "left the queue" in cli("stop", "smoke-2").out
+    assert "removed from the queue" in cli("stop", "smoke-2").out
     assert cli("stop", "smoke-2").error == "smoke-2 is stopped: there is nothing to stop."
     assert cli("train", "--resume", "smoke-2", "--background", "--json").json["new"]
     assert cli("stop", "smoke", "--json").json["state"] == "stopped"
@@ -214,4 +211,4 @@ def test_a_worker_trains_evaluates_and_lets_the_next_one_start(
 def test_a_worker_whose_run_left_the_queue_says_so_and_ends(cli: Cli, store: RunStore, smoke: Run) -> None:
     shutil.copytree(smoke.folder, store.folder / "a")
     said = cli("train", "--resume", "a", "--worker")
-    assert (said.code, said.out) == (0, "a has left the queue: it is completed.\n")
+    assert (said.code, said.out) == (0, "a is no longer queued: it is completed.\n")

@@ -49,3 +49,10 @@ def test_weights_that_were_exchanged_are_refused_in_one_line(cli: Cli, folder: P
     said = cli("evaluate", "smoke", "--with-sources")
     assert said.code == 2
     assert said.err == "error: smoke was evaluated with other weights than it has now: evaluate it again first.\n"
+
+
+def test_the_flag_of_version_1_is_understood_and_not_offered(cli: Cli, folder: Path) -> None:
+    said = cli("evaluate", "smoke", "--grounded", "--questions", "6", "--json")
+    assert (said.code, said.err) == (0, "")
+    assert json.loads(said.out)["with_sources"]["protocol"]["retrieval"]["asked"] == 6
+    assert "--grounded" not in cli("evaluate", "--help").out

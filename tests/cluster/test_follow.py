@@ -1,12 +1,12 @@
-"""Runs at an address, brought into a store here, and a stop that is handed on."""
+"""Runs at an address, brought into a store here, and a stop that is passed on."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from medqa_core.cluster import follow as following
 from medqa_core.cluster.follow import Follower, follow
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.errors import InputError
@@ -50,7 +50,7 @@ def test_a_run_is_followed_until_it_ends(
         states.append(store.open("a").state())
         write_status(run.folder, Status(state="completed", step=4))
 
-    monkeypatch.setattr(following.time, "sleep", pass_time)
+    monkeypatch.setattr(time, "sleep", pass_time)
     assert follow(storage, store, None) == ["a"]
     assert states == ["running"]
     assert store.open("a").state() == "completed"
@@ -64,9 +64,9 @@ def test_a_stop_asked_for_here_gets_there(storage: Storage, store: RunStore, tmp
     follower.round(["a"])
     assert stop_request.asked(run.folder)
     assert not stop_request.asked(store.path("a"))
-    storage.withdraw("a")
+    storage.withdraw_stop("a")
     follower.round(["a"])
-    assert not storage.asked("a")
+    assert not storage.stop_requested("a")
 
 
 def test_once_is_one_round(storage: Storage, store: RunStore, tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ def test_an_address_of_an_unknown_kind(address: str) -> None:
 def test_requests_and_folders_that_readers_pass_over(storage: Storage, tmp_path: Path) -> None:
     far_run(tmp_path, "a", running())
     whole = sweep_name("s")
-    storage.ask(whole)
-    assert storage.asked(whole) and not storage.asked("a")
+    storage.request_stop(whole)
+    assert storage.stop_requested(whole) and not storage.stop_requested("a")
     assert storage.run_ids() == ["a"]
     storage.discard(whole)
     storage.discard("a")  # a run is never discarded
-    assert not storage.asked(whole)
+    assert not storage.stop_requested(whole)
     assert storage.run_ids() == ["a"]
 
 

@@ -11,6 +11,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.diagnosis import diagnose
+from medqa_core.jobs.explanation import happened
 from medqa_core.jobs.queue import submit, write_status
 from medqa_core.jobs.stop import stop
 from medqa_core.runs.artifacts import stop_request
@@ -77,7 +78,7 @@ def test_a_lost_one_has_nothing_to_stop_and_says_where_it_was(settings: Settings
     with pytest.raises(InputError, match="nothing to stop"):
         stop(run, settings)
     found = diagnose(run)
-    assert found is not None and "node-7" in found.happened
+    assert found is not None and "node-7" in happened(found)
 
 
 def test_it_leaves_the_device_here_to_others(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

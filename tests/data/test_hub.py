@@ -81,7 +81,7 @@ def test_without_the_hub_one_sentence_says_what_to_do(settings: Settings) -> Non
 
 def test_readers_do_not_fetch(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "ensure", lambda *_: pytest.fail("fetched"))
-    with pytest.raises(DataUnavailable, match=r"`python -m medqa_core data describe --source some/one` fetches it"):
+    with pytest.raises(DataUnavailable, match=r"`medqa data describe --source some/one` fetches it"):
         sources.load("some/one", settings, fetch=False)
 
 

@@ -1,6 +1,7 @@
 """A question typed into the widget: two answers, streamed, each with what produced it."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -72,7 +73,8 @@ def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> Non
 
 @needs_a_model
 def test_an_emergency_is_referred_at_once(browser: Browser, server: str, shots: Path) -> None:
-    for width, colors in ((1366, "light"), (390, "dark")):
+    looks: list[tuple[int, Literal["light", "dark"]]] = [(1366, "light"), (390, "dark")]
+    for width, colors in looks:
         page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=colors)
         page.goto(f"{server}/ask?run={ABLE[0]}")
         widget = page.frame_locator("iframe")

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -40,7 +41,7 @@ def until(run: Run, *states: str) -> str:
     pytest.fail(f"{run.id} is still {run.state()}: {run.log_tail()[-2000:]}")
 
 
-def rows(run: Run) -> list[dict[str, float]]:
+def rows(run: Run) -> list[dict[str, Any]]:
     """What was logged; no step of either split twice."""
     found = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert set(Counter((row["split"], row["step"]) for row in found).values()) == {1}
@@ -61,7 +62,7 @@ def test_a_run_outlives_the_tab_and_the_server(browser: Browser, own: Server, sh
     own.start()
     page = browser.new_context().new_page()
     page.goto(f"{own.address}/fine_tune?run=smoke")
-    expect(page.get_by_text("It is complete: training took").first).to_be_visible(timeout=2 * PATIENCE)
+    expect(page.get_by_text("Completed in ").first).to_be_visible(timeout=2 * PATIENCE)
     page.screenshot(path=shots / "fine-tune-after.png")
     assert until(run, "completed") == "completed"
     assert [row["step"] for row in rows(run) if row["split"] == "train"] == list(range(1, 181))
@@ -82,7 +83,7 @@ def test_stop_and_resume(browser: Browser, own: Server) -> None:
     assert until(run, "stopped") == "stopped"
     reached = len([row for row in rows(run) if row["split"] == "train"])
     assert 0 < reached < 480
-    expect(page.get_by_text("This run was stopped before its end.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Stopped early.")).to_be_visible(timeout=PATIENCE)
     press(page, "Resume")
     until(run, "running")
     assert until(run, "completed") == "completed"

@@ -20,7 +20,7 @@ PAGES = {
     "data": "What is the model trained on?",
     "compare": "What differs between runs?",
     "ask": "What do both models answer?",
-    "fine_tune": "What is being fine-tuned?",
+    "fine_tune": "Fine-tune a model",
 }
 MODES = ("light", "dark", "phone")
 RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list() if entry.state != "unreadable"]

@@ -3,7 +3,9 @@
 import json
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,6 +33,15 @@ from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
+
+
+def begins(begun: dict[str, int]) -> Callable[[str, int, int], None]:
+    """Notes where each stage begins."""
+
+    def progress(stage: str, done: int, _: int) -> None:
+        begun.setdefault(stage, done)
+
+    return progress
 
 
 @pytest.fixture
@@ -91,6 +102,7 @@ def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
     assert len(rows) == smoke.record.data.split.test == 12
     assert rows["question_id"].is_unique
     known = {pair.id: pair for pair in starter.load().pairs}
+    row: Any  # pandas knows no types of columns
     for row in rows.itertuples():
         pair = known[row.question_id]
         assert (row.question_type, row.source) == (pair.question_type, "starter")
@@ -135,7 +147,7 @@ def test_every_row_can_be_recomputed_from_the_models(smoke: Run, lab: Settings) 
             losses = answer_losses(model, examples)
         assert [loss.mean for loss in losses] == pytest.approx(rows[f"{variant}_loss"].tolist(), abs=1e-5)
         assert [loss.tokens for loss in losses] == rows["reference_tokens"].tolist()
-        scores = answer_scores(rows[f"{variant}_answer"], references_of(questions, starter.load().pairs))
+        scores = answer_scores(rows[f"{variant}_answer"].tolist(), references_of(questions, starter.load().pairs))
         for name in NAMES:
             assert [score[name] for score in scores] == rows[f"{variant}_{name}"].tolist()
 
@@ -173,7 +185,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(
     assert PARTIAL in names(bare)
     assert not {"evaluation.json", "predictions.parquet"} & names(bare)
     begun: dict[str, int] = {}
-    again = evaluate(bare, lab, lambda stage, done, _: begun.setdefault(stage, done) and None)
+    again = evaluate(bare, lab, begins(begun))
     assert begun[stop_at] > 0  # what was measured before counts
     whole = smoke.evaluation()
     assert whole is not None

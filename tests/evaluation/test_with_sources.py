@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -27,6 +28,15 @@ from medqa_core.runs.schema.evaluation import Evaluation, RetrievalProtocol, Wit
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
+
+
+def begins(begun: dict[str, int]) -> Callable[[str, int, int], None]:
+    """Notes where each stage begins."""
+
+    def progress(stage: str, done: int, _: int) -> None:
+        begun.setdefault(stage, done)
+
+    return progress
 
 
 class Shelf:
@@ -85,7 +95,7 @@ def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: S
     for name in NAMES:
         assert [one[name] for one in scores] == rows[name].tolist()
     assert rows["tokens"].between(0, 16).all()
-    assert rows[["copied_share", "repetition"]].stack().between(0, 1).all()
+    assert all(rows[name].between(0, 1).all() for name in ("copied_share", "repetition"))
 
     found = part(run)
     assert found.weights == WITH_SOURCES_VARIANT
@@ -149,7 +159,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
         evaluate_with_sources(run, lab, stop, retriever=shelf)
     assert (run.folder / PARTIAL).exists() and not (run.folder / WITH_SOURCES).exists()
     begun: dict[str, int] = {}
-    evaluate_with_sources(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=shelf)
+    evaluate_with_sources(run, lab, begins(begun), retriever=shelf)
     assert begun[STAGE] == 5
     assert not (run.folder / PARTIAL).exists() and len(read_with_sources(run.folder)) == 12
 
@@ -165,7 +175,7 @@ def test_other_passages_start_anew(run: Run, lab: Settings, shelf: Shelf, monkey
         evaluate_with_sources(run, lab, stop, retriever=shelf)
     begun: dict[str, int] = {}
     nothing = Shelf([])
-    evaluate_with_sources(run, lab, lambda stage, done, _: begun.setdefault(stage, done) and None, retriever=nothing)
+    evaluate_with_sources(run, lab, begins(begun), retriever=nothing)
     assert begun[STAGE] == 0
     assert [list(ids) for ids in read_with_sources(run.folder)["passages"]] == [[]] * 12
 
@@ -179,7 +189,7 @@ def test_without_passages_the_answers_are_those_of_the_same_weights(run: Run, la
     assert (same.difference, same.verdict) == (0, "equivalent")
 
 
-def edited(run: Run, change: Callable[[dict], object]) -> None:
+def edited(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
     raw = read_json(run.folder / "evaluation.json")
     change(raw)
     write_json(run.folder / "evaluation.json", raw)

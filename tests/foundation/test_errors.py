@@ -1,5 +1,7 @@
 """Messages name the nearest allowed value and stay on one line; exit codes follow the kind of error."""
 
+import pickle
+
 import pytest
 
 from medqa_core.foundation import errors
@@ -18,6 +20,26 @@ def test_nothing_is_offered_where_nothing_is_near() -> None:
     error = UnknownName("preset", "zzz", ["smoke"])
     assert error.nearest is None
     assert "Did you mean" not in str(error)
+
+
+def test_an_error_names_its_field() -> None:
+    error = InputError("2 is too much.", field="epochs")
+    assert (str(error), error.field, error.reason) == ("epochs: 2 is too much.", "epochs", "2 is too much.")
+    error = InputError("There is nothing to stop.")
+    assert (str(error), error.field, error.reason) == (
+        "There is nothing to stop.",
+        None,
+        "There is nothing to stop.",
+    )
+    unknown = UnknownName("preset", "zzz", ["smoke"])
+    assert (unknown.field, unknown.reason) == ("preset", "'zzz' is not known; allowed: smoke.")
+    assert MedQAError("No room.").field is None
+    assert MedQAError("No room.").reason == "No room."
+
+
+def test_an_error_of_another_process_keeps_its_field() -> None:
+    error = pickle.loads(pickle.dumps(InputError("2 is too much.", field="epochs")))
+    assert (str(error), error.field, error.reason) == ("epochs: 2 is too much.", "epochs", "2 is too much.")
 
 
 def test_an_empty_list_of_names_is_said() -> None:

@@ -36,7 +36,7 @@ def test_held_and_given_back(settings: Settings) -> None:
     assert not is_taken(settings)
     with hold(settings, "mine") as held:
         assert is_taken(settings)
-        held.now("evaluating", "mine")
+        held.update("evaluating", "mine")
         found = holder(settings)
         assert found is not None and (found.doing, found.run) == ("evaluating", "mine")
     assert not is_taken(settings)

@@ -1,4 +1,4 @@
-"""Why a run ended, in words that name the cause, what is left and what to do."""
+"""Why a run ended: the cause, what is left, what to do, and the sentences about it."""
 
 import shutil
 from collections.abc import Callable
@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from medqa_core.foundation.errors import shorten
-from medqa_core.jobs import diagnosis
-from medqa_core.jobs.diagnosis import diagnose, kept, resume_command
+from medqa_core.jobs import explanation
+from medqa_core.jobs.diagnosis import diagnose, saved_progress
+from medqa_core.jobs.explanation import happened, kept
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import CPU_TOKENS_PER_FORWARD
 from medqa_core.runs.schema.presets import command_line, from_preset
 from medqa_core.runs.schema.status import Memory, ProcessIdentity, boot_id
 from tests.support.runs import GONE
@@ -24,7 +26,7 @@ TIGHT = Memory(used=15 * GIB, peak=15 * GIB, total=16 * GIB, available=GIB // 4)
 @pytest.mark.parametrize(
     ("status", "log", "cause", "words"),
     [
-        ({"process": GONE}, "", "killed", "switched off or started anew"),
+        ({"process": GONE}, "", "killed", "switched off or restarted"),
         ({"process": KILLED, "memory": TIGHT}, "", "memory", "ran out of memory: 0.2 of 16 GiB were left"),
         ({"process": KILLED, "memory": ROOMY}, "", "killed", "at step 7, as when it is killed from outside"),
         ({"process": KILLED}, "", "killed", "as when it is killed"),
@@ -37,9 +39,10 @@ def test_a_lost_run(status: dict[str, Any], log: str, cause: str, words: str, ma
     (run.folder / "train.log").write_text(f"started\n{log}\n")
     found = diagnose(run)
     assert found is not None
-    assert (found.cause, found.resume) == (cause, "python -m medqa_core train --resume a")
-    assert words in found.happened
-    assert "until step 7 is safe" in found.kept
+    assert (found.cause, found.resumable) == (cause, True)
+    assert explanation.resume_command(run) == "medqa train --resume a"
+    assert words in happened(found)
+    assert "Loss curve saved up to step 7" in kept(found.progress)
 
 
 def test_a_full_disk(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,8 +52,8 @@ def test_a_full_disk(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10 * 2**20))
     found = diagnose(make("a", "running", process=KILLED))
     assert found is not None
-    assert (found.cause, found.kept) == ("disk", "It had not trained a step yet, so no work is lost.")
-    assert found.remedy.startswith("Free some space")
+    assert (found.cause, kept(found.progress)) == ("disk", "It had not trained a step yet, so no work is lost.")
+    assert explanation.remedy(found).startswith("Free some space")
 
 
 @pytest.mark.parametrize(
@@ -69,27 +72,27 @@ def test_a_failed_run(error: str | None, cause: str | None, log: str, found: str
     (run.folder / "train.log").write_text(log)
     told = diagnose(run)
     assert told is not None
-    assert (told.cause, told.resume) == (found, resume_command(run))
-    assert told.happened == error or error is None
-    assert told.happened.endswith((".", "memory", "what"))
+    assert (told.cause, told.resumable) == (found, True)
+    assert happened(told) == error or error is None
+    assert happened(told).endswith((".", "memory", "what"))
 
 
-def test_what_would_end_the_same_way_is_started_anew_with_other_settings(make: Make) -> None:
+def test_what_would_end_the_same_way_is_restarted_with_other_settings(make: Make) -> None:
     found = diagnose(make("a", "failed", error="The training loss was nan at step 5.", cause="nan", step=5))
     assert found is not None
-    assert found.resume is None
-    assert found.fresh == from_preset("smoke", {"learning_rate": 0.0017})
-    assert command_line(found.fresh) == "python -m medqa_core train --preset smoke --set learning_rate=0.0017"
+    assert not found.resumable
+    assert found.suggested == from_preset("smoke", {"learning_rate": 0.0017})
+    assert command_line(found.suggested) == "medqa train --preset smoke --set learning_rate=0.0017"
     found = diagnose(make("b", "failed", error="max_tokens: 9 is more than 8.", cause="input"))
     assert found is not None
-    assert (found.resume, found.fresh) == (None, from_preset("smoke"))
+    assert (found.resumable, found.suggested) == (False, from_preset("smoke"))
 
 
 def test_less_memory_without_another_result(make: Make) -> None:
     found = diagnose(make("a", "failed", error="Out of memory.", cause="memory"))
-    assert found is not None and found.fresh is not None and found.resume is not None
-    assert found.fresh.max_tokens_per_forward == diagnosis.DEFAULT_PASS // 2
-    assert found.fresh.model_copy(update={"max_tokens_per_forward": None}) == from_preset("smoke")
+    assert found is not None and found.suggested is not None and found.resumable
+    assert found.suggested.max_tokens_per_forward == CPU_TOKENS_PER_FORWARD // 2
+    assert found.suggested.model_copy(update={"max_tokens_per_forward": None}) == from_preset("smoke")
 
 
 def test_the_newest_checkpoint_is_named(make: Make) -> None:
@@ -98,7 +101,7 @@ def test_the_newest_checkpoint_is_named(make: Make) -> None:
         (run.folder / "checkpoints" / name).mkdir(parents=True)
     status = run.status()
     assert status is not None
-    assert "its last checkpoint is that of step 8." in kept(run, status)
+    assert kept(saved_progress(run, status)) == "Loss curve saved; last checkpoint at step 8."
 
 
 @pytest.mark.parametrize("state", ["queued", "stopped", "completed"])
@@ -110,6 +113,6 @@ def test_words_that_a_clinician_understands(make: Make) -> None:
     for cause in ("memory", "disk", "killed", "nan", "data", "input", "fault"):
         found = diagnose(make(cause, "failed", cause=cause))
         assert found is not None
-        said = f"{found.happened} {found.kept} {found.remedy}"
+        said = f"{happened(found)} {kept(found.progress)} {explanation.remedy(found)}"
         assert not any(word in said for word in ("SIGKILL", "OOM", "errno", "traceback", "process id")), said
         assert len(shorten(said, 600)) < 600

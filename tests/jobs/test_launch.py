@@ -11,7 +11,7 @@ from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import read_job
-from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, say_stage
+from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, note_stage
 from medqa_core.jobs.queue import enqueue, entries, submit, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
@@ -81,7 +81,7 @@ def test_a_worker_that_dies_at_once_is_started_again_but_not_for_ever(settings: 
     assert len(started) == MOST_LAUNCHES
     status = status_of(run)
     assert status.cause == "fault"
-    assert "ended 3 times before it started" in (status.error or "")
+    assert "exited 3 times before it started" in (status.error or "")
     assert "no such thing as a" in (status.error or "")
     enqueue(run, settings)
     job = read_job(run)
@@ -108,7 +108,7 @@ def test_a_claimed_run_is_nobody_else_s(settings: Settings, worker: Use, make: M
 
 def test_a_worker_whose_run_was_stopped_in_between_does_nothing(settings: Settings, make: Make) -> None:
     run = make("a", "stopped")
-    with pytest.raises(LeftQueue, match="a has left the queue"), claimed(run, settings, worker=True):
+    with pytest.raises(LeftQueue, match="a is no longer queued"), claimed(run, settings, worker=True):
         pytest.fail("it was stopped")
     assert run.state() == "stopped"
 
@@ -143,8 +143,8 @@ def test_what_the_worker_wrote_stays(settings: Settings, make: Make) -> None:
 
 def test_a_waiting_worker_says_what_for(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
-    say_stage(run, settings, "waiting for the device")
+    note_stage(run, settings, "waiting for the device")
     assert status_of(run).stage == "waiting for the device"
     write_status(run.folder, Status(state="running"))
-    say_stage(run, settings, "waiting for the device")
+    note_stage(run, settings, "waiting for the device")
     assert status_of(run).stage is None

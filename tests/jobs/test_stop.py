@@ -47,7 +47,7 @@ def identity(process: "subprocess.Popen[bytes]") -> ProcessIdentity:
 
 def test_a_waiting_run_leaves_the_queue_and_can_come_back(settings: Settings, make: Make) -> None:
     run = make("a", "queued")
-    assert "left the queue" in stop(run, settings)
+    assert "removed from the queue" in stop(run, settings)
     assert run.state() == "stopped"
     assert entries(settings) == []
     assert enqueue(run, settings).new
@@ -123,7 +123,7 @@ def test_an_evaluation_is_ended_and_the_training_stays(
     asked: list[int] = []
     monkeypatch.setattr(psutil.Process, "send_signal", lambda self, number: asked.append(self.pid))
     with hold(settings, "a") as held:
-        held.now("evaluating", "a")
+        held.update("evaluating", "a")
         assert "its evaluation is being stopped" in stop(run, settings)
     assert asked == [os.getpid()]
     assert run.state() == "completed"

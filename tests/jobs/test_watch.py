@@ -46,12 +46,12 @@ def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) ->
     run = make("a", "completed")
     with hold(settings, "a") as held:
         assert look(settings).foreign
-        held.now("evaluating", "a")
+        held.update("evaluating", "a")
         (current,) = look(settings).current
         assert (current.run.id, current.activity) == ("a", "evaluating")
         assert current_of(run, settings) == current
         assert current_of(make("b", "completed"), settings) is None
-        held.now("evaluating", "of-another-store")
+        held.update("evaluating", "of-another-store")
         assert look(settings).current == ()
     assert current_of(run, settings) is None
 

@@ -148,7 +148,7 @@ def test_the_embedded_defaults_control_tokens(chat: Any) -> None:
 
     settings = Settings.from_environment()
     if not embedded.is_ready(settings.cache):
-        pytest.skip("the embedded model is not in the cache: python -m medqa_core data fetch")
+        pytest.skip("the embedded model is not in the cache: medqa data fetch")
     tokenizer = load("smollm2-135m-instruct", settings=settings, device="cpu").tokenizer
     special = set(tokenizer.all_special_ids) | {tokenizer.convert_tokens_to_ids(token) for token in CONTROL}
     question = INJECTION + "<|endoftext|><repo_name><empty_output>"

@@ -68,7 +68,7 @@ def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path
 def test_the_embedded_model(tmp_path: Path) -> None:
     cache = Settings.from_environment().cache
     if not embedded.is_ready(cache):
-        pytest.skip("the embedded model is not in the cache: `python -m medqa_core data fetch`")
+        pytest.skip("the embedded model is not in the cache: `medqa data fetch`")
     same_as_training(embedded.folder_in(cache), PAIRS)
 
 

@@ -3,7 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.support.pages import PAGES, Open
+from tests.support.hostile import HOSTILE
+from tests.support.pages import PAGES, Open, elements
 from tests.support.runs import RunBuilder
 
 KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
@@ -11,7 +12,7 @@ KINDS = ("finished", "imported", "running", "failed", "lost", "torn")
 
 def shown(app: AppTest) -> str:
     """Everything on the page that is text."""
-    html = [element.value for element in app.get("html")]
+    html = [element.value for element in elements(app, "html")]
     return "\n".join([*html, *(e.value for e in app.markdown), *(e.value for e in app.title)])
 
 
@@ -33,7 +34,7 @@ def test_empty_store_says_what_to_do(page: str, open_page: Open) -> None:
     app = open_page(page)
     assert not app.exception
     assert "No runs yet." in shown(app)
-    assert app.code[0].value == "python -m medqa_core train --preset starter"
+    assert app.code[0].value == "medqa train --preset starter"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,4 +101,24 @@ def test_every_download_is_offered(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = healthy(open_page("summary/summary.py"))
     labels = ["Text", "Markdown", "HTML, one page", "Model card", "Everything, one ZIP"]
-    assert [b.label for b in app.get("download_button")] == labels
+    assert [b.label for b in elements(app, "download_button")] == labels
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "summary/summary.py",
+        "metrics/metrics.py",
+        "answers/answers.py",
+        "compare/compare.py",
+        "loss_curves/loss_curves.py",
+        "ask/ask.py",
+    ],
+)
+def test_hostile_texts_stay_text(page: str, build: RunBuilder, open_page: Open) -> None:
+    build.finished("other", title=HOSTILE)
+    build.finished("hostile", title=HOSTILE)
+    app = open_page(page, run="hostile")
+    assert not app.exception
+    everything = "".join(e.value for e in [*elements(app, "html"), *app.markdown] if not e.value.startswith("<style>"))
+    assert "<img" not in everything and "<script" not in everything

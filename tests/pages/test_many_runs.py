@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.report import comparison
 from medqa_core.runs.store.search import MOST_OFFERED
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 MANY = MOST_OFFERED + 60
@@ -32,7 +32,7 @@ def many(build: RunBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def notes(app: AppTest) -> str:
-    return " ".join(element.value for element in app.sidebar.get("html"))
+    return " ".join(element.value for element in elements(app.sidebar, "html"))
 
 
 def test_the_newest_are_offered_and_words_find_the_others(many: Path, open_page: Open) -> None:
@@ -76,7 +76,7 @@ def test_twenty_runs_stand_side_by_side(many: Path, open_page: Open) -> None:
     app = open_page("compare/compare.py", run="run-000")
     app.multiselect(key="runs").set_value([f"run-{n:03d}" for n in range(MANY - comparison.MOST + 1, MANY)]).run()
     assert not app.exception
-    assert any(f"run-{MANY - 1}" in element.value for element in app.get("html"))
+    assert any(f"run-{MANY - 1}" in element.value for element in elements(app, "html"))
 
 
 def test_old_runs_can_be_overlaid_from_the_address(many: Path, open_page: Open) -> None:

@@ -17,7 +17,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.failure import in_words
+from medqa_core.training.failure import describe_failure
 from medqa_core.training.train import resume, train
 
 SIZE = 4 * 2**20
@@ -66,7 +66,7 @@ def attempt(work: Callable[[], Run]) -> list[str] | None:
     try:
         work()
     except Exception as error:  # noqa: BLE001 - whatever it is, its words are what is looked at
-        return list(in_words(error))
+        return list(describe_failure(error))
     return None
 
 

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.cli.app import main
 from medqa_core.cluster import connect, launch
-from medqa_core.cluster.job import Share
+from medqa_core.cluster.request import Scaling
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.run import Run
@@ -155,8 +155,10 @@ def test_a_run_survives_the_death_of_a_node(nodes: Nodes, lab: Settings, tmp_pat
             killed.append(status.step)
             nodes.cluster.remove_node(nodes.second, allow_graceful=False)
 
-    share = Share(workers=2, max_failures=3)
-    run = launch.train(config, lab, Storage.at(str(shared)), nodes.address, share, run_id="survivor", watch=watch)
+    share = Scaling(workers=2, max_failures=3)
+    run = launch.train_on_cluster(
+        config, lab, Storage.at(str(shared)), nodes.address, share, run_id="survivor", watch=watch
+    )
     status = run.status()
     assert killed and killed[0] < 240
     assert status is not None

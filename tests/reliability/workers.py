@@ -1,6 +1,6 @@
 """Workers that start in a moment: each is forked from a server that has imported what training needs.
 
-What runs in them is the command `python -m medqa_core train --resume RUN --worker` itself, from its arguments on.
+What runs in them is the command `medqa train --resume RUN --worker` itself, from its arguments on.
 """
 
 import json
@@ -103,13 +103,14 @@ def work(reports: str, cache: str, run_id: str, orders: Orders) -> None:
 def _interfere(orders: Orders) -> None:
     """Let something happen after a step."""
     from medqa_core.training.recorder import Recorder
+    from medqa_core.training.trainer_state import StepResult
 
     step = Recorder.step
 
-    def slower(self: Recorder, one: Any) -> None:
-        step(self, one)
+    def slower(self: Recorder, result: StepResult) -> None:
+        step(self, result)
         time.sleep(orders.pause)
-        if orders.clock is not None and one.number == orders.clock[1]:
+        if orders.clock is not None and result.number == orders.clock[1]:
             set_clock(orders.clock[0])
 
     Recorder.step = slower  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """A run store that MedQA Lab 0.1 wrote opens whole: every file, every figure, and what it left unfinished goes on."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -249,6 +250,18 @@ def test_a_damaged_file_of_an_older_name_is_said_by_that_name(run: Run, settings
     checks = {check.name: check for check in verify(run, settings)}
     assert checks["evaluation.json"].passed is False
     assert checks["evaluation.json"].detail.startswith("grounded.parquet is damaged")
+
+
+def test_a_change_of_a_file_of_an_older_name_is_seen(run: Run) -> None:
+    hours_ago = run.folder.stat().st_mtime - 7200
+    for name in ("grounded.parquet", "tried.csv"):
+        os.utime(run.folder / name, (hours_ago, hours_ago))
+    before = run.snapshot()
+    assert before.with_sources_rows is not None and len(before.trials) == 3
+    (run.folder / "tried.csv").write_text("Recipe,Loss after\nadapter of rank 2,6.7\n", "utf-8")
+    (run.folder / "grounded.parquet").unlink()
+    after = run.snapshot()
+    assert (after.with_sources_rows, after.trials) == (None, (("Recipe", "Loss after"), ("adapter of rank 2", "6.7")))
 
 
 def test_it_is_written_up_and_packed(run: Run) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
 PAGES = tuple(
@@ -14,7 +15,7 @@ Open = Callable[..., AppTest]
 """What the fixture `open_page` is: `open_page("metrics/metrics.py", run="a")`."""
 
 
-def elements(app: AppTest, kind: str) -> list[Any]:
+def elements(app: AppTest | Block, kind: str) -> list[Any]:
     """The page's elements of a kind that Streamlit's test has no attribute for."""
     return list(app.get(kind))
 

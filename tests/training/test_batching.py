@@ -1,4 +1,4 @@
-"""How a step's examples are laid out: nothing lost, nothing over budget, and the loss of the padded batch."""
+"""How a step's examples are packed into batches: nothing lost, nothing over budget, the padded batch's loss."""
 
 from collections import Counter
 
@@ -11,9 +11,9 @@ from torch.nn import functional
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import IGNORED, Example
 from medqa_core.training.attention import use_packed_attention
-from medqa_core.training.batching import Layout, lay_out, layout_for
+from medqa_core.training.batching import Layout, layout_for, pack_batches
 from medqa_core.training.loss import answer_loss
-from tests.training.bench import examples, toy
+from tests.training.toy_state import examples, toy
 
 LAYOUTS: tuple[Layout, ...] = ("packed", "padded")
 
@@ -26,20 +26,20 @@ def made(lengths: list[int]) -> list[Example]:
 @given(st.lists(st.integers(2, 50), min_size=1, max_size=30), st.integers(16, 120))
 def test_every_example_once_and_within_the_budget(layout: Layout, lengths: list[int], budget: int) -> None:
     few = made(lengths)
-    passes = lay_out(few, range(len(few)), budget, layout)
-    assert Counter(index for one in passes for index in one.members) == Counter(range(len(few)))
-    for one in passes:
-        assert one.input_ids.numel() <= budget or len(one.members) == 1
+    batches = pack_batches(few, range(len(few)), budget, layout)
+    assert Counter(index for one in batches for index in one.indices) == Counter(range(len(few)))
+    for one in batches:
+        assert one.input_ids.numel() <= budget or len(one.indices) == 1
         assert one.input_ids.shape == one.position_ids.shape
         counted = int((one.targets != IGNORED).sum())
-        assert counted == sum(len(few[i].input_ids) - few[i].prompt_tokens for i in one.members)
+        assert counted == sum(len(few[i].input_ids) - few[i].prompt_tokens for i in one.indices)
     if layout == "packed":
-        assert sum(one.input_ids.numel() for one in passes) == sum(lengths)
+        assert sum(one.input_ids.numel() for one in batches) == sum(lengths)
 
 
 def test_packing_wastes_little() -> None:
     few = made([100, 90, 60, 50, 40, 30, 20, 10])
-    assert len(lay_out(few, range(8), 200, "packed")) == 2
+    assert len(pack_batches(few, range(8), 200, "packed")) == 2
 
 
 def test_the_layout_suits_the_device() -> None:
@@ -47,8 +47,10 @@ def test_the_layout_suits_the_device() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("borders_arrive", [True, False])
-def test_loss_and_gradients_are_those_of_the_padded_batch(lab: Settings, layout: Layout, borders_arrive: bool) -> None:
+@pytest.mark.parametrize("boundaries_arrive", [True, False])
+def test_loss_and_gradients_are_those_of_the_padded_batch(
+    lab: Settings, layout: Layout, boundaries_arrive: bool
+) -> None:
     """Against the model's own forward pass, one example at a time: nothing can look from one to the next there."""
     base = toy(lab)
     few = examples(base, 9)
@@ -61,18 +63,18 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(lab: Settings, layout:
         loss = functional.cross_entropy(
             logits[first - 1 : -1], torch.tensor(example.input_ids[first:]), reduction="sum"
         )
-        (loss / counted).backward()
+        torch.autograd.backward(loss / counted)
         reference += float(loss.detach())
     expected = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
 
     use_packed_attention(model)
     nats = 0.0
-    for one in lay_out(few, range(9), 600, layout):
-        if not borders_arrive and one.borders is not None:  # a model that does not hand them down
-            one.__dict__["borders"] = None
+    for one in pack_batches(few, range(9), 600, layout):
+        if not boundaries_arrive and one.boundaries is not None:  # a model that does not hand them down
+            one.__dict__["boundaries"] = None
         loss, sum_ = answer_loss(model, one, 1 / counted, "cpu")
-        loss.backward()
+        torch.autograd.backward(loss)
         nats += float(sum_)
         assert float(loss.detach()) == pytest.approx(float(sum_) / counted)
     assert nats / counted == pytest.approx(reference / counted, abs=1e-5)
@@ -82,11 +84,11 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(lab: Settings, layout:
 
 def test_a_factor_from_above_reaches_the_gradients(lab: Settings) -> None:
     base = toy(lab)
-    (one,) = lay_out(examples(base, 3), range(3), 10_000, "padded")
+    (one,) = pack_batches(examples(base, 3), range(3), 10_000, "padded")
     gradients = []
     for scale in (1.0, 4.0):
         base.model.zero_grad()
         loss, _ = answer_loss(base.model, one, 0.01, "cpu")
-        (loss * scale).backward()
+        torch.autograd.backward(loss * scale)
         gradients.append(base.model.model.norm.weight.grad.clone())
     torch.testing.assert_close(gradients[0] * 4, gradients[1])

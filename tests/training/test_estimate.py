@@ -9,7 +9,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
-from medqa_core.training.estimate import measure
+from medqa_core.training.estimate import estimate
 from medqa_core.training.stop import Interrupted, StopFlag
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -18,26 +18,27 @@ pytestmark = pytest.mark.usefixtures("no_network")
 def test_the_plan_in_figures(smoke: Run, lab: Settings, tmp_path: Path) -> None:
     settings = replace(lab, reports=tmp_path / "reports")
     said: list[str] = []
-    found = measure(from_preset("smoke"), settings, said.append)
+    found = estimate(from_preset("smoke"), settings, said.append)
     status = smoke.status()
     assert status is not None
     assert (found.steps, found.tokens, found.measured_steps) == (12, status.tokens, 3)
     assert smoke.record.data is not None
     assert found.truncated_share == smoke.record.data.truncated_share
-    assert 0 < found.train_seconds.low < found.train_seconds.middle < found.train_seconds.high
+    span = found.train_seconds  # in tenths of a second, which are long for the toy
+    assert 0 < span.low <= span.middle <= span.high
     assert 0 < found.memory < found.memory_total
     assert not settings.reports.exists()
     assert said[-2:] == ["measured step 3 of 3", "measuring a validation"]
 
 
 def test_a_run_of_one_step_can_be_measured(lab: Settings) -> None:
-    assert measure(from_preset("smoke", {"epochs": 0.01}), lab).steps == 1
+    assert estimate(from_preset("smoke", {"epochs": 0.01}), lab).steps == 1
 
 
 def test_bad_input_and_a_stop(lab: Settings) -> None:
     with pytest.raises(InputError, match="max_tokens"):
-        measure(from_preset("smoke", {"max_tokens": 1025}), lab)
+        estimate(from_preset("smoke", {"max_tokens": 1025}), lab)
     flag = StopFlag()
     flag.request()
     with pytest.raises(Interrupted):
-        measure(from_preset("smoke"), lab, stop=flag)
+        estimate(from_preset("smoke"), lab, stop=flag)

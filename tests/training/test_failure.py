@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
-from medqa_core.training.failure import in_words
+from medqa_core.training.failure import describe_failure
 from medqa_core.training.recorder import LossNotFinite
 
 
@@ -14,7 +14,7 @@ from medqa_core.training.recorder import LossNotFinite
         (OSError(28, "No space left on device"), "disk", "The disk is full. Free some space, then resume the run"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), "disk", "The disk is full."),
         (OSError(5, "Input/output error"), "disk", "The disk reported an error (Input/output error), so that nobody"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "Out of memory. Lower pass_"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "Out of memory. Lower max_"),
         (
             torch.OutOfMemoryError("CUDA out of memory."),
             "memory",
@@ -30,7 +30,7 @@ from medqa_core.training.recorder import LossNotFinite
     ],
 )
 def test_cause_and_words(error: Exception, cause: str, words: str) -> None:
-    found = in_words(error)
+    found = describe_failure(error)
     assert found[0] == cause
     assert found[1].startswith(words)
     assert "\n" not in found[1]

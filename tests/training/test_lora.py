@@ -8,7 +8,7 @@ import torch
 from medqa_core.foundation.settings import Settings
 from medqa_core.training.lora import fuse
 from medqa_core.training.model import trainable
-from tests.training.bench import config, examples, toy
+from tests.training.toy_state import config, examples, toy
 
 
 def gradients(model: Any, ids: torch.Tensor) -> tuple[float, dict[str, torch.Tensor]]:

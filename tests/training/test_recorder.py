@@ -12,10 +12,9 @@ from medqa_core.runs.metrics_log.log import read_metrics_log
 from medqa_core.runs.run import Run
 from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
-from medqa_core.training.checkpoint import Counters
 from medqa_core.training.recorder import LossNotFinite, Recorder
-from medqa_core.training.trainer_state import Step
-from tests.training.bench import fit
+from medqa_core.training.trainer_state import StepResult
+from tests.training.toy_state import toy_state
 
 
 class Bench:
@@ -24,16 +23,22 @@ class Bench:
     def __init__(self, lab: Settings, folder: Path, **changes: Any) -> None:
         self.folder = folder
         self.kept: list[int] = []
-        self.fit = fit(lab, **changes)
+        self.state = toy_state(lab, **changes)
+        self.state.start_clock()
         self.status = StatusWriter(folder)
         run = Run(folder, None)  # type: ignore[arg-type]
-        self.recorder = Recorder(run, self.fit, self.status, Counters(), self._keep)
+        self.recorder = Recorder(run, self.state, self.status, self._keep)
 
     def _keep(self) -> None:
-        self.kept.append(self.recorder.counters.step)
+        self.kept.append(self.state.counters.step)
 
     def step(self, number: int, loss: float = 2.5, norm: float = 0.5) -> None:
-        self.recorder.step(Step(number, loss, 1e-3, norm, 100, 0.1))
+        result = StepResult(number, loss, 1e-3, norm, 100, 0.1)
+        self.state.count_step(result)
+        self.recorder.step(result)
+
+    def validation(self, loss: float) -> None:
+        self.recorder.validation(loss, 0.1, lowest=self.state.count_validation(loss))
 
     def rows(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
@@ -57,7 +62,7 @@ def test_a_training_row(lab: Settings, tmp_path: Path) -> None:
 
 def test_rows_as_often_as_configured_and_at_both_ends(lab: Settings, tmp_path: Path) -> None:
     bench = Bench(lab, tmp_path, logging_steps=5, epochs=2.0)
-    for number in range(1, bench.fit.plan.total_steps + 1):
+    for number in range(1, bench.state.schedule.total_steps + 1):
         bench.step(number)
     assert [row["step"] for row in bench.rows()] == [1, 5, 10, 12]
 
@@ -67,10 +72,10 @@ def test_the_lowest_validation_loss_is_kept(lab: Settings, tmp_path: Path) -> No
     bad = []
     for number, loss in enumerate([3.0, 2.0, 2.5, math.nan, 2.0, 1.9, math.inf], 1):
         bench.step(number)
-        bench.recorder.validation(loss, 0.1)
-        bad.append(bench.recorder.counters.bad_validations)
+        bench.validation(loss)
+        bad.append(bench.state.counters.bad_validations)
     assert bench.kept == [1, 2, 6]
-    best = bench.recorder.counters.best
+    best = bench.state.counters.best
     assert best is not None
     assert (best.step, best.validation_loss) == (6, 1.9)
     assert bench.status.status.best == best
@@ -106,4 +111,6 @@ def test_checkpoints_come_by_the_clock(lab: Settings, tmp_path: Path) -> None:
     ]
     found = checkpoint.newest(tmp_path / "often")
     assert found is not None
-    assert found.counters == often.recorder.counters
+    assert found.counters.seconds >= often.state.counters.seconds
+    seconds = {"seconds": 0.0}
+    assert found.counters.model_copy(update=seconds) == often.state.counters.model_copy(update=seconds)

@@ -20,8 +20,8 @@ from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
 from medqa_core.training.stop import Interrupted, StopFlag
 from medqa_core.training.train import resume, train
-from medqa_core.training.trainer_state import Fit
-from tests.training.bench import METHODS, config, fit
+from medqa_core.training.trainer_state import TrainerState
+from tests.training.toy_state import METHODS, config, toy_state
 
 POINTS = 20
 SPLITS = ("train", "validation")
@@ -47,8 +47,8 @@ def stop_at(step: int) -> tuple[StopFlag, Callable[[int, int, float], None]]:
 def test_resumed_at_twenty_points_it_is_the_uninterrupted_run(lab: Settings, tmp_path: Path, method: str) -> None:
     """Over several epochs whose last step is smaller, with dropout on in attention and adapter."""
     changes = {**METHODS[method], "epochs": 4.0}
-    whole = fit(lab, dropout=0.1, **changes)
-    total = whole.plan.total_steps
+    whole = toy_state(lab, dropout=0.1, **changes)
+    total = whole.schedule.total_steps
     assert total == 24
     assert len(whole.examples) % whole.config.effective_batch
     steps, places = [], sorted({round(1 + n * (total - 2) / (POINTS - 1)) for n in range(POINTS)})
@@ -58,7 +58,7 @@ def test_resumed_at_twenty_points_it_is_the_uninterrupted_run(lab: Settings, tmp
         if number in places:
             checkpoint.write(tmp_path / str(number), Counters(step=number), *whole.tensors())
     weights = whole.tensors()[0]
-    one = fit(lab, dropout=0.1, **changes)
+    one = toy_state(lab, dropout=0.1, **changes)
     for place in places:
         found = checkpoint.newest(tmp_path / str(place))
         assert found is not None
@@ -76,13 +76,13 @@ def test_resumed_at_twenty_points_it_is_the_uninterrupted_run(lab: Settings, tmp
 
 
 def test_dropout_is_really_on(lab: Settings) -> None:
-    assert fit(lab, dropout=0.1).step(1).loss != fit(lab).step(1).loss
+    assert toy_state(lab, dropout=0.1).step(1).loss != toy_state(lab).step(1).loss
 
 
 def test_a_step_that_is_broken_off_leaves_no_trace(lab: Settings) -> None:
-    whole = fit(lab, dropout=0.1, max_tokens_per_forward=180)
+    whole = toy_state(lab, dropout=0.1, max_tokens_per_forward=180)
     expected = [whole.step(number).loss for number in (1, 2, 3)]
-    broken = fit(lab, dropout=0.1, max_tokens_per_forward=180)
+    broken = toy_state(lab, dropout=0.1, max_tokens_per_forward=180)
     assert broken.step(1).loss == expected[0]
     check, asked = broken.stop.check, iter([False, False, True])
 
@@ -146,7 +146,7 @@ from dataclasses import replace
 from pathlib import Path
 from medqa_core.foundation.settings import Settings
 from medqa_core.training.train import train
-from tests.training.bench import config
+from tests.training.toy_state import config
 settings = Settings(Path({str(store.reports)!r}), Path({str(store.cache)!r}), None, None, False)
 train(config(epochs=2.0, checkpoint_minutes=0), settings, run_id="killed",
       on_step=lambda done, *_: os.kill(os.getpid(), 9) if done == 7 else None)
@@ -188,13 +188,13 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(store: Settings, damage: st
     run = resume(run, store)
     assert "step-00000006 cannot be used" in run.log_tail()
     assert "falling back to the checkpoint before it" in run.log_tail()
-    assert "going on after step 5" in run.log_tail()
+    assert "resuming after step 5" in run.log_tail()
     assert run.metrics_log().train["loss"].tolist() == whole.metrics_log().train["loss"].tolist()
 
 
 def test_without_any_checkpoint_it_begins_anew(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = whole_run(store, "lora")
-    monkeypatch.setattr(Fit, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(TrainerState, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     run = train(config(epochs=2.0, checkpoint_minutes=0), store, run_id="parts")
     monkeypatch.undo()
     assert run.state() == "stopped"

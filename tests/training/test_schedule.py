@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from transformers import get_scheduler
 
 from medqa_core.runs.schema.config import TrainConfig, validated
-from medqa_core.training.schedule import Plan
+from medqa_core.training.schedule import TrainingSchedule
 
 
-def plan(count: int = 10, **changes: object) -> Plan:
+def schedule_of(count: int = 10, **changes: object) -> TrainingSchedule:
     config = validated({"batch_size": 3, "gradient_accumulation_steps": 1, "warmup_steps": 0, **changes})
-    return Plan.of(config, [10 + index for index in range(count)])
+    return TrainingSchedule.of(config, [10 + index for index in range(count)])
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_each_epoch_sees_every_example_once(count: int, batch: int, epochs: int, seed: int) -> None:
-    one = plan(count, batch_size=batch, epochs=epochs, seed=seed)
+    one = schedule_of(count, batch_size=batch, epochs=epochs, seed=seed)
     for epoch in range(epochs):
         steps = range(epoch * one.steps_per_epoch + 1, (epoch + 1) * one.steps_per_epoch + 1)
         seen = Counter(index for step in steps for index in one.examples(step))
@@ -32,17 +32,17 @@ def test_each_epoch_sees_every_example_once(count: int, batch: int, epochs: int,
 
 
 def test_the_order_is_the_seeds_and_changes_with_the_epoch() -> None:
-    first, second = ([plan(epochs=2, seed=seed).examples(step) for step in range(1, 9)] for seed in (1, 2))
+    first, second = ([schedule_of(epochs=2, seed=seed).examples(step) for step in range(1, 9)] for seed in (1, 2))
     assert first != second
     assert first[:4] != first[4:]
     before = torch.get_rng_state()
-    assert [plan(epochs=2, seed=1).examples(step) for step in range(1, 9)] == first
+    assert [schedule_of(epochs=2, seed=1).examples(step) for step in range(1, 9)] == first
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.5, 2), (0.01, 1), (1.0, 4), (1.1, 5), (2.0, 8)])
 def test_parts_of_an_epoch(epochs: float, steps: int) -> None:
-    one = plan(epochs=epochs)
+    one = schedule_of(epochs=epochs)
     assert one.total_steps == steps
     assert one.total_tokens == sum(one.tokens(step) for step in range(1, steps + 1))
 
@@ -50,7 +50,7 @@ def test_parts_of_an_epoch(epochs: float, steps: int) -> None:
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_the_schedule_is_the_librarys_one_step_on(schedule: str) -> None:
     """transformers' first step has a learning rate of 0 and does nothing; ours starts where its second one does."""
-    one = plan(100, epochs=1, warmup_steps=5, schedule=schedule, learning_rate=0.5)
+    one = schedule_of(100, epochs=1, warmup_steps=5, schedule=schedule, learning_rate=0.5)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
     name = {"constant": "constant_with_warmup"}.get(schedule, schedule)
     theirs = get_scheduler(name, optimizer, num_warmup_steps=5, num_training_steps=one.total_steps)
@@ -67,7 +67,7 @@ def test_the_schedule_is_the_librarys_one_step_on(schedule: str) -> None:
 
 def test_no_step_is_wasted_on_a_learning_rate_of_nothing() -> None:
     for schedule in ("linear", "cosine", "constant"):
-        one = plan(30, epochs=3, warmup_steps=4, schedule=schedule)
+        one = schedule_of(30, epochs=3, warmup_steps=4, schedule=schedule)
         rates = [one.learning_rate(step) for step in range(1, one.total_steps + 1)]
         assert min(rates) > 0
         assert max(rates) == TrainConfig.model_fields["learning_rate"].default

@@ -23,9 +23,10 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.recorder import LossNotFinite, Recorder
+from medqa_core.training.loop import TrainingLoop
+from medqa_core.training.recorder import LossNotFinite
 from medqa_core.training.train import train
-from medqa_core.training.trainer_state import Fit
+from medqa_core.training.trainer_state import TrainerState
 
 pytestmark = pytest.mark.usefixtures("no_network")
 SHORT = {"epochs": 0.5, "eval_steps": 2}  # three steps
@@ -134,12 +135,12 @@ def test_the_validation_loss_of_the_best_step_is_the_saved_adapters(smoke: Run, 
 
 def spoiled(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) -> None:
     """Let the validations at these steps come out as given."""
-    validation = Recorder.validation
+    validation_loss = TrainingLoop._validation_loss
 
-    def other(self: Recorder, loss: float, seconds: float) -> None:
-        validation(self, losses.get(self.counters.step, loss), seconds)
+    def other(self: TrainingLoop) -> float:
+        return losses.get(self._state.counters.step, validation_loss(self))
 
-    monkeypatch.setattr(Recorder, "validation", other)
+    monkeypatch.setattr(TrainingLoop, "_validation_loss", other)
 
 
 def test_the_best_step_is_kept_when_later_ones_are_worse(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,16 +220,16 @@ def test_a_whole_model(store: Settings, lab: Settings, capfd: pytest.CaptureFixt
 
 def broken(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException | None) -> None:
     """Raise `error` in place of step `at`; without one, let its loss be NaN."""
-    step = Fit.step
+    step = TrainerState.step
 
-    def other(self: Fit, number: int) -> Any:
+    def other(self: TrainerState, number: int) -> Any:
         if number != at:
             return step(self, number)
         if error is not None:
             raise error
         return replace(step(self, number), loss=math.nan, grad_norm=math.nan)
 
-    monkeypatch.setattr(Fit, "step", other)
+    monkeypatch.setattr(TrainerState, "step", other)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_and_is_shown(

@@ -19,7 +19,7 @@ EVERY_SECONDS = 2.0
 
 @contextmanager
 def local_workspace(storage: Storage, run_id: str, settings: Settings, *, main: bool) -> Iterator[Settings]:
-    """Settings whose run store holds the run, as it is in the storage now, or is ready to take it.
+    """Settings whose run store holds the run, as it is in the storage now, or has room for it.
 
     Processes that write nothing get a copy in any case: the main one replaces checkpoints while they may still read.
 
@@ -29,7 +29,8 @@ def local_workspace(storage: Storage, run_id: str, settings: Settings, *, main: 
     """
     if storage.folder is not None and not storage.folder.is_dir():
         raise InputError(
-            f"--storage: this node has no folder {storage.folder}; name one that all nodes share, or an address."
+            f"this node has no folder {storage.folder}; name one that all nodes share, or an address.",
+            field="--storage",
         )
     if main and storage.folder is not None:
         yield replace(settings, reports=storage.folder)
@@ -49,13 +50,13 @@ def local_workspace(storage: Storage, run_id: str, settings: Settings, *, main: 
 
 @contextmanager
 def watch_stop_requests(storage: Storage, names: list[str], stop: StopFlag) -> Iterator[None]:
-    """A stop that was asked of the run, or of its sweep, in the storage reaches the training in the block."""
+    """Inside the block, a stop requested in the storage, of the run or of its sweep, reaches the training."""
 
-    def look() -> None:
-        if not stop.requested and any(storage.asked(name) for name in names):
+    def check() -> None:
+        if not stop.requested and any(storage.stop_requested(name) for name in names):
             stop.request()
 
-    with repeating(look):
+    with repeating(check):
         yield
 
 
@@ -64,18 +65,18 @@ def repeating(act: Callable[[], object], *, once_more: bool = False) -> Iterator
     """`act` every other second while the block runs, and after it if `once_more`.
 
     Raises:
-        OSError: that last time failed; before, what is out of reach for a moment is tried again.
+        OSError: the last call failed; earlier ones are tried again when the storage is unavailable for a moment.
     """
     done = threading.Event()
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not done.wait(EVERY_SECONDS):
             try:
                 act()
             except OSError as error:
-                log.warning("the storage is out of reach (%s); trying again", error)
+                log.warning("the storage is unavailable (%s); trying again", error)
 
-    thread = threading.Thread(target=go_on, name="storage", daemon=True)
+    thread = threading.Thread(target=repeat, name="storage", daemon=True)
     thread.start()
     try:
         yield

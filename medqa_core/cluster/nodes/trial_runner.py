@@ -1,11 +1,11 @@
-"""The course of one trial: a training that halts at each validation until somebody says whether it goes on."""
+"""Runs one trial: a training that pauses at each validation until it is told whether to continue."""
 
 import queue
 import threading
 from typing import Any
 
-from medqa_core.cluster.job import Job
 from medqa_core.cluster.nodes.worker import run_worker
+from medqa_core.cluster.request import ClusterRequest
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.jobs.queue import write_status
 from medqa_core.runs.run import Run
@@ -16,20 +16,20 @@ from medqa_core.training.stop import Interrupted
 
 
 class TrialRunner:
-    """Trains in a thread of its own, so that whoever asks for the next loss can also end it and wait for the end."""
+    """Trains in a thread of its own, so that the caller that waits for losses can also end it and wait for the end."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        """`values` hold the `job` and the `record` of the run to make, or to go on with where it is there."""
-        self._job, self._record = Job.read(values["job"]), RunRecord.model_validate(values["record"])
+        """`values` hold the `request` and the `record` of the run to make, or to resume where it exists."""
+        self._request, self._record = ClusterRequest.read(values["request"]), RunRecord.model_validate(values["record"])
         self._losses: queue.Queue[float | None] = queue.Queue()
-        self._go_on = threading.Semaphore(0)
-        self._over = threading.Event()
+        self._resume = threading.Semaphore(0)
+        self._ended = threading.Event()
         self._ended_at: int | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._train, name="trial", daemon=True)
 
     def next(self) -> float | None:
-        """Go on to the next validation and return its loss; None where the training has come to its end.
+        """Train to the next validation and return its loss; None where the training has ended.
 
         Raises:
             Exception: what the training failed with, unless the run itself says so.
@@ -37,7 +37,7 @@ class TrialRunner:
         if self._thread.ident is None:
             self._thread.start()
         else:
-            self._go_on.release()
+            self._resume.release()
         loss = self._losses.get()
         if loss is None and self._error is not None:
             raise self._error
@@ -45,19 +45,20 @@ class TrialRunner:
 
     def end(self) -> None:
         """End it where it stands, with a checkpoint, and wait until all of it is in the storage."""
-        self._over.set()
-        self._go_on.release()
+        self._ended.set()
+        self._resume.release()
         if self._thread.ident is not None:
             self._thread.join()
 
     def _train(self) -> None:
-        whole = sweep_name(self._job.name)
+        whole = sweep_name(self._request.name)
         try:
-            if not Storage.at(self._job.storage).asked(whole):  # else the sweep was stopped while this trial waited
-                requests = [self._record.id, whole]
+            # Not where the sweep was stopped while this trial waited.
+            if not Storage.at(self._request.storage).stop_requested(whole):
+                stop_names = [self._record.id, whole]
                 run_worker(
-                    self._job, self._record.id, requests,
-                    make=self._make, on_validation=self._report, at_end=self._say_why,
+                    self._request, self._record.id, stop_names,
+                    make=self._make, on_validation=self._report, at_end=self._note_reason,
                 )  # fmt: skip
         except BaseException as error:  # noqa: BLE001  it is raised where the loss is waited for
             self._error = error
@@ -69,15 +70,15 @@ class TrialRunner:
         return store.create(self._record, lambda folder: write_status(folder, running))
 
     def _report(self, step: int, total: int, loss: float) -> None:
-        if not step:  # the untrained model's loss tells nothing of the trial
+        if not step:  # the untrained model's loss says nothing about the trial
             return
         self._losses.put(loss)
-        self._go_on.acquire()
-        if self._over.is_set() and step < total:
+        self._resume.acquire()
+        if self._ended.is_set() and step < total:
             self._ended_at = step
             raise Interrupted
 
-    def _say_why(self, run: Run) -> None:
+    def _note_reason(self, run: Run) -> None:
         status = run.status()
         if self._ended_at is not None and status is not None and status.state == "stopped":
             why = (

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import percent, plural, words
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules import curve, larger, limits, measures
@@ -35,7 +36,7 @@ def repair_loss(facts: Facts) -> Iterator[Insight]:
 def evaluate(facts: Facts) -> Iterator[Insight]:
     """The run has no evaluation."""
     for found in measures.no_evaluation(facts):
-        yield _step("evaluate", f"Evaluate it: `python -m medqa_core evaluate {facts.run.id}`.", found)
+        yield _step("evaluate", f"Evaluate it: `{PROGRAM} evaluate {facts.run.id}`.", found)
 
 
 def measure_base(facts: Facts) -> Iterator[Insight]:
@@ -96,7 +97,7 @@ def run_mmlu(facts: Facts) -> Iterator[Insight]:
     """There is no MMLU result."""
     if not facts.imported:
         for found in measures.no_mmlu(facts):
-            yield _step("run_mmlu", f"Run MMLU: `python -m medqa_core mmlu {facts.run.id}`.", found)
+            yield _step("run_mmlu", f"Run MMLU: `{PROGRAM} mmlu {facts.run.id}`.", found)
 
 
 def larger_model(facts: Facts) -> Iterator[Insight]:

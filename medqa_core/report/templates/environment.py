@@ -7,12 +7,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import NOT_STATED
 from medqa_core.report.document.model import Bullets, Findings, Paragraph, Table
 from medqa_core.report.wording.finding import evidence_text, finding_text
 from medqa_core.report.wording.headline import NOTE, headline_text
 
-_CODE = re.compile(r"`(python -m medqa_core(?: [A-Za-z0-9][A-Za-z0-9._=-]*){0,6})`|`([a-z0-9-]{1,40})`")
+_CODE = re.compile(rf"`({PROGRAM}(?: [A-Za-z0-9][A-Za-z0-9._=-]*){{0,6}})`|`([a-z0-9-]{{1,40}})`")
 """What our own sentences put in backticks; nothing that a run could use to get out of a code span."""
 
 

@@ -116,12 +116,12 @@ _FIELDS: tuple[tuple[str, str, Callable[..., str]], ...] = (
         "copied_words",
         lambda run: f"share of an answer's words in runs of {run} that one training answer holds too",
     ),
-    ("Base loss by prompt", "base_losses", _base_losses),
     ("Passages", "retrieval", _retrieval),
     ("Resampling", "resampling", _resampling),
     ("Correction", "correction", _correction),
     ("MMLU", "mmlu", _mmlu),
     ("Base SHA-256", "base_sha256", str),
     ("Fine-tuned SHA-256", "fine_tuned_sha256", str),
+    ("Base loss by prompt", "base_losses", _base_losses),
 )
 """Each field of a protocol with its label and the sentence that is made of it."""

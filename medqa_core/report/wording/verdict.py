@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import capital, count, listing, plural
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import FAMILIES, LOSS, METRICS, WORDING
@@ -29,7 +30,7 @@ _MISSING = {
     "paired figures": "{who} no paired figures, so this run cannot say whether fine-tuning helped.",
     "evaluation": (
         "This run has not been evaluated, so whether fine-tuning helped is not known. "
-        "Measure it with `python -m medqa_core evaluate {run}`."
+        f"Measure it with `{PROGRAM} evaluate {{run}}`."
     ),
 }
 

@@ -33,6 +33,10 @@ def _columns(value: object) -> object:
     return {name.strip(): column.strip() for name, _, column in pairs}
 
 
+CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
+"""Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
+
+
 class TrainConfig(BaseModel):
     """One fine-tune, whole: the same configuration on the same machine gives the same run."""
 
@@ -64,13 +68,13 @@ class TrainConfig(BaseModel):
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
-    batch_size: int = Field(2, ge=1, le=1024, description="examples a batch")
-    gradient_accumulation_steps: int = Field(4, ge=1, le=1024, description="batches an optimizer step")
+    batch_size: int = Field(2, ge=1, le=1024, description="examples per batch")
+    gradient_accumulation_steps: int = Field(4, ge=1, le=1024, description="batches per optimizer step")
     max_tokens_per_forward: int | None = Field(
         None,
         ge=16,
         le=1_000_000,
-        description="tokens a forward pass: sets memory and speed, not the result; none = what suits the device",
+        description="tokens per forward pass: sets memory and speed, not the result; none = what suits the device",
     )
     max_tokens: int = Field(384, ge=16, le=8192, description="longest example in tokens; the rest is cut off")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate of AdamW")
@@ -95,7 +99,7 @@ class TrainConfig(BaseModel):
 
     @property
     def effective_batch(self) -> int:
-        """Examples an optimizer step."""
+        """Examples per optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
 
     def steps_per_epoch(self, examples: int) -> int:
@@ -128,8 +132,9 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
             ) from error
         reason = first["msg"].removeprefix("Value error, ")
         raise InputError(
-            f"{name}: {shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]} "
-            f"({TrainConfig.model_fields[name].description})."
+            f"{shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]} "
+            f"({TrainConfig.model_fields[name].description}).",
+            field=name,
         ) from error
 
 
@@ -143,6 +148,6 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for item in assignments:
         name, equals, value = item.partition("=")
         if not equals:
-            raise InputError(f"--set: {shorten(item)!r} is not FIELD=VALUE.")
+            raise InputError(f"{shorten(item)!r} is not FIELD=VALUE.", field="--set")
         values[name.strip()] = None if value.strip().lower() in {"none", "null", ""} else value.strip()
     return values

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
@@ -67,7 +68,7 @@ class RunStore:
         """
         folder = self.path(run_id)
         if not folder.is_dir():
-            raise RunNotFound(f"No run called {run_id!r}; `python -m medqa_core runs` lists the available ones.")
+            raise RunNotFound(f"No run called {run_id!r}; `{PROGRAM} runs` lists the available ones.")
         return Run.at(folder)
 
     def path(self, run_id: str) -> Path:
@@ -159,7 +160,7 @@ def _may_be_run(found: "os.DirEntry[str]") -> bool:
 
 
 def _taken(run_id: str) -> InputError:
-    return InputError(f"run id: {run_id!r} is taken; choose another one with --run-id.")
+    return InputError(f"{run_id!r} is taken; choose another one with --run-id.", field="run id")
 
 
 def answerable(store: RunStore, entries: Sequence[RunEntry] | None = None) -> list[RunEntry]:

@@ -6,8 +6,8 @@ import pytest
 
 import medqa_core
 from medqa_core.cluster.grid import trials
-from medqa_core.cluster.job import Job, Share
 from medqa_core.cluster.nodes.trial_runner import TrialRunner
+from medqa_core.cluster.request import ClusterRequest, Scaling
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.presets import from_preset
@@ -27,18 +27,18 @@ def far(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "far")
 
 
-def course(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> TrialRunner:
+def runner(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> TrialRunner:
     first = trials(from_preset("smoke"), {"learning_rate": ["5e-3", "1e-3"]}, "s")[0]
     record = far.new_record(first.config, first.run_id).model_copy(update={"sweep": first.sweep})
-    job = Job("s", storage.address, Share(), version)
-    return TrialRunner({"job": job.plain(), "record": record.model_dump(mode="json")})
+    request = ClusterRequest("s", storage.address, Scaling(), version)
+    return TrialRunner({"request": request.plain(), "record": record.model_dump(mode="json")})
 
 
 def test_to_the_end(storage: Storage, far: RunStore) -> None:
-    one = course(storage, far)
-    losses = [one.next(), one.next(), one.next()]
-    assert None not in losses and one.next() is None
-    one.end()
+    trial = runner(storage, far)
+    losses = [trial.next(), trial.next(), trial.next()]
+    assert None not in losses and trial.next() is None
+    trial.end()
     run = far.open("s-t01")
     assert run.state() == "completed"
     assert run.metrics_log().validation["loss"].tolist()[1:] == losses
@@ -47,9 +47,9 @@ def test_to_the_end(storage: Storage, far: RunStore) -> None:
 
 
 def test_ended_early_it_is_saved_and_says_why(storage: Storage, far: RunStore) -> None:
-    one = course(storage, far)
-    one.next()
-    one.end()
+    trial = runner(storage, far)
+    trial.next()
+    trial.end()
     run = far.open("s-t01")
     status = run.status()
     assert status is not None and (status.state, status.step) == ("stopped", 4)
@@ -59,21 +59,21 @@ def test_ended_early_it_is_saved_and_says_why(storage: Storage, far: RunStore) -
 
 
 def test_at_the_last_step_there_is_nothing_to_end(storage: Storage, far: RunStore) -> None:
-    one = course(storage, far)
+    trial = runner(storage, far)
     for _ in range(3):
-        one.next()
-    one.end()
+        trial.next()
+    trial.end()
     assert far.open("s-t01").state() == "completed"
 
 
 def test_a_sweep_that_was_stopped_starts_no_further_trial(storage: Storage, far: RunStore) -> None:
-    storage.ask(sweep_name("s"))
-    one = course(storage, far)
-    assert one.next() is None
-    one.end()
+    storage.request_stop(sweep_name("s"))
+    trial = runner(storage, far)
+    assert trial.next() is None
+    trial.end()
     assert not storage.holds("s-t01")
 
 
 def test_what_is_no_fault_of_the_run_is_raised(storage: Storage, far: RunStore) -> None:
     with pytest.raises(InputError, match="install the same everywhere"):
-        course(storage, far, version="another").next()
+        runner(storage, far, version="another").next()

@@ -6,9 +6,9 @@ import pytest
 
 import medqa_core
 from medqa_core.cluster.follow import Follower
-from medqa_core.cluster.job import Job, Share
-from medqa_core.cluster.launch import waiting
+from medqa_core.cluster.launch import waiting_status
 from medqa_core.cluster.nodes import run_workspace, worker
+from medqa_core.cluster.request import ClusterRequest, Scaling
 from medqa_core.cluster.storage import Storage
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -32,14 +32,15 @@ def far(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "far")
 
 
-def handed_over(far: RunStore, storage: Storage, version: str = medqa_core.__version__) -> tuple[Run, Job]:
-    run = far.create(far.new_record(from_preset("smoke"), "far"), lambda folder: write_status(folder, waiting(None)))
-    return run, Job("far", storage.address, Share(), version)
+def submitted(far: RunStore, storage: Storage, version: str = medqa_core.__version__) -> tuple[Run, ClusterRequest]:
+    record = far.new_record(from_preset("smoke"), "far")
+    run = far.create(record, lambda folder: write_status(folder, waiting_status(None)))
+    return run, ClusterRequest("far", storage.address, Scaling(), version)
 
 
 def test_the_same_losses_as_anywhere(storage: Storage, far: RunStore, smoke: Run) -> None:
-    run, job = handed_over(far, storage)
-    worker.train(job.plain())
+    run, request = submitted(far, storage)
+    worker.train_worker(request.plain())
     assert run.state() == "completed"
     ours, theirs = run.metrics_log().validation, smoke.metrics_log().validation
     assert ours["loss"].tolist() == theirs["loss"].tolist()
@@ -52,15 +53,15 @@ def test_a_stop_that_is_asked_for_in_the_storage(
     storage: Storage, far: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_workspace, "EVERY_SECONDS", 0.01)
-    run, job = handed_over(far, storage)
-    storage.ask("far")
-    worker.train(job.plain())
+    run, request = submitted(far, storage)
+    storage.request_stop("far")
+    worker.train_worker(request.plain())
     assert run.state() == "stopped"
-    storage.withdraw("far")
-    worker.train(job.plain())  # a cluster that starts it again finds that it was stopped
+    storage.withdraw_stop("far")
+    worker.train_worker(request.plain())  # a cluster that starts it again finds that it was stopped
     assert run.state() == "stopped"
-    write_status(run.folder, waiting(run.status()).model_copy(update={"started_at": now()}))
-    worker.train(job.plain())
+    write_status(run.folder, waiting_status(run.status()).model_copy(update={"started_at": now()}))
+    worker.train_worker(request.plain())
     assert run.state() == "completed"
     copy = RunStore(tmp_path / "copy")
     Follower(Storage.at(f"file://{tmp_path}/far"), copy).round(["far"])
@@ -86,20 +87,20 @@ def test_when_another_attempt_is_worth_it(far: RunStore, status: Status, over: b
 
 
 def test_a_node_with_another_version_refuses(storage: Storage, far: RunStore) -> None:
-    run, job = handed_over(far, storage, "0.0.1")
+    run, request = submitted(far, storage, "0.0.1")
     with pytest.raises(InputError, match="install the same everywhere"):
-        worker.train(job.plain())
+        worker.train_worker(request.plain())
     assert run.metrics_log().empty
 
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
-    job = Job("far", str(tmp_path / "nowhere"), Share(), medqa_core.__version__)
+    request = ClusterRequest("far", str(tmp_path / "nowhere"), Scaling(), medqa_core.__version__)
     with pytest.raises(InputError, match="this node has no folder"):
-        worker.train(job.plain())
+        worker.train_worker(request.plain())
 
 
 def test_a_process_that_writes_nothing_reads_a_copy(storage: Storage, far: RunStore, lab: Settings) -> None:
-    handed_over(far, storage)
+    submitted(far, storage)
     with run_workspace.local_workspace(storage, "far", lab, main=False) as here:
         copy = RunStore(here.reports).open("far")
         assert copy.folder != far.path("far")
@@ -107,6 +108,6 @@ def test_a_process_that_writes_nothing_reads_a_copy(storage: Storage, far: RunSt
     assert far.open("far").state() == "running"
 
 
-def test_a_job_survives_the_way(storage: Storage) -> None:
-    job = Job("s", storage.address, Share(2, 3, 1, 4), "1", ({"id": "s-t01"},), 3)
-    assert Job.read(job.plain()) == job
+def test_a_request_reaches_the_nodes_unchanged(storage: Storage) -> None:
+    request = ClusterRequest("s", storage.address, Scaling(2, 3, 1, 4), "1", ({"id": "s-t01"},), 3)
+    assert ClusterRequest.read(request.plain()) == request

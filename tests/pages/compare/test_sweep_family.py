@@ -10,6 +10,7 @@ from medqa_core.foundation.files import read_json, write_json
 from medqa_core.report.sweep import Family, cost_sentence, family, members, result_sentence
 from medqa_core.runs.run import Run
 from tests.support.hostile import HOSTILE
+from tests.support.pages import elements
 from tests.support.runs import RunBuilder
 
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
@@ -78,7 +79,7 @@ def test_before_the_first_validation(swept: RunBuilder) -> None:
 
 def shown(app: AppTest) -> str:
     assert not app.exception
-    return "".join(block.proto.body for block in app.get("html")) + "".join(h.value for h in app.header)
+    return "".join(block.proto.body for block in elements(app, "html")) + "".join(h.value for h in app.header)
 
 
 def test_compare_shows_the_family(swept: RunBuilder, open_page: Callable[..., AppTest]) -> None:

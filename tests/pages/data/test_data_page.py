@@ -48,7 +48,7 @@ def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Op
     assert "No test question shares its document, topic, question or answer" in text
     assert split.hash in text
     assert "These are not the data" not in text
-    assert "duplicates" in text and "By question type" in [h.value for h in app.header]
+    assert "Duplicates dropped" in text and "By question type" in [h.value for h in app.header]
     assert [b.label for b in elements(app, "download_button")] == ["Download as CSV", "Download the counts as CSV"]
 
 
@@ -136,7 +136,7 @@ def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open
     change(build.finished().folder, base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
     assert "Example lengths are not known here." in shown(app)
-    assert app.code[0].value == "python -m medqa_core data fetch"
+    assert app.code[0].value == "medqa data fetch"
     toy.ensure(cache)
     app = open_page("data/data.py")
     assert "All 578 usable pairs in tokens of toy: mean " in shown(app)

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch, measure
+from medqa_core.jobs import estimate, launch
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import new_job, read_job, write_job
 from medqa_core.jobs.queue import Entry, submit
@@ -18,7 +18,7 @@ from medqa_core.runs.schema.estimate import Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 ESTIMATE = Estimate(
@@ -43,7 +43,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def shown(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
-    html = [element.value for element in app.get("html") if not element.value.startswith("<style>")]
+    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
     return "\n".join([*html, *(e.value for e in app.markdown)])
 
 
@@ -70,7 +70,7 @@ def test_every_field_is_in_the_form_once_and_explained(open_page: Open) -> None:
     names = [n for row in MAIN for n in row] + [n for theme in THEMES.values() for n in theme]
     assert sorted(names) == sorted(set(TrainConfig.model_fields) - {"preset"})
     app = open_page("fine_tune/fine_tune.py")
-    assert "the device is free" in shown(app)
+    assert "Nothing is running." in shown(app)
     for name in names:
         assert field(app, name).help  # type: ignore[attr-defined]
 
@@ -94,7 +94,7 @@ def test_what_the_form_comes_to(open_page: Open) -> None:
     text = shown(app)
     assert "8 × 2" in text and ">16</dd>" in text and ">6</dd>" in text  # 3 steps a pass, 2 passes
     assert "48 training, 12 validation and 12 test examples" in text
-    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set gradient_accumulation_steps=2"
+    assert app.code[-1].value == "medqa train --preset smoke --set gradient_accumulation_steps=2"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_the_form_comes_to(open_page: Open) -> None:
         ("learning_rate", "fast", "a valid number"),
         ("learning_rate", "2", "less than or equal to 1"),
         ("train_size", "-5", "give a number of pairs such as 3500"),
-        ("train_size", "9999", "9,999 is more than"),
+        ("train_size", "9999", "you asked for 9,999"),
         ("epochs", "", "a valid number"),
         ("title", "", "at least 1 character"),
         ("patience", "0", "greater than or equal to 1"),
@@ -140,7 +140,7 @@ def test_start_makes_a_run_and_keeps_the_form(build: RunBuilder, open_page: Open
     assert "1 run waits in the queue" in shown(app)
     press(app, "Start fine-tune")
     assert len(build.store.list()) == 1
-    assert "smoke has this very configuration and is queued: no second run was made." in shown(app)
+    assert "smoke already has this configuration and is queued: no second run was started." in shown(app)
 
 
 def test_two_tabs_make_one_run(build: RunBuilder, open_page: Open) -> None:
@@ -158,37 +158,35 @@ def test_without_evaluation(build: RunBuilder, open_page: Open) -> None:
     assert job is not None and not job.evaluate
 
 
-def test_three_measured_steps_are_kept_for_the_run(
-    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_estimate_is_kept_for_the_run(build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = [sys.executable, "-c", f"print({ESTIMATE.model_dump_json()!r})"]
-    monkeypatch.setattr(measure, "command", lambda _: answer)
+    monkeypatch.setattr(estimate, "command", lambda _: answer)
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
-    press(app, "Measure three steps")
-    app.session_state["fine-tune measurement"].wait(20)
+    press(app, "Estimate time and memory")
+    app.session_state["fine-tune estimate"].wait(20)
     text = shown(app.run())
     assert "1 min 30 s" in text and "1 min to 2 min" in text and "25.0% of the training examples are longer" in text
     field(app, "seed").set_value(7).run()  # type: ignore[attr-defined]
-    assert "not measured" in shown(app)
+    assert "not estimated" in shown(app)
     field(app, "seed").set_value(42).run()  # type: ignore[attr-defined]
     press(app, "Start fine-tune")
     job = read_job(build.store.open("smoke"))
     assert job is not None and job.estimate == ESTIMATE
 
 
-def test_a_failed_measurement_says_why(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "command", lambda _: [sys.executable, "-c", "import sys; sys.exit('error: <b>No.')"])
-    app = press(pick(open_page("fine_tune/fine_tune.py"), "smoke"), "Measure three steps")
-    app.session_state["fine-tune measurement"].wait(20)
+def test_a_failed_estimate_says_why(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimate, "command", lambda _: [sys.executable, "-c", "import sys; sys.exit('error: <b>No.')"])
+    app = press(pick(open_page("fine_tune/fine_tune.py"), "smoke"), "Estimate time and memory")
+    app.session_state["fine-tune estimate"].wait(20)
     text = shown(app.run())
-    assert "could not be measured" in text and "&lt;b&gt;No." in text
+    assert "could not be estimated" in text and "&lt;b&gt;No." in text
 
 
-def test_no_measurement_while_the_device_is_busy(open_page: Open) -> None:
+def test_no_estimate_while_the_device_is_busy(open_page: Open) -> None:
     with hold(Settings.from_environment(), "theirs"):
         app = open_page("fine_tune/fine_tune.py")
-        assert button(app, "Measure three steps").disabled  # type: ignore[attr-defined]
-        assert "the device is busy with something else" in shown(app)
+        assert button(app, "Estimate time and memory").disabled  # type: ignore[attr-defined]
+        assert "the device is in use by something else" in shown(app)
 
 
 def test_a_live_run_shows_its_own_settings(build: RunBuilder, open_page: Open) -> None:
@@ -201,10 +199,10 @@ def test_a_live_run_shows_its_own_settings(build: RunBuilder, open_page: Open) -
     assert [chart.proto.id for chart in app.get("plotly_chart") if "curve running" in chart.proto.id]
 
 
-def test_stopping_offers_to_end_it_at_once(build: RunBuilder, open_page: Open) -> None:
+def test_stopping_offers_a_forced_stop(build: RunBuilder, open_page: Open) -> None:
     build.running(state="stopping")
     app = open_page("fine_tune/fine_tune.py")
-    assert button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
+    assert button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
 def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_page: Open) -> None:
@@ -215,7 +213,7 @@ def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_pag
     text = shown(app)
     assert "Still going is stalled at step 12." in text
     assert "No update since" in text and "the process is there" in text
-    assert not button(app, "Stop and save").disabled and button(app, "End it at once")  # type: ignore[attr-defined]
+    assert not button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
 def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Open) -> None:
@@ -239,29 +237,29 @@ def test_after_a_bad_end_why_and_resume(
     getattr(build, kind)()
     app = open_page("fine_tune/fine_tune.py", run=kind)
     assert title in shown(app)
-    assert app.code[0].value == f"python -m medqa_core train --resume {kind}"
+    assert app.code[0].value == f"medqa train --resume {kind}"
     press(app, "Resume")
     assert build.store.open(kind).state() == "queued"
     assert kind in started
 
 
-def test_settings_that_failed_are_mended_in_the_form(build: RunBuilder, open_page: Open) -> None:
+def test_suggested_settings_after_a_failure(build: RunBuilder, open_page: Open) -> None:
     build.failed(error="The training loss was nan at step 7.", cause="nan")
     app = open_page("fine_tune/fine_tune.py", run="failed")
     assert button(app, "Resume") is None
-    press(app, "Put mended settings into the form")
+    press(app, "Use suggested settings")
     assert field(app, "learning_rate").value == "0.00033"  # type: ignore[attr-defined]
-    assert "The form below has these settings now." in shown(app)
-    press(app, "Copy its settings to the form")
+    assert "The form below now has these settings." in shown(app)
+    press(app, "Reuse these settings")
     assert field(app, "learning_rate").value == "0.001"  # type: ignore[attr-defined]
 
 
-def test_predicted_against_actual(build: RunBuilder, open_page: Open) -> None:
+def test_estimated_against_actual(build: RunBuilder, open_page: Open) -> None:
     folder = build.finished().folder
-    assert "It is complete" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
+    assert "Completed" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
     write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
     text = shown(open_page("fine_tune/fine_tune.py", run="finished"))
-    assert "training took 1 h 22 min; predicted was 1 min to 2 min." in text
+    assert "Completed in 1 h 22 min; the estimate was 1 min to 2 min." in text
     assert "<td>300 tokens/s</td>" in text
 
 

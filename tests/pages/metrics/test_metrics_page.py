@@ -15,13 +15,9 @@ from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.evaluations import shown_evaluation
-from tests.support.pages import Open
+from tests.support.pages import Open, elements, shown
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import shown_predictions
-
-
-def shown(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def headings(app: AppTest) -> list[str]:
@@ -79,13 +75,13 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
     charts = [chart.proto for chart in app.get("plotly_chart")]
     assert len(charts) == 5
     assert all(chart.alt for chart in charts)
-    assert len(app.get("download_button")) == 6
+    assert len(elements(app, "download_button")) == 6
 
 
 def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
     app = open_page("metrics/metrics.py", run="full")
     assert "on the same test questions" in shown(app) and "25.9%" in shown(app)
-    part = next(group for group in app.get("button_group") if group.key == "part")
+    part = next(group for group in elements(app, "button_group") if group.key == "part")
     part.set_value("clean subset").run()
     assert not app.exception
     assert "share no text with training" in shown(app)
@@ -94,7 +90,7 @@ def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
 def test_slices_by_source(full: Path, open_page: Open) -> None:
     app = open_page("metrics/metrics.py", run="full")
     assert "Loss by question type, most questions first" in shown(app) and "GARD" not in shown(app)
-    next(group for group in app.get("button_group") if group.key == "slices").set_value("source").run()
+    next(group for group in elements(app, "button_group") if group.key == "slices").set_value("source").run()
     assert not app.exception
     assert "Loss by source, most questions first" in shown(app) and "GARD" in shown(app)
 
@@ -114,14 +110,14 @@ def test_an_older_run_has_the_parts_that_it_can(build: RunBuilder, open_page: Op
         "Medical knowledge: MMLU by subset",
         "Does reading passages help?",
     ]
-    assert not [group for group in app.get("button_group") if group.key in ("part", "slices")]
+    assert not [group for group in elements(app, "button_group") if group.key in ("part", "slices")]
 
 
 def test_without_rows_by_question_the_page_says_so(build: RunBuilder, open_page: Open) -> None:
     (build.finished("bare").folder / "predictions.parquet").unlink()
     app = open_page("metrics/metrics.py", run="bare")
     assert "There are no data by question." in shown(app)
-    assert "python -m medqa_core evaluate bare" in [code.value for code in app.code]
+    assert "medqa evaluate bare" in [code.value for code in app.code]
 
 
 def test_answers_say_what_was_copied(full: Path, open_page: Open) -> None:
@@ -133,7 +129,7 @@ def test_answers_say_what_was_copied(full: Path, open_page: Open) -> None:
 def test_the_zip_is_offered_and_says_what_it_leaves_out(build: RunBuilder, reports: Path, open_page: Open) -> None:
     folder = build.finished("a").folder
     app = open_page("summary/summary.py", run="a")
-    assert "Everything, one ZIP" in [button.label for button in app.get("download_button")]
+    assert "Everything, one ZIP" in [button.label for button in elements(app, "download_button")]
     assert "leaves the weights out" not in shown(app)
     with open(folder / "adapter" / "adapter_model.safetensors", "wb") as file:
         file.truncate(60_000_000)

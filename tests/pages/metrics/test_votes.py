@@ -10,16 +10,12 @@ from medqa_core.foundation.files import sha256
 from medqa_core.report.wording.votes import DEPENDENCE
 from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open
+from tests.support.pages import Open, elements, shown
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import SHOWN_AT
 
 HEADING = "Which answer do people prefer?"
 NONE_YET = "No one has voted on this run’s answers yet"
-
-
-def shown(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def headings(app: AppTest) -> list[str]:
@@ -86,7 +82,7 @@ def test_no_single_vote_and_no_question_is_shown(voted: Path, open_page: Open) -
     assert "my own question" in (voted / VOTES).read_text()
     everything = "\n".join([shown(app), *(element.value for element in app.markdown)])
     assert "my own question" not in everything
-    assert not [button for button in app.get("download_button") if "vote" in button.label.lower()]
+    assert not [button for button in elements(app, "download_button") if "vote" in button.label.lower()]
 
 
 def test_where_nobody_has_voted_one_line_leads_to_ask(build: RunBuilder, open_page: Open) -> None:

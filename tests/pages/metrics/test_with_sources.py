@@ -10,14 +10,10 @@ from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.schema.evaluation import Generation, Metric, Protocol, WithSources
 from tests.support.evaluations import shown_evaluation
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open
+from tests.support.pages import Open, shown
 from tests.support.runs import RunBuilder
 
 HEADING = "Does reading passages help?"
-
-
-def shown(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.get("html"))
 
 
 def headings(app: AppTest) -> list[str]:
@@ -82,8 +78,8 @@ def test_what_was_not_measured_says_how(build: RunBuilder, open_page: Open) -> N
     build.finished()
     app = open_page("metrics/metrics.py", run="finished")
     assert HEADING in headings(app)
-    assert any("python -m medqa_core evaluate finished --with-sources" in block.value for block in app.code) or (
-        "python -m medqa_core evaluate finished --with-sources" in shown(app)
+    assert any("medqa evaluate finished --with-sources" in block.value for block in app.code) or (
+        "medqa evaluate finished --with-sources" in shown(app)
     )
 
 

@@ -1,6 +1,6 @@
 """The run picker and the address."""
 
-from tests.support.pages import Open
+from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 
@@ -38,4 +38,4 @@ def test_broken_run_is_not_offered_but_listed_with_its_reason(build: RunBuilder,
     build.finished()
     app = open_page("summary/summary.py")
     assert app.sidebar.selectbox[0].options == ["finished"]
-    assert any("1 cannot be opened" in e.value and "broken" in e.value for e in app.sidebar.get("html"))
+    assert any("1 cannot be opened" in e.value and "broken" in e.value for e in elements(app.sidebar, "html"))

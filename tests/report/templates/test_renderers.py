@@ -126,6 +126,13 @@ def test_plain_words_in_every_format(build: RunBuilder, make: str, render: Calla
 
 
 @pytest.mark.parametrize("make", ["finished", "imported", "run"])
+@pytest.mark.parametrize("render", RENDERERS)
+def test_blocks_stand_one_blank_line_apart(build: RunBuilder, make: str, render: Callable[[Run], str]) -> None:
+    written = render(getattr(build, make)())
+    assert "\n\n\n" not in written and not written.startswith("\n") and written.endswith("\n")
+
+
+@pytest.mark.parametrize("make", ["finished", "imported", "run"])
 def test_text_keeps_to_80_columns(build: RunBuilder, make: str) -> None:
     assert max(len(line) for line in text.render(getattr(build, make)()).splitlines()) <= 80
     assert max(len(line) for line in text.render(hostile(build)).splitlines()) <= 80

@@ -45,7 +45,7 @@ def test_another_metric_stands_in_where_the_primary_one_was_not_compared(build: 
 
 
 def test_without_an_evaluation_it_gives_the_command(build: RunBuilder) -> None:
-    assert "`python -m medqa_core evaluate run-1`" in sentence(build.run())
+    assert "`medqa evaluate run-1`" in sentence(build.run())
 
 
 def test_imported_and_one_sided_runs_cannot_say(build: RunBuilder) -> None:

@@ -47,7 +47,8 @@ def test_a_bad_value_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
         validated({field: value})
     message = str(caught.value)
-    assert message.startswith(f"{field}: ")
+    assert caught.value.field == field
+    assert message == f"{field}: {caught.value.reason}"
     assert "\n" not in message
     assert len(message) < 400
 

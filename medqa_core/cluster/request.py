@@ -1,28 +1,29 @@
-"""What is handed to a cluster, as plain values that any node can read."""
+"""What a cluster is asked to do, as plain values that any node can read."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
-class Share:
-    """What each worker gets, and how often the cluster starts again after it lost one."""
+class Scaling:
+    """How many workers, what each of them gets, and how often the cluster restarts them after it lost one."""
 
     workers: int = 1
     """Processes that train one run together, or trials that run at a time."""
     cpus: int = 1
+    """Of each worker; likewise `gpus`."""
     gpus: int = 0
     max_failures: int = 3
 
 
 @dataclass(frozen=True)
-class Job:
+class ClusterRequest:
     """A training, or the trials of a sweep."""
 
     name: str
     """The run, or the sweep."""
     storage: str
-    share: Share
+    scaling: Scaling
     version: str
     """Of this program: nodes with another one refuse."""
     trials: tuple[dict[str, Any], ...] = ()
@@ -35,7 +36,7 @@ class Job:
         return asdict(self)
 
     @classmethod
-    def read(cls, values: dict[str, Any]) -> "Job":
-        """The job that `plain` wrote."""
-        rest = {**values, "share": Share(**values["share"]), "trials": tuple(values["trials"])}
+    def read(cls, values: dict[str, Any]) -> "ClusterRequest":
+        """The request that `plain` wrote."""
+        rest = {**values, "scaling": Scaling(**values["scaling"]), "trials": tuple(values["trials"])}
         return cls(**rest)

@@ -1,4 +1,4 @@
-"""A fit of the toy on a few starter pairs, for tests of what a step does."""
+"""The toy about to train on a few starter pairs, for tests of what a step does."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, encode_example
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import from_preset
-from medqa_core.training.trainer_state import Fit, accelerator_for
+from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
 METHODS: dict[str, dict[str, Any]] = {
     "lora": {},
@@ -36,7 +36,7 @@ def examples(base: LoadedModel, count: int = 40) -> list[Example]:
     return [encode_example(base.tokenizer, p.question, p.answer, "chat", 180, end=True) for p in pairs]
 
 
-def fit(lab: Settings, *, dropout: float = 0.0, **changes: Any) -> Fit:
+def toy_state(lab: Settings, *, dropout: float = 0.0, **changes: Any) -> TrainerState:
     base = toy(lab, dropout=dropout)
     torch.manual_seed(999)  # whatever happened before
-    return Fit(config(**changes), base, examples(base), accelerator_for("cpu"))
+    return TrainerState(config(**changes), base, examples(base), accelerator_for("cpu"))

@@ -1,4 +1,4 @@
-"""A measurement is a process of its own: it can be watched, cancelled, and never blocks."""
+"""An estimate is made in a process of its own: it can be watched, cancelled, and never blocks."""
 
 import sys
 from collections.abc import Callable
@@ -7,9 +7,9 @@ import pytest
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import measure
+from medqa_core.jobs import estimate
 from medqa_core.jobs.device import DeviceBusy, hold
-from medqa_core.jobs.measure import Measurement
+from medqa_core.jobs.estimate import EstimateProcess
 from medqa_core.runs.schema.presets import from_preset
 from tests.support.jobs import ESTIMATE, until
 
@@ -21,13 +21,13 @@ ANSWERS = f"import sys; print('reading the data', file=sys.stderr); print({ESTIM
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Use:
     def use(code: str) -> None:
-        monkeypatch.setattr(measure, "command", lambda config: [sys.executable, "-c", code])
+        monkeypatch.setattr(estimate, "command", lambda config: [sys.executable, "-c", code])
 
     return use
 
 
 def test_the_command_measures_this_very_configuration() -> None:
-    words = measure.command(SMOKE)
+    words = estimate.command(SMOKE)
     assert words[0] == sys.executable
     assert words[1:4] == ["-m", "medqa_core", "train"]
     assert words[-3:] == ["--estimate", "--json", "--worker"]
@@ -36,34 +36,34 @@ def test_the_command_measures_this_very_configuration() -> None:
 
 def test_an_estimate_for_this_configuration_whatever_it_is_called(settings: Settings, process: Use) -> None:
     process(ANSWERS)
-    found = Measurement(SMOKE, settings)
+    found = EstimateProcess(SMOKE, settings)
     found.wait(20)
     assert (found.running, found.estimate, found.failure) == (False, ESTIMATE, None)
-    assert found.said == ["reading the data"]
-    assert found.fits(SMOKE.model_copy(update={"title": "Another", "description": "New."}), settings)
-    assert not found.fits(SMOKE.model_copy(update={"seed": 4}), settings)
+    assert found.progress == ["reading the data"]
+    assert found.is_for(SMOKE.model_copy(update={"title": "Another", "description": "New."}), settings)
+    assert not found.is_for(SMOKE.model_copy(update={"seed": 4}), settings)
 
 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
         ("import sys; sys.exit('error: max_tokens: 9 is too much.')", "max_tokens: 9 is too much."),
-        ("print('{')", "It ended without a word."),
-        ("print('{}')", "It ended without a word."),
+        ("print('{')", "The process exited unexpectedly."),
+        ("print('{}')", "The process exited unexpectedly."),
         ("raise ValueError('what')", "ValueError: what"),
     ],
 )
 def test_a_failure_is_a_line(code: str, said: str, settings: Settings, process: Use) -> None:
     process(code)
-    found = Measurement(SMOKE, settings)
+    found = EstimateProcess(SMOKE, settings)
     found.wait(20)
     assert (found.estimate, found.failure) == (None, said)
 
 
 def test_cancelled(settings: Settings, process: Use) -> None:
     process("import sys, time; print('loading', file=sys.stderr, flush=True); time.sleep(60)")
-    found = Measurement(SMOKE, settings)
-    until(lambda: found.said)
+    found = EstimateProcess(SMOKE, settings)
+    until(lambda: found.progress)
     found.cancel()
     found.wait(20)
     assert (found.running, found.estimate, found.failure) == (False, None, None)
@@ -72,9 +72,9 @@ def test_cancelled(settings: Settings, process: Use) -> None:
 
 def test_refused_while_the_device_is_busy(settings: Settings) -> None:
     with hold(settings, "theirs"), pytest.raises(DeviceBusy, match="busy with run theirs"):
-        Measurement(SMOKE, settings)
+        EstimateProcess(SMOKE, settings)
 
 
 def test_bad_input_is_refused_before_anything_starts(settings: Settings) -> None:
     with pytest.raises(InputError, match="startr"):
-        Measurement(SMOKE.model_copy(update={"dataset": "startr"}), settings)
+        EstimateProcess(SMOKE.model_copy(update={"dataset": "startr"}), settings)

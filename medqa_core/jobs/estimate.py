@@ -1,7 +1,6 @@
-"""Three measured steps of a configuration, in a process of their own, so that no page has to wait for them."""
+"""An estimate of time and memory, made in a process of its own so that no page has to wait for it."""
 
 import json
-import shlex
 import subprocess
 import sys
 import threading
@@ -15,25 +14,25 @@ from medqa_core.jobs import device, launch
 from medqa_core.jobs.checks import check
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate
-from medqa_core.runs.schema.presets import command_line, from_preset
+from medqa_core.runs.schema.presets import from_preset, train_arguments
 
 NAMES = ("title", "description")
 """Fields that change nothing about a run but what it is called."""
 
 
-class Measurement:
-    """A running or finished measurement. Its methods never wait."""
+class EstimateProcess:
+    """The process that makes an estimate, running or finished. Only `wait` waits."""
 
     def __init__(self, config: TrainConfig, settings: Settings) -> None:
         """Start it.
 
         Raises:
             DeviceBusy: something else works on the device.
-            MedQAError: the data set is not in reach, or no process can be started.
+            MedQAError: the data set is unavailable, or no process can be started.
         """
-        self.config = nameless(check(config, settings))
+        self.config = without_names(check(config, settings))
         if device.is_taken(settings):
-            raise device.DeviceBusy(device.busy_words(device.holder(settings)))
+            raise device.DeviceBusy(device.busy_message(device.holder(settings)))
         try:
             self._process = subprocess.Popen(
                 command(self.config),
@@ -47,35 +46,35 @@ class Measurement:
                 errors="replace",
             )
         except OSError as error:
-            raise MedQAError(f"The measurement cannot be started: {error.strerror or error}.") from error
+            raise MedQAError(f"The estimate cannot be started: {error.strerror or error}.") from error
         self.estimate: Estimate | None = None
         self.failure: str | None = None
         """Why it ended without an estimate, in one line; None where it was cancelled."""
-        self.said: list[str] = []
+        self.progress: list[str] = []
         """Its lines about progress, oldest first."""
         self._cancelled = False
-        self._thread = threading.Thread(target=self._read, name="measurement", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="estimate", daemon=True)
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether it goes on."""
+        """Whether it is still running."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:
-        """End it; what it measured so far is of no use."""
+        """End it; there is no estimate then."""
         self._cancelled = True
         with suppress(OSError):
             self._process.terminate()
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end, for at most so long; for callers that have nothing else to do."""
+        """Wait until it has finished, at most so long; for callers that have nothing else to do."""
         self._thread.join(seconds)
 
-    def fits(self, config: TrainConfig, settings: Settings) -> bool:
+    def is_for(self, config: TrainConfig, settings: Settings) -> bool:
         """Whether it was made for this configuration, whatever that is called."""
         try:
-            return nameless(check(config, settings)) == self.config
+            return without_names(check(config, settings)) == self.config
         except MedQAError:
             return False
 
@@ -83,7 +82,7 @@ class Measurement:
         process = self._process
         with process:
             for line in process.stderr or ():
-                self.said.append(line.strip())
+                self.progress.append(line.strip())
             answer = process.stdout.read() if process.stdout else ""
         if self._cancelled:
             return
@@ -93,16 +92,16 @@ class Measurement:
                 return
         except (ValueError, ValidationError):
             pass
-        last = next((line for line in reversed(self.said) if line), "It ended without a word.")
+        last = next((line for line in reversed(self.progress) if line), "The process exited unexpectedly.")
         self.failure = last.removeprefix("error: ")
 
 
 def command(config: TrainConfig) -> list[str]:
-    """What a measurement is started with."""
-    return [sys.executable, *shlex.split(command_line(config))[1:], "--estimate", "--json", "--worker"]
+    """The command line of the process."""
+    return [sys.executable, "-m", "medqa_core", *train_arguments(config), "--estimate", "--json", "--worker"]
 
 
-def nameless(config: TrainConfig) -> TrainConfig:
+def without_names(config: TrainConfig) -> TrainConfig:
     """`config` under its preset's own title and description: two of these are equal if they train the same."""
     with suppress(MedQAError):
         preset = from_preset(config.preset)

@@ -8,8 +8,8 @@ import torch
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.training.batching import Layout
-from medqa_core.training.frozen import freeze_all_but_last, training_mode
-from tests.training.bench import fit, toy
+from medqa_core.training.freezing import freeze_all_but_last, set_train_mode
+from tests.training.toy_state import toy, toy_state
 
 
 def test_only_the_last_layers_and_the_norm_above_them_are_trained(lab: Settings) -> None:
@@ -17,7 +17,7 @@ def test_only_the_last_layers_and_the_norm_above_them_are_trained(lab: Settings)
     freeze_all_but_last(model, 1)
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {n for n, _ in model.named_parameters() if n.startswith(("model.layers.1.", "model.norm."))}
-    training_mode(model, 1)
+    set_train_mode(model, 1)
     assert (model.model.layers[0].training, model.model.layers[1].training) == (False, True)
 
 
@@ -31,13 +31,13 @@ def test_a_model_with_fewer_layers(lab: Settings, k: int) -> None:
 def test_training_on_the_kept_output_is_training_on_the_whole_model(
     lab: Settings, tmp_path: Path, layout: Layout
 ) -> None:
-    whole, kept = (fit(lab, method="last_k", last_k=1, batch_size=7) for _ in range(2))
+    whole, kept = (toy_state(lab, method="last_k", last_k=1, batch_size=7) for _ in range(2))
     whole.layout = kept.layout = layout
     done: list[int] = []
-    kept.keep_frozen_output(tmp_path / "new", done.append)
+    kept.cache_hidden_states(tmp_path / "new", done.append)
     assert sum(done) == 40
     layers = list(kept.model.model.layers)
-    for number in range(1, whole.plan.total_steps + 1):
+    for number in range(1, whole.schedule.total_steps + 1):
         a, b = whole.step(number), kept.step(number)
         assert b.loss == pytest.approx(a.loss, abs=1e-5)
         assert b.grad_norm == pytest.approx(a.grad_norm, rel=1e-4)
@@ -47,8 +47,8 @@ def test_training_on_the_kept_output_is_training_on_the_whole_model(
 
 
 def test_the_frozen_layers_are_not_computed_again(lab: Settings, tmp_path: Path) -> None:
-    kept = fit(lab, method="last_k", last_k=1)
-    kept.keep_frozen_output(tmp_path)
+    kept = toy_state(lab, method="last_k", last_k=1)
+    kept.cache_hidden_states(tmp_path)
     calls: list[int] = []
     kept.model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
     kept.step(1)

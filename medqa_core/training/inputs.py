@@ -1,8 +1,8 @@
-"""What a fine-tune needs before it starts: model, data, split and the run's record, all checked first."""
+"""What a fine-tune starts from: model, data, split and the run's record, all checked first."""
 
 import contextlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -13,6 +13,7 @@ import medqa_core
 from medqa_core.data import leakage, sources, split
 from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt, kind_for
@@ -24,39 +25,41 @@ PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizer
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything that a fine-tune needs, checked before a run folder is made."""
+class TrainingInputs:
+    """Everything that a fine-tune starts from, checked before a run folder is made."""
 
     config: TrainConfig
     base: LoadedModel
     data: PairSet
-    parts: split.Split
-    training: Encoded
+    splits: split.Split
+    train: Encoded
     validation: list[Example]
 
 
-def prepare(config: TrainConfig, settings: Settings, progress: Callable[[str], None]) -> Prepared:
+def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> TrainingInputs:
     """Load the model, the data and their split.
 
     Raises:
-        MedQAError: bad input, or a model or data set out of reach.
+        MedQAError: bad input, or an unavailable model or data set.
     """
     progress("reading the data")
     data = sources.load(config.dataset, settings, config.columns)
-    parts = split.split_pairs(data.pairs, config)
+    splits = split.split_pairs(data.pairs, config)
     for name in ("train", "validation", "test"):
-        if not getattr(parts, name):
-            raise InputError(f"{name}_size: {data.title} is too small to split without leaking; this part is empty.")
+        if not getattr(splits, name):
+            raise InputError(
+                f"{data.title} is too small to split without leakage; the {name} split is empty.", field=f"{name}_size"
+            )
     base = load(config.base_model, config.revision, settings=settings, progress=progress)
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
-    _check_context(config, base, parts.test, kind)
-    training = encode(parts.train, base.tokenizer, kind, config.max_tokens)
+    _check_context(config, base, splits.test, kind)
+    train = encode(splits.train, base.tokenizer, kind, config.max_tokens)
     validation = [
         encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
-        for pair in parts.validation
+        for pair in splits.validation
     ]
-    return Prepared(config, base, data, parts, training, validation)
+    return TrainingInputs(config, base, data, splits, train, validation)
 
 
 def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[QAPair], kind: PromptKind) -> None:
@@ -66,20 +69,21 @@ def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[Q
         return
     if config.max_tokens > context:
         raise InputError(
-            f"max_tokens: {config.max_tokens} is more than the {context} tokens that {base.name} can read."
+            f"{config.max_tokens} is more than the {context} tokens that {base.name} can read.", field="max_tokens"
         )
     longest = max(len(encode_prompt(base.tokenizer, pair.question, kind)) for pair in questions)
     if longest + config.max_new_tokens > context:
         raise InputError(
-            f"max_new_tokens: {config.max_new_tokens} and the longest test question's {longest} are more than the "
-            f"{context} tokens that {base.name} can read; at most {max(context - longest, 0)} are possible."
+            f"{config.max_new_tokens} and the longest test question's {longest} are more than the {context} tokens "
+            f"that {base.name} can read; at most {max(context - longest, 0)} are possible.",
+            field="max_new_tokens",
         )
 
 
-def completed(draft: RunRecord, prepared: Prepared) -> RunRecord:
+def completed_record(draft: RunRecord, inputs: TrainingInputs) -> RunRecord:
     """A drafted record with what is known since its model and data were read."""
-    base, data, parts = prepared.base, prepared.data, prepared.parts
-    found = {
+    base, data, splits = inputs.base, inputs.data, inputs.splits
+    known = {
         "base_model": BaseModelRecord(
             id=base.name, revision=base.revision, sha256=base.sha256, parameters=base.parameters
         ),
@@ -89,25 +93,25 @@ def completed(draft: RunRecord, prepared: Prepared) -> RunRecord:
             pairs_parsed=data.pairs_parsed,
             pairs_answered=data.pairs_answered,
             duplicates_dropped=data.duplicates_dropped,
-            split=parts.sizes,
-            split_method=split.METHODS[prepared.config.split_method],
-            split_hash=parts.hash,
+            split=splits.sizes,
+            split_method=split.METHODS[inputs.config.split_method],
+            split_hash=splits.hash,
             filters=list(data.filters),
-            truncated_share=round(prepared.training.truncated_share, 4),
-            overlap=leakage.measure(parts),
+            truncated_share=round(inputs.train.truncated_share, 4),
+            overlap=leakage.measure(splits),
         ),
         "environment": environment(base.device),
         "prompt": kind_for(base.tokenizer),
         "code_version": medqa_core.__version__,
     }
-    return draft.model_copy(update=found)
+    return draft.model_copy(update=known)
 
 
-def difference(record: RunRecord, prepared: Prepared) -> Literal["base", "split"] | None:
+def difference(record: RunRecord, inputs: TrainingInputs) -> Literal["base", "split"] | None:
     """What is not as the run recorded it, the base's weights or the split; None where both are, or it did not say."""
-    if record.base_model is not None and record.base_model.sha256 not in (None, prepared.base.sha256):
+    if record.base_model is not None and record.base_model.sha256 not in (None, inputs.base.sha256):
         return "base"
-    if record.data is not None and record.data.split_hash not in (None, prepared.parts.hash):
+    if record.data is not None and record.data.split_hash not in (None, inputs.splits.hash):
         return "split"
     return None
 

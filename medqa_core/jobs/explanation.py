@@ -1,0 +1,66 @@
+"""A diagnosis in sentences, the same on every page and in the terminal."""
+
+from medqa_core.foundation.command import PROGRAM
+from medqa_core.jobs.diagnosis import Diagnosis, SavedProgress
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.status import Cause
+
+UNEXPLAINED: dict[Cause, str] = {
+    "memory": "It ran out of memory.",
+    "disk": "The disk was full.",
+    "killed": "The process was ended from outside.",
+}
+"""What is said of a failure whose worker left no sentence."""
+REMEDIES: dict[Cause, str] = {
+    "nan": "Resuming would fail again. Start a new run with a third of the learning rate:",
+    "memory": (
+        "Close other programs and resume it. If it fails again, start a new run with a lower "
+        "`max_tokens_per_forward`, which changes memory and speed and not the result:"
+    ),
+    "input": "Start a new run with other settings; it was started with:",
+    "data": "Put the data back where they were, then resume with:",
+    "disk": "Free some space, then resume with:",
+    "killed": "Nothing to fix. Resume with:",
+    "fault": "The end of its log says more. Resume with:",
+}
+
+
+def happened(found: Diagnosis) -> str:
+    """What ended the run."""
+    if found.ending == "failed":
+        return found.error or UNEXPLAINED.get(found.cause, "Its worker left no reason; the end of its log may tell.")
+    if found.ending == "host silent":
+        return f"No update for too long from {found.host}, the machine that trained it."
+    if found.ending == "machine restarted":
+        return "The machine was switched off or restarted while the run was in progress."
+    step, memory = found.progress.step, found.memory
+    exited = "The process exited unexpectedly" + (f" at step {step:,}" if step else "")
+    if found.cause == "memory":
+        left = f": {memory.available / 2**30:.1f} of {memory.total / 2**30:.0f} GiB were left" if memory else ""
+        return f"{exited}, most likely because the machine ran out of memory{left}."
+    if found.cause == "disk":
+        return f"{exited}, most likely because the disk is full."
+    return f"{exited}, as when it is killed from outside."
+
+
+def kept(progress: SavedProgress) -> str:
+    """What is left of the run: what it logged, and from where it can be resumed."""
+    if progress.checkpoint is not None:
+        return f"Loss curve saved; last checkpoint at step {progress.checkpoint:,}."
+    if progress.step:
+        return f"Loss curve saved up to step {progress.step:,}. Without a checkpoint it restarts from the first step."
+    return "It had not trained a step yet, so no work is lost."
+
+
+def remedy(found: Diagnosis) -> str:
+    """What to do. A command follows: the one that resumes the run, or the one that starts the suggested run."""
+    if found.cause in ("nan", "memory", "input") and found.suggested is None:
+        return "Resume with:"
+    if found.cause == "disk" and found.error:  # the worker's own sentence says already what to do first
+        return "Then resume with:"
+    return REMEDIES[found.cause]
+
+
+def resume_command(run: Run) -> str:
+    """The command that resumes a run, with the configuration it was started with."""
+    return f"{PROGRAM} train --resume {run.id}"

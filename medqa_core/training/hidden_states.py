@@ -1,0 +1,116 @@
+"""A cache of the frozen layers' output: computed once for every training example, read from a file in each epoch.
+
+A model of which only the last k layers are trained gives, below them, the same hidden states in every epoch. They are
+computed in batches that depend on nothing but the training set, so that a resumed run reads bitwise what the first
+attempt read.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from medqa_core.models.prompt import Example
+from medqa_core.training.batching import ForwardBatch, Layout, pack_batches
+from medqa_core.training.freezing import decoder_layers
+
+
+class _FirstTrainedLayer(Exception):
+    """The first trained layer was reached: what is above it is not computed."""
+
+
+class _Skipped(torch.nn.Module):
+    """Stands in for a frozen layer whose output is known."""
+
+    def forward(self, hidden_states: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return hidden_states
+
+
+class HiddenStateCache:
+    """The input of the first trained layer, for each training example: float32 rows in a file."""
+
+    def __init__(self, model: Any, k: int, examples: Sequence[Example], folder: Path) -> None:
+        """Reserve the file; `fill` computes. `folder` gets a file that is gone when this object is."""
+        self._holder, self._layers = decoder_layers(model)
+        self._first = len(self._layers) - k
+        self._examples = examples
+        lengths = [len(example.input_ids) for example in examples]
+        self._starts = np.concatenate([[0], np.cumsum(lengths)])
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, prefix="hidden-states-") as file:  # the mapping keeps it alive
+            self._rows = np.memmap(
+                file, dtype=np.float32, mode="w+", shape=(int(self._starts[-1]), model.config.hidden_size)
+            )
+
+    @staticmethod
+    def size(model: Any, examples: Sequence[Example]) -> int:
+        """Bytes that the file takes."""
+        return 4 * int(model.config.hidden_size) * sum(len(example.input_ids) for example in examples)
+
+    @torch.no_grad()
+    def fill(
+        self,
+        model: Any,
+        max_tokens: int,
+        layout: Layout,
+        device: str,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Compute the lower layers once for every example; `progress` gets the examples done since the last call."""
+        caught: list[torch.Tensor] = []
+
+        def catch(_: Any, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> None:
+            caught.append(args[0] if args else kwargs["hidden_states"])
+            raise _FirstTrainedLayer
+
+        for batch in pack_batches(self._examples, range(len(self._examples)), max_tokens, layout):
+            handle = self._layers[self._first].register_forward_pre_hook(catch, with_kwargs=True)
+            try:
+                boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
+                model(
+                    input_ids=batch.input_ids.to(device),
+                    position_ids=batch.position_ids.to(device),
+                    use_cache=False,
+                    **boundaries,
+                )
+            except _FirstTrainedLayer:
+                pass
+            finally:
+                handle.remove()
+            for index, rows in zip(batch.indices, _unpacked(batch, caught.pop().float().cpu()), strict=True):
+                self._rows[self._starts[index] : self._starts[index + 1]] = rows.numpy()
+            progress(len(batch.indices))
+
+    @contextmanager
+    def feeding(self, batch: ForwardBatch, device: str) -> Iterator[None]:
+        """Inside the block a forward pass of `batch` starts at the first trained layer."""
+        parts = [torch.from_numpy(self._rows[self._starts[i] : self._starts[i + 1]]) for i in batch.indices]
+        if batch.boundaries is not None:
+            known = torch.cat(parts)[None].to(device)
+        else:
+            known = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True).to(device)
+
+        def feed(_: Any, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> Any:
+            return ((known, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": known})
+
+        handle = self._layers[self._first].register_forward_pre_hook(feed, with_kwargs=True)
+        frozen = list(self._layers[: self._first])
+        for place in range(self._first):
+            self._layers[place] = _Skipped()
+        try:
+            yield
+        finally:
+            for place, layer in enumerate(frozen):
+                self._layers[place] = layer
+            handle.remove()
+
+
+def _unpacked(batch: ForwardBatch, hidden: torch.Tensor) -> list[torch.Tensor]:
+    """Each example's own rows of a batch's hidden states."""
+    if batch.boundaries is not None:
+        return list(torch.split(hidden[0], list(batch.lengths)))
+    return [hidden[row, :length] for row, length in enumerate(batch.lengths)]

@@ -1,0 +1,21 @@
+"""The page around the widget: the run that is asked, and what it offers where that run cannot answer."""
+
+from tests.support.pages import Open, shown
+from tests.support.runs import RunBuilder
+
+
+def test_ask_points_the_widget_at_the_run(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    app = open_page("ask/ask.py", run="a")
+    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
+    assert "not medical advice" in shown(app)
+
+
+def test_ask_offers_the_runs_that_can(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.imported("b")
+    app = open_page("ask/ask.py", run="b")
+    assert "This run cannot answer." in shown(app)
+    assert [button.label for button in app.button] == ["Ask a"]
+    app.button[0].click().run()
+    assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
