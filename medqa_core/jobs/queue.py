@@ -76,7 +76,8 @@ def submit(
     config = check(config, settings)
     store = store_of(settings)
     with locked(settings):
-        for run in [*live(settings), *(entry.run for entry in entries(settings))]:
+        # Both states in one look: a worker may go from the one to the other at any moment.
+        for run in _in_state(settings, LIVE | {"queued"}):
             if run.record.config == config:
                 return Submission(run, new=False)
 
