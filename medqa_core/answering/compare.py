@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
 from medqa_core.answering.model_cache import Models
-from medqa_core.answering.question import GenerationSettings, Precision, Question
+from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import Sources, fitting
 from medqa_core.answering.streams import Prompt, Step
@@ -16,6 +16,7 @@ from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
+from medqa_core.runs.schema.evaluation import Precision
 
 Column = Literal["base", "fine_tuned", "with_sources"]
 COLUMN_NAMES: dict[Column, str] = {

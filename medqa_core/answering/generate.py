@@ -16,12 +16,11 @@ import ctranslate2
 import torch
 import transformers
 
-from medqa_core.answering.question import Precision
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import ctranslate
 from medqa_core.models.variants import ModelVariants, Variant
-from medqa_core.runs.schema.evaluation import Decoding
+from medqa_core.runs.schema.evaluation import Decoding, Precision
 
 log = logging.getLogger("medqa.answering")
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from medqa_core.answering.question import Precision
 from medqa_core.answering.streams import Streams, streams_for
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.models.variants import ModelVariants, load_variants
+from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore
 
 

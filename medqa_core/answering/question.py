@@ -2,17 +2,14 @@
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, QuestionRefused
+from medqa_core.runs.schema.evaluation import Precision
 
 MAX_CHARACTERS = 1000
-
-Precision = Literal["float32", "int8"]
-"""Of the weights while decoding. With `int8` other tokens come out: never the default, nor that of a verdict."""
 
 
 class GenerationSettings(BaseModel):

@@ -7,13 +7,14 @@ from contextlib import closing, contextmanager
 from medqa_core.answering.admission import Admission, Limits
 from medqa_core.answering.compare import Answers, Column, compare
 from medqa_core.answering.model_cache import ModelCache, Models
-from medqa_core.answering.question import GenerationSettings, Precision, Question
+from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.sources import find_sources
 from medqa_core.answering.training_set import Overlap, training_set
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, ModelUnavailable
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore, answerable
 
 

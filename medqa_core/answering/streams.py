@@ -17,11 +17,12 @@ import torch
 import transformers
 
 from medqa_core.answering.generate import converted
-from medqa_core.answering.question import GenerationSettings, Precision
+from medqa_core.answering.question import GenerationSettings
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
+from medqa_core.runs.schema.evaluation import Precision
 
 GREEDY_BELOW = 1e-3
 """A temperature this near to zero is greedy: the likeliest token has all the probability that a float holds."""

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, RunError
 from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
@@ -40,7 +41,7 @@ def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
         print_json([{**asdict(e), "created_at": e.created_at.isoformat(), **progress.facts(e)} for e in entries])
         return
     if not there:
-        say(f"No runs in {settings.reports}. Start one with: python -m medqa_core train --preset starter")
+        say(f"No runs in {settings.reports}. Start one with: {PROGRAM} train --preset starter")
         return
     if not entries:
         say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")

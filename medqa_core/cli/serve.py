@@ -35,7 +35,7 @@ def serve(
     Variables such as STREAMLIT_SERVER_ALLOWED_HOSTS set Streamlit's other options.
     """
     if share and not widget:
-        raise InputError("--share: only the widget has a public link; add --widget.")
+        raise InputError("only the widget has a public link; add --widget.", field="--share")
     _fetch_model(Settings.from_environment())
     site = site_folder()
     command = _widget(port or WIDGET_PORT, address, share) if widget else _app(site, port or APP_PORT, address)

@@ -9,6 +9,7 @@ import typer
 from medqa_core.cli.evaluate import measure
 from medqa_core.cli.output import Bars, JsonFlag, SetOption, note, print_json, say, say_end
 from medqa_core.cli.signals import ending, requesting
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
@@ -90,7 +91,7 @@ def _in_background(submission: queue.Submission, settings: Settings, *, json: bo
         say(f"{run.id} already has this configuration and is {run.state()}; no second run was started.")
     else:
         say(f"{run.id}: {'started' if run.id in started else 'queued'}.")
-    say(f"Watch it: python -m medqa_core runs · Stop it: python -m medqa_core stop {run.id}")
+    say(f"Watch it: {PROGRAM} runs · Stop it: {PROGRAM} stop {run.id}")
 
 
 def _estimate(config: TrainConfig, settings: Settings, *, aloud: bool, json: bool) -> None:
@@ -169,7 +170,7 @@ def _say_next(run: Run, *, evaluated: bool) -> None:
             say(explanation.kept(saved_progress(run, status)))
         say(f"Next: {explanation.resume_command(run)}")
     elif not evaluated:
-        say(f"Next: python -m medqa_core evaluate {run.id}")
+        say(f"Next: {PROGRAM} evaluate {run.id}")
 
 
 def _lines(estimate: Estimate) -> list[str]:

@@ -53,8 +53,8 @@ def train_on_cluster(
     """
     config = check(config, settings)
     store = store_for(storage, settings)
-    draft = store.draft(config, run_id)
-    store.refuse_taken(draft.id)
+    draft = store.new_record(config, run_id)
+    store.check_free(draft.id)
     refuse_taken(storage, draft.id)
     with connected(address) as cluster:
         cluster.refuse_too_much(scaling.workers, scaling.cpus, scaling.gpus)

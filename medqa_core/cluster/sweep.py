@@ -49,9 +49,9 @@ def sweep_on_cluster(
     number, name = store.next_number(), trials[0].sweep.id
     records = []
     for offset, trial in enumerate(trials):
-        store.refuse_taken(trial.run_id)
+        store.check_free(trial.run_id)
         refuse_taken(storage, trial.run_id)
-        draft = store.draft(check(trial.config, settings), trial.run_id)
+        draft = store.new_record(check(trial.config, settings), trial.run_id)
         title = f"{trial.config.title[:100]}, trial {trial.sweep.trial} of {name}"
         record = draft.model_copy(update={"number": number + offset, "sweep": trial.sweep, "title": title})
         records.append(record.model_dump(mode="json"))

@@ -49,7 +49,7 @@ def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> V
     """Save a vote.
 
     Raises:
-        InputError: no such choice, nothing to vote on, or this comparison has its vote already.
+        InputError: no such choice, nothing to vote on, or this comparison already has a vote.
         RunError: the vote cannot be saved.
     """
     if choice not in get_args(Choice):

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from medqa_core.answering.generate import decoding_of
-from medqa_core.answering.question import Precision
 from medqa_core.data import lookup, sources
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.judge import RESAMPLES
 from medqa_core.evaluation.loss import answer_losses, mean_loss
-from medqa_core.evaluation.measure import Progress, Questions, measure
+from medqa_core.evaluation.measure import Questions, measure
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
 from medqa_core.evaluation.rows import generation, prediction_rows
@@ -22,8 +21,8 @@ from medqa_core.evaluation.tables import OTHERWISE, judged
 from medqa_core.evaluation.with_sources_rows import judged_again
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.prompt import PromptKind
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.predictions import write_predictions
@@ -37,6 +36,8 @@ from medqa_core.runs.schema.evaluation import (
     Decoding,
     Evaluation,
     MMLUProtocol,
+    Precision,
+    PromptKind,
     Protocol,
     Resampling,
     Rouge,
@@ -60,7 +61,7 @@ PROMPT_SAMPLE = 32
 
 
 def evaluate(
-    run: Run, settings: Settings, progress: Progress = lambda *_: None, *, precision: Precision = "float32"
+    run: Run, settings: Settings, progress: StageProgress = silent, *, precision: Precision = "float32"
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 

@@ -1,7 +1,7 @@
 """What the fast mode of Ask costs: answers and losses with int8 weights against float32 ones, on test questions."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import ctranslate2
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from medqa_core.answering.generate import Converted, converted
-from medqa_core.answering.question import Precision
 from medqa_core.data.pairs import references_of
 from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.judge import Paired, judge
@@ -17,23 +16,21 @@ from medqa_core.evaluation.measure import Questions
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
-from medqa_core.foundation.progress import silent
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import MetricName
+from medqa_core.runs.schema.evaluation import MetricName, Precision
 
 QUESTIONS = 100
 """Test questions asked, chosen at random with a fixed seed."""
 PRECISIONS: tuple[Precision, Precision] = ("float32", "int8")
 
-Progress = Callable[[str, int, int], None]
 
-
-def measure_int8(run: Run, settings: Settings, progress: Progress = lambda *_: None) -> Int8Cost:
+def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent) -> Int8Cost:
     """Measure both models of `run` with float32 and with int8 weights; writes int8.json.
 
     Raises:

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from medqa_core.answering.generate import engine_for
-from medqa_core.answering.question import Precision
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt
+from medqa_core.models.prompt import Example, encode_example, encode_prompt
 from medqa_core.models.variants import ModelVariants, Variant
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, such as `base_loss`, how many of its questions are done, and how many it has."""
+from medqa_core.runs.schema.evaluation import Precision, PromptKind
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def measure(
     partial: Partial,
     *,
     precision: Precision = "float32",
-    progress: Progress = lambda *_: None,
+    progress: StageProgress = silent,
 ) -> Measured:
     """One model on all questions; what `partial` holds of it is not computed again.
 
@@ -96,7 +94,7 @@ def each(
     compute: Callable[[Collection[int]], Iterator[dict[int, Any]]],
     total: int,
     partial: Partial,
-    progress: Progress,
+    progress: StageProgress,
 ) -> tuple[list[Any], float]:
     """A value per question and the seconds they took, those that were kept earlier included.
 

@@ -13,7 +13,6 @@ import transformers
 
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.evaluate import checked, judge_again
-from medqa_core.evaluation.measure import Progress
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_forward import Answer
 from medqa_core.evaluation.mmlu_model import HarnessModel
@@ -21,6 +20,7 @@ from medqa_core.evaluation.mmlu_tasks import Scoring, check, run_harness, task_n
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
@@ -34,7 +34,7 @@ MAX_LENGTH = 2048
 
 
 def measure_mmlu(
-    run: Run, settings: Settings, *, scoring: str = "letter", shots: int = 0, progress: Progress = lambda *_: None
+    run: Run, settings: Settings, *, scoring: str = "letter", shots: int = 0, progress: StageProgress = silent
 ) -> pd.DataFrame:
     """Ask both models of `run`; writes answers.parquet, results.json and evaluation.json, and returns the answers.
 
@@ -115,7 +115,7 @@ def _keeper(partial: Partial, variant: Variant) -> Callable[[dict[str, Answer]],
     return keep
 
 
-def _by_question(progress: Progress, stage: str) -> Callable[[int, int], None]:
+def _by_question(progress: StageProgress, stage: str) -> Callable[[int, int], None]:
     """Requests as questions: each has one request per letter."""
     return lambda done, total: progress(stage, done // len(LETTERS), total // len(LETTERS))
 

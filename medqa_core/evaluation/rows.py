@@ -11,9 +11,8 @@ from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split
 from medqa_core.evaluation.measure import Measured, Questions
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share, length_ratio, repetition
-from medqa_core.models.prompt import PromptKind
 from medqa_core.models.variants import ModelVariants, Variant
-from medqa_core.runs.schema.evaluation import Generation
+from medqa_core.runs.schema.evaluation import Generation, PromptKind
 
 
 def prediction_rows(

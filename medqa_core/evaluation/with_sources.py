@@ -10,13 +10,14 @@ from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
 from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.evaluate import checked, same_split
-from medqa_core.evaluation.measure import Progress, each
+from medqa_core.evaluation.measure import each
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
 from medqa_core.evaluation.rows import generation
 from medqa_core.evaluation.with_sources_rows import judged_again, with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
@@ -33,7 +34,7 @@ STAGE = "with_sources_answers"
 def evaluate_with_sources(
     run: Run,
     settings: Settings,
-    progress: Progress = lambda *_: None,
+    progress: StageProgress = silent,
     *,
     questions: int | None = None,
     retriever: Retriever | None = None,
@@ -112,7 +113,7 @@ def _drawn(questions: Sequence[QAPair], most: int | None) -> Sequence[QAPair]:
     return [questions[place] for place in sorted(random.Random(0).sample(range(len(questions)), most))]
 
 
-def _found(retriever: Retriever, questions: Sequence[QAPair], progress: Progress) -> list[list[Passage]]:
+def _found(retriever: Retriever, questions: Sequence[QAPair], progress: StageProgress) -> list[list[Passage]]:
     found = []
     for number, question in enumerate(questions, 1):
         found.append(retriever.search(question.question, PASSAGES))

@@ -10,9 +10,9 @@ MedQAError                  (exit code 1)
 │   ├── RunNotFound         (exit code 2)
 │   ├── UnreadableFile      missing, torn, too large or invalid
 │   └── OutsideStore        a path or link that leaves the run store
-├── DataUnavailable         a data set that is not in reach
+├── DataUnavailable         a data set that is not available
 └── ModelError              a model
-    ├── ModelUnavailable    not in reach
+    ├── ModelUnavailable    not available
     └── ChecksumMismatch    a download that is not what it should be
 """
 
@@ -95,7 +95,7 @@ class OutsideStore(RunError):
 
 
 class DataUnavailable(MedQAError):
-    """A data set is not in reach from here."""
+    """A data set is not available here."""
 
 
 class ModelError(MedQAError):
@@ -103,7 +103,7 @@ class ModelError(MedQAError):
 
 
 class ModelUnavailable(ModelError):
-    """A model is not in reach from here."""
+    """A model is not available here."""
 
 
 class ChecksumMismatch(ModelError):

@@ -28,7 +28,7 @@ class Settings:
     cache: Path
     """Downloads and converted models, all of it rebuildable (`MEDQA_CACHE`)."""
     medquad: Path | None
-    """MedQuAD as the original ZIP or its unpacked folder (`MEDQA_MEDQUAD`), or None where it is not in reach."""
+    """MedQuAD as the original ZIP or its unpacked folder (`MEDQA_MEDQUAD`), or None where it is not available."""
     mmlu: Path | None
     """A folder with the MMLU subsets as CSV (`MEDQA_MMLU`), or None."""
     public: bool

@@ -1,7 +1,6 @@
 """An estimate of time and memory, made in a process of its own so that no page has to wait for it."""
 
 import json
-import shlex
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from medqa_core.jobs import device, launch
 from medqa_core.jobs.checks import check
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate
-from medqa_core.runs.schema.presets import command_line, from_preset
+from medqa_core.runs.schema.presets import from_preset, train_arguments
 
 NAMES = ("title", "description")
 """Fields that change nothing about a run but what it is called."""
@@ -99,7 +98,7 @@ class EstimateProcess:
 
 def command(config: TrainConfig) -> list[str]:
     """The command line of the process."""
-    return [sys.executable, *shlex.split(command_line(config))[1:], "--estimate", "--json", "--worker"]
+    return [sys.executable, "-m", "medqa_core", *train_arguments(config), "--estimate", "--json", "--worker"]
 
 
 def without_names(config: TrainConfig) -> TrainConfig:

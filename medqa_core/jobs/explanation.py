@@ -1,5 +1,6 @@
 """A diagnosis in sentences, the same on every page and in the terminal."""
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.jobs.diagnosis import Diagnosis, SavedProgress
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Cause
@@ -62,4 +63,4 @@ def remedy(found: Diagnosis) -> str:
 
 def resume_command(run: Run) -> str:
     """The command that resumes a run, with the configuration it was started with."""
-    return f"python -m medqa_core train --resume {run.id}"
+    return f"{PROGRAM} train --resume {run.id}"

@@ -84,7 +84,7 @@ def submit(
             write_job(folder, new_job(evaluate=evaluate, estimate=estimate))
             write_status(folder, Status(state="queued"))
 
-        return Submission(store.create(store.draft(config, run_id), fill), new=True)
+        return Submission(store.create(store.new_record(config, run_id), fill), new=True)
 
 
 def enqueue(run: Run, settings: Settings) -> Submission:

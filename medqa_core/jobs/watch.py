@@ -1,4 +1,4 @@
-"""What there is to see: the run that is being worked on, the queue, and afterwards the plan beside what came of it."""
+"""What is going on: the runs in progress, the queue, and afterwards the estimate beside the actual figures."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from medqa_core.runs.snapshot import RunSnapshot
 
 @dataclass(frozen=True)
 class Current:
-    """A run that is being worked on."""
+    """A run in progress: starting, being trained, stopped or evaluated."""
 
     run: Run
     status: Status
@@ -25,7 +25,7 @@ class Current:
 
     @classmethod
     def of(cls, snapshot: RunSnapshot) -> "Current | None":
-        """The run of a snapshot as one that is worked on; None where nothing goes on with it."""
+        """The run of a snapshot; None where nothing goes on with it."""
         if snapshot.status is None or snapshot.activity is None:
             return None
         return cls(Run(snapshot.folder, snapshot.record), snapshot.status, snapshot.activity, snapshot)
@@ -38,13 +38,13 @@ class Current:
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """Everything that goes on in a store."""
+    """Every run of a store that is in progress or waits."""
 
     current: tuple[Current, ...]
     waiting: tuple[Entry, ...]
     """The queue, the next one first."""
     foreign: bool
-    """Whether the device is taken by something that is no run of this store."""
+    """Whether something other than a run of this store uses the device."""
 
     @property
     def idle(self) -> bool:
@@ -92,7 +92,7 @@ def _opened(run_id: str, settings: Settings) -> Run | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was foreseen beside what came of it; a part that is not known is None."""
+    """The estimate beside the actual figures; a part that is not known is None."""
 
     estimate: Estimate | None
     seconds: float | None
@@ -101,14 +101,14 @@ class Outcome:
 
     @property
     def in_range(self) -> bool | None:
-        """Whether the training took as long as was foreseen; None where one of the two is not known."""
+        """Whether the training time lies in the estimated range; None where one of the two is not known."""
         if self.estimate is None or self.seconds is None:
             return None
         return self.estimate.train_seconds.low <= self.seconds <= self.estimate.train_seconds.high
 
 
 def outcome(run: Run) -> Outcome:
-    """The plan and the figures of a run that was trained."""
+    """The estimate and the actual figures of a run that was trained."""
     status, job = run.status(), read_job(run)
     seconds = status.train_seconds if status else None
     speed = status.tokens / seconds if status and status.tokens and seconds else None

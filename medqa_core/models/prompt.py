@@ -6,9 +6,10 @@ against that would be false. A model without a template gets `Question: … / An
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-PromptKind = Literal["chat", "plain"]
+from medqa_core.runs.schema.evaluation import PromptKind
+
 IGNORED = -100
 """Label of a token that the loss does not count (the value that PyTorch's cross entropy ignores)."""
 

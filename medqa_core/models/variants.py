@@ -17,9 +17,10 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import LoadedModel, load, locate, pick_device
 from medqa_core.models.memory import require_memory
-from medqa_core.models.prompt import PromptKind, kind_for
+from medqa_core.models.prompt import kind_for
 from medqa_core.models.silence import silenced
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import PromptKind
 
 Variant = Literal["base", "fine_tuned"]
 VARIANTS: tuple[Variant, Variant] = ("base", "fine_tuned")

@@ -13,13 +13,13 @@ from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 60
-"""The heartbeat is promised this much later than it is meant to come, for machines that stall."""
+"""The next heartbeat is promised this much later than it is due, for machines that stall."""
 SPARE = ".status.spare"
 SPARE_BYTES = 16 * 1024
 """Room that is kept while a worker lives, so that it can say on a full disk that the disk is full."""
 NO_ROOM = "The disk is full, so the training did not start. Free some space, then resume the run."
 KEPT = ("started_at", "train_seconds", "step", "total_steps", "epoch", "best", "tokens")
-"""What a run that goes on takes over from its last attempt."""
+"""What a resumed run takes over from its last attempt."""
 
 
 def is_main() -> bool:
@@ -61,7 +61,7 @@ class StatusWriter:
         self._thread.join()
         try:
             if self.status.state in ("running", "stopping"):
-                self.update(state="failed", error="The worker ended without saying why; see train.log.")
+                self.update(state="failed", error="The worker exited without giving a reason; see train.log.")
         finally:
             self._give_room()
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from medqa_core.data.pairs import QAPair
-from medqa_core.models.prompt import Example, PromptKind, encode_example
+from medqa_core.models.prompt import Example, encode_example
+from medqa_core.runs.schema.evaluation import PromptKind
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
-from medqa_core.models.prompt import Example, PromptKind, encode_example, encode_prompt, kind_for
+from medqa_core.models.prompt import Example, encode_example, encode_prompt, kind_for
 from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.evaluation import PromptKind
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord
 from medqa_core.training.examples import Encoded, encode
 

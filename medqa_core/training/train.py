@@ -50,10 +50,10 @@ def train(
     stop = stop or StopFlag()
     store = RunStore(settings.reports)
     if run_id is not None and is_main():
-        store.refuse_taken(run_id)  # now: the model may take minutes to come
+        store.check_free(run_id)  # now: the model may take minutes to come
     inputs = load_inputs(config, settings, progress)
     stop.check()
-    record = completed_record(store.draft(config, run_id), inputs)
+    record = completed_record(store.new_record(config, run_id), inputs)
     if not is_main():
         return _train_unrecorded(Run(store.path(record.id), record), inputs, stop)
     run = store.create(record)

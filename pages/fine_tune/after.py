@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import NOT_STATED, count, duration
 from medqa_core.foundation.settings import Settings
@@ -29,7 +30,7 @@ def after(run: Run, *, public: bool) -> None:
         notices.notice(
             _outcome_sentence(watch.outcome(run)),
             "Not evaluated yet. To evaluate base and fine-tuned model on the test questions:" if unevaluated else "",
-            command=f"python -m medqa_core evaluate {run.id}" if unevaluated else None,
+            command=f"{PROGRAM} evaluate {run.id}" if unevaluated else None,
         )
         _estimate_and_actual(watch.outcome(run))
     else:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.settings import Settings
 from pages.fine_tune import after, form, live
 from pages.shared import notices, run_picker
@@ -19,7 +20,7 @@ if settings.public:
     notices.notice(
         "This is a read-only demo.",
         "You can look at runs here; to start one, install MedQA Lab on your own machine:",
-        command="python -m medqa_core train --preset starter",
+        command=f"{PROGRAM} train --preset starter",
     )
 else:
     form.draw(settings)

@@ -31,4 +31,5 @@ def no_curve(snapshot: RunSnapshot) -> None:
     elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:
-        notices.notice("This run has no loss curve.", "Its metrics.jsonl is missing or empty.")
+        why = "is missing" if snapshot.metrics_log.missing else "holds no loss"
+        notices.notice("This run has no loss curve.", f"Its metrics.jsonl {why}.")

@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
 from medqa_core.jobs import explanation
@@ -41,7 +42,7 @@ def no_runs(folder: str) -> None:
         "No runs yet.",
         f"This page shows the runs in the run store, the folder `{folder}`, which is empty.",
         "A first fine-tune on the starter set takes about ten minutes on a laptop and downloads only the model:",
-        command="python -m medqa_core train --preset starter",
+        command=f"{PROGRAM} train --preset starter",
     )
 
 

@@ -95,7 +95,7 @@ def test_an_own_file(cli: Cli, tmp_path: Path) -> None:
         (("--columns", "question=q"), "columns: starter has no columns to map"),
         (("--train-size", "0"), "train_size: '0' is not allowed"),
         (("--test-size", "many"), "test_size: 'many' is not allowed"),
-        (("--test-size", "9999"), "test_size: 9,999 is more than"),
+        (("--test-size", "9999"), "test_size: at most 81 test pairs are available"),
         (("--split", "randm"), "Did you mean 'random'?"),
         (("--seed", "-1"), "split_seed: "),
         (("--max-tokens", "1"), "max_tokens: "),

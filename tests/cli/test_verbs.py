@@ -49,7 +49,7 @@ def test_runs(cli: Cli, own_store: RunStore) -> None:
 def test_runs_of_an_empty_store(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "none"))
     assert cli("runs", "--json").json == []
-    assert "Start one: python -m medqa_core train" in cli("runs").out
+    assert "Start one with: medqa train" in cli("runs").out
 
 
 def test_runs_with_a_title_that_looks_like_markup(cli: Cli, own_store: RunStore) -> None:
@@ -95,7 +95,7 @@ def test_train_for_people(cli: Cli, own_store: RunStore) -> None:
     assert said.code == 0
     assert re.fullmatch(
         r"smoke-2: completed after 3 of 3 steps; lowest validation loss \d\.\d{4} at step \d\.\n"
-        r"Next: python -m medqa_core evaluate smoke-2\n",
+        r"Next: medqa evaluate smoke-2\n",
         said.out,
     )
 

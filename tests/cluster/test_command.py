@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("train", "--preset", "smoke", "--run-id", "../x"), "run id: '../x' is not valid"),
         (("train", "--preset", "smoke", "--storage", "nosuch://x"), "--storage: nosuch:// cannot be used"),
         (("train", "--preset", "smoke", "--workers", "0"), "'--workers'"),
-        (("train", "--resume", "nothing"), "There is no run 'nothing'"),
+        (("train", "--resume", "nothing"), "No run called 'nothing'"),
         (("train", "--resume", "a", "--preset", "smoke"), "leave out --preset"),
         (("sweep", "--preset", "smoke"), "give several values"),
         (("sweep", "--preset", "smoke", "--rank", "4,many"), "lora_rank: 'many' is not allowed"),

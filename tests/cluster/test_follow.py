@@ -36,7 +36,7 @@ def running() -> Status:
 
 def far_run(tmp_path: Path, run_id: str, status: Status) -> Run:
     there = RunStore(tmp_path / "far")
-    draft = there.draft(from_preset("smoke"), run_id)
+    draft = there.new_record(from_preset("smoke"), run_id)
     return there.create(draft, lambda folder: write_status(folder, status))
 
 

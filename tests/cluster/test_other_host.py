@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def made(settings: Settings, found: Status) -> Run:
     store = RunStore(settings.reports)
-    return store.create(store.draft(from_preset("smoke"), "far"), lambda folder: write_status(folder, found))
+    return store.create(store.new_record(from_preset("smoke"), "far"), lambda folder: write_status(folder, found))
 
 
 def test_it_runs_while_its_promise_holds() -> None:

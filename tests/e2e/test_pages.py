@@ -124,7 +124,7 @@ def test_unknown_run_is_said_in_words(browser: Browser, server: str) -> None:
     with visitor(browser, server, "light") as (page, wrong):
         page.goto(f"{server}/?run=nowhere")
         settled(page, PAGES["summary"])
-        expect(page.get_by_text("There is no such run.")).to_be_visible()
+        expect(page.get_by_text("No run called")).to_be_visible()
         assert not wrong
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medqa_core.evaluation.measure import Progress
 from medqa_core.evaluation.mmlu import PARTIAL, measure_mmlu
 from medqa_core.evaluation.mmlu_forward import Forward, Row
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.files import loads, read_json, write_json
+from medqa_core.foundation.progress import StageProgress
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.facts import Facts
 from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, read_answers
@@ -69,7 +69,7 @@ def copy_of(run: Run, folder: Path) -> Run:
     return RunStore(folder / "reports").open(run.id)
 
 
-def interrupting(after: int) -> Progress:
+def interrupting(after: int) -> StageProgress:
     """A progress that is interrupted once `after` questions of the fine-tuned model are answered."""
 
     def heard(stage: str, done: int, total: int) -> None:

@@ -40,7 +40,7 @@ def test_a_lost_run(status: dict[str, Any], log: str, cause: str, words: str, ma
     found = diagnose(run)
     assert found is not None
     assert (found.cause, found.resumable) == (cause, True)
-    assert explanation.resume_command(run) == "python -m medqa_core train --resume a"
+    assert explanation.resume_command(run) == "medqa train --resume a"
     assert words in happened(found)
     assert "Loss curve saved up to step 7" in kept(found.progress)
 
@@ -82,7 +82,7 @@ def test_what_would_end_the_same_way_is_restarted_with_other_settings(make: Make
     assert found is not None
     assert not found.resumable
     assert found.suggested == from_preset("smoke", {"learning_rate": 0.0017})
-    assert command_line(found.suggested) == "python -m medqa_core train --preset smoke --set learning_rate=0.0017"
+    assert command_line(found.suggested) == "medqa train --preset smoke --set learning_rate=0.0017"
     found = diagnose(make("b", "failed", error="max_tokens: 9 is more than 8.", cause="input"))
     assert found is not None
     assert (found.resumable, found.suggested) == (False, from_preset("smoke"))

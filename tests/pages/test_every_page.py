@@ -34,7 +34,7 @@ def test_empty_store_says_what_to_do(page: str, open_page: Open) -> None:
     app = open_page(page)
     assert not app.exception
     assert "No runs yet." in shown(app)
-    assert app.code[0].value == "python -m medqa_core train --preset starter"
+    assert app.code[0].value == "medqa train --preset starter"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -25,9 +25,9 @@ for seed in map(int, sys.argv[2:]):
     queue.submit(from_preset("smoke", {{"epochs": float(sys.argv[1]), "seed": seed}}), settings, evaluate=False)
 while True:
     launch.advance(settings)
-    floor = watch.look(settings)
+    queue = watch.look(settings)
     print(",".join(f"{{c.run.id}}:{{c.activity}}:{{c.status.process.pid if c.status.process else 0}}"
-                   for c in floor.current), flush=True)
+                   for c in queue.current), flush=True)
     time.sleep(0.05)
 """
 """What the Fine-tune page's server does: the button, then every look at the queue."""

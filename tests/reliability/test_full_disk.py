@@ -151,7 +151,7 @@ def test_a_vote(tmp_path: Path) -> None:
 
     for failure in every_failure(tmp_path, prepare, lambda f: cast_vote(f, _vote(2))):
         assert isinstance(failure.error, RunError), failure
-        assert str(failure.error) == "The vote was not kept: votes.jsonl cannot be written (No space left on device)."
+        assert str(failure.error) == "The vote was not saved: votes.jsonl cannot be written (No space left on device)."
         assert [vote.id for vote in read_votes(failure.folder).value] == [_vote(1).id], failure
         cast_vote(failure.folder, _vote(2))  # it was not kept, so it may be cast again
         found = read_votes(failure.folder)

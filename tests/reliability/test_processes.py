@@ -147,7 +147,7 @@ def test_a_paused_worker_is_stalled_and_goes_on(
         assert run.state() == "running", "it is neither lost nor failed"
         assert "stalled" in command(place, "runs").stdout
         said = page(place, monkeypatch, "fine_tune/fine_tune.py", run.id)
-        assert "has not been heard of since" in said and "its process is there" in said
+        assert "No update since" in said and "the process is there" in said
         assert "cut off" not in said and "failed" not in said
         os.kill(worker.pid, signal.SIGCONT)
         until(lambda: activity(run, place) != "stalled", 10)

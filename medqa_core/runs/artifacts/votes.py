@@ -73,7 +73,7 @@ def cast_vote(run_folder: Path, vote: Vote) -> None:
     """Add `vote` to the run's votes; it is on the disk when this returns.
 
     Raises:
-        InputError: the run is imported, or this comparison has its vote already.
+        InputError: the run is imported, or this comparison already has a vote.
         RunError: the run has all the votes that it may take, or its folder cannot be read or written.
     """
     if read_model(run_folder, "run.json", RunRecord).kind == "imported":
@@ -89,9 +89,9 @@ def cast_vote(run_folder: Path, vote: Vote) -> None:
             finally:
                 os.close(descriptor)
     except Timeout as error:
-        raise RunError(f"Another process keeps the votes of {run_folder.name} to itself; vote again soon.") from error
+        raise RunError(f"Another process has locked the votes of {run_folder.name}; try again in a moment.") from error
     except OSError as error:
-        raise RunError(f"The vote was not kept: {VOTES} cannot be written ({error.strerror or error}).") from error
+        raise RunError(f"The vote was not saved: {VOTES} cannot be written ({error.strerror or error}).") from error
 
 
 def read_votes(run_folder: Path) -> Reading[tuple[Vote, ...]]:
@@ -137,11 +137,11 @@ def _refuse(path: Path, vote: Vote, size: int) -> None:
         raise UnreadableFile(f"{VOTES} is not a file.")
     if path.stat().st_size + size >= SIZE_LIMIT:
         raise RunError(
-            f"This run has as many votes as it may take ({VOTES} is at {SIZE_LIMIT // 2**20} MiB); no more are counted."
+            f"This run has reached its limit of votes ({VOTES} is at {SIZE_LIMIT // 2**20} MiB); no more are counted."
         )
     content = path.read_bytes()
     # The id is looked for in the bytes first: nearly every vote is new, and then no row need be parsed.
     if vote.id.encode() in content and any(
         known.id == vote.id for known in _parse(content.decode("utf-8", "replace").split("\n"))[0]
     ):
-        raise InputError("This comparison has its vote already; it is counted once.")
+        raise InputError("This comparison already has a vote; each comparison counts once.")

@@ -16,7 +16,9 @@ HOLM = "holm"
 """The only correction that readers take for done; of any other word they know nothing and correct themselves."""
 
 PromptKind = Literal["chat", "plain"]
+"""A chat model's own template, or `Question: … / Answer:`."""
 Precision = Literal["float32", "int8"]
+"""Of the weights while decoding. With `int8` other tokens come out: never the default, nor that of a verdict."""
 
 
 class Metric(Record):

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import UnknownName
 from medqa_core.runs.schema.config import TrainConfig, validated
 
@@ -111,12 +112,17 @@ def differences(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in config if name != "preset" and value != getattr(start, name)}
 
 
-def command_line(config: TrainConfig) -> str:
-    """The command that trains with this configuration."""
-    words = ["python", "-m", "medqa_core", "train", "--preset", config.preset if config.preset in PRESETS else CUSTOM]
+def train_arguments(config: TrainConfig) -> list[str]:
+    """The verb and options that train with this configuration."""
+    words = ["train", "--preset", config.preset if config.preset in PRESETS else CUSTOM]
     for name, value in differences(config).items():
         words += ["--set", f"{name}={as_text(value)}"]
-    return shlex.join(words)
+    return words
+
+
+def command_line(config: TrainConfig) -> str:
+    """The command that trains with this configuration, as a person types it."""
+    return shlex.join([PROGRAM, *train_arguments(config)])
 
 
 def as_text(value: Any) -> str:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
@@ -67,7 +68,7 @@ class RunStore:
         """
         folder = self.path(run_id)
         if not folder.is_dir():
-            raise RunNotFound(f"There is no run {run_id!r} in the store; `python -m medqa_core runs` lists them.")
+            raise RunNotFound(f"No run called {run_id!r}; `{PROGRAM} runs` lists the available ones.")
         return Run.at(folder)
 
     def path(self, run_id: str) -> Path:
@@ -83,7 +84,7 @@ class RunStore:
         """
         folder = self.path(record.id)
         temporary = self.folder / f".{record.id}.{uuid.uuid4().hex}.tmp"
-        self.refuse_taken(record.id)
+        self.check_free(record.id)
         try:
             temporary.mkdir(parents=True)
             write_json(temporary / "run.json", record.model_dump(mode="json"))
@@ -98,8 +99,8 @@ class RunStore:
             shutil.rmtree(temporary, ignore_errors=True)
         return Run(folder, record)
 
-    def draft(self, config: TrainConfig, run_id: str | None = None) -> RunRecord:
-        """The record of a new run with what is known before its model and data are read. Nothing is written."""
+    def new_record(self, config: TrainConfig, run_id: str | None = None) -> RunRecord:
+        """The record of a new run, with what is known before its model and data are read. Nothing is written."""
         return RunRecord(
             id=run_id or self.free_id(config.preset),
             number=self.next_number(),
@@ -111,12 +112,12 @@ class RunStore:
         )
 
     def replace_record(self, run: Run, record: RunRecord) -> Run:
-        """Replace the record of a queued run by the one that its worker made; the run with it."""
+        """Replace the record of a queued run by the one that its worker made; the run with that record."""
         write_json(run.folder / "run.json", record.model_dump(mode="json"))
         return Run(run.folder, record)
 
-    def refuse_taken(self, run_id: str) -> None:
-        """Do nothing if a run may be called that.
+    def check_free(self, run_id: str) -> None:
+        """Check that a new run may have this id.
 
         Raises:
             InputError: the id is taken or not valid.

@@ -29,7 +29,7 @@ def far(tmp_path: Path) -> RunStore:
 
 def runner(storage: Storage, far: RunStore, version: str = medqa_core.__version__) -> TrialRunner:
     first = trials(from_preset("smoke"), {"learning_rate": ["5e-3", "1e-3"]}, "s")[0]
-    record = far.draft(first.config, first.run_id).model_copy(update={"sweep": first.sweep})
+    record = far.new_record(first.config, first.run_id).model_copy(update={"sweep": first.sweep})
     request = ClusterRequest("s", storage.address, Scaling(), version)
     return TrialRunner({"request": request.plain(), "record": record.model_dump(mode="json")})
 

@@ -33,7 +33,8 @@ def far(tmp_path: Path) -> RunStore:
 
 
 def submitted(far: RunStore, storage: Storage, version: str = medqa_core.__version__) -> tuple[Run, ClusterRequest]:
-    run = far.create(far.draft(from_preset("smoke"), "far"), lambda folder: write_status(folder, waiting_status(None)))
+    record = far.new_record(from_preset("smoke"), "far")
+    run = far.create(record, lambda folder: write_status(folder, waiting_status(None)))
     return run, ClusterRequest("far", storage.address, Scaling(), version)
 
 
@@ -81,7 +82,7 @@ def test_a_stop_that_is_asked_for_in_the_storage(
     ids=lambda value: f"{value.state}-{value.cause}" if isinstance(value, Status) else "",
 )
 def test_when_another_attempt_is_worth_it(far: RunStore, status: Status, over: bool) -> None:
-    run = far.create(far.draft(from_preset("smoke"), "a"), lambda folder: write_status(folder, status))
+    run = far.create(far.new_record(from_preset("smoke"), "a"), lambda folder: write_status(folder, status))
     assert worker.has_ended(run) is over
 
 

@@ -94,7 +94,7 @@ def test_what_the_form_comes_to(open_page: Open) -> None:
     text = shown(app)
     assert "8 × 2" in text and ">16</dd>" in text and ">6</dd>" in text  # 3 steps a pass, 2 passes
     assert "48 training, 12 validation and 12 test examples" in text
-    assert app.code[-1].value == "python -m medqa_core train --preset smoke --set gradient_accumulation_steps=2"
+    assert app.code[-1].value == "medqa train --preset smoke --set gradient_accumulation_steps=2"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_silent_worker_is_stalled_and_can_be_ended(build: RunBuilder, open_pag
     app = open_page("fine_tune/fine_tune.py")
     text = shown(app)
     assert "Still going is stalled at step 12." in text
-    assert "has not been heard of since" in text and "its process is there" in text
+    assert "No update since" in text and "the process is there" in text
     assert not button(app, "Stop and save").disabled and button(app, "Force stop")  # type: ignore[attr-defined]
 
 
@@ -230,14 +230,14 @@ def test_the_queue_with_positions_and_a_way_out(build: RunBuilder, open_page: Op
     assert "1 run waits behind it." in shown(app)
 
 
-@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was cut off.")])
+@pytest.mark.parametrize(("kind", "title"), [("failed", "This run failed."), ("lost", "This run was interrupted.")])
 def test_after_a_bad_end_why_and_resume(
     kind: str, title: str, build: RunBuilder, open_page: Open, started: list[str]
 ) -> None:
     getattr(build, kind)()
     app = open_page("fine_tune/fine_tune.py", run=kind)
     assert title in shown(app)
-    assert app.code[0].value == f"python -m medqa_core train --resume {kind}"
+    assert app.code[0].value == f"medqa train --resume {kind}"
     press(app, "Resume")
     assert build.store.open(kind).state() == "queued"
     assert kind in started

@@ -124,7 +124,7 @@ def test_a_vote_that_is_none_is_refused(changes: dict[str, Any]) -> None:
 def test_one_comparison_is_counted_once(run: Run) -> None:
     first = vote(choice="left")
     cast_vote(run.folder, first)
-    with pytest.raises(InputError, match="counted once"):
+    with pytest.raises(InputError, match="already has a vote"):
         cast_vote(run.folder, first.model_copy(update={"choice": "right"}))
     cast_vote(run.folder, vote(question=f"Is {first.id} a word?"))
     cast_vote(run.folder, vote(question="Another one?"))
@@ -204,7 +204,7 @@ def test_a_full_file_takes_no_more(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(5):
         cast_vote(run.folder, vote())
     before = (run.folder / VOTES).read_bytes()
-    with pytest.raises(RunError, match="as many votes as it may take"):
+    with pytest.raises(RunError, match="reached its limit of votes"):
         cast_vote(run.folder, vote())
     assert (run.folder / VOTES).read_bytes() == before
     assert len(read_votes(run.folder).value) == 5
@@ -243,7 +243,7 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.raises(RunError, match=r"The vote was not kept: .*No space left on device"):
+        with pytest.raises(RunError, match=r"The vote was not saved: .*No space left on device"):
             cast_vote(run.folder, vote())
     cast_vote(run.folder, vote())
     assert len(read_votes(run.folder).value) == 1
@@ -251,7 +251,7 @@ def test_a_disk_without_room_is_said_in_one_line(run: Run, monkeypatch: pytest.M
 
 def test_one_process_writes_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(votes, "PATIENCE", 0.1)
-    with FileLock(run.folder / LOCK), pytest.raises(RunError, match="vote again soon"):
+    with FileLock(run.folder / LOCK), pytest.raises(RunError, match="try again in a moment"):
         cast_vote(run.folder, vote())
     assert read_votes(run.folder).value == ()
     cast_vote(run.folder, vote())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from medqa_core.runs.metrics_log.log import READ_LIMIT, MetricsLog, MetricsLogWriter, encode_row, read_metrics_log
 
 
-def _series(folder: Path, content: bytes) -> MetricsLog:
+def _log(folder: Path, content: bytes) -> MetricsLog:
     (folder / "metrics.jsonl").write_bytes(content)
     return read_metrics_log(folder)
 
@@ -55,7 +55,7 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path: Path) -> None:
     whole = "".join(encode_row("train", step=n, loss=float(n)) for n in range(1, 4)).encode()
     last_line = whole.rindex(b"\n", 0, -1) + 1
     for cut in range(last_line + 1, len(whole) - 1):
-        metrics_log = _series(tmp_path, whole[:cut])
+        metrics_log = _log(tmp_path, whole[:cut])
         assert len(metrics_log.train) == 2
         assert metrics_log.problems == ("metrics.jsonl: 1 line could not be read and was left out.",)
 
@@ -74,7 +74,7 @@ def test_a_writer_that_comes_after_a_torn_line_keeps_its_own_first_row(tmp_path:
 def test_of_a_resumed_step_the_later_attempt_counts(tmp_path: Path) -> None:
     rows = [(1, 1, 9.0), (2, 1, 8.0), (2, 2, 7.0), (3, 2, 6.0)]
     content = "".join(encode_row("train", step=s, attempt=a, loss=loss) for s, a, loss in rows)
-    metrics_log = _series(tmp_path, content.encode())
+    metrics_log = _log(tmp_path, content.encode())
     np.testing.assert_array_equal(metrics_log.train["loss"], [9.0, 7.0, 6.0])
     np.testing.assert_array_equal(metrics_log.train["attempt"], [1, 2, 2])
 
@@ -100,7 +100,7 @@ def test_of_a_resumed_step_the_later_attempt_counts(tmp_path: Path) -> None:
 )
 def test_an_odd_line_is_counted_and_left_out(tmp_path: Path, line: bytes) -> None:
     good = encode_row("train", step=1, loss=1.0).encode()
-    metrics_log = _series(tmp_path, line + b"\n" + good)
+    metrics_log = _log(tmp_path, line + b"\n" + good)
     assert len(metrics_log.train) == 1
     assert metrics_log.problems == ("metrics.jsonl: 1 line could not be read and was left out.",)
 
@@ -109,7 +109,7 @@ def test_an_odd_line_is_counted_and_left_out(tmp_path: Path, line: bytes) -> Non
     "field", ['"non_finite": 5', '"non_finite": {"loss": 1}', '"loss": "2"', '"loss": [2]', '"loss": true']
 )
 def test_an_odd_value_does_not_cost_the_row(tmp_path: Path, field: str) -> None:
-    metrics_log = _series(tmp_path, f'{{"split": "train", "step": 1, {field}}}\n'.encode())
+    metrics_log = _log(tmp_path, f'{{"split": "train", "step": 1, {field}}}\n'.encode())
     assert len(metrics_log.train) == 1
     assert metrics_log.train.non_finite_steps == ()
     assert np.isnan(metrics_log.train["loss"][0])
@@ -118,7 +118,7 @@ def test_an_odd_value_does_not_cost_the_row(tmp_path: Path, field: str) -> None:
 def test_nan_and_huge_numbers_of_another_writer(tmp_path: Path) -> None:
     rows = ['"loss": NaN', '"loss": 1e999', f'"loss": 1{"0" * 400}', '"loss": 2.0']
     content = "\n".join(f'{{"split": "train", "step": {n}, {row}}}' for n, row in enumerate(rows))
-    metrics_log = _series(tmp_path, content.encode())
+    metrics_log = _log(tmp_path, content.encode())
     assert metrics_log.train.non_finite_steps == (0, 1)
     assert np.isnan(metrics_log.train["loss"][:3]).all()
     assert metrics_log.train["loss"][3] == 2.0
@@ -153,5 +153,5 @@ rows = st.dictionaries(st.sampled_from(["step", "split", "loss", "non_finite", "
 def test_no_content_raises(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "metrics_log"
     folder.mkdir(exist_ok=True)
-    metrics_log = _series(folder, content)
+    metrics_log = _log(folder, content)
     assert len(metrics_log.train["loss"]) == len(metrics_log.train)

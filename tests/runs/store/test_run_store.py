@@ -184,7 +184,7 @@ def test_a_run_id_that_is_a_path_is_refused(store: RunStore, run_id: str) -> Non
 
 
 def test_a_run_that_is_not_there(store: RunStore) -> None:
-    with pytest.raises(RunNotFound, match="no run 'absent'"):
+    with pytest.raises(RunNotFound, match="No run called 'absent'"):
         store.open("absent")
 
 
