@@ -101,7 +101,7 @@ def test_data_out_of_reach(dataset: str, words: list[str], build: RunBuilder, op
 
 def test_too_many_asked_for(build: RunBuilder, open_page: Open) -> None:
     change(build.finished().folder, test_size=5000)
-    assert "test_size: 5,000 is more than" in shown(open_page("data/data.py"))
+    assert "test_size: at most " in shown(open_page("data/data.py"))
 
 
 def own_file(build: RunBuilder, tmp_path: Path) -> Path:
