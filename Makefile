@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test coverage lint format e2e test-real reliability audit bench demo-run lock clean
+.PHONY: help app test lint format e2e test-real reliability audit bench demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -16,11 +16,8 @@ help: ## list the targets
 app: $(VENV)/installed ## install, fetch the embedded model, serve the app (PORT=8600 to serve elsewhere)
 	$(BIN)/medqa serve --port $(PORT) --address $(ADDRESS)
 
-test: $(VENV)/installed-dev ## the default test suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
-
-coverage: $(VENV)/installed-dev ## the default suite, and whether it reaches as many branches as before
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --cov --cov-report=term
+test: $(VENV)/installed-dev ## the default test suite (COVERAGE=1: and the floor of its branch coverage)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(if $(COVERAGE),--cov --cov-report=term)
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	$(BIN)/ruff check .
