@@ -73,7 +73,7 @@ def evaluate(
     Raises:
         InputError: an imported run, which has nothing to evaluate, or one that is still being trained.
         ModelError: its models cannot be loaded.
-        DataUnavailable: the data set is not in reach, or is not the one that the run was trained on.
+        DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
     pairs, parts = same_split(run, settings)
@@ -179,7 +179,7 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:
     """All pairs of the run's data set, and its split of them.
 
     Raises:
-        DataUnavailable: the data set is not in reach, or is not the one that the run was trained on.
+        DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
     data = sources.load(config.dataset, settings, config.columns)

@@ -35,7 +35,7 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
 
     Raises:
         InputError: an imported run, one that is still being trained, or a model that CTranslate2 does not run.
-        MedQAError: its models or data are not in reach.
+        MedQAError: its models or data are not available.
     """
     config = checked(run)
     pairs, parts = same_split(run, settings)

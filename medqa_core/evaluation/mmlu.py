@@ -51,7 +51,7 @@ def measure_mmlu(
     Raises:
         InputError: an imported run, one without a model or still being trained, or an unknown scoring or shots.
         ModelError: its models cannot be loaded.
-        DataUnavailable: the questions are not in reach, or a file of them is damaged.
+        DataUnavailable: the questions are not available, or a file of them is damaged.
     """
     how = check(scoring, shots)
     checked(run)

@@ -60,7 +60,7 @@ def load(settings: Settings, shots: int = 0, download: Download | None = None) -
     """The six subsets with `shots` examples each. `download` is for tests.
 
     Raises:
-        DataUnavailable: the files are not in reach, or one of them is not what it should be.
+        DataUnavailable: the files are not available, or one of them is not what it should be.
     """
     folder = settings.mmlu
     if folder is None:
@@ -162,4 +162,4 @@ def _download(subset: str) -> dict[str, list[dict[str, Any]]]:
         httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TypeError, KeyError, RuntimeError,
         datasets.exceptions.DatasetsError,
     ) as error:  # fmt: skip
-        raise DataUnavailable(f"MMLU ({HUB}) is not in the cache and the hub is not in reach: {AROUND}.") from error
+        raise DataUnavailable(f"MMLU ({HUB}) is not in the cache and the hub cannot be reached: {AROUND}.") from error

@@ -116,7 +116,7 @@ class _Data:
         """All pairs and the run's split of them.
 
         Raises:
-            DataUnavailable, InputError: not in reach.
+            DataUnavailable, InputError: they are not available.
         """
         config = self._run.record.config
         if config is None:
@@ -208,7 +208,7 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
         return None, "run.json records no split hash."
     _, parts = data.parts()
     if recorded != parts.hash:
-        return False, f"recorded {recorded[:12]}…, but the data in reach give {parts.hash[:12]}…"
+        return False, f"recorded {recorded[:12]}…, but the data available give {parts.hash[:12]}…"
     test = {pair.id for pair in parts.test}
     if rows is not None and set(rows["question_id"]) != test:
         return False, "the questions of predictions.parquet are not the split's test questions"

@@ -52,7 +52,7 @@ def evaluate_with_sources(
         InputError: an imported run, one that is still being trained, one that has not been evaluated, or has been with
             other weights than it has now.
         ModelError: its models cannot be loaded.
-        DataUnavailable: the data set is not in reach, or is not the one that the run was trained on.
+        DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
     rows = run.predictions()

@@ -51,7 +51,7 @@ def downloads(run: Run) -> None:
 
 
 def sections(document: Document) -> None:
-    """The whole write-up; each section opens by itself."""
+    """The full report; each section opens by itself."""
     st.header("Full report", anchor=False)
     html("".join(_section(section) for section in document.sections))
 

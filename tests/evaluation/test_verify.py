@@ -156,7 +156,7 @@ def test_another_split_or_base_fails(run: Run, lab: Settings) -> None:
     record["data"]["split_hash"] = record["base_model"]["sha256"] = "ab" * 32
     write_json(run.folder / "run.json", record)
     checks = checked(run, lab)
-    assert checks["split"].detail.startswith("recorded abababababab…, but the data in reach give ")
+    assert checks["split"].detail.startswith("recorded abababababab…, but the data available give ")
     assert checks["base weights"].detail.startswith("run.json has abababababab…, evaluation.json has ")
     assert "was trained on a base with SHA-256 abababababab…" in checks["base answers"].detail
     assert not any(checks[name].passed for name in ("split", "base weights", "base answers"))

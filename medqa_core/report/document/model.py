@@ -113,7 +113,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole write-up of a run."""
+    """The full report of a run."""
 
     title: str
     verdict: VerdictText

@@ -11,7 +11,7 @@ from medqa_core.runs.run import Run
 
 
 def render(run: Run | Facts) -> str:
-    """The whole write-up."""
+    """The full report."""
     facts = Facts.of(run)
     return (
         environment()

@@ -17,7 +17,7 @@ _START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[#+=-]))")
 
 
 def render(run: Run | Facts) -> str:
-    """The whole write-up."""
+    """The full report."""
     return markdown_environment().get_template("report.md.j2").render(document=write_up(run))
 
 

@@ -17,7 +17,7 @@ LONG = 40
 
 
 def render(run: Run | Facts) -> str:
-    """The whole write-up."""
+    """The full report."""
     return _template().render(document=write_up(run), rule="=" * WIDTH)
 
 
