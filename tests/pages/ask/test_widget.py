@@ -114,7 +114,7 @@ def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask: Ask) -> No
     ("settings", "said"),
     [
         ({"run": "../../etc"}, "not valid"),
-        ({"run": "nobody"}, "no run"),
+        ({"run": "nobody"}, "No run called"),
         ({"tokens": 100_000}, "max_new_tokens"),
         ({"temperature": -1}, "temperature"),
     ],
