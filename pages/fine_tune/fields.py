@@ -44,6 +44,7 @@ SUGGESTED: dict[str, tuple[str, ...]] = {
 """Fields that take any text but mostly one of a few."""
 GENERAL = ""
 """Stands for the field of a problem that belongs to no single field."""
+SHORT_LABELS = {"gradient_accumulation_steps": "Gradient accumulation"}
 NONE = "none"
 """How None is typed, as on the command line."""
 
@@ -145,8 +146,8 @@ def draw(name: str, problem: str | None) -> None:
 
 
 def label_of(name: str) -> str:
-    """A field's name as people read it."""
-    return capital(name.replace("_", " "))
+    """A field's name as people read it; on one line of a quarter of the page."""
+    return SHORT_LABELS.get(name) or capital(name.replace("_", " "))
 
 
 def _info(name: str) -> FieldInfo:
