@@ -1,9 +1,11 @@
 """The command line's frame: the verbs, and errors as one line on standard error."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from medqa_core import __version__
 from medqa_core.cli import (
     ask,
     cluster,
@@ -30,7 +32,6 @@ from medqa_core.runs.store import shipped
 
 app = typer.Typer(
     name=PROGRAM,
-    help="MedQA Lab: fine-tune a small model on medical questions, measure it, write it up, ask it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -52,11 +53,26 @@ app.command("import")(import_.import_)
 app.command("ask")(ask.ask)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """MedQA Lab: fine-tune a small model on medical questions, measure it, write it up, ask it."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments and "--help" not in arguments:  # help writes nothing
+        if arguments and not {"--help", "--version"} & set(arguments):  # these write nothing
             shipped.unpack(Settings.from_environment())
         code = app(args=arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except MedQAError as error:

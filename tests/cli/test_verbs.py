@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import medqa_core
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.readers import WRITE_UPS
@@ -29,6 +30,11 @@ def own_store(smoke: Run, in_lab: Settings, tmp_path: Path, monkeypatch: pytest.
     shutil.copytree(smoke.folder, tmp_path / "reports" / "smoke")
     monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
     return RunStore(tmp_path / "reports")
+
+
+def test_version(cli: Cli) -> None:
+    said = cli("--version")
+    assert (said.code, said.out) == (0, f"medqa {medqa_core.__version__}\n")
 
 
 def test_runs(cli: Cli, own_store: RunStore) -> None:
