@@ -138,6 +138,6 @@ def test_out_of_reach_is_one_sentence(settings: Settings, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(mmlu_data, "PATIENCE", 1.0)
-    with pytest.raises(DataUnavailable, match=r"cais/mmlu.* not in reach: set MEDQA_MMLU to a folder") as caught:
+    with pytest.raises(DataUnavailable, match=r"cais/mmlu.* cannot be reached: set MEDQA_MMLU to a folder") as caught:
         load(replace(settings, mmlu=None))
     assert "\n" not in str(caught.value)
