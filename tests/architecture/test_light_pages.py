@@ -16,7 +16,9 @@ import json, sys
 from streamlit.testing.v1 import AppTest
 faults = {}
 for page in sys.argv[2:]:
-    app = AppTest.from_file(sys.argv[1], default_timeout=60).switch_page(page).run()
+    app = AppTest.from_file(sys.argv[1], default_timeout=60)
+    app.query_params["run"] = "starter"  # its data are read at once
+    app.switch_page(page).run()
     faults[page] = [e.message for e in app.exception]
 heavy = sorted({name.split(".")[0] for name in sys.modules})
 print(json.dumps({"faults": faults, "modules": heavy}))
