@@ -24,6 +24,7 @@ from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, store_of, submit
 from medqa_core.jobs.stop import stop
 from medqa_core.models.toy import ensure
+from medqa_core.runs import snapshot
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import status as status_module
 from medqa_core.runs.schema.presets import from_preset
@@ -182,7 +183,7 @@ def test_the_clock_is_set_by_a_day(
 ) -> None:
     """For the worker and for those who watch it, as one machine has one clock."""
     run = submit(CONFIG, place, evaluate=False).run
-    for module, name in ((status_module, "now"), (watch, "now"), (time, "time")):
+    for module, name in ((status_module, "now"), (snapshot, "now"), (time, "time")):
         monkeypatch.setattr(module, name, getattr(module, name))  # so that it is undone
     with working(run, place, Orders(heartbeat=BEATS, pause=0.2, clock=(seconds, 3))) as worker:
         until(lambda: steps(run) >= 4, 60)

@@ -72,5 +72,5 @@ def test_a_disk_that_takes_nothing(place: Settings, smoke: Run) -> None:
     drawn = command(place, prefix=[*ON_READ_ONLY, sys.executable, "-c", DRAWS, str(PACKAGE_ROOT)])
     assert drawn.returncode == 0, drawn.stderr
     assert "ALL DRAWN" in drawn.stdout
-    assert "was not started" in drawn.stdout and "cannot be written" in drawn.stdout
+    assert "Not started." in drawn.stdout and "cannot be written" in drawn.stdout
     assert (waiting.folder / "status.json").read_bytes() == before

@@ -121,8 +121,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
 
     What the kernel tells of a process's start moves with it, as `/proc/stat`'s `btime` does.
     """
-    from medqa_core.jobs import watch
-    from medqa_core.runs import status_writer as worker
+    from medqa_core.runs import snapshot, status_writer
     from medqa_core.runs.schema import status
 
     wall, booted = time.time, psutil._pslinux.boot_time
@@ -130,7 +129,7 @@ def set_clock(seconds: float, patch: Callable[[Any, str, Any], object] = setattr
     def now() -> datetime:
         return datetime.fromtimestamp(int(wall() + seconds), UTC)
 
-    for module in (status, worker, watch):
+    for module in (status, status_writer, snapshot):
         patch(module, "now", now)
     patch(time, "time", lambda: wall() + seconds)
     patch(psutil._pslinux, "boot_time", lambda: booted() + seconds)
