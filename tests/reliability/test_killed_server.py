@@ -150,7 +150,7 @@ def test_the_real_server_dies_twice(tmp_path: Path) -> None:
                 page = form(browser, app, epochs=100)
                 expect(page.get_by_text("Smoke test: step").first).to_be_visible(timeout=PATIENCE)
                 press(page, "Start fine-tune")
-                expect(page.get_by_text("no second run was made").first).to_be_visible(timeout=PATIENCE)
+                expect(page.get_by_text("no second run was started").first).to_be_visible(timeout=PATIENCE)
                 say(f"server killed {number} times, the run is at step {run.status().step}")  # type: ignore[union-attr]
             until(lambda: run.state() != "running", 300)
         finally:
