@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
+from medqa_core.answering.decoder import Prompt
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import Sources, fitting
-from medqa_core.answering.streams import Prompt, Step
+from medqa_core.answering.streams import Step, stream
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
@@ -135,15 +136,17 @@ def compare(
     settings, limits = settings or GenerationSettings(), limits or Limits()
     most = min(settings.max_new_tokens, limits.max_new_tokens)
     asked, passages = _asked(models.variants, question.text, sources, most)
-    prompts, columns = [], dict[Column, _Column]()
+    prompts, room, columns = [], [], dict[Column, _Column]()
     for name, (variant, text) in asked.items():
         ids = encode_prompt(models.variants.tokenizer, text, models.variants.prompt)
-        prompts.append(Prompt(variant, ids, min(most, _room(models.variants, ids))))
+        prompts.append(Prompt(variant, ids))
+        room.append(min(most, _room(models.variants, ids)))
         columns[name] = _Column(models.variants.tokenizer, _provenance(models, name, variant, text, settings), [])
     start = time.monotonic()
     order = list(columns.values())
     # Closed at once when this generator is: the models must not go on for a reader who has left.
-    with closing(models.streams.decode(prompts, settings)) as steps:
+    end = models.variants.tokenizer.eos_token_id
+    with closing(stream(models.decoder, prompts, room, settings, end)) as steps:
         for step in steps:
             seconds = time.monotonic() - start
             if step is not None:
@@ -179,7 +182,7 @@ def _provenance(models: Models, name: Column, variant: Variant, text: str, setti
         revision=variants.base.revision,
         base_sha256=variants.base.sha256,
         adapter_sha256=variants.adapter_sha256 if variant == "fine_tuned" else None,
-        engine=models.streams.name,
+        engine=f"{models.decoder.name}, {models.decoder.precision}",
         prompt=variants.prompt,
         prompt_sha256=sha256_text(prompt_text(variants.tokenizer, text, variants.prompt)),
         **settings.model_dump(),

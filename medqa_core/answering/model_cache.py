@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from medqa_core.answering.streams import Streams, streams_for
+from medqa_core.answering.decoder import Decoder
+from medqa_core.answering.engine import decoder_for
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import FileStamp
@@ -19,7 +20,7 @@ class Models:
     """A run's models, ready to answer."""
 
     variants: ModelVariants
-    streams: Streams
+    decoder: Decoder
 
 
 class ModelCache:
@@ -30,7 +31,7 @@ class ModelCache:
         self._store = store
         self._lock = threading.Lock()
         self._variants: ModelVariants | None = None
-        self._streams: Streams | None = None
+        self._decoder: Decoder | None = None
         self._stamp: FileStamp | None = None
 
     @contextmanager
@@ -43,14 +44,14 @@ class ModelCache:
         run = self._store.open(run_id)
         with self._lock:
             if self._variants is None or self._variants.run_id != run.id or self._stamp != self._stamp_of(run_id):
-                self._variants = self._streams = None  # free the old weights before the new ones are read
+                self._variants = self._decoder = None  # free the old weights before the new ones are read
                 stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
                 self._variants = load_variants(run, self._settings, progress)
                 self._stamp = stamp
-            if self._streams is None or self._streams.precision != precision:
-                self._streams = None
-                self._streams = streams_for(self._variants, self._settings, precision, progress)
-            yield Models(self._variants, self._streams)
+            if self._decoder is None or self._decoder.precision != precision:
+                self._decoder = None
+                self._decoder = decoder_for(self._variants, self._settings, precision, progress)
+            yield Models(self._variants, self._decoder)
 
     def _stamp_of(self, run_id: str) -> FileStamp | None:
         """Changes when the run's weights are replaced."""

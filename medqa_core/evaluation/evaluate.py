@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from medqa_core.answering.generate import decoding_of
+from medqa_core.answering.engine import decoding_of
 from medqa_core.data import lookup, sources
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of

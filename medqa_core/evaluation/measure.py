@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medqa_core.answering.generate import engine_for
+from medqa_core.answering.engine import decoder_for
+from medqa_core.answering.generate import answers as generate
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
@@ -80,8 +81,9 @@ def measure(
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         total = len(questions.prompts)
         if len(done) < total:
-            engine = engine_for(variants, variant, settings, precision, lambda stage: progress(stage, len(done), total))
-            yield from engine.answers(questions.prompts, max_new_tokens, done)
+            decoder = decoder_for(variants, settings, precision, lambda stage: progress(stage, len(done), total))
+            end = variants.tokenizer.eos_token_id
+            yield from generate(decoder, variant, questions.prompts, max_new_tokens, end, done)
 
     totals, loss_seconds = each(f"{variant}_loss", losses, len(questions.examples), partial, progress)
     ids, answer_seconds = each(f"{variant}_answers", answers, len(questions.prompts), partial, progress)

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 
+from medqa_core.answering.decoder import Prompt
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
-from medqa_core.answering.streams import Prompt
+from medqa_core.answering.streams import stream
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt
@@ -62,8 +63,8 @@ def self_test(models: Models, settings: Settings) -> SelfTest:
         problem=base_problem(models.variants, settings),
         base_model=models.variants.base.name,
         questions=len(QUESTIONS),
-        engine=models.streams.name,
-        precision=models.streams.precision,
+        engine=f"{models.decoder.name}, {models.decoder.precision}",
+        precision=models.decoder.precision,
     )
     if test.problem is not None or test.precision != "float32":
         return test
@@ -82,10 +83,10 @@ def self_test(models: Models, settings: Settings) -> SelfTest:
 def _answers(models: Models, ids: list[int]) -> dict[Variant, list[int]]:
     """The first tokens that answer here after the prompt `ids`, the end token included."""
     said: dict[Variant, list[int]] = {variant: [] for variant in VARIANTS}
-    prompts = [Prompt(variant, ids, TOKENS) for variant in VARIANTS]
-    for step in models.streams.decode(prompts, GenerationSettings(temperature=0)):
+    end: int = models.variants.tokenizer.eos_token_id
+    prompts, limits = [Prompt(variant, ids) for variant in VARIANTS], [TOKENS] * len(VARIANTS)
+    for step in stream(models.decoder, prompts, limits, GenerationSettings(temperature=0), end):
         if step is not None:
-            end: int = models.variants.tokenizer.eos_token_id
             said[VARIANTS[step.column]].append(end if step.token is None else step.token)
     return said
 

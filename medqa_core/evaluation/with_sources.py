@@ -4,7 +4,8 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from medqa_core.answering.generate import decoding_of, engine_for
+from medqa_core.answering.engine import decoder_for, decoding_of
+from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
 from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
@@ -85,8 +86,9 @@ def evaluate_with_sources(
 
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):
-            engine = engine_for(variants, WITH_SOURCES_VARIANT, settings, precision)
-            yield from engine.answers(prompts, config.max_new_tokens, done)
+            decoder = decoder_for(variants, settings, precision)
+            end = variants.tokenizer.eos_token_id
+            yield from generate(decoder, WITH_SOURCES_VARIANT, prompts, config.max_new_tokens, end, done)
 
     first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
     with Partial(run.folder / PARTIAL, first, older=rows_of_schema_1) as partial:
