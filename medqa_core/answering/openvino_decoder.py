@@ -15,7 +15,7 @@ CHUNK = 2048
 """Tokens read at once, padding included: a reader who has left is noticed between two chunks."""
 ALIKE = 0.5
 """Prompts this much shorter than the longest are read apart from it, instead of being padded to its length."""
-NAME = f"OpenVINO {ov.__version__}"
+NAME = f"OpenVINO {ov.__version__.split("-")[0]}"
 
 
 class OpenVINODecoder:

@@ -66,7 +66,7 @@ def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Pro
     """
     base, tuned = variants.base.sha256, variants.adapter_sha256
     weights = f"{base}+{tuned}" if variants.shares_weights else base if variant == "base" else tuned
-    recipe = f"{RECIPE} openvino {ov.__version__} torch {torch.__version__} {weights}"
+    recipe = f"{RECIPE} openvino {ov.__version__.split("-")[0]} torch {torch.__version__} {weights}"
 
     def fill(temporary: Path) -> dict[str, Any]:
         named = "both models" if variants.shares_weights else f"the {variant.replace('_', '-')} model"
