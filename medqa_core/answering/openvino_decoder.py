@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
 from medqa_core.answering.decoder import Logits, Prompt
-from medqa_core.models.openvino_graph import Graph, Session
+from medqa_core.models.openvino_graph import VERSION, Graph, Session
 from medqa_core.models.variants import Variant
 from medqa_core.runs.schema.evaluation import Precision
 
@@ -15,7 +14,7 @@ CHUNK = 2048
 """Tokens read at once, padding included: a reader who has left is noticed between two chunks."""
 ALIKE = 0.5
 """Prompts this much shorter than the longest are read apart from it, instead of being padded to its length."""
-NAME = f"OpenVINO {ov.__version__.split("-")[0]}"
+NAME = f"OpenVINO {VERSION}"
 
 
 class OpenVINODecoder:

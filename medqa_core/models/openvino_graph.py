@@ -12,6 +12,7 @@ from openvino import opset13 as ops
 from medqa_core.runs.schema.evaluation import Precision
 
 Array = NDArray[Any]
+VERSION = ov.__version__.split("-")[0]
 QUANTISED_FROM = 2**14
 """Weights of a matrix that is worth quantising; smaller ones are scales and biases."""
 

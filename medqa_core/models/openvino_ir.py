@@ -29,7 +29,7 @@ from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.files import remove_folder, sha256_text
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.build_cache import get_or_build
-from medqa_core.models.openvino_graph import Graph
+from medqa_core.models.openvino_graph import VERSION, Graph
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
 
@@ -66,7 +66,7 @@ def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Pro
     """
     base, tuned = variants.base.sha256, variants.adapter_sha256
     weights = f"{base}+{tuned}" if variants.shares_weights else base if variant == "base" else tuned
-    recipe = f"{RECIPE} openvino {ov.__version__.split("-")[0]} torch {torch.__version__} {weights}"
+    recipe = f"{RECIPE} openvino {VERSION} torch {torch.__version__} {weights}"
 
     def fill(temporary: Path) -> dict[str, Any]:
         named = "both models" if variants.shares_weights else f"the {variant.replace('_', '-')} model"
