@@ -3,9 +3,15 @@
 A frozen matrix is kept in bfloat16 alone. A trained one has a copy in bfloat16, made anew once per optimizer step and
 not, as under autocast, once per forward pass. What lies between the products (norms, residuals, positions, the loss)
 is float32 (Micikevicius et al. 2018, "Mixed Precision Training"; bfloat16 needs no loss scaling).
+
+The copies are rounded with a dither, a fixed random threshold for each place. Weights that were published in few bits
+stand on bfloat16's grid or halfway between its points. Rounded to the nearest, the former would not move for many steps
+and the latter would all jump in the first one, a step far larger than the learning rate says; with a dither the copies
+move as much as the weights do, on average.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from types import MethodType
 from typing import Any
 
@@ -13,6 +19,8 @@ import torch
 from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
+CHUNK = 2**18
+"""Weights rounded at a time: they stay in a core's cache. The dither repeats after so many."""
 _COPY = "bfloat16_copy"
 """The attribute of a parameter, or of what goes into a layer, that holds its copy."""
 
@@ -27,7 +35,15 @@ class Copies:
     @torch.no_grad()
     def refresh(self) -> None:
         """Make the copies anew; to be called whenever the parameters have changed."""
-        torch._foreach_copy_(self.copies, self.parameters)
+        thresholds = _thresholds()
+        work = torch.empty_like(thresholds)
+        for parameter, copy in zip(self.parameters, self.copies, strict=True):
+            bits = parameter.view(-1).view(torch.int32)
+            for part, target in zip(bits.split(CHUNK), copy.view(-1).split(CHUNK), strict=True):
+                room = work[: len(part)]
+                # bfloat16 is the upper half of float32: what is added to the lower half carries over by chance.
+                torch.add(part, thresholds[: len(part)], out=room)
+                target.copy_(room.bitwise_and_(-(2**16)).view(torch.float32))
 
 
 def compute_copy(parameter: torch.Tensor) -> torch.Tensor:
@@ -75,8 +91,16 @@ def compute_in_bfloat16(model: Any) -> Copies:
         layer.forward = MethodType(_product, layer)
     parameters = list(trained.values())
     for parameter in parameters:
-        setattr(parameter, _COPY, parameter.detach().bfloat16())
-    return Copies(parameters, [compute_copy(parameter) for parameter in parameters])
+        setattr(parameter, _COPY, torch.empty_like(parameter, dtype=torch.bfloat16, requires_grad=False))
+    copies = Copies(parameters, [compute_copy(parameter) for parameter in parameters])
+    copies.refresh()
+    return copies
+
+
+@cache
+def _thresholds() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)  # its own: the global one is the training's
+    return torch.randint(0, 2**16, (CHUNK,), generator=generator, dtype=torch.int32)
 
 
 def _to_float32(_: Any, __: Any, output: torch.Tensor) -> torch.Tensor:

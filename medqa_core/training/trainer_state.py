@@ -96,7 +96,7 @@ class TrainerState:
         )
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
-        self.bfloat16 = compute_in_bfloat16(self.model) if precision == "bfloat16" and base.device == "cpu" else None
+        self.copies = compute_in_bfloat16(self.model) if precision == "bfloat16" and base.device == "cpu" else None
         self.hidden_states: HiddenStateCache | None = None
         self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
         self._last_k = config.last_k if config.method == "last_k" else None
@@ -247,8 +247,8 @@ class TrainerState:
         self.counters = checkpoint.counters
 
     def _weights_changed(self) -> None:
-        if self.bfloat16 is not None:
-            self.bfloat16.refresh()
+        if self.copies is not None:
+            self.copies.refresh()
 
     def _batches(self, indices: list[int]) -> list[tuple[ForwardBatch, float]]:
         """This process's batches, each with its weight in the sum: 0 for one that only keeps the others company.
