@@ -24,9 +24,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import medqa_core  # noqa: F401 - sets how threads wait, before torch is imported
+
+# isort: split
+import torch
 
 from medqa_core.data import sources
 from medqa_core.foundation.errors import DataUnavailable
