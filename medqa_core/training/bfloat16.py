@@ -29,8 +29,8 @@ _COPY = "bfloat16_copy"
 class Copies:
     """The trained parameters of a model with what is computed with in their place."""
 
-    parameters: list[torch.Tensor]
-    copies: list[torch.Tensor]
+    parameters: list[Any]
+    copies: list[Any]
 
     @torch.no_grad()
     def refresh(self) -> None:

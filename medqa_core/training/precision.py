@@ -44,13 +44,16 @@ class ResolvedPrecision:
 
     def __str__(self) -> str:
         """The precision with its reason, for a log."""
-        measured = f"bfloat16 measured {self.speedup:.1f} times as fast as float32" if self.speedup is not None else ""
-        slow = self.speedup is not None and self.speedup < 1
+        factor = self.speedup
+        measured = f"measured {factor:.2g} times as fast as float32" if factor is not None else ""
+        slow = factor is not None and factor < 1
+        gain = "is slower" if slow else "gains too little"
         return {
-            "asked for": f"{self.precision}, as configured" + (f" ({measured}: slower here)" if slow else ""),
-            "recorded": f"{self.precision}, as recorded in run.json",
+            "asked for": f"{self.precision} as configured"
+            + (f", slower on this CPU ({measured})" if slow else f" ({measured})" if measured else ""),
+            "recorded": f"{self.precision} as the run began",
             "faster": f"{self.precision} ({measured})",
-            "not faster": f"{self.precision}: this CPU gains too little from bfloat16 ({measured})",
+            "not faster": f"{self.precision}: bfloat16 {gain} on this CPU ({measured})",
             "small model": f"{self.precision}: the model is too small to gain from bfloat16",
             "device": self.precision,
         }[self.reason]
