@@ -73,7 +73,7 @@ class OpenVINOBatch:
         self._rows = len(rows)
 
     def _joined(self, found: list[Logits]) -> Logits:
-        if len(found) == 1 and self._parts[0].rows == sorted(self._parts[0].rows):
+        if len(found) == 1:
             return found[0]
         whole = np.empty((self._rows, *found[0].shape[1:]), np.float32)
         for part, logits in zip(self._parts, found, strict=True):

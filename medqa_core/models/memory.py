@@ -37,7 +37,7 @@ def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, pro
     Args:
         run_id: whose models they are.
         folders: where each of them lies, by its name.
-        device: where they are to compute; on a CPU the copies that CTranslate2 decodes from come on top.
+        device: where they are to compute; on a CPU the copies that OpenVINO decodes from come on top.
         progress: told both figures where it suffices.
 
     Raises:

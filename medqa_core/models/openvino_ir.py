@@ -107,8 +107,8 @@ def _row_wise(model: Any) -> Iterator[_Rows]:
 
     def forward(layer: Any, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         (name,) = layer.active_adapters
-        low = layer.lora_B[name](layer.lora_A[name](x)) * layer.scaling[name]
-        result: torch.Tensor = layer.base_layer(x) + low * rows.adapted[:, None, None]
+        low = layer.lora_A[name](x) * (layer.scaling[name] * rows.adapted[:, None, None])
+        result: torch.Tensor = layer.base_layer(x) + layer.lora_B[name](low)
         return result
 
     for module in model.modules():
