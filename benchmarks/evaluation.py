@@ -3,7 +3,7 @@
 Three stages of the base model: the loss of reference answers (naive: batches of 8 in the order given, padded to their
 longest, logits of every place), greedy answers (naive: `generate`, one question after the other) and multiple choice
 (naive: a forward for each of the four letters). Both variants do each stage in turn; the first call of each warms up.
-`same_tokens` is the share of questions to which CTranslate2 gave the tokens of `generate`, in float32 and with 8-bit
+`same_tokens` is the share of questions to which OpenVINO gave the tokens of `generate`, in float32 and with 8-bit
 weights.
 
     python benchmarks/evaluation.py [--quick]
@@ -26,7 +26,9 @@ import torch
 from lm_eval.api.instance import Instance
 from torch.nn import functional
 
-from medqa_core.answering.generate import Converted
+from medqa_core.answering.decoder import Decoder
+from medqa_core.answering.engine import decoder_for
+from medqa_core.answering.generate import answers as generate
 from medqa_core.data import sources
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation import mmlu_data
@@ -36,7 +38,6 @@ from medqa_core.evaluation.mmlu_model import HarnessModel
 from medqa_core.evaluation.mmlu_tasks import tasks
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import ctranslate
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, kind_for
 from medqa_core.models.variants import ModelVariants
@@ -69,11 +70,12 @@ def main() -> None:
     row("loss, examples/s", result, "loss", count / slow, count / fast)
 
     alone, slow = timed(lambda: one_by_one(base, questions.prompts, new_tokens))
-    folder = ctranslate.ensure(pair, "base", settings.cache)
     rate = sum(map(len, alone)) / slow
+    end: int = base.tokenizer.eos_token_id
     for precision, key in (("float32", "generation"), ("int8", "generation_int8")):
-        engine = Converted(folder, base.tokenizer, precision)  # type: ignore[arg-type]
-        answers, fast = timed(lambda engine=engine: batched(engine, questions.prompts, new_tokens))  # type: ignore[misc]
+        decoder = decoder_for(pair, settings, precision)  # type: ignore[arg-type]
+        batched(decoder, questions.prompts[:1], 1, end)  # the first call warms up
+        answers, fast = timed(lambda decoder=decoder: batched(decoder, questions.prompts, new_tokens, end))  # type: ignore[misc]
         row(f"answers, {precision}, tokens/s", result, key, rate, sum(map(len, answers)) / fast)
         same = sum(one == other for one, other in zip(alone, answers, strict=True)) / count
         result[f"same_tokens_{precision}"] = round(same, 4)
@@ -130,9 +132,9 @@ def one_by_one(base: LoadedModel, prompts: Sequence[list[int]], count: int) -> l
     return answers
 
 
-def batched(engine: Converted, prompts: Sequence[list[int]], count: int) -> list[list[int]]:
+def batched(decoder: Decoder, prompts: Sequence[list[int]], count: int, end: int) -> list[list[int]]:
     """Our engine, in the prompts' order."""
-    found = {index: ids for batch in engine.answers(prompts, count) for index, ids in batch.items()}
+    found = {index: ids for batch in generate(decoder, "base", prompts, count, end) for index, ids in batch.items()}
     return [found[index] for index in range(len(prompts))]
 
 

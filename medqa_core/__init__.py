@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from typing import Any
 
 from medqa_core.foundation.threads import set_thread_policy
@@ -12,6 +13,8 @@ __version__ = "0.2.0"
 for _name, _value in (("DO_NOT_TRACK", "1"), ("HF_HUB_DISABLE_TELEMETRY", "1"), ("GRADIO_ANALYTICS_ENABLED", "False")):
     os.environ.setdefault(_name, _value)
 set_thread_policy()
+# OpenVINO reports to its maker when it is imported, asking nobody. Without this package it has a stand-in for it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 _LIBRARY = ("OpenRun", "list_runs", "open_run")
 

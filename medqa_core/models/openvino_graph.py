@@ -99,7 +99,7 @@ def quantise(graph: ov.Model) -> None:
             continue
         port = node.input(1)
         weight = _constant(port.get_source_output().get_node())
-        if weight is None or weight.data.size < QUANTISED_FROM or min(weight.data.shape) <= 64:
+        if weight is None or weight.data.size < QUANTISED_FROM or min(weight.data.shape) < 64:
             continue
         rows = 1 if not node.get_attributes()["transpose_b"] else 0
         port.replace_source_output(_quantised(weight.data, axis=1 - rows).output(0))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from medqa_core.answering import openvino_decoder
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import Answers, Column
 from medqa_core.answering.question import GenerationSettings, Question
@@ -205,7 +206,7 @@ class Events:
         if cost.problems:
             return status(cost.problems[0], bad=True)
         unknown = f"The quality cost of int8 was not measured for this run: {PROGRAM} evaluate RUN --int8-cost"
-        return status(int8.sentence(cost.value) if cost.value else unknown)
+        return status(int8.sentence(cost.value, openvino_decoder.NAME) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
         """Verify which model answered."""

@@ -144,13 +144,16 @@ def test_guesses_right_and_wrong_never_change_a_token(
     columns, limits = [Prompt("fine_tuned", ids), Prompt("base", others * 4)], [30, 20]
     monkeypatch.setattr(Lookup, "guesses", lambda *_: [])
     expected = said(sharp.decoder, columns, limits, settings)
-    whole = [column.ids + tokens for column, tokens in zip(columns, expected, strict=True)]
+    whole = [
+        column.ids + [token for token in tokens if token is not None]
+        for column, tokens in zip(columns, expected, strict=True)
+    ]
 
     def guesses(self: Lookup, most: int) -> list[int]:
         """What comes, but for every fifth token."""
         known = len(self._tokens)
         (right,) = (tokens[known:] for tokens in whole if tokens[:known] == self._tokens)
-        return [(token or 0) + (place % 5 == 4) for place, token in enumerate(right, known)][: min(most, known % 4)]
+        return [token + (place % 5 == 4) for place, token in enumerate(right, known)][: min(most, known % 4)]
 
     monkeypatch.setattr(Lookup, "guesses", guesses)
     watched = Watched(sharp.decoder)

@@ -103,9 +103,9 @@ def rounded(model: Any) -> Any:
     found = copy.deepcopy(model)
     with torch.no_grad():
         for module in found.modules():
-            weight = getattr(module, "weight", None)
-            if not isinstance(module, torch.nn.Linear) or weight.numel() < QUANTISED_FROM or min(weight.shape) <= 64:
+            if not isinstance(module, torch.nn.Linear) or module.weight.numel() < QUANTISED_FROM:
                 continue
+            weight = module.weight
             low, high = weight.amin(1, keepdim=True).clamp(max=0), weight.amax(1, keepdim=True).clamp(min=0)
             scale = (high - low) / 255
             zero = (-low / scale).round()

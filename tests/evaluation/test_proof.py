@@ -42,14 +42,14 @@ def other(variants: ModelVariants) -> ModelVariants:
 def test_openvino_passes(variants: ModelVariants, lab: Settings) -> None:
     decoder = decoder_for(variants, lab)
     assert isinstance(decoder, OpenVINODecoder)
-    said = f"{PROVEN} {decoder.name}, which answers here, gives the same first 12 tokens as they do."
+    said = f"{PROVEN} {decoder.name}, float32, which answers here, gives the same first 12 tokens as they do."
     test = self_test(Models(variants, decoder), lab)
     assert test.passed and sentence(test) == said
 
 
 def test_transformers_passes(variants: ModelVariants, lab: Settings) -> None:
     decoder = TransformersDecoder(variants)
-    said = f"{PROVEN} {decoder.name}, which answers here, gives the same first 12 tokens as they do."
+    said = f"{PROVEN} {decoder.name}, float32, which answers here, gives the same first 12 tokens as they do."
     test = self_test(Models(variants, decoder), lab)
     assert test.passed and sentence(test) == said
 
@@ -115,7 +115,8 @@ def test_exchanged_variants_fail(variants: ModelVariants, lab: Settings) -> None
     test = self_test(Models(variants, exchanged), lab)
     assert not test.passed
     assert sentence(test) == (
-        f"Failed: {exchanged.name} does not give the answers of the base weights (What are the symptoms of gout?)."
+        f"Failed: {exchanged.name}, float32 does not give the answers of the base weights "
+        "(What are the symptoms of gout?)."
     )
 
 

@@ -12,6 +12,7 @@ from medqa_core.answering import generate
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.data import starter
+from medqa_core.evaluation import with_sources
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores
@@ -21,6 +22,7 @@ from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.with_sources import SCHEMA, WITH_SOURCES, read_with_sources, write_with_sources
 from medqa_core.runs.run import Run
@@ -114,15 +116,13 @@ def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: S
 def test_the_passages_are_read(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    class Echo:
-        def answers(self, prompts: Sequence[list[int]], limit: int, done: object = ()) -> list[dict[int, list[int]]]:
-            seen.extend(shelf_tokens.decode(ids) for ids in prompts)
-            return [{number: ids[:3] for number, ids in enumerate(prompts)}]
+    def echo(_: object, variant: str, prompts: Sequence[list[int]], *__: object) -> list[dict[int, list[int]]]:
+        assert variant == WITH_SOURCES_VARIANT
+        seen.extend(tokenizer.decode(ids) for ids in prompts)
+        return [{number: ids[:3] for number, ids in enumerate(prompts)}]
 
-    from medqa_core.models.variants import load_variants
-
-    shelf_tokens = load_variants(run, lab).tokenizer
-    monkeypatch.setattr("medqa_core.evaluation.with_sources.engine_for", lambda pair, variant, *_: Echo())
+    tokenizer = load_variants(run, lab).tokenizer
+    monkeypatch.setattr(with_sources, "generate", echo)
     evaluate_with_sources(run, lab, retriever=shelf)
     assert len(seen) == 12
     assert all("Rest helps." in text and "See a doctor." in text and "Sleep well." not in text for text in seen)

@@ -302,8 +302,8 @@ def test_what_is_measured_again_takes_the_place_of_the_older_name(run: Run, sett
 
 
 def left_behind(run: Run, name: str, to: str) -> None:
-    """A partial file of 0.1, of the libraries that are installed here: another version would start anew."""
-    text = (PARTIALS / name).read_text("utf-8").replace("CTranslate2 4.8.5", openvino_decoder.NAME)
+    """A partial file of 0.1, of the harness that is installed here: another version would start anew."""
+    text = (PARTIALS / name).read_text("utf-8")
     (run.folder / to).write_text(text.replace('"lm_eval": "0.4.13"', f'"lm_eval": "{lm_eval.__version__}"'), "utf-8")
 
 
@@ -314,7 +314,13 @@ def begun(call: Any) -> dict[str, int]:
     return stages
 
 
+def test_what_another_engine_began_starts_anew(run: Run, settings: Settings) -> None:
+    left_behind(run, "evaluation.jsonl", ".evaluation.jsonl")
+    assert begun(lambda progress: evaluate(run, settings, progress))["base_loss"] == 0
+
+
 def test_interrupted_measurements_go_on(run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_decoder, "NAME", DECODING.engine)  # as if the engine were still that of 0.1
     monkeypatch.setattr(loss, "TOKEN_BUDGET", 300)
     monkeypatch.setattr(generate, "BATCH", 5)
     left_behind(run, "evaluation.jsonl", ".evaluation.jsonl")

@@ -1,12 +1,17 @@
 """What a reader needs to know before choosing int8."""
 
-from medqa_core.foundation.format import percent, signed
+from medqa_core.foundation.format import percent, signed, words
 from medqa_core.report.names import MODELS
 from medqa_core.runs.artifacts.int8 import Int8Cost
 
 
-def sentence(cost: Int8Cost) -> str:
-    """What 8-bit weights change for both models, with the interval of what can be seen of it in the wording."""
+def sentence(cost: Int8Cost, engine: str | None = None) -> str:
+    """What 8-bit weights change for both models, with the interval of what can be seen of it in the wording.
+
+    Args:
+        cost: what was measured.
+        engine: what answers now, where a reader may take the figures for those of its answers.
+    """
     said = []
     for name, variant in ((MODELS["base"], cost.base), (MODELS["fine_tuned"], cost.fine_tuned)):
         rouge = variant.rougeL
@@ -15,4 +20,7 @@ def sentence(cost: Int8Cost) -> str:
             f"{name}: {percent(variant.same, 0)} of the answers the same, "
             f"ROUGE-L {signed(rouge.difference)}{interval}, loss {signed(variant.loss.difference, 4)}"
         )
-    return f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."
+    found = f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."
+    if engine is None or engine == cost.engine:
+        return found
+    return f"{found} Measured with {words(cost.engine, 80)}; {engine} answers now."

@@ -89,6 +89,15 @@ def test_the_sentence() -> None:
     )
 
 
+def test_figures_of_another_engine_are_said_to_be() -> None:
+    assert sentence(cost(), "CTranslate2 4") == sentence(cost())
+    assert sentence(cost(), "OpenVINO 2026.4.1") == (
+        f"{sentence(cost())} Measured with CTranslate2 4; OpenVINO 2026.4.1 answers now."
+    )
+    assert "\n" not in sentence(cost(engine="a" * 500), "OpenVINO 2026.4.1")
+    assert len(sentence(cost(engine="a" * 500), "OpenVINO 2026.4.1")) < 400
+
+
 def test_what_is_there_and_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert read_int8(tmp_path) == Reading(None)
     (tmp_path / INT8).write_bytes(b"{")
