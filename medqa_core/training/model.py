@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, get_peft_model
+from transformers.pytorch_utils import Conv1D
 
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.references import upstream_name
@@ -19,19 +21,26 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
     """The model to train, its other weights frozen.
 
     Raises:
-        InputError: the model has not more layers than `last_k`, or hides them.
+        InputError: the model has not more layers than `last_k`, or hides them, or cannot compute a layer again.
     """
     use_packed_attention(base.model)
-    if config.method == "full":
-        return base.model
+    model = base.model
     if config.method == "last_k":
-        freeze_all_but_last(base.model, config.last_k)
-        return base.model
+        freeze_all_but_last(model, config.last_k)
+    elif config.method == "lora":
+        model = _with_adapter(base, config)
+    if config.gradient_checkpointing:
+        _checkpoint_activations(base)
+    return model
+
+
+def _with_adapter(base: LoadedModel, config: TrainConfig) -> Any:
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.model.modules()),  # how GPT-2 stores them
         task_type="CAUSAL_LM",
     )
     with silenced():
@@ -39,6 +48,20 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
     if base.device == "cpu":  # elsewhere mixed precision wants peft's own layers
         fuse(model)
     return model
+
+
+def _checkpoint_activations(base: LoadedModel) -> None:
+    """Keep each trained layer's input alone and compute the layer again in the backward pass (Chen et al. 2016).
+
+    Not reentrant: the recomputation draws the same random numbers and runs under the same autocast, and gradients
+    arrive also where a layer's input needs none, as below an adapter.
+    """
+    if not base.model.supports_gradient_checkpointing:
+        raise InputError(
+            f"a {base.model.config.model_type} model cannot compute its layers again; leave it off.",
+            field="gradient_checkpointing",
+        )
+    base.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
 
 def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str) -> Path:
