@@ -13,6 +13,7 @@ from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
+from medqa_core.training.checkpoint import Tensors
 from medqa_core.training.freezing import freeze_all_but_last
 from medqa_core.training.lora import fuse
 
@@ -64,8 +65,18 @@ def _checkpoint_activations(base: LoadedModel) -> None:
     base.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
 
-def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str) -> Path:
+def save(
+    model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str, weights: Tensors | None = None
+) -> Path:
     """Write `adapter/` or `model/`, complete or not at all, in the layout that peft and transformers load.
+
+    Args:
+        model: what was trained.
+        tokenizer: of the base.
+        base_name: how others know the base.
+        run_folder: where to.
+        method: `lora` writes the adapter alone.
+        weights: by parameter, where `model` does not hold them whole.
 
     Returns:
         The folder written.
@@ -78,13 +89,13 @@ def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: s
                 # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
                 model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)
                 # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
-                model.save_pretrained(temporary, save_embedding_layers=False)
+                model.save_pretrained(temporary, state_dict=weights, save_embedding_layers=False)
             else:
                 tokenizer.save_pretrained(temporary)
-                model.save_pretrained(temporary)
+                model.save_pretrained(temporary, state_dict=weights)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
-        for weights in temporary.glob("*.safetensors"):
-            weights.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
+        for path in temporary.glob("*.safetensors"):
+            path.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
 
     write_folder(folder, fill)
     return folder

@@ -22,7 +22,7 @@ from medqa_core.training.inputs import TrainingInputs, completed_record, differe
 from medqa_core.training.loop import TrainingLoop
 from medqa_core.training.model import save
 from medqa_core.training.process import as_worker, logged
-from medqa_core.training.recorder import Recorder
+from medqa_core.training.recorder import Companion, Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
@@ -141,7 +141,14 @@ def _train_recorded(
 def _train_unrecorded(run: Run, inputs: TrainingInputs, stop: StopFlag) -> Run:
     """The other processes of `accelerate launch`: they compute, write nothing and call nobody."""
     with as_worker():
-        TrainingLoop(_state_of(run, inputs, stop, Callbacks()), inputs.validation).run()
+        state = _state_of(run, inputs, stop, Callbacks())
+        companion = Companion(state) if state.sharded else None
+        try:
+            TrainingLoop(state, inputs.validation, companion).run()
+        except Interrupted:
+            if companion is not None:
+                companion.checkpoint()
+            raise
     return run
 
 
@@ -161,6 +168,9 @@ def _train_to_end(
             f"{inputs.base.parameters:,}",
             state.device,
         )
+        if state.distributed:
+            how = "shards the weights" if state.sharded else "has all weights"
+            log.info("%d processes train together; each %s", state.accelerator.num_processes, how)
         if state.counters.step:
             log.info("resuming after step %d", state.counters.step)
         _cache_hidden_states(state, settings, status)
@@ -188,7 +198,8 @@ def _state_of(run: Run, inputs: TrainingInputs, stop: StopFlag, callbacks: Callb
 
 
 def _save_model(state: TrainerState, inputs: TrainingInputs, run: Run) -> None:
-    save(state.model, inputs.base.tokenizer, inputs.base.name, run.folder, inputs.config.method)
+    weights = state.weights_to_save()
+    save(state.model, inputs.base.tokenizer, inputs.base.name, run.folder, inputs.config.method, weights)
 
 
 def _cache_hidden_states(state: TrainerState, settings: Settings, status: StatusWriter) -> None:

@@ -1,4 +1,4 @@
-"""Each kind of model is trained as it would be one example at a time: packed, padded, and computing its layers again."""
+"""Each kind of model is trained as it would be one example at a time: packed, padded, or with layers computed again."""
 
 from collections.abc import Iterator
 
