@@ -9,8 +9,10 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
+from medqa_core.training.batching import pack_batches
 from medqa_core.training.inputs import load_inputs
+from medqa_core.training.memory import computed_memory
 from medqa_core.training.process import as_worker
 from medqa_core.training.recorder import memory
 from medqa_core.training.stop import StopFlag
@@ -37,6 +39,7 @@ def estimate(
         Interrupted: a stop was asked for.
     """
     stop = stop or StopFlag()
+    before = memory("cpu").used
     inputs = load_inputs(config, settings, progress)
     stop.check()
     with as_worker():
@@ -51,6 +54,8 @@ def estimate(
         progress("measuring a validation")
         validation_seconds = _validation_seconds(state, inputs.validation[: config.eval_examples])
         used = memory(base.device)
+        progress("computing the memory from the model's shapes")
+        computed = _computed(state, 1 + len(steps), before)
     rates = sorted(step.tokens / step.seconds for step in steps)
     middle = sum(step.tokens for step in steps) / sum(step.seconds for step in steps)
     validations = validation_seconds * (1 + state.schedule.total_steps // config.eval_steps)
@@ -71,7 +76,22 @@ def estimate(
         train_seconds=Range(**{name: round(value, 3) for name, value in seconds.items()}),
         memory=used.peak,
         memory_total=used.total,
+        computed=computed,
     )
+
+
+def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory:
+    """The peak of the first `steps` steps as their shapes have it; `before`: what the process held at its start."""
+    batches = [
+        batch
+        for number in range(1, min(steps, state.schedule.total_steps) + 1)
+        for batch in pack_batches(
+            state.examples, state.schedule.examples(number), state.max_tokens_per_forward, state.layout
+        )
+    ]
+    largest = max(batches, key=lambda batch: batch.input_ids.numel())
+    found = computed_memory(state.model.config, state.config, largest, device=state.device)
+    return found.model_copy(update={"process": before if state.device == "cpu" else 0})
 
 
 def _validation_seconds(state: TrainerState, examples: Sequence[Example]) -> float:

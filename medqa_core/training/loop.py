@@ -76,7 +76,8 @@ class TrainingLoop:
         """Forward passes that another process makes and this one would not: sharded weights are gathered by all."""
         if not self._state.sharded:
             return 0
-        world, rank = self._state.accelerator.num_processes, self._state.accelerator.process_index
+        world: int = self._state.accelerator.num_processes
+        rank: int = self._state.accelerator.process_index
         passes = [batch_count(self._validation[one::world]) for one in range(world)]
         return max(passes) - passes[rank]
 

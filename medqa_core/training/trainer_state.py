@@ -19,8 +19,8 @@ from accelerate import Accelerator, DistributedType
 from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
-from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
-from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
 from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
 from medqa_core.training.freezing import set_train_mode
@@ -101,9 +101,7 @@ class TrainerState:
         self.counters = Counters()
         self.device = base.device
         self.layout = layout_for(base.device)
-        self.max_tokens_per_forward = config.max_tokens_per_forward or (
-            CPU_TOKENS_PER_FORWARD if base.device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
-        )
+        self.max_tokens_per_forward = tokens_per_forward(config, base.device)
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
         self.hidden_states: HiddenStateCache | None = None

@@ -30,7 +30,9 @@ def test_without_bitsandbytes_it_is_one_sentence(
     lab: Settings, bits: Quantization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantization, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=rf"^quantization: {bits} weights need bitsandbytes, .*requirements-gpu\.txt\.$"):
+    with pytest.raises(
+        InputError, match=rf"^quantization: {bits} weights need bitsandbytes, .*requirements-gpu\.txt\.$"
+    ):
         load("toy", settings=lab, device="cpu", quantization=bits)
 
 

@@ -15,7 +15,7 @@ from medqa_core.training.train import resume
 from tests.support.launch import launch
 
 pytestmark = [pytest.mark.reliability, pytest.mark.usefixtures("smoke")]  # the toy is made
-SET = "batch_size=7 epochs=2 train_size=32 weight_decay=0.01 eval_steps=3 validation_size=13".split()
+SET = ["batch_size=7", "epochs=2", "train_size=32", "weight_decay=0.01", "eval_steps=3", "validation_size=13"]
 WORDS = ["train", "--preset", "smoke", "--run-id", "run", *(word for item in SET for word in ("--set", item))]
 METHODS = {"full": "method=full", "lora": "method=lora", "again": "gradient_checkpointing=true"}
 STOP = """

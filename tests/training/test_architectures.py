@@ -7,7 +7,6 @@ import torch
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.config import validated
-from medqa_core.training.freezing import decoder_layers
 from medqa_core.training.model import trainable
 from medqa_core.training.trainer_state import StepResult, TrainerState, accelerator_for
 from tests.training.tiny_models import KINDS, random_examples, tiny
@@ -61,8 +60,7 @@ def calls() -> Iterator[list[str]]:
 @pytest.mark.parametrize(("on", "times"), [(False, 1), (True, 2)])
 def test_a_trained_layer_is_computed_again(calls: list[str], on: bool, times: int) -> None:
     state = state_of("llama", "last_k", tokens=128, gradient_checkpointing=on)
-    _, layers = decoder_layers(state.model)
-    for name, layer in zip(("frozen", "trained"), layers, strict=True):
+    for name, layer in zip(("frozen", "trained"), state.model.model.layers, strict=True):
         layer.mlp.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
     state.step(1)
     assert (calls.count("frozen"), calls.count("trained")) == (1, times)
@@ -70,8 +68,7 @@ def test_a_trained_layer_is_computed_again(calls: list[str], on: bool, times: in
 
 def test_validation_computes_nothing_again(calls: list[str]) -> None:
     state = state_of("llama", "full", gradient_checkpointing=True)
-    _, layers = decoder_layers(state.model)
-    layers[0].mlp.register_forward_hook(lambda *_: calls.append("layer"))
+    state.model.model.layers[0].mlp.register_forward_hook(lambda *_: calls.append("layer"))
     with state.evaluating() as model:
         model(input_ids=torch.tensor([[1, 2, 3]]))
     assert calls == ["layer"]

@@ -69,6 +69,10 @@ class DataRecord(Record):
     """None where it was not measured: older and imported runs."""
 
 
+TrainingPrecision = Literal["float32", "bfloat16"]
+"""What matrix products are computed in."""
+
+
 class EnvironmentRecord(Record):
     """The machine and the versions."""
 
