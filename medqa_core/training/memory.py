@@ -61,11 +61,17 @@ def computed_memory(
     kept = sum(p.numel() * p.element_size() for p in model.parameters())
     if linear:
         kept += round(linear * (BYTES_PER_WEIGHT[config.quantization] - model.dtype.itemsize))
+    autocast = device != "cpu" and precision == "bfloat16"
+    activations = _activations(model, batch, autocast=autocast)
+    if config.gradient_checkpointing:  # the layer that is being computed again has all of its own
+        whole = config.model_copy(update={"gradient_checkpointing": False})
+        every = _activations(_without_memory(model_config, whole, device, precision), batch, autocast=autocast)
+        activations += every // model_config.num_hidden_layers
     return ComputedMemory(
         weights=kept // processes,
         gradients=FLOAT32 * trained // processes,
         moments=MOMENTS * FLOAT32 * trained // processes,
-        activations=_activations(model, batch, autocast=device != "cpu" and precision == "bfloat16"),
+        activations=activations,
     )
 
 
@@ -176,9 +182,9 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
             **boundaries,
         ).logits
     # The loss turns float32 logits into their gradient in place; of others it makes a float32 copy first.
-    of_logits: int = logits.numel() * (
-        FLOAT32 if logits.dtype == torch.float32 else FLOAT32 + 2 * logits.element_size()
-    )
+    of_logits: int = FLOAT32 * logits.numel()
+    if logits.dtype != torch.float32:
+        of_logits += 2 * logits.nbytes
     largest: int = max(FLOAT32 * p.numel() for p in model.parameters() if p.requires_grad)
     return sum(storage.nbytes() for storage in kept.values()) + of_logits + largest
 
