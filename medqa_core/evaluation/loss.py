@@ -74,9 +74,11 @@ def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
         input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=width - first, use_cache=False
     ).logits[:, :-1]
     targets = labels[:, first + 1 :].to(device)
-    nats = functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-    ).view_as(targets)
+    # Row by row: a copy and the logarithms of all rows would be twice as large again as the logits.
+    nats = [
+        functional.cross_entropy(row.float(), wanted, ignore_index=IGNORED, reduction="none")
+        for row, wanted in zip(logits, targets, strict=True)
+    ]
     counted = (targets != IGNORED).sum(dim=1)
     return [AnswerLoss(float(row.double().sum()), int(n)) for row, n in zip(nats, counted, strict=True)]
 

@@ -14,6 +14,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
+from medqa_core.evaluation.loss import TOKEN_BUDGET
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress
@@ -71,7 +72,7 @@ def computed_memory(
         weights=kept // processes,
         gradients=FLOAT32 * trained // processes,
         moments=MOMENTS * FLOAT32 * trained // processes,
-        activations=activations,
+        activations=max(activations, _of_validation(model, config)),
     )
 
 
@@ -151,6 +152,12 @@ def _without_memory(
     return model
 
 
+def _of_validation(model: Any, config: TrainConfig) -> int:
+    """Bytes of a validation's largest batch: its logits, and one row's in float32 twice again."""
+    vocabulary: int = model.get_output_embeddings().weight.shape[0]
+    return FLOAT32 * vocabulary * (max(TOKEN_BUDGET, config.max_tokens) + 2 * config.max_tokens)
+
+
 def _quantised_weights(model: Any) -> int:
     """Weights of the linear layers that are quantised: all frozen ones but the output embedding."""
     head = model.get_output_embeddings().weight
@@ -171,12 +178,12 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
             kept[storage._cdata] = storage  # held, so that no other one gets its number
         return tensor
 
-    keep_logits = batch.logits_to_keep
+    keep_logits, positions = batch.logits_to_keep, batch.position_ids.contiguous()
     boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
     with mode, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), _autocast(on=autocast):
         logits = model(
             input_ids=mode.from_tensor(batch.input_ids),
-            position_ids=mode.from_tensor(batch.position_ids.contiguous()),
+            position_ids=mode.from_tensor(positions),
             logits_to_keep=mode.from_tensor(keep_logits) if isinstance(keep_logits, torch.Tensor) else keep_logits,
             use_cache=False,
             **boundaries,

@@ -60,7 +60,9 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
         seconds, total = estimate.train_seconds, estimate.memory_total / GIB
         cells += [
             Cell("Time", f"training alone, on {estimate.device}", duration(seconds.middle), span(seconds)),
-            Cell("Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB{_computed(estimate)}"),
+            Cell(
+                "Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB{_computed(estimate)}"
+            ),
         ]
     strip(cells)
     if estimate is not None:

@@ -28,7 +28,11 @@ def test_the_plan_in_figures(smoke: Run, lab: Settings, tmp_path: Path) -> None:
     assert 0 < span.low <= span.middle <= span.high
     assert 0 < found.memory < found.memory_total
     assert not settings.reports.exists()
-    assert said[-2:] == ["measured step 3 of 3", "measuring a validation"]
+    assert said[-3:-1] == ["measured step 3 of 3", "measuring a validation"]
+    computed = found.computed
+    assert computed is not None
+    assert 0 < computed.gradients < computed.weights < computed.activations < computed.total
+    assert computed.total == computed.state + computed.activations + computed.process
 
 
 def test_a_run_of_one_step_can_be_measured(lab: Settings) -> None:

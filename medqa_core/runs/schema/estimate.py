@@ -21,7 +21,7 @@ class ComputedMemory(Record):
     moments: int = Field(ge=0)
     """AdamW's two for each trained weight."""
     activations: int = Field(ge=0)
-    """What a forward pass keeps for the backward pass, and the logits."""
+    """What a forward pass keeps for the backward pass, and its logits; or a validation's logits where they are more."""
     process: int = Field(0, ge=0)
     """What the process held before it loaded the model; on a CPU its libraries, on a GPU nothing."""
 
