@@ -33,7 +33,9 @@ def quantised(quantization: Quantization, device: str) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    return {"quantization_config": config, "device_map": {"": device}}
+    # accelerate compares the number of the device with its own, and `cuda` alone has none.
+    place = torch.cuda.current_device() if device == "cuda" else device
+    return {"quantization_config": config, "device_map": {"": place}}
 
 
 def require_bitsandbytes(quantization: Quantization) -> None:
