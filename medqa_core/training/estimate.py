@@ -44,7 +44,9 @@ def estimate(
     stop.check()
     with as_worker():
         base = inputs.base
-        state = TrainerState(config, base, inputs.train.examples, accelerator_for(base.device), stop)
+        precision = inputs.precision.precision
+        accelerator = accelerator_for(base.device, precision)
+        state = TrainerState(config, base, inputs.train.examples, accelerator, stop, precision=precision)
         progress("a step to warm up")
         state.step(1)
         steps: list[StepResult] = []
@@ -68,6 +70,7 @@ def estimate(
     }
     return Estimate(
         device=base.device,
+        precision=precision,
         steps=state.schedule.total_steps,
         tokens=state.schedule.total_tokens,
         truncated_share=round(inputs.train.truncated_share, 4),
@@ -90,7 +93,7 @@ def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory:
         )
     ]
     largest = max(batches, key=lambda batch: batch.input_ids.numel())
-    found = computed_memory(state.model.config, state.config, largest, device=state.device)
+    found = computed_memory(state.model.config, state.config, largest, device=state.device, precision=state.precision)
     return found.model_copy(update={"process": before if state.device == "cpu" else 0})
 
 

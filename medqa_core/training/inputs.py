@@ -16,13 +16,15 @@ from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.loader import LoadedModel, load, pick_device
+from medqa_core.models.loader import LoadedModel, load_folder, locate, pick_device
 from medqa_core.models.prompt import Example, encode_example, encode_prompt, kind_for
 from medqa_core.models.quantization import require_bitsandbytes
 from medqa_core.runs.schema.config import TrainConfig, check_quantization
 from medqa_core.runs.schema.evaluation import PromptKind
-from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord
+from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, TrainingPrecision
 from medqa_core.training.examples import Encoded, encode
+from medqa_core.training.memory import require_training_memory
+from medqa_core.training.precision import ResolvedPrecision, resolve, resolve_without_model
 from medqa_core.training.sharding import sharding_asked
 
 PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
@@ -38,10 +40,19 @@ class TrainingInputs:
     splits: split.Split
     train: Encoded
     validation: list[Example]
+    precision: ResolvedPrecision
 
 
-def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> TrainingInputs:
+def load_inputs(
+    config: TrainConfig, settings: Settings, progress: Progress, recorded: TrainingPrecision | None = None
+) -> TrainingInputs:
     """Load the model, the data and their split.
+
+    Args:
+        config: what to train.
+        settings: where things are.
+        progress: told what takes long.
+        recorded: the precision that the run began with; None where it begins now.
 
     Raises:
         MedQAError: bad input, or an unavailable model or data set.
@@ -54,7 +65,7 @@ def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> 
             raise InputError(
                 f"{data.title} is too small to split without leakage; the {name} split is empty.", field=f"{name}_size"
             )
-    base = _load_base(config, settings, progress)
+    base = _load_base(config, settings, progress, recorded)
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
     _check_context(config, base, splits.test, kind)
@@ -63,24 +74,36 @@ def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> 
         encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
         for pair in splits.validation
     ]
-    return TrainingInputs(config, base, data, splits, train, validation)
+    precision = resolve(config, base, recorded)
+    progress(f"precision: {precision}")
+    return TrainingInputs(config, base, data, splits, train, validation, precision)
 
 
-def _load_base(config: TrainConfig, settings: Settings, progress: Progress) -> LoadedModel:
-    """The base model, each process's own on its own device; one that is to be sharded waits on the CPU for that."""
+def _load_base(
+    config: TrainConfig, settings: Settings, progress: Progress, recorded: TrainingPrecision | None
+) -> LoadedModel:
+    """The base model, each process's own on its own device; one that is to be sharded waits on the CPU for that.
+
+    Raises:
+        ModelError: it is unavailable or unusable, or its training cannot fit into the memory that is free.
+    """
     device = pick_device()
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     _check_quantization(config, device)
+    known = resolve_without_model(config, device, recorded)
+    precision = known.precision if known else "float32"
+    located = locate(config.base_model, config.revision, settings=settings, progress=progress)
+    require_training_memory(located, config, device=device, precision=precision, progress=progress)
+    # On a CPU the training makes its own copies; elsewhere what it only reads is never here as float32.
+    half = config.quantization != "none" or (config.method == "lora" and device != "cpu" and precision == "bfloat16")
     sharding = sharding_asked()
-    base = load(
-        config.base_model,
-        config.revision,
+    base = load_folder(
+        located,
         settings=settings,
         device="cpu" if sharding else device,
-        dtype=torch.float32 if config.quantization == "none" else torch.bfloat16,
+        dtype=torch.bfloat16 if half else torch.float32,
         quantization=config.quantization,
-        progress=progress,
     )
     return replace(base, device=device) if sharding else base
 
@@ -138,7 +161,7 @@ def completed_record(draft: RunRecord, inputs: TrainingInputs) -> RunRecord:
             truncated_share=round(inputs.train.truncated_share, 4),
             overlap=leakage.measure(splits),
         ),
-        "environment": environment(base.device),
+        "environment": environment(base.device, inputs.precision.precision),
         "prompt": kind_for(base.tokenizer),
         "code_version": medqa_core.__version__,
     }
@@ -154,7 +177,7 @@ def difference(record: RunRecord, inputs: TrainingInputs) -> Literal["base", "sp
     return None
 
 
-def environment(device: str) -> EnvironmentRecord:
+def environment(device: str, precision: TrainingPrecision) -> EnvironmentRecord:
     """The machine and the versions, as they are now."""
     packages = {}
     for name in PACKAGES:
@@ -162,6 +185,7 @@ def environment(device: str) -> EnvironmentRecord:
             packages[name] = version(name)
     return EnvironmentRecord(
         device=device,
+        precision=precision,
         threads=torch.get_num_threads(),
         python=platform.python_version(),
         torch=torch.__version__,

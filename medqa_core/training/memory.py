@@ -5,6 +5,7 @@ sent through one forward pass of fake tensors, in which everything that autograd
 counted. That holds for any architecture, method and layout, and for layers that are computed again.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
 from medqa_core.training.freezing import set_train_mode
 from medqa_core.training.model import trainable
+from medqa_core.training.sharding import sharding_asked
 
 FLOAT32 = 4
 BYTES_PER_WEIGHT: dict[Quantization, float] = {"8bit": 1.0, "4bit": 0.5 + 0.016}
@@ -82,7 +84,6 @@ def require_training_memory(
     *,
     device: str,
     precision: TrainingPrecision,
-    processes: int,
     progress: Progress,
 ) -> None:
     """Say, before a model is loaded, what its training needs where that comes near what is free.
@@ -92,13 +93,13 @@ def require_training_memory(
         config: how to train it.
         device: where.
         precision: of the matrix products.
-        processes: over how many of them the weights are sharded.
         progress: told both figures where they are close.
 
     Raises:
         ModelError: not even weights, gradients and moments fit.
     """
     free = free_memory(device)
+    processes = int(os.environ["WORLD_SIZE"]) if sharding_asked() else 1
     if ROOMY * weight_bytes(located.folder, located.name) // processes < free:
         return
     model_config = AutoConfig.from_pretrained(str(located.folder), local_files_only=True, trust_remote_code=False)

@@ -20,7 +20,9 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
+from medqa_core.training.bfloat16 import compute_in_bfloat16
 from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
 from medqa_core.training.freezing import set_train_mode
@@ -52,17 +54,17 @@ class StepResult:
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-def accelerator_for(device: str) -> Accelerator:
-    """The processes of this training (one, unless `accelerate launch` made more), with a precision that suits.
+def accelerator_for(device: str, precision: TrainingPrecision = "float32") -> Accelerator:
+    """The processes of this training: one, unless `accelerate launch` made more.
 
-    bfloat16 where a CUDA device computes in it; float32 on a CPU, where bfloat16 is several times slower, and on MPS.
+    Its mixed precision is PyTorch's autocast, for accelerators; a CPU has its own (see `bfloat16`).
 
     Raises:
         InputError: the launcher was told to use DeepSpeed.
     """
-    precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "no"
+    mixed = "bf16" if precision == "bfloat16" and device != "cpu" else "no"
     with _sharding_left_to_us():
-        accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+        accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed)
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise InputError("DeepSpeed is not supported: shard with --use_fsdp, or launch data-parallel (DDP).")
     return accelerator
@@ -90,6 +92,7 @@ class TrainerState:
         accelerator: Accelerator,
         stop: StopFlag | None = None,
         callbacks: Callbacks | None = None,
+        precision: TrainingPrecision = "float32",
     ) -> None:
         """Make the model trainable and its optimizer; `config.seed` decides every random number from here on."""
         torch.manual_seed(config.seed)
@@ -100,14 +103,17 @@ class TrainerState:
         self.callbacks = callbacks or Callbacks()
         self.counters = Counters()
         self.device = base.device
+        self.precision = precision
         self.layout = layout_for(base.device)
         self.max_tokens_per_forward = tokens_per_forward(config, base.device)
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
-        self.hidden_states: HiddenStateCache | None = None
         self.sharded = sharding_asked()
+        on_cpu = precision == "bfloat16" and base.device == "cpu" and not self.sharded
+        self.copies = compute_in_bfloat16(self.model) if on_cpu else None
+        self.hidden_states: HiddenStateCache | None = None
         if self.sharded:
-            shard(self.model, torch.bfloat16 if accelerator.mixed_precision == "bf16" else None)
+            shard(self.model, torch.bfloat16 if precision == "bfloat16" else None)
             self._wrapped, self.optimizer = self.model, _optimizer(self.model, config)
         else:
             self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
@@ -213,6 +219,7 @@ class TrainerState:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
+            self._weights_changed()
         self.optimizer.zero_grad(set_to_none=True)
         mean_loss = float(nats) / answer_tokens if answer_tokens else math.nan
         tokens = sum(self.schedule.lengths[index] for index in indices)
@@ -234,7 +241,7 @@ class TrainerState:
 
     def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
         """Compute the frozen layers once for all epochs, with a file in `folder`. For method `last_k` only."""
-        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder)
+        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder, self.precision)
         cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
         self.hidden_states = cache
 
@@ -284,8 +291,13 @@ class TrainerState:
             self.optimizer.state[target][kind] = (
                 value.to(target.device) if kind == "step" else sharded_like(target, value)
             )
+        self._weights_changed()
         set_generator_states(checkpoint.random, self.device)
         self.counters = checkpoint.counters
+
+    def _weights_changed(self) -> None:
+        if self.copies is not None:
+            self.copies.refresh()
 
     def _batches(self, indices: list[int]) -> list[tuple[ForwardBatch, float]]:
         """This process's batches, each with its weight in the sum: 0 for one that only keeps the others company.

@@ -59,7 +59,12 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
     else:
         seconds, total = estimate.train_seconds, estimate.memory_total / GIB
         cells += [
-            Cell("Time", f"training alone, on {estimate.device}", duration(seconds.middle), span(seconds)),
+            Cell(
+                "Time",
+                f"training alone, on {estimate.device}{_in_precision(estimate)}",
+                duration(seconds.middle),
+                span(seconds),
+            ),
             Cell(
                 "Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB{_computed(estimate)}"
             ),
@@ -77,6 +82,10 @@ def _computed(estimate: Estimate) -> str:
     """The peak as the model's shapes have it, to be compared with the measured one."""
     found = estimate.computed
     return f"; {found.total / GIB:.1f} GiB computed from shapes" if found is not None else ""
+
+
+def _in_precision(estimate: Estimate) -> str:
+    return f" in {estimate.precision}" if estimate.precision else ""
 
 
 def span(seconds: Range) -> str:

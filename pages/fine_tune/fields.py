@@ -30,7 +30,7 @@ THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
     "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
     "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm"),
-    "Memory": ("max_tokens_per_forward", "quantization", "gradient_checkpointing"),
+    "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),
     "Validation, checkpoints and evaluation": (
         "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens",
         "description",

@@ -92,7 +92,7 @@ def asked(lab: Settings, monkeypatch: pytest.MonkeyPatch, free: int, device: str
     said: list[str] = []
     require_training_memory(
         locate("toy", settings=lab), values(**changes),
-        device=device, precision="float32", processes=1, progress=said.append,
+        device=device, precision="float32", progress=said.append,
     )  # fmt: skip
     return said
 
@@ -126,6 +126,4 @@ def test_a_damaged_file_is_said_here_too(lab: Settings, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "free_memory", lambda _: 1)
     broken = locate(str(tmp_path), settings=lab)
     with pytest.raises(ModelError, match="its weights are damaged"):
-        require_training_memory(
-            broken, values(), device="cpu", precision="float32", processes=1, progress=lambda _: None
-        )
+        require_training_memory(broken, values(), device="cpu", precision="float32", progress=lambda _: None)
