@@ -18,7 +18,11 @@ from medqa_core.training.memory import computed_memory, largest_batch, require_t
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 from tests.training.tiny_models import KINDS, random_examples, tiny
 
-METHODS = {"full": {"method": "full"}, "lora": {}, "last_k": {"method": "last_k", "last_k": 1}}
+METHODS: dict[str, dict[str, Any]] = {
+    "full": {"method": "full"},
+    "lora": {},
+    "last_k": {"method": "last_k", "last_k": 1},
+}
 
 
 def values(**changes: Any) -> TrainConfig:
@@ -62,16 +66,16 @@ def test_it_is_what_autograd_keeps_of_a_real_step(kind: str, method: str) -> Non
 
 
 def test_a_validation_counts_where_it_takes_more() -> None:
-    config = values(batch_size=1)
+    config = values(batch_size=1, gradient_accumulation_steps=1, max_tokens=16)
     found = computed_memory(KINDS["llama"], config, largest_batch(config, "cpu"), device="cpu")
-    assert found.activations == 4 * 97 * (TOKEN_BUDGET + 2 * 64)
+    assert found.activations == 4 * 97 * (TOKEN_BUDGET + 2 * 16)
 
 
 @pytest.mark.usefixtures("steps_alone")
 def test_what_takes_less() -> None:
     config = values(method="full")
     batch = largest_batch(config, "cpu")
-    assert batch.input_ids.numel() == 4 * 64
+    assert batch.input_ids.numel() == 16 * 64
     whole = computed_memory(KINDS["llama"], config, batch, device="cpu")
     again = computed_memory(KINDS["llama"], values(method="full", gradient_checkpointing=True), batch, device="cpu")
     assert (again.state, again.activations < 0.75 * whole.activations) == (whole.state, True)
@@ -114,7 +118,7 @@ def test_what_may_not_fit_is_said(lab: Settings, monkeypatch: pytest.MonkeyPatch
     (close,) = asked(lab, monkeypatch, 2_500_000, method="full")
     assert close.startswith("toy may need about ")
     assert close.endswith("set gradient_checkpointing=true or lower max_tokens_per_forward")
-    (enough,) = asked(lab, monkeypatch, 11_000_000, method="full")
+    (enough,) = asked(lab, monkeypatch, 11_000_000, method="full", batch_size=1, gradient_accumulation_steps=1)
     assert enough.startswith("toy needs about ")
     assert asked(lab, monkeypatch, 10**9, method="full") == []
 
