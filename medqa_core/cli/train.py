@@ -176,8 +176,9 @@ def _say_next(run: Run, *, evaluated: bool) -> None:
 def _lines(estimate: Estimate) -> list[str]:
     seconds = estimate.train_seconds
     span = " to ".join(duration(value) for value in (seconds.low, seconds.high))
+    precision = f" in {estimate.precision}" if estimate.precision else ""
     return [
-        f"time       {duration(seconds.middle)} on {estimate.device} ({span}), evaluation not counted",
+        f"time       {duration(seconds.middle)} on {estimate.device}{precision} ({span}), evaluation not counted",
         f"memory     {estimate.memory / 2**30:.1f} of {estimate.memory_total / 2**30:.1f} GiB",
         f"steps      {estimate.steps:,}",
         f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} per second",

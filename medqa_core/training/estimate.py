@@ -50,7 +50,9 @@ def estimate(
     stop.check()
     with as_worker():
         base = inputs.base
-        state = TrainerState(config, base, inputs.train.examples, accelerator_for(base.device), stop)
+        precision = inputs.precision.precision
+        accelerator = accelerator_for(base.device, precision)
+        state = TrainerState(config, base, inputs.train.examples, accelerator, stop, precision=precision)
         progress("a step to warm up")
         state.step(1)
         steps = _measured(state, progress)
@@ -74,6 +76,7 @@ def estimate(
         seconds[name] = (computing + writes * write_seconds) * slack[name]
     return Estimate(
         device=base.device,
+        precision=precision,
         steps=state.schedule.total_steps,
         tokens=state.schedule.total_tokens,
         truncated_share=round(inputs.train.truncated_share, 4),
