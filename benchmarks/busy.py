@@ -195,7 +195,7 @@ def _start(variables: dict[str, str], *size: Any) -> _Way:
 def serve(pipe: Connection, run: str, questions: int, new_tokens: int) -> None:
     """Do what the pipe asks for until it sends None."""
     work = Work(run, questions, new_tokens)
-    pipe.send(environment("cpu").threads)
+    pipe.send(environment("cpu", "float32").threads)
     while (asked := pipe.recv()) is not None:
         part, steps = asked
         start = time.perf_counter()
