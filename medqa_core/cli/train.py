@@ -42,7 +42,7 @@ def train(
         bool, typer.Option("--evaluate", help="Evaluate the run and write its reports when done.")
     ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Estimate time and memory from three steps, and stop.")
+        bool, typer.Option("--estimate", help="Estimate time and memory from a few steps, and stop.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and stop.")] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,

@@ -51,7 +51,7 @@ class Estimate(Record):
     measured_steps: int = Field(ge=1)
     tokens_per_second: float = Field(gt=0)
     train_seconds: Range
-    """Training with its validations."""
+    """Training with its validations and what it writes."""
     memory: int = Field(ge=0)
     """Peak of the measured steps; longer batches to come may need more."""
     computed: ComputedMemory | None = None
