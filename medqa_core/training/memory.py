@@ -27,6 +27,7 @@ from medqa_core.runs.schema.config import Quantization, TrainConfig
 from medqa_core.runs.schema.estimate import ComputedMemory
 from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
+from medqa_core.training.bfloat16 import compute_in_bfloat16, take_copy
 from medqa_core.training.freezing import set_train_mode
 from medqa_core.training.model import trainable
 from medqa_core.training.sharding import sharding_asked
@@ -142,13 +143,15 @@ def _without_memory(
     model_config: PreTrainedConfig, config: TrainConfig, device: str, precision: TrainingPrecision
 ) -> Any:
     """The model as it is trained, every weight without memory."""
-    half = precision == "bfloat16" and config.method == "lora"
+    half = precision == "bfloat16" and config.method == "lora" and device != "cpu"
     with silenced(), torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
             model_config, attn_implementation="sdpa", dtype=torch.bfloat16 if half else torch.float32
         )
         base = LoadedModel(model, None, "", None, "", Path(), 0, device)
         model = trainable(base, config)
+        if precision == "bfloat16" and device == "cpu":
+            compute_in_bfloat16(model)
     set_train_mode(model, config.last_k if config.method == "last_k" else None)
     return model
 
@@ -208,7 +211,9 @@ def _on_a_fake_cpu(model: Any) -> set[int]:
                 if id(tensor) not in made:
                     fake = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
                     trained = isinstance(tensor, torch.nn.Parameter)
-                    made[id(tensor)] = tensor, torch.nn.Parameter(fake, tensor.requires_grad) if trained else fake
+                    fake = torch.nn.Parameter(fake, tensor.requires_grad) if trained else fake
+                    take_copy(tensor, fake)
+                    made[id(tensor)] = tensor, fake
                 tensors[name] = made[id(tensor)][1]
     return {fake.untyped_storage()._cdata for _, fake in made.values()}
 

@@ -11,6 +11,7 @@ from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.locate import locate
 from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training import memory as module
 from medqa_core.training.batching import pack_batches
 from medqa_core.training.loss import answer_loss
@@ -23,6 +24,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora": {},
     "last_k": {"method": "last_k", "last_k": 1},
 }
+PRECISIONS: tuple[TrainingPrecision, TrainingPrecision] = ("float32", "bfloat16")
 
 
 def values(**changes: Any) -> TrainConfig:
@@ -36,12 +38,13 @@ def steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("steps_alone")
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_what_autograd_keeps_of_a_real_step(kind: str, method: str) -> None:
+def test_it_is_what_autograd_keeps_of_a_real_step(kind: str, method: str, precision: TrainingPrecision) -> None:
     """Counted on fake tensors and on real ones: the same to the byte."""
     config = values(**METHODS[method], gradient_accumulation_steps=1, batch_size=3)
-    state = TrainerState(config, tiny(kind), random_examples(), accelerator_for("cpu"))
+    state = TrainerState(config, tiny(kind), random_examples(), accelerator_for("cpu"), precision=precision)
     (batch,) = pack_batches(state.examples, [0, 1, 2], 128, "packed")
     parts = [*state.model.parameters(), *state.model.buffers()]
     known = {part.untyped_storage().data_ptr() for part in parts}
@@ -55,12 +58,12 @@ def test_it_is_what_autograd_keeps_of_a_real_step(kind: str, method: str) -> Non
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         answer_loss(state.model, batch, 1.0, "cpu")
-    computed = computed_memory(KINDS[kind], config, batch, device="cpu")
+    computed = computed_memory(KINDS[kind], config, batch, device="cpu", precision=precision)
     trained = [p for p in state.model.parameters() if p.requires_grad]
     largest = max(4 * p.numel() for p in trained)
     really = sum(storage.nbytes() for storage in kept.values())
     assert computed.activations - largest == pytest.approx(really, rel=0.02)
-    assert computed.weights == sum(p.numel() * 4 for p in state.model.parameters())
+    assert computed.weights == sum(p.nbytes for p in state.model.parameters())
     assert computed.gradients == sum(p.numel() * 4 for p in trained)
     assert computed.moments == 2 * computed.gradients
 
