@@ -50,6 +50,8 @@ WAYS: dict[str, list[str]] = {
     "full, layers computed again": ["method=full", "gradient_checkpointing=true"],
     "lora on 4bit weights": ["quantization=4bit"],
 }
+TESTS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-o", "addopts=", "-m", "cuda", "tests/cuda"]
+"""Without the project's own options: a machine may lack the plugins that they need, and warn where this one does not."""
 DEVICE = """
 import json, torch, transformers
 from medqa_core.models.loader import pick_device
@@ -224,7 +226,7 @@ def run(check: Check) -> dict[str, Any]:
     if not check.dry and device.get("device") != "cuda":
         check.note("device", outcome="failed", reason="PyTorch finds no CUDA device here; --dry-run takes the CPU")
         return {"device": device}
-    check.stage("tests", ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "cuda", "tests/cuda"], 0.3)
+    check.stage("tests", TESTS, 0.3)
     words, used = recipe(check)
     estimates = memory(check, words)
     train = ["-m", "medqa_core", "train", *words, "--run-id", RUN, "--json"]

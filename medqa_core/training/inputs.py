@@ -89,7 +89,7 @@ def _load_base(
     """
     device = pick_device()
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     _check_quantization(config, device)
     known = resolve_without_model(config, device, recorded)
     precision = known.precision if known else "float32"
