@@ -51,7 +51,7 @@ WAYS: dict[str, list[str]] = {
     "lora on 4bit weights": ["quantization=4bit"],
 }
 TESTS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-o", "addopts=", "-m", "cuda", "tests/cuda"]
-"""Without the project's own options: a machine may lack the plugins that they need, and warn where this one does not."""
+"""Without the project's own options: a machine may lack the plugins that they need, and warn of other things."""
 DEVICE = """
 import json, torch, transformers
 from medqa_core.models.loader import pick_device

@@ -192,10 +192,9 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
             use_cache=False,
             **boundaries,
         ).logits
-    # The loss turns float32 logits into their gradient in place; of others it makes a float32 copy first.
-    of_logits: int = FLOAT32 * logits.numel()
-    if logits.dtype != torch.float32:
-        of_logits += 2 * logits.nbytes
+    of_logits: int = logits.nbytes  # the loss turns them into their gradient in place
+    if autocast:  # accelerate makes them float32, whose gradient becomes bfloat16 again
+        of_logits += FLOAT32 * logits.numel() + logits.nbytes
     largest: int = max(FLOAT32 * p.numel() for p in model.parameters() if p.requires_grad)
     return sum(storage.nbytes() for storage in kept.values()) + of_logits + largest
 
