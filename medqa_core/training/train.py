@@ -85,10 +85,10 @@ def resume(
         raise InputError(f"{run.id} is an imported run: there is nothing to train.")
     if run.state() == "completed":
         raise InputError(f"{run.id} is completed: there is nothing left to train.")
+    if not is_main():  # the main process may have begun: to this one the run looks like another's
+        return _train_unrecorded(run, load_inputs(config, settings, progress, recorded_precision(run.record)), stop)
     if run.state() in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
-    if not is_main():
-        return _train_unrecorded(run, load_inputs(config, settings, progress, recorded_precision(run.record)), stop)
 
     def load(writer: StatusWriter) -> TrainingInputs:
         def report(stage: str) -> None:
