@@ -16,9 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import medqa_core  # noqa: F401 - sets how threads wait, before torch is imported
+
+# isort: split
+import torch
 
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import Prompt, Streams, streams_for

@@ -17,11 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import medqa_core  # noqa: F401 - sets how threads wait, before torch is imported
+
+# isort: split
 import torch
 from lm_eval.api.instance import Instance
 from torch.nn import functional
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medqa_core.answering.generate import Converted
 from medqa_core.data import sources

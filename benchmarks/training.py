@@ -24,9 +24,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import medqa_core  # noqa: F401 - sets how threads wait, before torch is imported
+
+# isort: split
+import torch
 
 from medqa_core.data import sources
 from medqa_core.foundation.errors import DataUnavailable
@@ -34,6 +37,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, encode_example, kind_for
 from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.training.precision import resolve
 from medqa_core.training.process import as_worker
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
@@ -154,7 +158,8 @@ def ours(name: str, base: LoadedModel, examples: Sequence[Example], size: Size) 
         "epochs": 1000.0,
     }
     config: TrainConfig = validated({**common, "last_k": last_layers(base), **OURS[name]})
-    state = TrainerState(config, base, examples, accelerator_for(base.device))
+    precision = resolve(config, base).precision
+    state = TrainerState(config, base, examples, accelerator_for(base.device, precision), precision=precision)
     if name == "frozen_cached":
         state.cache_hidden_states(Path(tempfile.gettempdir()))
 

@@ -4,11 +4,14 @@ import importlib
 import os
 from typing import Any
 
+from medqa_core.foundation.threads import set_thread_policy
+
 __version__ = "0.2.0"
 
 # Before any of these libraries is imported, or they have read the variables already. Who sets them otherwise is heard.
 for _name, _value in (("DO_NOT_TRACK", "1"), ("HF_HUB_DISABLE_TELEMETRY", "1"), ("GRADIO_ANALYTICS_ENABLED", "False")):
     os.environ.setdefault(_name, _value)
+set_thread_policy()
 
 _LIBRARY = ("OpenRun", "list_runs", "open_run")
 

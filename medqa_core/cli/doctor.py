@@ -12,6 +12,7 @@ import psutil
 
 from medqa_core.cli.output import JsonFlag, print_json, say
 from medqa_core.foundation.settings import APP_NAME, PACKAGE_ROOT, Settings, is_installed
+from medqa_core.foundation.threads import thread_policy
 from medqa_core.models.availability import model_availability
 from medqa_core.runs.store.run_store import RunStore
 
@@ -31,7 +32,7 @@ class Finding:
 def doctor(json: JsonFlag = False) -> None:
     """Show what is installed, the device, which models and data are available, and what to do about the rest."""
     settings = Settings.from_environment()
-    findings = [*_packages(), _device(), *_models(settings), *_data(settings), _store(settings)]
+    findings = [*_packages(), _device(), _threads(), *_models(settings), *_data(settings), _store(settings)]
     if json:
         print_json([asdict(finding) for finding in findings])
         return
@@ -74,6 +75,10 @@ def _device() -> Finding:
     from medqa_core.models.loader import pick_device
 
     return Finding("device", True, f"{pick_device()} ({memory})")
+
+
+def _threads() -> Finding:
+    return Finding("waiting threads", True, ", ".join(f"{name}={value}" for name, value in thread_policy().items()))
 
 
 def _models(settings: Settings) -> list[Finding]:

@@ -42,7 +42,7 @@ def train(
         bool, typer.Option("--evaluate", help="Evaluate the run and write its reports when done.")
     ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Estimate time and memory from three steps, and stop.")
+        bool, typer.Option("--estimate", help="Estimate time and memory from a few steps, and stop.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and stop.")] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
@@ -176,8 +176,9 @@ def _say_next(run: Run, *, evaluated: bool) -> None:
 def _lines(estimate: Estimate) -> list[str]:
     seconds = estimate.train_seconds
     span = " to ".join(duration(value) for value in (seconds.low, seconds.high))
+    precision = f" in {estimate.precision}" if estimate.precision else ""
     return [
-        f"time       {duration(seconds.middle)} on {estimate.device} ({span}), evaluation not counted",
+        f"time       {duration(seconds.middle)} on {estimate.device}{precision} ({span}), evaluation not counted",
         f"memory     {estimate.memory / 2**30:.1f} of {estimate.memory_total / 2**30:.1f} GiB",
         f"steps      {estimate.steps:,}",
         f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} per second",

@@ -111,9 +111,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "MEDQA_MEDQUAD": settings.medquad,
         "MEDQA_MMLU": settings.mmlu,
     }
-    # Idle threads sleep: a page that is open beside the training stays usable.
     named = {name: str(path.absolute()) for name, path in paths.items() if path is not None}
-    return {**os.environ, **named, "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**os.environ, **named}
 
 
 def spawn_identity(pid: int) -> ProcessIdentity | None:

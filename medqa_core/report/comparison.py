@@ -133,6 +133,7 @@ def _about(facts: Facts) -> list[tuple[str, str]]:
         ("Training examples", f"{split.train:,}" if split else None),
         ("Test questions", f"{split.test:,}" if split else None),
         ("Device", record.environment.device),
+        ("Precision", record.precision),
     ]
     order = list(SETTINGS.values())
     stated = sorted(settings(facts), key=lambda row: order.index(row[0]) if row[0] in order else len(order))

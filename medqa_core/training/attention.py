@@ -45,6 +45,8 @@ def packed_attention(
     Returns:
         (1, tokens, heads, size), and no attention weights.
     """
+    # Positions are turned in float32; where the values are not, neither is the attention.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     if boundaries is None or kwargs.get("sliding_window") is not None:
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from medqa_core.models.prompt import Example
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.batching import ForwardBatch, Layout, pack_batches
 from medqa_core.training.freezing import decoder_layers
 
@@ -31,10 +32,18 @@ class _Skipped(torch.nn.Module):
 
 
 class HiddenStateCache:
-    """The input of the first trained layer, for each training example: float32 rows in a file."""
+    """The input of the first trained layer, for each training example: rows in a file, in the training's precision."""
 
-    def __init__(self, model: Any, k: int, examples: Sequence[Example], folder: Path) -> None:
+    def __init__(
+        self,
+        model: Any,
+        k: int,
+        examples: Sequence[Example],
+        folder: Path,
+        precision: TrainingPrecision = "float32",
+    ) -> None:
         """Reserve the file; `fill` computes. `folder` gets a file that is gone when this object is."""
+        self._kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._holder, self._layers = decoder_layers(model)
         self._first = len(self._layers) - k
         self._examples = examples
@@ -43,13 +52,17 @@ class HiddenStateCache:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, prefix="hidden-states-") as file:  # the mapping keeps it alive
             self._rows = np.memmap(
-                file, dtype=np.float32, mode="w+", shape=(int(self._starts[-1]), model.config.hidden_size)
+                file,
+                dtype=np.int16 if precision == "bfloat16" else np.float32,  # numpy has no bfloat16: its bits
+                mode="w+",
+                shape=(int(self._starts[-1]), model.config.hidden_size),
             )
 
     @staticmethod
-    def size(model: Any, examples: Sequence[Example]) -> int:
+    def size(model: Any, examples: Sequence[Example], precision: TrainingPrecision = "float32") -> int:
         """Bytes that the file takes."""
-        return 4 * int(model.config.hidden_size) * sum(len(example.input_ids) for example in examples)
+        each = 2 if precision == "bfloat16" else 4
+        return each * int(model.config.hidden_size) * sum(len(example.input_ids) for example in examples)
 
     @torch.no_grad()
     def fill(
@@ -81,18 +94,18 @@ class HiddenStateCache:
                 pass
             finally:
                 handle.remove()
-            for index, rows in zip(batch.indices, _unpacked(batch, caught.pop().float().cpu()), strict=True):
-                self._rows[self._starts[index] : self._starts[index + 1]] = rows.numpy()
+            for index, rows in zip(batch.indices, _unpacked(batch, caught.pop().cpu()), strict=True):
+                self._of(index).copy_(rows)
             progress(len(batch.indices))
 
     @contextmanager
     def feeding(self, batch: ForwardBatch, device: str) -> Iterator[None]:
         """Inside the block a forward pass of `batch` starts at the first trained layer."""
-        parts = [torch.from_numpy(self._rows[self._starts[i] : self._starts[i + 1]]) for i in batch.indices]
+        parts = [self._of(index) for index in batch.indices]
         if batch.boundaries is not None:
-            known = torch.cat(parts)[None].to(device)
+            known = torch.cat(parts)[None].to(device).float()
         else:
-            known = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True).to(device)
+            known = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True).to(device).float()
 
         def feed(_: Any, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> Any:
             return ((known, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": known})
@@ -107,6 +120,10 @@ class HiddenStateCache:
             for place, layer in enumerate(frozen):
                 self._layers[place] = layer
             handle.remove()
+
+    def _of(self, index: int) -> torch.Tensor:
+        """An example's rows in the file."""
+        return torch.from_numpy(self._rows[self._starts[index] : self._starts[index + 1]]).view(self._kind)
 
 
 def _unpacked(batch: ForwardBatch, hidden: torch.Tensor) -> list[torch.Tensor]:

@@ -19,8 +19,9 @@ from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, encode_example, encode_prompt, kind_for
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.evaluation import PromptKind
-from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord
+from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, TrainingPrecision
 from medqa_core.training.examples import Encoded, encode
+from medqa_core.training.precision import ResolvedPrecision, resolve
 
 PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
 
@@ -35,10 +36,19 @@ class TrainingInputs:
     splits: split.Split
     train: Encoded
     validation: list[Example]
+    precision: ResolvedPrecision
 
 
-def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> TrainingInputs:
+def load_inputs(
+    config: TrainConfig, settings: Settings, progress: Progress, recorded: TrainingPrecision | None = None
+) -> TrainingInputs:
     """Load the model, the data and their split.
+
+    Args:
+        config: what to train.
+        settings: where things are.
+        progress: told what takes long.
+        recorded: the precision that the run began with; None where it begins now.
 
     Raises:
         MedQAError: bad input, or an unavailable model or data set.
@@ -60,7 +70,9 @@ def load_inputs(config: TrainConfig, settings: Settings, progress: Progress) -> 
         encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
         for pair in splits.validation
     ]
-    return TrainingInputs(config, base, data, splits, train, validation)
+    precision = resolve(config, base, recorded)
+    progress(f"precision: {precision}")
+    return TrainingInputs(config, base, data, splits, train, validation, precision)
 
 
 def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[QAPair], kind: PromptKind) -> None:
@@ -101,7 +113,7 @@ def completed_record(draft: RunRecord, inputs: TrainingInputs) -> RunRecord:
             truncated_share=round(inputs.train.truncated_share, 4),
             overlap=leakage.measure(splits),
         ),
-        "environment": environment(base.device),
+        "environment": environment(base.device, inputs.precision.precision),
         "prompt": kind_for(base.tokenizer),
         "code_version": medqa_core.__version__,
     }
@@ -117,7 +129,7 @@ def difference(record: RunRecord, inputs: TrainingInputs) -> Literal["base", "sp
     return None
 
 
-def environment(device: str) -> EnvironmentRecord:
+def environment(device: str, precision: TrainingPrecision) -> EnvironmentRecord:
     """The machine and the versions, as they are now."""
     packages = {}
     for name in PACKAGES:
@@ -125,6 +137,7 @@ def environment(device: str) -> EnvironmentRecord:
             packages[name] = version(name)
     return EnvironmentRecord(
         device=device,
+        precision=precision,
         threads=torch.get_num_threads(),
         python=platform.python_version(),
         torch=torch.__version__,

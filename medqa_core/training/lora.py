@@ -12,6 +12,8 @@ import torch
 from peft.tuners.lora.layer import Linear
 from torch.nn import functional
 
+from medqa_core.training.bfloat16 import cast, compute_copy
+
 
 class _Fused(torch.autograd.Function):
     @staticmethod
@@ -24,6 +26,8 @@ class _Fused(torch.autograd.Function):
         b: torch.Tensor,
         scale: float,
     ) -> torch.Tensor:
+        ctx.kinds = a.dtype, b.dtype
+        weight, a, b = compute_copy(weight), compute_copy(a), compute_copy(b)
         flat = x.reshape(-1, x.shape[-1])
         low = flat @ a.t()
         y = functional.linear(flat, weight, bias)
@@ -35,6 +39,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         flat, weight, a, b, low = ctx.saved_tensors
+        of_a, of_b = ctx.kinds
         gradient = gradients[0].reshape(-1, weight.shape[0])
         small = (gradient @ b).mul_(ctx.scale)
         to_a = small.t() @ flat
@@ -42,7 +47,7 @@ class _Fused(torch.autograd.Function):
         to_x = None
         if ctx.needs_input_grad[0]:
             to_x = (gradient @ weight).addmm_(small, a).view(*gradients[0].shape[:-1], -1)
-        return to_x, None, None, to_a, to_b, None
+        return to_x, None, None, to_a.to(of_a), to_b.to(of_b), None
 
 
 def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -51,6 +56,8 @@ def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Te
         whole: torch.Tensor = Linear.forward(layer, x, *args, **kwargs)
         return whole
     base = layer.base_layer
+    if base.weight.dtype == torch.bfloat16:
+        x = cast(x)
     fused: torch.Tensor = _Fused.apply(  # type: ignore[no-untyped-call]
         x, base.weight, base.bias, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
     )

@@ -22,12 +22,13 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, logits: torch.Tensor, targets: torch.Tensor, factor: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        # In place on float32; autograd notices (the version counter is shared) if anybody else needs the logits.
-        work = logits.detach() if logits.dtype == torch.float32 else logits.detach().float()
+        # In place; autograd notices (the version counter is shared) if anybody else needs the logits.
+        work = logits.detach()
         counted = targets != IGNORED
         total = torch.zeros((), dtype=torch.float32 if logits.device.type == "mps" else torch.float64)
         total = total.to(logits.device)
-        for rows, wanted, valid in zip(*(torch.split(one, ROWS) for one in (work, targets, counted)), strict=True):
+        for part, wanted, valid in zip(*(torch.split(one, ROWS) for one in (work, targets, counted)), strict=True):
+            rows = part.float()  # itself, where it is float32
             index = wanted.clamp(min=0).unsqueeze(1)
             rows.sub_(rows.amax(1, keepdim=True))
             chosen = rows.gather(1, index)
@@ -36,8 +37,9 @@ class _CrossEntropy(torch.autograd.Function):
             weight = factor * valid.unsqueeze(1)
             rows.mul_(weight / sums)
             rows.scatter_add_(1, index, -weight.to(rows.dtype))
+            if part is not rows:
+                part.copy_(rows)
         ctx.save_for_backward(work)
-        ctx.dtype = logits.dtype
         ctx.mark_non_differentiable(total)
         return (total * factor).float(), total
 
@@ -46,7 +48,7 @@ class _CrossEntropy(torch.autograd.Function):
         (work,) = ctx.saved_tensors
         if float(gradients[0]) != 1.0:
             work = work * gradients[0]
-        return work.to(ctx.dtype), None, None
+        return work, None, None
 
 
 def answer_loss(model: Any, batch: ForwardBatch, factor: float, device: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from medqa_core.foundation.files import write_folder
-from medqa_core.models.loader import LoadedModel
+from medqa_core.models.loader import LoadedModel, weights_of
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
@@ -41,7 +43,7 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
     return model
 
 
-def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: str) -> Path:
+def save(model: Any, base: LoadedModel, run_folder: Path, method: str) -> Path:
     """Write `adapter/` or `model/`, complete or not at all, in the layout that peft and transformers load.
 
     Returns:
@@ -53,15 +55,28 @@ def save(model: Any, tokenizer: Any, base_name: str, run_folder: Path, method: s
         with silenced():
             if method == "lora":
                 # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
-                model.peft_config["default"].base_model_name_or_path = upstream_name(base_name)
+                model.peft_config["default"].base_model_name_or_path = upstream_name(base.name)
                 # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
                 model.save_pretrained(temporary, save_embedding_layers=False)
             else:
-                tokenizer.save_pretrained(temporary)
-                model.save_pretrained(temporary)
+                base.tokenizer.save_pretrained(temporary)
+                _in_float32(model, base).save_pretrained(temporary)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
         for weights in temporary.glob("*.safetensors"):
             weights.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
 
     write_folder(folder, fill)
     return folder
+
+
+def _in_float32(model: Any, base: LoadedModel) -> Any:
+    """`model` with its frozen weights as the base has them, where the training keeps them in bfloat16."""
+    if all(parameter.dtype == torch.float32 for parameter in model.parameters()):
+        return model
+    whole = weights_of(AutoModelForCausalLM, base.folder, base.name)
+    whole.generation_config = model.generation_config
+    with torch.no_grad():
+        for target, parameter in zip(whole.parameters(), model.parameters(), strict=True):
+            if parameter.requires_grad:
+                target.copy_(parameter)
+    return whole

@@ -10,6 +10,7 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.training.inputs import difference, load_inputs
+from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
@@ -39,7 +40,7 @@ def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent
     config = run.record.config
     if config is None:
         raise InputError(f"{run.id} is an imported run: there is nothing to replay.")
-    inputs = load_inputs(config, settings, progress)
+    inputs = load_inputs(config, settings, progress, recorded_precision(run.record))
     differs = difference(run.record, inputs)
     if differs == "base":
         raise InputError(f"{run.id} was trained on other base weights than those here: its steps cannot be replayed.")
@@ -49,7 +50,9 @@ def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent
     known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))
     with as_worker(run.record.environment.threads):
         base = inputs.base
-        state = TrainerState(config, base, inputs.train.examples, accelerator_for(base.device))
+        precision = inputs.precision.precision
+        accelerator = accelerator_for(base.device, precision)
+        state = TrainerState(config, base, inputs.train.examples, accelerator, precision=precision)
         if not 1 <= steps <= state.schedule.total_steps:
             raise InputError(f"{run.id} has {state.schedule.total_steps}; give a number from 1 to that.", field="steps")
         for number in range(1, steps + 1):

@@ -21,6 +21,7 @@ from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.inputs import TrainingInputs, completed_record, difference, load_inputs
 from medqa_core.training.loop import TrainingLoop
 from medqa_core.training.model import save
+from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
@@ -87,7 +88,7 @@ def resume(
     if run.state() in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
     if not is_main():
-        return _train_unrecorded(run, load_inputs(config, settings, progress), stop)
+        return _train_unrecorded(run, load_inputs(config, settings, progress, recorded_precision(run.record)), stop)
 
     def load(writer: StatusWriter) -> TrainingInputs:
         def report(stage: str) -> None:
@@ -95,7 +96,7 @@ def resume(
             writer.update(stage=stage)
             progress(stage)
 
-        inputs = load_inputs(config, settings, report)
+        inputs = load_inputs(config, settings, report, recorded_precision(run.record))
         _refuse_changed(run, inputs)
         if run.record.base_model is None:  # it waited in the queue until now
             RunStore(settings.reports).replace_record(run, completed_record(run.record, inputs))
@@ -156,10 +157,11 @@ def _train_to_end(
     with as_worker(run.record.environment.threads):
         state = _state_of(run, inputs, stop, callbacks)
         log.info(
-            "training %s of %s weights on %s",
+            "training %s of %s weights on %s in %s",
             f"{state.trainable_parameters:,}",
             f"{inputs.base.parameters:,}",
             state.device,
+            inputs.precision,
         )
         if state.counters.step:
             log.info("resuming after step %d", state.counters.step)
@@ -179,8 +181,9 @@ def _train_to_end(
 
 def _state_of(run: Run, inputs: TrainingInputs, stop: StopFlag, callbacks: Callbacks) -> TrainerState:
     """The state at the run's newest checkpoint that is whole, or at the beginning."""
-    accelerator = accelerator_for(inputs.base.device)
-    state = TrainerState(inputs.config, inputs.base, inputs.train.examples, accelerator, stop, callbacks)
+    precision = inputs.precision.precision
+    accelerator = accelerator_for(inputs.base.device, precision)
+    state = TrainerState(inputs.config, inputs.base, inputs.train.examples, accelerator, stop, callbacks, precision)
     start = checkpoint.newest(run.folder)
     if start is not None:
         state.restore(start)
@@ -188,14 +191,14 @@ def _state_of(run: Run, inputs: TrainingInputs, stop: StopFlag, callbacks: Callb
 
 
 def _save_model(state: TrainerState, inputs: TrainingInputs, run: Run) -> None:
-    save(state.model, inputs.base.tokenizer, inputs.base.name, run.folder, inputs.config.method)
+    save(state.model, inputs.base, run.folder, inputs.config.method)
 
 
 def _cache_hidden_states(state: TrainerState, settings: Settings, status: StatusWriter) -> None:
     """Compute the frozen layers once where that pays and fits on the disk."""
     if state.config.method != "last_k" or state.config.epochs <= 1 or state.distributed:
         return
-    size = HiddenStateCache.size(state.model, state.examples)
+    size = HiddenStateCache.size(state.model, state.examples, state.precision)
     settings.cache.mkdir(parents=True, exist_ok=True)
     if size * 1.2 > shutil.disk_usage(settings.cache).free:
         log.warning("the frozen layers are computed in every epoch: keeping their output takes %d MiB", size >> 20)

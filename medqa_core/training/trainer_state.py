@@ -19,7 +19,9 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches
+from medqa_core.training.bfloat16 import compute_in_bfloat16
 from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
 from medqa_core.training.freezing import set_train_mode
@@ -50,16 +52,16 @@ class StepResult:
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-def accelerator_for(device: str) -> Accelerator:
-    """The processes of this training (one, unless `accelerate launch` made more), with a precision that suits.
+def accelerator_for(device: str, precision: TrainingPrecision = "float32") -> Accelerator:
+    """The processes of this training: one, unless `accelerate launch` made more.
 
-    bfloat16 where a CUDA device computes in it; float32 on a CPU, where bfloat16 is several times slower, and on MPS.
+    Its mixed precision is PyTorch's autocast, for accelerators; a CPU has its own (see `bfloat16`).
 
     Raises:
         InputError: the launcher was told to shard the weights (FSDP, DeepSpeed).
     """
-    precision = "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "no"
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    mixed = "bf16" if precision == "bfloat16" and device != "cpu" else "no"
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed)
     if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
         raise InputError("FSDP and DeepSpeed are not supported: launch data-parallel (DDP), or use method lora.")
     return accelerator
@@ -76,6 +78,7 @@ class TrainerState:
         accelerator: Accelerator,
         stop: StopFlag | None = None,
         callbacks: Callbacks | None = None,
+        precision: TrainingPrecision = "float32",
     ) -> None:
         """Make the model trainable and its optimizer; `config.seed` decides every random number from here on."""
         torch.manual_seed(config.seed)
@@ -86,12 +89,14 @@ class TrainerState:
         self.callbacks = callbacks or Callbacks()
         self.counters = Counters()
         self.device = base.device
+        self.precision = precision
         self.layout = layout_for(base.device)
         self.max_tokens_per_forward = config.max_tokens_per_forward or (
             CPU_TOKENS_PER_FORWARD if base.device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
         )
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
+        self.copies = compute_in_bfloat16(self.model) if precision == "bfloat16" and base.device == "cpu" else None
         self.hidden_states: HiddenStateCache | None = None
         self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
         self._last_k = config.last_k if config.method == "last_k" else None
@@ -189,6 +194,7 @@ class TrainerState:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
+            self._weights_changed()
         self.optimizer.zero_grad(set_to_none=True)
         mean_loss = float(nats) / answer_tokens if answer_tokens else math.nan
         tokens = sum(self.schedule.lengths[index] for index in indices)
@@ -205,7 +211,7 @@ class TrainerState:
 
     def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
         """Compute the frozen layers once for all epochs, with a file in `folder`. For method `last_k` only."""
-        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder)
+        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder, self.precision)
         cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
         self.hidden_states = cache
 
@@ -236,8 +242,13 @@ class TrainerState:
             kind, _, name = key.partition("/")
             target = weights[name]
             self.optimizer.state[target][kind] = value if kind == "step" else value.to(target.device)
+        self._weights_changed()
         set_generator_states(checkpoint.random, self.device)
         self.counters = checkpoint.counters
+
+    def _weights_changed(self) -> None:
+        if self.copies is not None:
+            self.copies.refresh()
 
     def _batches(self, indices: list[int]) -> list[tuple[ForwardBatch, float]]:
         """This process's batches, each with its weight in the sum: 0 for one that only keeps the others company.

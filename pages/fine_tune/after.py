@@ -91,7 +91,7 @@ def _estimate_and_actual(found: watch.Outcome) -> None:
         ["Memory", f"{estimate.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
     ]
     columns = [tables.Column("", "fit"), tables.Column("estimated"), tables.Column("actual")]
-    tables.table(columns, rows, caption="The estimate from three steps, and the whole training.")
+    tables.table(columns, rows, caption="The estimate from a few steps, and the whole training.")
     note("The actual speed includes validations; the estimated one is that of the measured steps.")
 
 

@@ -59,7 +59,12 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
     else:
         seconds, total = estimate.train_seconds, estimate.memory_total / GIB
         cells += [
-            Cell("Time", f"training alone, on {estimate.device}", duration(seconds.middle), span(seconds)),
+            Cell(
+                "Time",
+                f"training alone, on {estimate.device}{_in_precision(estimate)}",
+                duration(seconds.middle),
+                span(seconds),
+            ),
             Cell("Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB"),
         ]
     strip(cells)
@@ -69,6 +74,10 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
             f"tokens: the model does not see their end. {count(estimate.tokens)} tokens in all, "
             f"{count(round(estimate.tokens_per_second))} per second over {estimate.measured_steps} measured steps."
         )
+
+
+def _in_precision(estimate: Estimate) -> str:
+    return f" in {estimate.precision}" if estimate.precision else ""
 
 
 def span(seconds: Range) -> str:

@@ -29,7 +29,7 @@ MAIN = (
 THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
     "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
-    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "max_tokens_per_forward"),
+    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "max_tokens_per_forward", "precision"),
     "Validation, checkpoints and evaluation": (
         "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens",
         "description",

@@ -68,6 +68,7 @@ def test_doctor(cli: Cli) -> None:
     findings = {finding["name"]: finding for finding in cli("doctor", "--json").json}
     assert {"python", "torch", "streamlit", "device", "data starter", "data medquad", "run store"} <= set(findings)
     assert findings["model toy"]["ok"]
+    assert "OMP_WAIT_POLICY=" in findings["waiting threads"]["detail"]
     assert all(finding["ok"] or finding["remedy"] for finding in findings.values() if finding["name"] != "run store")
     shown = cli("doctor")
     assert shown.code == 0

@@ -11,7 +11,7 @@ from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import read_job
-from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, note_stage
+from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, environment, note_stage
 from medqa_core.jobs.queue import enqueue, entries, submit, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
@@ -56,6 +56,11 @@ def test_one_worker_for_the_first_run(settings: Settings, worker: Use) -> None:
     until(lambda: second.state() == "running")
     assert first.state() == "lost"
     until(lambda: gone(pid))  # and it is no zombie
+
+
+def test_a_worker_waits_as_its_parent_does(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")  # a person set it
+    assert environment(settings)["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_nothing_starts_while_the_device_is_taken(settings: Settings, worker: Use, make: Make) -> None:

@@ -84,7 +84,7 @@ def test_a_run_id_that_leaves_the_store(lab: Settings) -> None:
 
 
 def test_the_environment_names_what_it_ran_on() -> None:
-    found = environment("cpu")
+    found = environment("cpu", "float32")
     assert found.device == "cpu"
     assert found.torch
     assert found.transformers

@@ -10,6 +10,7 @@ from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import Example, encode_example
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -36,7 +37,9 @@ def examples(base: LoadedModel, count: int = 40) -> list[Example]:
     return [encode_example(base.tokenizer, p.question, p.answer, "chat", 180, end=True) for p in pairs]
 
 
-def toy_state(lab: Settings, *, dropout: float = 0.0, **changes: Any) -> TrainerState:
+def toy_state(
+    lab: Settings, *, dropout: float = 0.0, precision: TrainingPrecision = "float32", **changes: Any
+) -> TrainerState:
     base = toy(lab, dropout=dropout)
     torch.manual_seed(999)  # whatever happened before
-    return TrainerState(config(**changes), base, examples(base), accelerator_for("cpu"))
+    return TrainerState(config(**changes), base, examples(base), accelerator_for("cpu"), precision=precision)

@@ -7,7 +7,7 @@ from medqa_core.report.wording.headline import place
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord
 
 Fields = list[tuple[str, str]]
-ENVIRONMENT = ("device", "threads", "python", "torch", "transformers")
+ENVIRONMENT = ("device", "precision", "threads", "python", "torch", "transformers")
 STATED_MODEL = ("model", "base_model", "parameters", "dataset")
 STATED = (*STATED_MODEL, "train_size", "validation_size", "test_size")
 """What an imported run's source may state of its model and its data."""
@@ -24,9 +24,9 @@ def information(facts: Facts) -> Fields:
         ("Kind", "imported: figures as its source reports them" if facts.imported else "fine-tune"),
     ]
     for name in ENVIRONMENT:
-        value = getattr(environment, name)
+        value = record.precision if name == "precision" else getattr(environment, name)
         value = stated.get(name) if value is None else value
-        if value is not None or name != "threads":
+        if value is not None or name not in ("precision", "threads"):
             rows.append((INFORMATION_KEYS.get(name, name.capitalize()), show(value)))
     rows.append(("MedQA Lab", words(record.code_version or "", 80)))
     if record.imported is not None:

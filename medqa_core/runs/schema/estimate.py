@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from medqa_core.runs.schema.record import Line, Record
+from medqa_core.runs.schema.record import Line, Record, TrainingPrecision
 
 
 class Range(Record):
@@ -17,6 +17,8 @@ class Estimate(Record):
     """The plan of a fine-tune in figures. Times are in seconds, memory in bytes."""
 
     device: Line
+    precision: TrainingPrecision | None = None
+    """None: an estimate of a version before 0.3."""
     steps: int = Field(ge=1)
     """Optimizer steps of the whole run."""
     tokens: int = Field(ge=1)
@@ -26,7 +28,7 @@ class Estimate(Record):
     measured_steps: int = Field(ge=1)
     tokens_per_second: float = Field(gt=0)
     train_seconds: Range
-    """Training with its validations."""
+    """Training with its validations and what it writes."""
     memory: int = Field(ge=0)
     """Peak of the measured steps; longer batches to come may need more."""
     memory_total: int = Field(ge=0)

@@ -69,10 +69,16 @@ class DataRecord(Record):
     """None where it was not measured: older and imported runs."""
 
 
+TrainingPrecision = Literal["float32", "bfloat16"]
+"""What matrix products are computed in."""
+
+
 class EnvironmentRecord(Record):
     """The machine and the versions."""
 
     device: Line | None = None
+    precision: TrainingPrecision | None = None
+    """Of the training's matrix products. Runs of versions before 0.3 do not say: float32 unless `device` is cuda."""
     threads: int | None = Field(None, ge=1)
     python: Line | None = None
     torch: Line | None = None
@@ -144,5 +150,16 @@ class RunRecord(Record):
     imported: ImportRecord | None = None
     sweep: SweepRecord | None = None
     """None for a run of its own."""
+
+    @property
+    def precision(self) -> TrainingPrecision | None:
+        """What the matrix products were trained in; None where that is not known.
+
+        Versions before 0.3 trained in float32 without saying so, but on CUDA in bfloat16 where the device had it.
+        """
+        if self.environment.precision is not None:
+            return self.environment.precision
+        started_here = self.kind == "finetune" and self.base_model is not None
+        return "float32" if started_here and not (self.environment.device or "").startswith("cuda") else None
 
     _upgrade = model_validator(mode="before")(upgrade_run)

@@ -1,0 +1,28 @@
+"""How threads wait: asleep, unless a person has said otherwise."""
+
+import pytest
+
+from medqa_core.foundation.threads import may_spin, set_thread_policy, thread_policy
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE"}),
+        ({"OMP_WAIT_POLICY": ""}, {"OMP_WAIT_POLICY": "PASSIVE"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+        ({"GOMP_SPINCOUNT": "1000"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}),  # the runtime heeds it
+    ],
+)
+def test_what_a_person_set_stays(before: dict[str, str], after: dict[str, str]) -> None:
+    environment = {**before, "OMP_NUM_THREADS": "3"}
+    set_thread_policy(environment)
+    assert thread_policy(environment) == after
+    assert environment["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("value", "spins"), [(None, False), ("PASSIVE", False), ("active", True), ("gibberish", False)]
+)
+def test_engines_spin_only_where_a_person_asked_for_it(value: str | None, spins: bool) -> None:
+    assert may_spin({} if value is None else {"OMP_WAIT_POLICY": value}) is spins
