@@ -4,10 +4,8 @@ import itertools
 from dataclasses import replace
 from typing import Any, get_args
 
-import ctranslate2
 import pytest
 import torch
-import transformers
 
 from medqa_core.answering import compare as module
 from medqa_core.answering.admission import Limits
@@ -15,14 +13,13 @@ from medqa_core.answering.compare import Column, compare
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.sources import Sources
-from medqa_core.answering.streams import ConvertedStreams
 from medqa_core.foundation.files import sha256, sha256_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.run import Run
-from tests.support.answers import Ending, StreamsOf, last, passages
+from tests.support.answers import DecoderOf, Ending, last, passages
 
 pytestmark = pytest.mark.usefixtures("no_network")
 TEXT = "What are the symptoms of gout?"
@@ -117,8 +114,6 @@ def test_a_temperature_next_to_zero_is_greedy(models: Models) -> None:
 def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Settings) -> None:
     answers = last(compare(models, QUESTION, WARM, sources=Sources(passages(*PASSAGES), "base")))
     weights = sha256(lab.cache / "models" / "toy" / "model.safetensors")
-    converted = isinstance(models.streams, ConvertedStreams)
-    version = f"CTranslate2 {ctranslate2.__version__}" if converted else f"transformers {transformers.__version__}"
     assert tuple(answers) == get_args(Column)
     for column, answer in answers.items():
         asked = with_passages(TEXT, PASSAGES) if column == "with_sources" else TEXT
@@ -131,7 +126,7 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
             "adapter_sha256": sha256(smoke.folder / "adapter" / "adapter_model.safetensors")
             if column == "fine_tuned"
             else None,
-            "engine": f"{version}, float32",
+            "engine": f"{models.decoder.name}, float32",
             "prompt": "chat",
             "prompt_sha256": sha256_text(prompt_text(models.variants.tokenizer, asked, "chat")),
             "temperature": 1.0,
@@ -170,13 +165,13 @@ def test_passages_that_do_not_fit_are_left_out_and_the_question_is_answered(mode
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_the_end_token_ends_one_answer_and_the_other_goes_on(models: Models, streams_of: StreamsOf) -> None:
+def test_the_end_token_ends_one_answer_and_the_other_goes_on(models: Models) -> None:
     variants = models.variants
     first = last(compare(models, QUESTION, GREEDY))
     token = int(first["fine_tuned"].text.split()[0])
     assert str(token) not in first["base"].text.split()
     ending = replace(variants, base=replace(variants.base, tokenizer=Ending(variants.tokenizer, token)))
-    answers = last(compare(Models(ending, streams_of(ending)), QUESTION, GREEDY))
+    answers = last(compare(Models(ending, models.decoder), QUESTION, GREEDY))
     tuned = answers["fine_tuned"]
     assert (tuned.finish_reason, tuned.tokens, tuned.text) == ("stop", 0, "")
     assert (answers["base"].finish_reason, answers["base"].text) == ("length", first["base"].text)
@@ -197,7 +192,7 @@ def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None
 
 
 @pytest.mark.usefixtures("as_ids")
-def test_a_whole_fine_tuned_model_answers_too(models: Models, streams_of: StreamsOf, lab: Settings) -> None:
+def test_a_whole_fine_tuned_model_answers_too(models: Models, decoder_of: DecoderOf, lab: Settings) -> None:
     """Two models of their own weights, as after `method=full`."""
     other = load("toy", settings=lab).model
     with torch.no_grad():
@@ -205,7 +200,7 @@ def test_a_whole_fine_tuned_model_answers_too(models: Models, streams_of: Stream
     base = replace(load("toy", settings=lab), tokenizer=models.variants.tokenizer)
     full = replace(models.variants, base=base, adapted=other, adapter_sha256="a whole model")
     assert not full.shares_weights
-    answers = last(compare(Models(full, streams_of(full)), QUESTION, GREEDY))
+    answers = last(compare(Models(full, decoder_of(full)), QUESTION, GREEDY))
     assert answers["base"].text == last(compare(models, QUESTION, GREEDY))["base"].text
     assert answers["fine_tuned"].text == " ".join(map(str, generated(other, full, 24)))
     assert answers["fine_tuned"].text != answers["base"].text

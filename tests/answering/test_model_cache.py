@@ -11,7 +11,7 @@ import pytest
 from medqa_core.answering.model_cache import ModelCache
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunNotFound
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import ctranslate
+from medqa_core.models import openvino_ir
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
@@ -37,7 +37,7 @@ def test_a_run_is_loaded_once(store: Settings) -> None:
         assert first.variants.run_id == "one"
     with cache.lend("one", said.append) as again:
         assert again == first
-        assert again.variants is first.variants and again.streams is first.streams
+        assert again.variants is first.variants and again.decoder is first.decoder
     assert said == []
 
 
@@ -47,34 +47,32 @@ def test_who_waits_is_told_for_what(store: Settings, tmp_path: Path) -> None:
         pass
     assert said == [
         "loading the adapter",
-        "converting the base model for fast answers, once",
-        "converting the fine-tuned model for fast answers, once",
+        "converting both models for fast answers, once",
     ]
 
 
-def test_another_precision_needs_other_streams_and_no_other_weights(store: Settings) -> None:
+def test_another_precision_needs_another_decoder_and_no_other_weights(store: Settings) -> None:
     cache = cache_of(store)
     with cache.lend("one") as exact:
-        assert exact.streams.precision == "float32"
+        assert exact.decoder.precision == "float32"
     with cache.lend("one", precision="int8") as fast:
-        assert fast.streams.precision == "int8"
-        assert fast.streams.name.endswith(", int8")
+        assert fast.decoder.precision == "int8"
         assert fast.variants is exact.variants
     with cache.lend("one") as again:
-        assert again.streams.precision == "float32"
+        assert again.decoder.precision == "float32"
         assert again.variants is exact.variants
 
 
 def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answered(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ctranslate, "_MODEL_LOADERS", {})
+    monkeypatch.setattr(openvino_ir, "can_convert", lambda _: False)
     cache = cache_of(store)
     for _ in range(2):
         with pytest.raises(InputError, match="has no int8 mode: ask in float32"), cache.lend("one", precision="int8"):
             pass
     with cache.lend("one") as models:
-        assert models.streams.name.startswith("transformers ")
+        assert models.decoder.name.startswith("transformers ")
 
 
 def test_another_run_takes_its_place(store: Settings) -> None:
@@ -83,7 +81,7 @@ def test_another_run_takes_its_place(store: Settings) -> None:
         pass
     with cache.lend("two") as other:
         assert other.variants.run_id == "two"
-        assert other.streams is not first.streams
+        assert other.decoder is not first.decoder
     with cache.lend("one") as again:
         assert again.variants is not first.variants
         assert again.variants.run_id == "one"
@@ -96,7 +94,7 @@ def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
     os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
     with cache.lend("one") as second:
         assert second.variants is not first.variants
-        assert second.streams is not first.streams
+        assert second.decoder is not first.decoder
 
 
 def test_an_adapter_that_is_gone_is_not_lent_from_memory(store: Settings) -> None:

@@ -28,7 +28,7 @@ BELOW: dict[str, tuple[str, ...]] = {
 """What each package may import. `jobs` starts training as another process and never imports it; so does `cluster`,
 which names what runs on the nodes of a cluster (`cluster.nodes`) and has it imported there."""
 
-TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "ctranslate2"}
+TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "openvino"}
 UI = {"streamlit", "gradio"}
 
 

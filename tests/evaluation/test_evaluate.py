@@ -174,7 +174,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(
     bare: Run, smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch, stop_at: str
 ) -> None:
     monkeypatch.setattr(loss, "TOKEN_BUDGET", 300)
-    monkeypatch.setattr(generate.Converted, "BATCH", 5)
+    monkeypatch.setattr(generate, "BATCH", 5)
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == stop_at and 0 < done < total:

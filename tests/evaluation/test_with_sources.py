@@ -149,7 +149,7 @@ def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Setting
 def test_an_interrupted_measurement_goes_on_where_it_was(
     run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate.Converted, "BATCH", 5)
+    monkeypatch.setattr(generate, "BATCH", 5)
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == STAGE and 0 < done < total:
@@ -165,7 +165,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
 
 
 def test_other_passages_start_anew(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate.Converted, "BATCH", 5)
+    monkeypatch.setattr(generate, "BATCH", 5)
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == STAGE and 0 < done < total:

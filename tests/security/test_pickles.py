@@ -14,8 +14,8 @@ from medqa_core.data import sources
 from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.ctranslate import ensure as converted
 from medqa_core.models.loader import load
+from medqa_core.models.openvino_ir import ensure as converted
 from medqa_core.models.variants import load_variants
 from medqa_core.report.archive import archive
 from medqa_core.report.writer import write

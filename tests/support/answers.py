@@ -1,15 +1,66 @@
 """What tests of answers share: their end, their passages, and a tokenizer that ends them elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from medqa_core.answering.compare import Answer, Answers, Column
+from medqa_core.answering.decoder import Batch, Decoder, Logits, Prompt
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.streams import Streams
 from medqa_core.models.variants import ModelVariants
 
-StreamsOf = Callable[[ModelVariants], Streams]
-"""What the fixture `streams_of` is: either engine."""
+DecoderOf = Callable[[ModelVariants], Decoder]
+"""What the fixture `decoder_of` is: either engine."""
+
+
+def read(decoder: Decoder, prompts: Sequence[Prompt]) -> Batch:
+    """A batch of these prompts, all of them read."""
+    batch = decoder.start(prompts)
+    while batch.read():
+        pass
+    return batch
+
+
+class Watched:
+    """A decoder whose batches count what they do, and pass through `between` first."""
+
+    def __init__(self, decoder: Decoder, between: Callable[[], object] = lambda: None) -> None:
+        self.name, self.precision = decoder.name, decoder.precision
+        self.steps: list[tuple[int, int]] = []
+        """Rows and tokens a row of each step."""
+        self.reads = 0
+        self.taken_back: list[list[int]] = []
+        self._decoder = decoder
+        self._between = between
+
+    def start(self, prompts: Sequence[Prompt]) -> "WatchedBatch":
+        return WatchedBatch(self, self._decoder.start(prompts), self._between)
+
+
+class WatchedBatch:
+    """See Watched."""
+
+    def __init__(self, owner: Watched, batch: Batch, between: Callable[[], object]) -> None:
+        self._owner, self._batch, self._between = owner, batch, between
+
+    def read(self) -> bool:
+        self._between()
+        self._owner.reads += 1
+        return self._batch.read()
+
+    def logits(self) -> Logits:
+        return self._batch.logits()
+
+    def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
+        self._between()
+        self._owner.steps.append((len(tokens), len(tokens[0])))
+        return self._batch.step(tokens)
+
+    def take_back(self, counts: Sequence[int]) -> None:
+        self._owner.taken_back.append(list(counts))
+        self._batch.take_back(counts)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        self._batch.keep(rows)
 
 
 def last(items: Iterator[Answers]) -> dict[Column, Answer]:
