@@ -29,9 +29,11 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from medqa_core.answering.generate import engine_for
+from medqa_core.answering.decoder import Prompt
+from medqa_core.answering.engine import decoder_for
+from medqa_core.answering.generate import answers
 from medqa_core.answering.question import GenerationSettings
-from medqa_core.answering.streams import Prompt, streams_for
+from medqa_core.answering.streams import stream
 from medqa_core.data import starter
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.settings import Settings
@@ -72,18 +74,17 @@ class Work:
         keep_freed_memory()
         self._toy = _training("smoke", load("toy", None, settings=settings, device="cpu"))
         variants = load_variants(RunStore(settings.reports).open(run), settings)
-        engine = engine_for(variants, "base", settings)
-        streams = streams_for(variants, settings)
+        decoder, end = decoder_for(variants, settings), variants.tokenizer.eos_token_id
         asked = [pair.question for pair in starter.load().pairs[::40][:questions]]
         prompts = [encode_prompt(variants.tokenizer, question, variants.prompt) for question in asked]
-        columns = [Prompt(variant, prompts[0], new_tokens) for variant in VARIANTS]
+        columns = [Prompt(variant, prompts[0]) for variant in VARIANTS]
         state = _training("starter", load("smollm2-135m-instruct", None, settings=settings, device="cpu"))
         self.parts: dict[str, Callable[[], object]] = {
             "toy": lambda: self.toy(TOY_STEPS),
             "step": lambda: state.step(1),
             "loss": lambda: answer_losses(state.model, state.examples[:8]),
-            "batch": lambda: list(engine.answers(prompts, new_tokens)),
-            "ask": lambda: list(streams.decode(columns, GenerationSettings())),
+            "batch": lambda: list(answers(decoder, "base", prompts, new_tokens, end)),
+            "ask": lambda: list(stream(decoder, columns, [new_tokens] * len(columns), GenerationSettings(), end)),
         }
 
     def toy(self, steps: int) -> None:
