@@ -30,6 +30,7 @@ import medqa_core  # noqa: F401 - sets how threads wait, before torch is importe
 
 # isort: split
 import torch
+from busy import SPINNING
 
 from medqa_core.answering.decoder import Decoder, Prompt
 from medqa_core.answering.engine import decoder_for
@@ -43,8 +44,6 @@ from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
 KEYS = {"float32": "exact", "int8": "quantised"}
-SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"}
-"""GNU's, and LLVM's and Intel's, own defaults, named: so the naive side's threads wait."""
 LONG = 600
 """Tokens of a prompt with passages."""
 WARM_UP = 2

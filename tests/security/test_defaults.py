@@ -74,18 +74,22 @@ def test_nothing_is_open_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert (settings.public, settings.keep_questions, settings.hosts, settings.frames) == (False, False, (), ())
 
 
-def test_the_libraries_report_to_nobody() -> None:
+def test_the_libraries_report_to_nobody(tmp_path: Path) -> None:
+    """OpenVINO would give the home folder a client number and report that it was imported."""
     code = (
         "import medqa_core, json; from huggingface_hub import constants\n"
         "from gradio.analytics import analytics_enabled\n"
-        "print(json.dumps([constants.HF_HUB_DISABLE_TELEMETRY, analytics_enabled()]))"
+        "from openvino.tools.ovc import telemetry_utils\n"
+        "said = [constants.HF_HUB_DISABLE_TELEMETRY, analytics_enabled(), telemetry_utils.tm.__name__]\n"
+        "print(json.dumps(said))"
     )
     unset = ("DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "GRADIO_ANALYTICS_ENABLED")
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment = {name: value for name, value in os.environ.items() if name not in unset} | {"HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PACKAGE_ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [True, False]
+    assert json.loads(done.stdout.splitlines()[-1]) == [True, False, "openvino.tools.ovc.telemetry_stub"]
+    assert not (tmp_path / "intel").exists()
 
 
 def test_a_page_that_fails_tells_the_visitor_nothing_of_the_error(tmp_path: Path) -> None:
