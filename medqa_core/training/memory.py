@@ -38,7 +38,7 @@ FLOAT32 = 4
 BYTES_PER_WEIGHT: dict[Quantization, float] = {"8bit": 1.0, "4bit": 0.5 + 0.016}
 """Of a quantised weight with its scales: NF4 has an 8-bit scale per block of 64 weights, and few per block of those."""
 MOMENTS = 2
-KEPT_BY_ALLOCATOR = {"cpu": 1.3}
+KEPT_BY_ALLOCATOR = {"cpu": 1.4}
 """How many times the computed peak a process comes to, freed blocks that it keeps included; elsewhere 1.1."""
 ROOMY = 20
 """With so many times a model's float32 weights free nothing is computed: all weights of the embedded model take ten."""
