@@ -13,7 +13,11 @@ from starlette.routing import Mount
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
-from pages.web.own_files import OwnFiles
+from pages.web.own_files import OwnFiles, preloaded
+from pages.web.shell import Shell
+
+PARTS = ("Html", "purify.es", "Selectbox")
+"""Of Streamlit's scripts, those that every page of ours draws its first elements with."""
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -30,6 +34,12 @@ def import_pages() -> None:
         importlib.import_module(name)
 
 
+def in_shell() -> str:
+    """The style sheet and what the first drawing needs, for the HTML of every page."""
+    theme = importlib.import_module("pages.shared.theme")
+    return f"{preloaded(PARTS)}{theme.in_shell()}"
+
+
 @asynccontextmanager
 async def lifespan(parent: Any) -> AsyncIterator[None]:
     """From the server's start to its end."""
@@ -42,7 +52,7 @@ widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
     routes=[Mount("/qa", app=widget)],
-    middleware=[Middleware(Guard), Middleware(OwnFiles)],
+    middleware=[Middleware(Guard), Middleware(OwnFiles), Middleware(Shell, more=in_shell)],
     lifespan=lifespan,
     on_script_error=page_failed,
 )
