@@ -40,12 +40,13 @@ reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long att
 audit: $(VENV)/installed-dev ## known vulnerabilities in the pinned packages, where an advisory database can be reached
 	$(BIN)/python .ci/audit.py
 
-bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale
+bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale and its start
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/verdict.py
 	$(BIN)/python benchmarks/dashboard.py
+	$(BIN)/python benchmarks/start.py
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
 	$(BIN)/medqa train --preset starter --evaluate
