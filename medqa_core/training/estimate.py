@@ -11,9 +11,11 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
 from medqa_core.training import checkpoint
+from medqa_core.training.batching import pack_batches
 from medqa_core.training.inputs import load_inputs
+from medqa_core.training.memory import computed_memory
 from medqa_core.training.process import as_worker
 from medqa_core.training.recorder import memory
 from medqa_core.training.stop import StopFlag
@@ -46,6 +48,7 @@ def estimate(
         Interrupted: a stop was asked for.
     """
     stop = stop or StopFlag()
+    before = memory("cpu").used
     inputs = load_inputs(config, settings, progress)
     stop.check()
     with as_worker():
@@ -61,6 +64,8 @@ def estimate(
         progress("measuring a checkpoint")
         write_seconds = _write_seconds(state, settings.cache)
         used = memory(base.device)
+        progress("computing the memory from the model's shapes")
+        computed = _computed(state, 1 + len(steps), before)
     by_rate = sorted(steps, key=lambda step: step.tokens / step.seconds)
     third = max(1, len(steps) // 3)
     rates = {"low": _rate(by_rate[-third:]), "middle": _rate(steps), "high": _rate(by_rate[:third])}
@@ -85,7 +90,22 @@ def estimate(
         train_seconds=Range(**{name: round(value, 3) for name, value in seconds.items()}),
         memory=used.peak,
         memory_total=used.total,
+        computed=computed,
     )
+
+
+def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory:
+    """The peak of the first `steps` steps as their shapes have it; `before`: what the process held at its start."""
+    batches = [
+        batch
+        for number in range(1, min(steps, state.schedule.total_steps) + 1)
+        for batch in pack_batches(
+            state.examples, state.schedule.examples(number), state.max_tokens_per_forward, state.layout
+        )
+    ]
+    largest = max(batches, key=lambda batch: batch.input_ids.numel())
+    found = computed_memory(state.model.config, state.config, largest, device=state.device, precision=state.precision)
+    return found.model_copy(update={"process": before if state.device == "cpu" else 0})
 
 
 def _measured(state: TrainerState, progress: Progress) -> list[StepResult]:

@@ -29,8 +29,12 @@ def test_the_plan_in_figures(smoke: Run, lab: Settings, tmp_path: Path) -> None:
     assert 0 < span.low <= span.middle <= span.high
     assert 0 < found.memory < found.memory_total
     assert not settings.reports.exists()
-    assert said[-3:] == [f"measured step {found.measured_steps}", "measuring a validation", "measuring a checkpoint"]
+    assert said[-4:-1] == [f"measured step {found.measured_steps}", "measuring a validation", "measuring a checkpoint"]
     assert not list(settings.cache.glob("checkpoint-*"))
+    computed = found.computed
+    assert computed is not None
+    assert 0 < computed.gradients < computed.weights < computed.activations < computed.total
+    assert computed.total == computed.state + computed.activations + computed.process
 
 
 def test_a_run_of_one_step_can_be_measured(lab: Settings) -> None:
