@@ -29,8 +29,12 @@ def build_widget() -> "Starlette":
 
 
 def import_pages() -> None:
-    """What every page needs, and the first one draws with: imported while the browser loads Streamlit's own parts."""
-    for name in ("pages.shared.run_picker", "pages.shared.theme", "pages.shared.loss_section"):
+    """What every page begins with, imported while the browser loads Streamlit's own parts.
+
+    No more than that: what a page draws with (pandas, Arrow) would keep the server from answering for those parts, and
+    is imported when the heading is out.
+    """
+    for name in ("pages.shared.run_picker", "pages.shared.theme"):
         importlib.import_module(name)
 
 
