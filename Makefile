@@ -4,11 +4,12 @@ PORT ?= 8501
 ADDRESS ?= 127.0.0.1
 VENV := .venv
 BIN := $(VENV)/bin
+GPU_PYTHON ?= $(BIN)/python
 # One worker a core, at most four: the slow part of a test is loading torch, and each worker loads its own.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format e2e test-real reliability audit bench demo-run lock clean
+.PHONY: help app test lint format e2e test-real reliability audit bench gpu-check demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +47,9 @@ bench: $(VENV)/installed-dev ## training, evaluation and answering speed against
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/verdict.py
 	$(BIN)/python benchmarks/dashboard.py
+
+gpu-check: $(VENV)/installed-dev ## eight minutes on a CUDA device; results to OUT (DRY=1: a minute on the CPU; GPU_PYTHON=… that has torch)
+	$(GPU_PYTHON) benchmarks/gpu_check.py $(if $(DRY),--dry-run)
 
 demo-run: $(VENV)/installed ## a real fine-tune of the embedded model on the starter set, evaluated
 	$(BIN)/medqa train --preset starter --evaluate

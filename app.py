@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
+from pages.web.own_files import OwnFiles
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -25,7 +26,7 @@ def build_widget() -> "Starlette":
 
 def import_pages() -> None:
     """What every page needs, and the first one draws with: imported while the browser loads Streamlit's own parts."""
-    for name in ("pages.shared.run_picker", "pages.shared.loss_section"):
+    for name in ("pages.shared.run_picker", "pages.shared.theme", "pages.shared.loss_section"):
         importlib.import_module(name)
 
 
@@ -41,7 +42,7 @@ widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
     routes=[Mount("/qa", app=widget)],
-    middleware=[Middleware(Guard)],
+    middleware=[Middleware(Guard), Middleware(OwnFiles)],
     lifespan=lifespan,
     on_script_error=page_failed,
 )

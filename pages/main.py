@@ -1,4 +1,4 @@
-"""The shell of the app: look, navigation, run picker, and then the page that the address names."""
+"""The shell of the app: look, navigation, run picker, heading, and then the page that the address names."""
 
 from pathlib import Path
 
@@ -11,6 +11,19 @@ ABOUT = (
     "**MedQA Lab** trains, measures and shows a small medical question-answering fine-tune. "
     "It is a research demo and not medical advice."
 )
+
+HEADS: dict[str, tuple[str, run_picker.About]] = {
+    "Summary": ("Did fine-tuning help?", "one run"),
+    "Loss curves": ("How did training go?", "one run"),
+    "Metrics": ("How large is the difference?", "one run"),
+    "Answers": ("What does each model answer?", "one run"),
+    "Data": ("What is the model trained on?", "one run"),
+    "Compare runs": ("What differs between runs?", "runs"),
+    "Ask": ("What do both models answer?", "one run"),
+    "Fine-tune": ("Fine-tune a model", "the machine"),
+}
+"""Each page's question, which is its heading, and what it is about. Here and not on the pages, so that the heading is
+there while a page still loads what it draws with."""
 
 page = st.navigation(
     [
@@ -33,4 +46,5 @@ st.set_page_config(
 )
 theme.style()
 run_picker.draw()
+run_picker.head(*HEADS[page.title])
 page.run()

@@ -69,7 +69,8 @@ def engine_for(
     """
     folder = converted(variants, variant, settings, progress)
     if folder is None:
-        return Plain(partial(variants.using, variant), variants.tokenizer)
+        batch = Plain.BATCH if variants.base.device == "cpu" else Plain.ACCELERATOR_BATCH
+        return Plain(partial(variants.using, variant), variants.tokenizer, batch)
     return Converted(folder, variants.tokenizer, precision)
 
 
@@ -117,15 +118,18 @@ class Plain:
     """transformers' `generate`: prompts of like length share a batch, padded on the left."""
 
     BATCH = 16
+    ACCELERATOR_BATCH = 128
+    """A step of a small model takes a GPU as long for many rows as for few."""
 
-    def __init__(self, hold: Callable[[], AbstractContextManager[Any]], tokenizer: Any) -> None:
+    def __init__(self, hold: Callable[[], AbstractContextManager[Any]], tokenizer: Any, batch: int = BATCH) -> None:
         """`hold` gives the model for as long as a batch takes: nobody holds a model between two of them."""
         self._hold = hold
         self._tokenizer = tokenizer
+        self._batch = batch
 
     def answers(self, prompts: Sequence[list[int]], max_new_tokens: int, done: Collection[int] = ()) -> Iterator[Batch]:
         """See Engine."""
-        for batch in _batches(prompts, self.BATCH, done):
+        for batch in _batches(prompts, self._batch, done):
             with self._hold() as model:
                 found = _generate(model, self._tokenizer, [prompts[index] for index in batch], max_new_tokens)
             yield dict(zip(batch, found, strict=True))

@@ -18,7 +18,7 @@ from medqa_core.jobs.diagnosis import saved_progress
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
-from medqa_core.runs.schema.estimate import Estimate
+from medqa_core.runs.schema.estimate import ComputedMemory, Estimate
 from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
 from medqa_core.runs.status_writer import is_main
 from medqa_core.runs.store.run_store import RunStore
@@ -42,7 +42,7 @@ def train(
         bool, typer.Option("--evaluate", help="Evaluate the run and write its reports when done.")
     ] = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Estimate time and memory from three steps, and stop.")
+        bool, typer.Option("--estimate", help="Estimate time and memory from a few steps, and stop.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the configuration and stop.")] = False,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
@@ -180,10 +180,18 @@ def _lines(estimate: Estimate) -> list[str]:
     return [
         f"time       {duration(seconds.middle)} on {estimate.device}{precision} ({span}), evaluation not counted",
         f"memory     {estimate.memory / 2**30:.1f} of {estimate.memory_total / 2**30:.1f} GiB",
+        *([f"computed   {_parts(estimate.computed)}"] if estimate.computed is not None else []),
         f"steps      {estimate.steps:,}",
         f"tokens     {estimate.tokens:,}, {estimate.tokens_per_second:,.0f} per second",
         f"truncated  {percent(estimate.truncated_share)} of the training examples",
     ]
+
+
+def _parts(computed: ComputedMemory) -> str:
+    """The computed peak and what takes it."""
+    parts = [(name, getattr(computed, name)) for name in type(computed).model_fields]
+    listed = ", ".join(f"{name} {value / 2**30:.1f}" for name, value in parts if value)
+    return f"{computed.total / 2**30:.1f} GiB from the model's shapes: {listed}"
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def losses_by_batch(
         yield dict(zip(batch, _losses(model, [examples[index] for index in batch]), strict=True))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a sharded training gathers in it could not be trained on afterwards
 def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
     device = next(model.parameters()).device
     width = max(len(example.input_ids) for example in members)
@@ -74,11 +74,18 @@ def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
         input_ids=ids.to(device), attention_mask=mask.to(device), logits_to_keep=width - first, use_cache=False
     ).logits[:, :-1]
     targets = labels[:, first + 1 :].to(device)
-    nats = functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-    ).view_as(targets)
+    # Row by row: a copy and the logarithms of all rows would be twice as large again as the logits.
+    nats = [
+        functional.cross_entropy(row.float(), wanted, ignore_index=IGNORED, reduction="none")
+        for row, wanted in zip(logits, targets, strict=True)
+    ]
     counted = (targets != IGNORED).sum(dim=1)
     return [AnswerLoss(float(row.double().sum()), int(n)) for row, n in zip(nats, counted, strict=True)]
+
+
+def batch_count(examples: Sequence[Example]) -> int:
+    """Forward passes that `answer_losses` makes for these examples."""
+    return sum(1 for _ in _batches(examples))
 
 
 def mean_loss(losses: Sequence[AnswerLoss]) -> float:

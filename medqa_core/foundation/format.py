@@ -83,6 +83,13 @@ def p_number(p: float) -> str:
     return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def bytes_size(number: int) -> str:
+    """Bytes as people read them: `1.1 GB`, `20 GB`, `3 MB`."""
+    if number >= 10**9:
+        return f"{number / 10**9:.{1 if number < 10**10 else 0}f} GB"
+    return f"{number / 10**6:.0f} MB"
+
+
 def duration(seconds: float | None) -> str:
     """A span of time in its two largest units."""
     if seconds is None:

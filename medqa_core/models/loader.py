@@ -1,7 +1,8 @@
 """Load a model to compute with: from its name to weights, tokenizer and provenance.
 
-Safetensors only and never code that comes with a model. Weights are float32 on every device: the models are
-small, float32 is exact on a CPU, and two machines then agree on what they measure.
+Safetensors only and never code that comes with a model. Weights are float32 on every device unless a caller asks for
+less: float32 is exact on a CPU, and two machines then agree on what they measure. A training may ask for its frozen
+weights in bfloat16, 8 or 4 bits, which are then never in memory as float32.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.prompt import kind_for, prompt_text
+from medqa_core.models.quantization import BITS, quantised
 from medqa_core.models.silence import silenced
+from medqa_core.runs.schema.config import Quantization
 
 __all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device", "weights_of"]
 
@@ -53,42 +56,61 @@ def load(
     *,
     settings: Settings,
     device: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    quantization: Quantization = "none",
     progress: Progress = silent,
 ) -> LoadedModel:
     """Load the model called `name`, in evaluation mode, fetching it first if need be.
 
+    Args:
+        name: the embedded model's, `toy`, a hub id or a folder.
+        revision: a hub model's.
+        settings: where the cache is.
+        device: where to; None = the fastest here.
+        dtype: of the weights, from the first byte read on.
+        quantization: the linear layers but the last in 8 or 4 bits, the rest in `dtype`.
+        progress: told what is being done.
+
     Raises:
-        InputError: the name, revision or device is not usable.
+        InputError: the name, revision or device is not usable, or bitsandbytes is not installed.
         ModelUnavailable: not in the cache, and it cannot be fetched.
         ModelError: its files are missing, unsafe or damaged.
     """
     place = _usable_device(device)
     located = locate(name, revision, settings=settings, progress=progress)
-    return load_folder(located, settings=settings, device=place)
+    return load_folder(located, settings=settings, device=place, dtype=dtype, quantization=quantization)
 
 
-def load_folder(located: Located, *, settings: Settings, device: str = "cpu") -> LoadedModel:
-    """Load a model whose files are on this disk already; no network.
+def load_folder(
+    located: Located,
+    *,
+    settings: Settings,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    quantization: Quantization = "none",
+) -> LoadedModel:
+    """Load a model whose files are on this disk already; no network. For the arguments see `load`.
 
     Raises:
+        InputError: bitsandbytes is not installed.
         ModelError: its files are missing, unsafe or damaged.
     """
     label = located.name
     folders.check(located.folder, label)
     with loading(label):
         tokenizer = _load_tokenizer(located.folder, label)
-        model = _load_model(located.folder, label)
+        model = _load_model(located.folder, label, dtype, quantised(quantization, device))
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ModelError(f"{label}: its tokenizer knows more tokens than the model; the files do not belong together.")
     _complete_generation_config(model, tokenizer)
     return LoadedModel(
-        model=model.to(device).eval(),
+        model=(model if quantization != "none" else model.to(device)).eval(),
         tokenizer=tokenizer,
         name=located.name,
         revision=located.revision,
         sha256=folders.weights_sha256(located.folder, label, settings.cache),
         folder=located.folder,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters=parameter_count(model),
         device=device,
     )
 
@@ -111,10 +133,23 @@ def loading(label: str) -> Iterator[None]:
         raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
 
 
-def weights_of(kind: Any, folder: Path, label: str, *, spare: str | None = None, **more: Any) -> Any:
+def parameter_count(model: Any) -> int:
+    """The weights of a model, each counted once however many bits it has."""
+    return sum(
+        p.numel() * p.element_size() * 8 // BITS.get(type(p).__name__, 8 * p.element_size()) for p in model.parameters()
+    )
+
+
+def weights_of(
+    kind: Any, folder: Path, label: str, *, dtype: torch.dtype = torch.float32, spare: str | None = None, **more: Any
+) -> Any:
     """The model in `folder` as a `kind` of transformers' automatic classes: safetensors only, and no foreign code.
 
     Args:
+        kind: `AutoModelForCausalLM` or another of them.
+        folder: where the files are.
+        label: what errors call the model.
+        dtype: of the weights.
         spare: part of the names of weights that may be missing, since they are not used.
         more: what else `from_pretrained` is given.
 
@@ -123,7 +158,7 @@ def weights_of(kind: Any, folder: Path, label: str, *, spare: str | None = None,
     """
     model, report = kind.from_pretrained(
         str(folder),
-        dtype=torch.float32,
+        dtype=dtype,
         attn_implementation="sdpa",
         use_safetensors=True,
         local_files_only=True,
@@ -175,14 +210,14 @@ def _load_tokenizer(folder: Path, label: str) -> Any:
     return tokenizer
 
 
-def _load_model(folder: Path, label: str) -> Any:
+def _load_model(folder: Path, label: str, dtype: torch.dtype, more: dict[str, Any]) -> Any:
     config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise ModelError(
             f"{label} is of the kind {shorten(str(config.model_type), 40)!r}, which does not continue text; "
             "give a causal language model."
         )
-    return weights_of(AutoModelForCausalLM, folder, label, config=config)
+    return weights_of(AutoModelForCausalLM, folder, label, dtype=dtype, config=config, **more)
 
 
 def _complete_generation_config(model: Any, tokenizer: Any) -> None:

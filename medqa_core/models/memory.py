@@ -5,9 +5,11 @@ from math import prod
 from pathlib import Path
 
 import psutil
+import torch
 from safetensors import SafetensorError, safe_open
 
 from medqa_core.foundation.errors import ModelError
+from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.folders import weight_files
 
@@ -31,6 +33,13 @@ def weight_bytes(folder: Path, label: str) -> int:
     return FLOAT32 * total
 
 
+def free_memory(device: str) -> int:
+    """Bytes that are free where a device computes: on a CUDA device its own memory, elsewhere the machine's."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
 def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, progress: Progress = silent) -> None:
     """Say what the two models of a run need together and what is free.
 
@@ -44,17 +53,10 @@ def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, pro
         ModelError: it is not there, or a file is missing or damaged.
     """
     needed = sum(weight_bytes(folder, label) for label, folder in folders.items()) * (2 if device == "cpu" else 1)
-    free: int = psutil.virtual_memory().available
+    free = free_memory("cpu")
     if needed > free:
         raise ModelError(
-            f"{run_id} holds a whole fine-tuned model: two sets of weights need about {_size(needed)} of memory, and "
-            f"{_size(free)} are free; end other programs, or ask a run with an adapter, which needs one set."
+            f"{run_id} holds a whole fine-tuned model: two sets of weights need about {bytes_size(needed)} of memory, "
+            f"and {bytes_size(free)} are free; end other programs, or ask a run with an adapter, which needs one set."
         )
-    progress(f"two sets of weights need about {_size(needed)}; {_size(free)} are free")
-
-
-def _size(number: int) -> str:
-    """As people read it: `1.1 GB`, `20 GB`, `3 MB`."""
-    if number >= 10**9:
-        return f"{number / 10**9:.{1 if number < 10**10 else 0}f} GB"
-    return f"{number / 10**6:.0f} MB"
+    progress(f"two sets of weights need about {bytes_size(needed)}; {bytes_size(free)} are free")

@@ -1,6 +1,7 @@
 """The files of a run folder, each as it is now: what it holds, and what is wrong with it. No damage makes one raise.
 
-A file that is merely absent is no problem: its value is None, or empty where the file holds a list.
+A file that is merely absent is no problem: its value is None, or empty where the file holds a list. The two files that
+the list of runs is made from are in `records`.
 """
 
 from pathlib import Path
@@ -17,21 +18,9 @@ from medqa_core.runs.artifacts.with_sources import WITH_SOURCES, read_with_sourc
 from medqa_core.runs.metrics_log.log import MetricsLog, read_metrics_log
 from medqa_core.runs.reading import Reading, read_optional, read_optional_model
 from medqa_core.runs.schema.evaluation import Evaluation
-from medqa_core.runs.schema.record import RunRecord
-from medqa_core.runs.schema.status import Status
 
-RECORD, STATUS, EVALUATION = "run.json", "status.json", "evaluation.json"
+EVALUATION = "evaluation.json"
 WRITE_UPS = ("summary.txt", "summary.md", "summary.html", "README.md")
-
-
-def record(folder: Path) -> Reading[RunRecord | None]:
-    """`run.json`."""
-    return read_optional_model(folder, RECORD, RunRecord)
-
-
-def status(folder: Path) -> Reading[Status | None]:
-    """What the worker last said; None where no worker ever wrote (an imported run)."""
-    return read_optional_model(folder, STATUS, Status)
 
 
 def evaluation(folder: Path) -> Reading[Evaluation | None]:

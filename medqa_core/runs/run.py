@@ -1,23 +1,31 @@
-"""One run's folder: its files behind readers that never crash."""
+"""One run's folder: its files behind readers that never crash.
+
+Its record and status are read with what a list of runs needs; the readers of everything else load pandas and Arrow,
+half a second of imports, and are imported by the first method that reads a part.
+"""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
-from medqa_core.runs import readers
+from medqa_core.runs import records
 from medqa_core.runs.artifacts import weights
-from medqa_core.runs.artifacts.mmlu import MMLUResults
-from medqa_core.runs.artifacts.trials import Trials
-from medqa_core.runs.metrics_log.log import MetricsLog
 from medqa_core.runs.reading import read_model
-from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.records import is_elsewhere, state_of
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import Status
-from medqa_core.runs.snapshot import RunSnapshot, is_elsewhere, read_snapshot, state_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from medqa_core.runs.artifacts.mmlu import MMLUResults
+    from medqa_core.runs.artifacts.trials import Trials
+    from medqa_core.runs.metrics_log.log import MetricsLog
+    from medqa_core.runs.schema.evaluation import Evaluation
+    from medqa_core.runs.snapshot import RunSnapshot
 
 LOG_TAIL = 64 * 1024
 """Bytes at the end of train.log that are read."""
@@ -43,20 +51,22 @@ class Run:
             UnreadableFile: its run.json cannot be read.
             OutsideStore: its run.json is a link that leaves the folder.
         """
-        return cls(folder, read_model(folder, readers.RECORD, RunRecord))
+        return cls(folder, read_model(folder, records.RECORD, RunRecord))
 
     @property
     def id(self) -> str:
         """The run's id: the folder's name, whatever run.json says."""
         return self.folder.name
 
-    def snapshot(self) -> RunSnapshot:
+    def snapshot(self) -> "RunSnapshot":
         """All parts as they are now, with what is wrong with them; files that did not change are not read again."""
+        from medqa_core.runs.snapshot import read_snapshot
+
         return read_snapshot(self.folder, self.record)
 
     def status(self) -> Status | None:
         """What the worker last said; None where no worker ever wrote (an imported run) or the file is unreadable."""
-        return readers.status(self.folder).value
+        return records.status(self.folder).value
 
     def state(self) -> str:
         """`imported`, or the state a reader may conclude (see `derived_state`)."""
@@ -66,32 +76,46 @@ class Run:
         """Whether another machine says that it trains the run."""
         return is_elsewhere(self.status())
 
-    def evaluation(self) -> Evaluation | None:
+    def evaluation(self) -> "Evaluation | None":
         """The comparison of base and fine-tuned model."""
+        from medqa_core.runs import readers
+
         return readers.evaluation(self.folder).value
 
-    def metrics_log(self) -> MetricsLog:
+    def metrics_log(self) -> "MetricsLog":
         """The loss curve."""
+        from medqa_core.runs import readers
+
         return readers.metrics_log(self.folder).value
 
-    def predictions(self) -> pd.DataFrame | None:
+    def predictions(self) -> "pd.DataFrame | None":
         """One row a test question."""
+        from medqa_core.runs import readers
+
         return readers.predictions(self.folder).value
 
-    def with_sources(self) -> pd.DataFrame | None:
+    def with_sources(self) -> "pd.DataFrame | None":
         """One row a test question that was answered after reading passages."""
+        from medqa_core.runs import readers
+
         return readers.with_sources(self.folder).value
 
-    def mmlu(self) -> MMLUResults | None:
+    def mmlu(self) -> "MMLUResults | None":
         """The MMLU results."""
+        from medqa_core.runs import readers
+
         return readers.mmlu(self.folder).value
 
-    def mmlu_answers(self) -> pd.DataFrame | None:
+    def mmlu_answers(self) -> "pd.DataFrame | None":
         """One row a question of MMLU."""
+        from medqa_core.runs import readers
+
         return readers.mmlu_answers(self.folder).value
 
-    def trials(self) -> Trials:
+    def trials(self) -> "Trials":
         """The trials that led to this run, header first."""
+        from medqa_core.runs import readers
+
         return readers.trials(self.folder).value
 
     def write_up(self, name: str) -> str | None:
@@ -100,6 +124,8 @@ class Run:
         Raises:
             InputError: `name` is not one of them.
         """
+        from medqa_core.runs import readers
+
         return readers.write_up(self.folder, name).value
 
     def log_tail(self) -> str:

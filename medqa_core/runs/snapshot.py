@@ -13,7 +13,7 @@ from typing import TypeVar
 import pandas as pd
 
 from medqa_core.foundation.stamp import FileStamp
-from medqa_core.runs import readers
+from medqa_core.runs import readers, records
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
 from medqa_core.runs.artifacts.names import stored_name
@@ -25,11 +25,12 @@ from medqa_core.runs.artifacts.weights import adapter_folder, model_folder, weig
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.metrics_log.log import METRICS_LOG, MetricsLog
 from medqa_core.runs.part_cache import PartCache
-from medqa_core.runs.readers import EVALUATION, RECORD, STATUS
+from medqa_core.runs.readers import EVALUATION
 from medqa_core.runs.reading import Reading
+from medqa_core.runs.records import RECORD, STATUS, is_elsewhere, state_of
 from medqa_core.runs.schema.evaluation import Evaluation
 from medqa_core.runs.schema.record import RunRecord
-from medqa_core.runs.schema.status import Activity, Status, activity_of, derived_state, now
+from medqa_core.runs.schema.status import Activity, Status, activity_of, now
 
 T = TypeVar("T")
 
@@ -135,18 +136,6 @@ def forget() -> None:
     _parts.clear()
 
 
-def state_of(record: RunRecord, status: Status | None) -> str:
-    """The state to show of a run at this moment: `imported`, `unknown` where no worker left a readable word."""
-    if record.kind == "imported":
-        return "imported"
-    return derived_state(status) if status is not None else "unknown"
-
-
-def is_elsewhere(status: Status | None) -> bool:
-    """Whether a process of another machine trains the run, as far as its status says."""
-    return status is not None and status.process is not None and status.process.elsewhere
-
-
 def _stamps(folder: Path) -> tuple[FileStamp, ...]:
     return tuple(FileStamp.of(f"{folder}/{stored_name(folder, name)}") for name in AT_ONCE)
 
@@ -162,7 +151,7 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
             problems[name] = reading.problems
         return reading.value
 
-    record, status = part(RECORD, readers.record) or opened, part(STATUS, readers.status)
+    record, status = part(RECORD, records.record) or opened, part(STATUS, records.status)
     state = state_of(record, status)
     return stamps, RunSnapshot(
         folder=folder,

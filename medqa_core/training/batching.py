@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 
 from medqa_core.models.prompt import IGNORED, Example
+from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
 
 Layout = Literal["packed", "padded"]
 
@@ -40,6 +41,12 @@ class ForwardBatch:
 def layout_for(device: str) -> Layout:
     """The layout that suits a device."""
     return "packed" if device == "cpu" else "padded"
+
+
+def tokens_per_forward(config: TrainConfig, device: str) -> int:
+    """Tokens of a forward pass at most, an example that is longer by itself apart."""
+    usual = CPU_TOKENS_PER_FORWARD if device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
+    return config.max_tokens_per_forward or usual
 
 
 def pack_batches(

@@ -46,6 +46,12 @@ class Copies:
                 target.copy_(room.bitwise_and_(-(2**16)).view(torch.float32))
 
 
+def take_copy(source: torch.Tensor, target: torch.Tensor) -> None:
+    """Let `target`, which takes the place of `source` in a model, have a copy of its own where that has one."""
+    if hasattr(source, _COPY):
+        setattr(target, _COPY, torch.empty_like(target, dtype=torch.bfloat16, requires_grad=False))
+
+
 def compute_copy(parameter: torch.Tensor) -> torch.Tensor:
     """What stands in for `parameter` in a matrix product: its copy in bfloat16, or itself."""
     copy: torch.Tensor = getattr(parameter, _COPY, parameter)
@@ -93,7 +99,8 @@ def compute_in_bfloat16(model: Any) -> Copies:
     for parameter in parameters:
         setattr(parameter, _COPY, torch.empty_like(parameter, dtype=torch.bfloat16, requires_grad=False))
     copies = Copies(parameters, [compute_copy(parameter) for parameter in parameters])
-    copies.refresh()
+    if not any(parameter.is_meta for parameter in parameters):  # a model without memory, whose shapes alone count
+        copies.refresh()
     return copies
 
 

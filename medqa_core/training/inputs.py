@@ -1,9 +1,10 @@
 """What a fine-tune starts from: model, data, split and the run's record, all checked first."""
 
 import contextlib
+import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -15,13 +16,16 @@ from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.loader import LoadedModel, load
+from medqa_core.models.loader import LoadedModel, load_folder, locate, pick_device
 from medqa_core.models.prompt import Example, encode_example, encode_prompt, kind_for
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.models.quantization import require_bitsandbytes
+from medqa_core.runs.schema.config import TrainConfig, check_quantization
 from medqa_core.runs.schema.evaluation import PromptKind
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, TrainingPrecision
 from medqa_core.training.examples import Encoded, encode
-from medqa_core.training.precision import ResolvedPrecision, resolve
+from medqa_core.training.memory import require_training_memory
+from medqa_core.training.precision import ResolvedPrecision, resolve, resolve_without_model
+from medqa_core.training.sharding import sharding_asked
 
 PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
 
@@ -61,7 +65,7 @@ def load_inputs(
             raise InputError(
                 f"{data.title} is too small to split without leakage; the {name} split is empty.", field=f"{name}_size"
             )
-    base = load(config.base_model, config.revision, settings=settings, progress=progress)
+    base = _load_base(config, settings, progress, recorded)
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
     _check_context(config, base, splits.test, kind)
@@ -73,6 +77,50 @@ def load_inputs(
     precision = resolve(config, base, recorded)
     progress(f"precision: {precision}")
     return TrainingInputs(config, base, data, splits, train, validation, precision)
+
+
+def _load_base(
+    config: TrainConfig, settings: Settings, progress: Progress, recorded: TrainingPrecision | None
+) -> LoadedModel:
+    """The base model, each process's own on its own device; one that is to be sharded waits on the CPU for that.
+
+    Raises:
+        ModelError: it is unavailable or unusable, or its training cannot fit into the memory that is free.
+    """
+    device = pick_device()
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    _check_quantization(config, device)
+    known = resolve_without_model(config, device, recorded)
+    precision = known.precision if known else "float32"
+    located = locate(config.base_model, config.revision, settings=settings, progress=progress)
+    require_training_memory(located, config, device=device, precision=precision, progress=progress)
+    # On a CPU the training makes its own copies; elsewhere what it only reads is never here as float32.
+    half = config.quantization != "none" or (config.method == "lora" and device != "cpu" and precision == "bfloat16")
+    sharding = sharding_asked()
+    base = load_folder(
+        located,
+        settings=settings,
+        device="cpu" if sharding else device,
+        dtype=torch.bfloat16 if half else torch.float32,
+        quantization=config.quantization,
+    )
+    return replace(base, device=device) if sharding else base
+
+
+def _check_quantization(config: TrainConfig, device: str) -> None:
+    """Refuse now, and not after gigabytes were read, what cannot be quantised or not here."""
+    if config.quantization == "none":
+        return
+    check_quantization(config)
+    if device != "cuda":
+        raise InputError(
+            f"{config.quantization} weights need a CUDA device, and this machine has none; leave it at none.",
+            field="quantization",
+        )
+    require_bitsandbytes(config.quantization)
+    if sharding_asked():
+        raise InputError("quantised weights are not sharded: launch without --use_fsdp.", field="quantization")
 
 
 def _check_context(config: TrainConfig, base: LoadedModel, questions: Sequence[QAPair], kind: PromptKind) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
-from medqa_core.evaluation.loss import answer_losses
+from medqa_core.evaluation.loss import answer_losses, batch_count
 from medqa_core.models.prompt import Example
-from medqa_core.training.recorder import Recorder
+from medqa_core.training.recorder import Companion, Recorder
 from medqa_core.training.stop import Interrupted
 from medqa_core.training.trainer_state import TrainerState
 
@@ -15,8 +15,10 @@ from medqa_core.training.trainer_state import TrainerState
 class TrainingLoop:
     """From where the state's counters stand to the last step."""
 
-    def __init__(self, state: TrainerState, validation: Sequence[Example], recorder: Recorder | None = None) -> None:
-        """`recorder` is None in processes that write nothing."""
+    def __init__(
+        self, state: TrainerState, validation: Sequence[Example], recorder: Recorder | Companion | None = None
+    ) -> None:
+        """`recorder` is None in processes that write nothing and hold nothing that is written."""
         self._state = state
         self._validation = validation[: state.config.eval_examples]
         self._recorder = recorder
@@ -63,10 +65,21 @@ class TrainingLoop:
         with self._state.evaluating() as model:
             # Of several processes each takes its share; alone, this is the function that the evaluation uses.
             losses = answer_losses(model, self._validation[rank::world], lambda _: self._stop_alone())
+            for _ in range(self._passes_behind()):
+                answer_losses(model, self._validation[:1])
         sums = torch.tensor([sum(one.total for one in losses), float(sum(one.tokens for one in losses))]).double()
         if self._state.distributed:
             sums = accelerator.reduce(sums.to(self._state.device), reduction="sum").cpu()
         return float(sums[0] / sums[1])
+
+    def _passes_behind(self) -> int:
+        """Forward passes that another process makes and this one would not: sharded weights are gathered by all."""
+        if not self._state.sharded:
+            return 0
+        world: int = self._state.accelerator.num_processes
+        rank: int = self._state.accelerator.process_index
+        passes = [batch_count(self._validation[one::world]) for one in range(world)]
+        return max(passes) - passes[rank]
 
     def _stop_alone(self) -> None:
         if not self._state.distributed:
@@ -74,10 +87,5 @@ class TrainingLoop:
 
     def _stop_together(self) -> None:
         """Several processes stop at the same step, as soon as one of them was asked to."""
-        state = self._state
-        if not state.distributed:
-            state.stop.check()
-            return
-        asked = torch.tensor(float(state.stop.requested), device=state.device)
-        if float(state.accelerator.reduce(asked, reduction="sum")):
+        if self._state.agreed(self._state.stop.requested):
             raise Interrupted

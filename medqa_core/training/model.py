@@ -6,13 +6,16 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
 
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.loader import LoadedModel, weights_of
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
+from medqa_core.training.checkpoint import Tensors
 from medqa_core.training.freezing import freeze_all_but_last
 from medqa_core.training.lora import fuse
 
@@ -21,19 +24,26 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
     """The model to train, its other weights frozen.
 
     Raises:
-        InputError: the model has not more layers than `last_k`, or hides them.
+        InputError: the model has not more layers than `last_k`, or hides them, or cannot compute a layer again.
     """
     use_packed_attention(base.model)
-    if config.method == "full":
-        return base.model
+    model = base.model
     if config.method == "last_k":
-        freeze_all_but_last(base.model, config.last_k)
-        return base.model
+        freeze_all_but_last(model, config.last_k)
+    elif config.method == "lora":
+        model = _with_adapter(base, config)
+    if config.gradient_checkpointing:
+        _checkpoint_activations(base)
+    return model
+
+
+def _with_adapter(base: LoadedModel, config: TrainConfig) -> Any:
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.model.modules()),  # how GPT-2 stores them
         task_type="CAUSAL_LM",
     )
     with silenced():
@@ -43,8 +53,29 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
     return model
 
 
-def save(model: Any, base: LoadedModel, run_folder: Path, method: str) -> Path:
+def _checkpoint_activations(base: LoadedModel) -> None:
+    """Keep each trained layer's input alone and compute the layer again in the backward pass (Chen et al. 2016).
+
+    Not reentrant: the recomputation draws the same random numbers and runs under the same autocast, and gradients
+    arrive also where a layer's input needs none, as below an adapter.
+    """
+    if not base.model.supports_gradient_checkpointing:
+        raise InputError(
+            f"a {base.model.config.model_type} model cannot compute its layers again; leave it off.",
+            field="gradient_checkpointing",
+        )
+    base.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+
+
+def save(model: Any, base: LoadedModel, run_folder: Path, method: str, weights: Tensors | None = None) -> Path:
     """Write `adapter/` or `model/`, complete or not at all, in the layout that peft and transformers load.
+
+    Args:
+        model: what was trained.
+        base: what it was made of.
+        run_folder: where to.
+        method: `lora` writes the adapter alone.
+        weights: by parameter, where `model` does not hold them whole.
 
     Returns:
         The folder written.
@@ -57,13 +88,14 @@ def save(model: Any, base: LoadedModel, run_folder: Path, method: str) -> Path:
                 # The base's own path is a cache folder of this machine: others know the model by its name on the hub.
                 model.peft_config["default"].base_model_name_or_path = upstream_name(base.name)
                 # The adapter never touches the embeddings; "auto" would ask the hub whether it did.
-                model.save_pretrained(temporary, save_embedding_layers=False)
+                model.save_pretrained(temporary, state_dict=weights, save_embedding_layers=False)
             else:
                 base.tokenizer.save_pretrained(temporary)
-                _in_float32(model, base).save_pretrained(temporary)
+                whole = model if weights is not None else _in_float32(model, base)
+                whole.save_pretrained(temporary, state_dict=weights)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
-        for weights in temporary.glob("*.safetensors"):
-            weights.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
+        for path in temporary.glob("*.safetensors"):
+            path.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared
 
     write_folder(folder, fill)
     return folder

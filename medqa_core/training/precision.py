@@ -82,6 +82,26 @@ def resolve(config: TrainConfig, base: LoadedModel, recorded: TrainingPrecision 
     return _resolve(config, base, recorded)
 
 
+def resolve_without_model(
+    config: TrainConfig, device: str, recorded: TrainingPrecision | None = None
+) -> ResolvedPrecision | None:
+    """What `resolve` comes to where no model is needed to know it; None where its matrices have to be measured.
+
+    Raises:
+        InputError: bfloat16 was asked for, and the device cannot train in it.
+    """
+    if recorded is not None:
+        return ResolvedPrecision(recorded, "recorded")
+    if device == "cpu":
+        return None
+    possible = device.startswith("cuda") and _cuda_has_bfloat16()
+    if config.precision == "bfloat16" and not possible:
+        raise InputError(f"{device} cannot train in bfloat16; use auto or float32.", field="precision")
+    if config.precision == "auto":
+        return ResolvedPrecision("bfloat16" if possible else "float32", "device")
+    return ResolvedPrecision(config.precision, "asked for")
+
+
 def recorded_precision(record: RunRecord) -> TrainingPrecision | None:
     """The precision that a run began with; None for one that has not started."""
     if record.precision is None and record.base_model is not None:  # on CUDA, by a version before 0.3
@@ -126,16 +146,7 @@ def _products(x: torch.Tensor, weight: torch.Tensor) -> None:
 
 
 def _resolve(config: TrainConfig, base: LoadedModel, recorded: TrainingPrecision | None) -> ResolvedPrecision:
-    if recorded is not None:
-        return ResolvedPrecision(recorded, "recorded")
-    if base.device == "cpu":
-        return _on_cpu(config, base)
-    possible = base.device.startswith("cuda") and _cuda_has_bfloat16()
-    if config.precision == "bfloat16" and not possible:
-        raise InputError(f"{base.device} cannot train in bfloat16; use auto or float32.", field="precision")
-    if config.precision == "auto":
-        return ResolvedPrecision("bfloat16" if possible else "float32", "device")
-    return ResolvedPrecision(config.precision, "asked for")
+    return resolve_without_model(config, base.device, recorded) or _on_cpu(config, base)
 
 
 def _on_cpu(config: TrainConfig, base: LoadedModel) -> ResolvedPrecision:

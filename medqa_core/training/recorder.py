@@ -79,7 +79,8 @@ class Recorder:
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint if the last one is old enough."""
-        if time.monotonic() - self._saved >= self._state.config.checkpoint_minutes * 60:
+        due = time.monotonic() - self._saved >= self._state.config.checkpoint_minutes * 60
+        if self._state.agreed(due) if self._state.sharded else due:
             self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -111,6 +112,30 @@ class Recorder:
         validations = math.ceil((schedule.total_steps - counters.step) / self._state.config.eval_steps)
         each = sum(self._validation_seconds) / max(1, len(self._validation_seconds))
         return max(0, schedule.total_tokens - counters.tokens) / max(speed, 1e-9) + validations * each
+
+
+class Companion:
+    """Stands for the recorder in the other processes of a sharded training: hands over shards, and writes nothing."""
+
+    def __init__(self, state: TrainerState) -> None:
+        self._state = state
+
+    def step(self, result: StepResult) -> None:
+        """Nothing: the main process knows the step."""
+
+    def validation(self, loss: float, seconds: float, *, lowest: bool) -> None:
+        """Help to gather the weights that the main process keeps."""
+        if lowest:
+            self._state.weights_to_save()
+
+    def checkpoint_if_due(self) -> None:
+        """Help with a checkpoint if the main process finds it due."""
+        if self._state.agreed(False):
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Help with a checkpoint."""
+        self._state.tensors()
 
 
 def _not_finite(result: StepResult) -> str:

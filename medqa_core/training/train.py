@@ -23,7 +23,7 @@ from medqa_core.training.loop import TrainingLoop
 from medqa_core.training.model import save
 from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker, logged
-from medqa_core.training.recorder import Recorder
+from medqa_core.training.recorder import Companion, Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
 
@@ -85,10 +85,10 @@ def resume(
         raise InputError(f"{run.id} is an imported run: there is nothing to train.")
     if run.state() == "completed":
         raise InputError(f"{run.id} is completed: there is nothing left to train.")
+    if not is_main():  # the main process may have begun: to this one the run looks like another's
+        return _train_unrecorded(run, load_inputs(config, settings, progress, recorded_precision(run.record)), stop)
     if run.state() in LIVE and status is not None and status.process and status.process.pid != os.getpid():
         raise InputError(f"{run.id} is being trained already.")
-    if not is_main():
-        return _train_unrecorded(run, load_inputs(config, settings, progress, recorded_precision(run.record)), stop)
 
     def load(writer: StatusWriter) -> TrainingInputs:
         def report(stage: str) -> None:
@@ -142,7 +142,14 @@ def _train_recorded(
 def _train_unrecorded(run: Run, inputs: TrainingInputs, stop: StopFlag) -> Run:
     """The other processes of `accelerate launch`: they compute, write nothing and call nobody."""
     with as_worker():
-        TrainingLoop(_state_of(run, inputs, stop, Callbacks()), inputs.validation).run()
+        state = _state_of(run, inputs, stop, Callbacks())
+        companion = Companion(state) if state.sharded else None
+        try:
+            TrainingLoop(state, inputs.validation, companion).run()
+        except Interrupted:
+            if companion is not None:
+                companion.checkpoint()
+            raise
     return run
 
 
@@ -163,6 +170,9 @@ def _train_to_end(
             state.device,
             inputs.precision,
         )
+        if state.distributed:
+            how = "shards the weights" if state.sharded else "has all weights"
+            log.info("%d processes train together; each %s", state.accelerator.num_processes, how)
         if state.counters.step:
             log.info("resuming after step %d", state.counters.step)
         _cache_hidden_states(state, settings, status)
@@ -191,7 +201,7 @@ def _state_of(run: Run, inputs: TrainingInputs, stop: StopFlag, callbacks: Callb
 
 
 def _save_model(state: TrainerState, inputs: TrainingInputs, run: Run) -> None:
-    save(state.model, inputs.base, run.folder, inputs.config.method)
+    save(state.model, inputs.base, run.folder, inputs.config.method, state.weights_to_save())
 
 
 def _cache_hidden_states(state: TrainerState, settings: Settings, status: StatusWriter) -> None:

@@ -6,6 +6,7 @@ step. All four go into a checkpoint, so that a resumed run continues as if nothi
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from accelerate import Accelerator, DistributedType
 from medqa_core.foundation.errors import InputError
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
-from medqa_core.runs.schema.config import ACCELERATOR_TOKENS_PER_FORWARD, CPU_TOKENS_PER_FORWARD, TrainConfig
+from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import TrainingPrecision
-from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches
+from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
 from medqa_core.training.bfloat16 import compute_in_bfloat16
 from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
@@ -30,6 +31,7 @@ from medqa_core.training.loss import answer_loss
 from medqa_core.training.model import trainable
 from medqa_core.training.random_state import generator_states, set_generator_states
 from medqa_core.training.schedule import TrainingSchedule
+from medqa_core.training.sharding import ASKED, gathered, shard, sharded_like, sharding_asked
 from medqa_core.training.stop import Interrupted, StopFlag
 
 
@@ -58,13 +60,25 @@ def accelerator_for(device: str, precision: TrainingPrecision = "float32") -> Ac
     Its mixed precision is PyTorch's autocast, for accelerators; a CPU has its own (see `bfloat16`).
 
     Raises:
-        InputError: the launcher was told to shard the weights (FSDP, DeepSpeed).
+        InputError: the launcher was told to use DeepSpeed.
     """
     mixed = "bf16" if precision == "bfloat16" and device != "cpu" else "no"
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed)
-    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
-        raise InputError("FSDP and DeepSpeed are not supported: launch data-parallel (DDP), or use method lora.")
+    with _sharding_left_to_us():
+        accelerator = Accelerator(cpu=device == "cpu", mixed_precision=mixed)
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        raise InputError("DeepSpeed is not supported: shard with --use_fsdp, or launch data-parallel (DDP).")
     return accelerator
+
+
+@contextlib.contextmanager
+def _sharding_left_to_us() -> Iterator[None]:
+    """accelerate makes the processes; the model is sharded in `sharding`, the same way on every device."""
+    asked = os.environ.pop(ASKED, None)
+    try:
+        yield
+    finally:
+        if asked is not None:
+            os.environ[ASKED] = asked
 
 
 class TrainerState:
@@ -91,14 +105,18 @@ class TrainerState:
         self.device = base.device
         self.precision = precision
         self.layout = layout_for(base.device)
-        self.max_tokens_per_forward = config.max_tokens_per_forward or (
-            CPU_TOKENS_PER_FORWARD if base.device == "cpu" else ACCELERATOR_TOKENS_PER_FORWARD
-        )
+        self.max_tokens_per_forward = tokens_per_forward(config, base.device)
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
-        self.copies = compute_in_bfloat16(self.model) if precision == "bfloat16" and base.device == "cpu" else None
+        self.sharded = sharding_asked()
+        on_cpu = precision == "bfloat16" and base.device == "cpu" and not self.sharded
+        self.copies = compute_in_bfloat16(self.model) if on_cpu else None
         self.hidden_states: HiddenStateCache | None = None
-        self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
+        if self.sharded:
+            shard(self.model, torch.bfloat16 if precision == "bfloat16" else None)
+            self._wrapped, self.optimizer = self.model, _optimizer(self.model, config)
+        else:
+            self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
         self._last_k = config.last_k if config.method == "last_k" else None
         self._clock_start: float | None = None
         set_train_mode(self.model, self._last_k)
@@ -112,6 +130,13 @@ class TrainerState:
     def distributed(self) -> bool:
         """Whether several processes train together."""
         return bool(self.accelerator.num_processes > 1)
+
+    def agreed(self, asked: bool) -> bool:
+        """Whether any process says so; each of them has to call it. Alone, what this one says."""
+        if not self.distributed:
+            return asked
+        flag = torch.tensor(float(asked), device=self.device)
+        return bool(float(self.accelerator.reduce(flag, reduction="sum")))
 
     # Counters
 
@@ -188,7 +213,7 @@ class TrainerState:
         if self.distributed:
             nats = self.accelerator.reduce(nats.to(self.device), reduction="sum").cpu()
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        norm = float(self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm))
+        norm = self._clipped_norm(parameters)
         rate = self.schedule.learning_rate(number)
         if math.isfinite(norm) and math.isfinite(float(nats)):  # or every weight would become NaN
             for group in self.optimizer.param_groups:
@@ -199,6 +224,11 @@ class TrainerState:
         mean_loss = float(nats) / answer_tokens if answer_tokens else math.nan
         tokens = sum(self.schedule.lengths[index] for index in indices)
         return StepResult(number, mean_loss, rate, norm, tokens, time.monotonic() - start)
+
+    def _clipped_norm(self, parameters: list[torch.nn.Parameter]) -> float:
+        """Clip the gradients; their norm before that, over all shards."""
+        norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
+        return float(gathered({"norm": norm}, keep=True)["norm"])
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[Any]:
@@ -218,7 +248,10 @@ class TrainerState:
     # Checkpoints
 
     def tensors(self) -> tuple[Tensors, Tensors, Tensors]:
-        """Weights, optimizer and random state, as a checkpoint holds them."""
+        """Weights, optimizer and random state, as a checkpoint holds them.
+
+        Where the model is sharded every process has to call it, and the main one gets them whole.
+        """
         weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         moments = {
             f"{key}/{name}": value
@@ -226,7 +259,20 @@ class TrainerState:
             for key, value in self.optimizer.state.get(p, {}).items()
             if isinstance(value, torch.Tensor)
         }
+        if self.sharded:
+            main = self.accelerator.is_main_process
+            weights, moments = gathered(weights, keep=main), gathered(moments, keep=main)
         return weights, moments, generator_states(self.device)
+
+    def weights_to_save(self) -> Tensors | None:
+        """The weights of the model's files where they have to be gathered for that; None where the model has them.
+
+        Where the model is sharded every process has to call it, and the main one gets them whole.
+        """
+        if not self.sharded:
+            return None
+        wanted = {n: p for n, p in self.model.named_parameters() if p.requires_grad or self.config.method != "lora"}
+        return gathered(wanted, keep=self.accelerator.is_main_process)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to a checkpoint's state.
@@ -237,11 +283,14 @@ class TrainerState:
         weights = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         with torch.no_grad():
             for name, p in weights.items():
-                p.copy_(checkpoint.weights[name])
+                p.copy_(sharded_like(p, checkpoint.weights[name]))
         for key, value in checkpoint.optimizer.items():
             kind, _, name = key.partition("/")
             target = weights[name]
-            self.optimizer.state[target][kind] = value if kind == "step" else value.to(target.device)
+            # The fused AdamW reads its count of steps where the weights are.
+            self.optimizer.state[target][kind] = (
+                value.to(target.device) if kind == "step" else sharded_like(target, value)
+            )
         self._weights_changed()
         set_generator_states(checkpoint.random, self.device)
         self.counters = checkpoint.counters
@@ -265,8 +314,9 @@ class TrainerState:
         return [(batch, weight) for batch in mine] + [(mine[-1], 0.0)] * (rounds - len(mine))
 
     def _synchronised(self, *, last: bool) -> Any:
-        """Gradients are exchanged with the step's last backward pass only."""
-        return contextlib.nullcontext() if last else self.accelerator.no_sync(self._wrapped)
+        """Gradients are exchanged with the step's last backward pass only; sharded ones at once, or each process would
+        hold all of them."""
+        return contextlib.nullcontext() if last or self.sharded else self.accelerator.no_sync(self._wrapped)
 
     def _hidden_states_of(self, batch: ForwardBatch) -> Any:
         cache = self.hidden_states

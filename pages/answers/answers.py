@@ -14,14 +14,15 @@ from medqa_core.report.charts.metrics import gains_figure
 from medqa_core.report.names import METRICS
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.answers.cards import HIGHLIGHTS, cards
+from pages.answers.question_texts import question_texts
 from pages.shared import charts, live, notices, run_picker, theme
 from pages.shared.markup import answer, note
-from pages.shared.store import question_texts
+from pages.shared.standing import standing
 
 A_PAGE = 10
 """Questions on one page."""
 
-run = run_picker.head("What does each model answer?")
+run = run_picker.opened()
 
 
 def answers(rows: pd.DataFrame) -> None:
@@ -123,6 +124,6 @@ seen = live.observe(run)
 if seen.predictions is None or seen.predictions.empty:
     live.follow(run, nothing)
 else:
-    notices.standing(seen)
+    standing(seen)
     answers(seen.predictions)
 notices.problems(seen.problems)

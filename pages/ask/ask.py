@@ -18,7 +18,7 @@ NOTE = (
     "For your health ask a clinician; in an emergency call your local emergency number."
 )
 
-run = run_picker.head("What do both models answer?")
+run = run_picker.opened()
 note(NOTE)
 
 

@@ -25,7 +25,7 @@ from pages.shared.tables import Column, Raw
 LISTED = 50
 """Runs that the list of what can be chosen describes."""
 
-run = run_picker.head("What differs between runs?", one_run=False)
+run = run_picker.opened()
 
 
 def choose() -> list[Run]:

@@ -11,7 +11,7 @@ from pages.shared import notices, run_picker, tables
 from pages.shared.markup import html
 from pages.shared.tables import Column
 
-run = run_picker.head("What is the model trained on?")
+run = run_picker.opened()
 OWN = "this run's"
 
 

@@ -18,6 +18,7 @@ from pages.fine_tune.flash import flash
 from pages.fine_tune.run import heading, log_of, settings_of
 from pages.shared import notices, tables
 from pages.shared.markup import note
+from pages.shared.standing import standing
 from pages.shared.store import store
 
 
@@ -34,7 +35,7 @@ def after(run: Run, *, public: bool) -> None:
         )
         _estimate_and_actual(watch.outcome(run))
     else:
-        notices.standing(run.snapshot())
+        standing(run.snapshot())
     if not public:
         _again_buttons(run)
     _next(run)
@@ -90,7 +91,7 @@ def _estimate_and_actual(found: watch.Outcome) -> None:
         ["Memory", f"{estimate.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
     ]
     columns = [tables.Column("", "fit"), tables.Column("estimated"), tables.Column("actual")]
-    tables.table(columns, rows, caption="The estimate from three steps, and the whole training.")
+    tables.table(columns, rows, caption="The estimate from a few steps, and the whole training.")
     note("The actual speed includes validations; the estimated one is that of the measured steps.")
 
 

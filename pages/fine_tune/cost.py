@@ -65,7 +65,9 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
                 duration(seconds.middle),
                 span(seconds),
             ),
-            Cell("Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB"),
+            Cell(
+                "Memory", "at its peak", f"{estimate.memory / GIB:.1f} GiB", f"of {total:.1f} GiB{_computed(estimate)}"
+            ),
         ]
     strip(cells)
     if estimate is not None:
@@ -74,6 +76,12 @@ def figures(config: TrainConfig, examples: int | None, steps: int | None, estima
             f"tokens: the model does not see their end. {count(estimate.tokens)} tokens in all, "
             f"{count(round(estimate.tokens_per_second))} per second over {estimate.measured_steps} measured steps."
         )
+
+
+def _computed(estimate: Estimate) -> str:
+    """The peak as the model's shapes have it, to be compared with the measured one."""
+    found = estimate.computed
+    return f"; {found.total / GIB:.1f} GiB computed from shapes" if found is not None else ""
 
 
 def _in_precision(estimate: Estimate) -> str:

@@ -29,7 +29,8 @@ MAIN = (
 THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
     "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
-    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "max_tokens_per_forward", "precision"),
+    "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm"),
+    "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),
     "Validation, checkpoints and evaluation": (
         "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens",
         "description",
@@ -44,7 +45,10 @@ SUGGESTED: dict[str, tuple[str, ...]] = {
 """Fields that take any text but mostly one of a few."""
 GENERAL = ""
 """Stands for the field of a problem that belongs to no single field."""
-SHORT_LABELS = {"gradient_accumulation_steps": "Gradient accumulation"}
+SHORT_LABELS = {
+    "gradient_accumulation_steps": "Gradient accumulation",
+    "max_tokens_per_forward": "Tokens per forward pass",
+}
 NONE = "none"
 """How None is typed, as on the command line."""
 
@@ -105,7 +109,7 @@ def startable(settings: Settings) -> TrainConfig | None:
 
 def typed(name: str, value: Any) -> Any:
     """A field's value as its input holds it."""
-    if kind(name) in ("choice", "whole"):
+    if kind(name) in ("choice", "switch", "whole"):
         return value
     return as_text(value)
 
@@ -118,13 +122,15 @@ def value_of(name: str, text: Any) -> Any:
     return None if nothing else text.strip()
 
 
-def kind(name: str) -> Literal["choice", "suggested", "whole", "text"]:
+def kind(name: str) -> Literal["choice", "suggested", "switch", "whole", "text"]:
     """How a field is put in."""
     annotation = _info(name).annotation
     if get_origin(annotation) is Literal:
         return "choice"
     if name in SUGGESTED:
         return "suggested"
+    if annotation is bool:
+        return "switch"
     return "whole" if annotation is int else "text"
 
 
@@ -137,12 +143,17 @@ def draw(name: str, problem: str | None) -> None:
     widgets: dict[str, Callable[[], object]] = {
         "choice": lambda: st.selectbox(label, get_args(info.annotation), **common),
         "suggested": lambda: st.selectbox(label, SUGGESTED[name], accept_new_options=True, **common),
+        "switch": lambda: st.selectbox(label, (False, True), format_func=_on_off, **common),
         "whole": lambda: st.number_input(label, *_bounds(info), step=1, **common),
         "text": lambda: st.text_input(label, live=True, **common),
     }
     widgets[kind(name)]()
     if problem:
         html(f'<p class="mq-note mq-worse" role="alert">{rich(problem)}</p>')
+
+
+def _on_off(value: bool) -> str:
+    return "on" if value else "off"
 
 
 def label_of(name: str) -> str:

@@ -8,7 +8,6 @@ from pages.fine_tune import after, form, live
 from pages.shared import notices, run_picker
 
 settings = Settings.from_environment()
-st.title("Fine-tune a model", anchor=False)
 queue = live.draw(settings)
 
 busy = {found.run.id for found in queue.current} | {entry.run.id for entry in queue.waiting}

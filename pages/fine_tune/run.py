@@ -19,8 +19,9 @@ from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, Cell, strip
 from pages.fine_tune.flash import flash
-from pages.shared import charts, notices, run_picker, tables, theme
+from pages.shared import charts, run_picker, tables, theme
 from pages.shared.markup import html
+from pages.shared.standing import progress
 from pages.shared.store import store
 
 LOG_LINES = 60
@@ -31,7 +32,7 @@ def during(current: Current, *, public: bool) -> None:
     """A run in progress: its progress, its curve, its settings, its log."""
     run = current.run
     heading(run)
-    notices.progress(current)
+    progress(current)
     trained = current.activity in ("training", "stalled", "stopping")
     if trained:
         _figures(current.status)

@@ -12,7 +12,7 @@ from pages.shared.loss_section import no_curve
 from pages.shared.markup import answer
 from pages.shared.store import other_runs
 
-run = run_picker.head("How did training go?")
+run = run_picker.opened()
 
 
 def curves(snapshot: RunSnapshot) -> None:

@@ -6,7 +6,7 @@ from pages.metrics import answers, mmlu, overall, slices, votes, with_sources
 from pages.shared import live, notices, run_picker
 from pages.shared.verdict_line import verdict_line
 
-run = run_picker.head("How large is the difference?")
+run = run_picker.opened()
 
 
 def metrics(snapshot: RunSnapshot) -> None:

@@ -10,7 +10,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
 from medqa_core.runs.run import Run
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import notices
+from pages.shared.standing import standing
 
 EVERY_SECONDS = 3.0
 
@@ -54,5 +54,5 @@ def move_queue_on(settings: Settings) -> None:
 
 
 def _draw(snapshot: RunSnapshot, body: Callable[[RunSnapshot], None]) -> None:
-    notices.standing(snapshot)
+    standing(snapshot)
     body(snapshot)

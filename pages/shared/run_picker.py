@@ -1,6 +1,7 @@
 """The run picker: in the sidebar on every page, and in the address, so that a link opens the same view."""
 
 import contextlib
+from typing import Literal
 
 import streamlit as st
 
@@ -17,7 +18,11 @@ from pages.shared.store import list_runs, listed, store, usable
 KEY = "run"
 """The name in the address (`?run=run-2`), of the widget, and of the session's value."""
 SHOWN = "run shown"
-"""The session's key for the run that the pages show."""
+"""The session's key for the id of the run that the pages show."""
+OPENED = "run opened"
+"""The session's key for that run as the head of the page found it; None where it cannot be opened."""
+About = Literal["one run", "runs", "the machine"]
+"""What a page is about."""
 
 
 def draw() -> None:
@@ -66,22 +71,29 @@ def default(entries: list[RunEntry]) -> str | None:
     return next((entry.id for entry in [*done, *there]), None)
 
 
-def head(question: str, *, one_run: bool = True) -> Run:
+def head(question: str, about: About) -> None:
     """The top of a page: which run it is about, and the page's question as its title.
 
-    Where there is no run to show, the page says why and ends here.
+    Drawn by the shell, before the page loads what it draws with. Where a page about runs has none to show, it says why
+    and ends here.
     """
     runs = store()
     asked = st.session_state.get(SHOWN)
     run = None
     with contextlib.suppress(MedQAError):
         run = runs.open(asked) if asked is not None else None
-    if run is not None and one_run:
+    if run is not None and about == "one run":
         eyebrow(title_line(run))
     st.title(question, anchor=False)
-    if run is None:
+    st.session_state[OPENED] = run
+    if run is None and about != "the machine":
         _say_why(asked, runs)
         st.stop()
+
+
+def opened() -> Run:
+    """The run that the head of this page is about; not for a page about the machine, which may have none."""
+    run: Run = st.session_state[OPENED]
     return run
 
 

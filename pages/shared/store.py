@@ -1,11 +1,9 @@
-"""Where the pages get runs and texts from: one run store a folder, shared by all visitors."""
+"""Where the pages get runs from: one run store a folder, shared by all visitors."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from medqa_core.data.lookup import texts
-from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
@@ -40,15 +38,6 @@ def usable(entries: list[RunEntry]) -> list[RunEntry]:
 def other_runs(run: Run) -> list[RunEntry]:
     """All other runs that can be opened, newest first."""
     return [entry for entry in usable(listed()) if entry.id != run.id]
-
-
-def question_texts(run: Run) -> tuple[dict[str, QAPair] | None, str]:
-    """The texts behind the run's question ids, or None and why they cannot be shown.
-
-    The core reads a data set once a process; the spinner only shows while it does.
-    """
-    with st.spinner("Looking the question texts up."):
-        return texts(run.record, Settings.from_environment())
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

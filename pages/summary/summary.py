@@ -13,7 +13,7 @@ from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
 from pages.summary import figures_strip, full_report
 
-run = run_picker.head("Did fine-tuning help?")
+run = run_picker.opened()
 
 
 def overview(snapshot: RunSnapshot) -> None:

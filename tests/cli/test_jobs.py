@@ -186,9 +186,9 @@ def test_a_busy_device_refuses_in_one_line_that_names_background(cli: Cli, store
 
 def test_an_estimate(cli: Cli, store: RunStore) -> None:
     found = Estimate.model_validate(cli("train", "--preset", "smoke", "--estimate", "--json").json)
-    assert (found.steps, found.measured_steps) == (12, 3)
+    assert (found.steps, found.measured_steps >= 3) == (12, True)
     shown = cli("train", "--preset", "smoke", "--estimate").out
-    assert re.search(r"^time .* on cpu .*\nmemory .* GiB\nsteps +12\n", shown)
+    assert re.search(r"^time .* on cpu .*\nmemory .* GiB\ncomputed .* GiB from .*\nsteps +12\n", shown)
     assert store.list() == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.stamp import FileStamp
-from medqa_core.runs import readers, snapshot
+from medqa_core.runs import readers, records, snapshot
 from medqa_core.runs.artifacts.int8 import INT8
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL
@@ -58,7 +58,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return read
 
     for name in FILES:
-        monkeypatch.setattr(readers, name, counting(name, getattr(readers, name)))
+        where = records if hasattr(records, name) else readers
+        monkeypatch.setattr(where, name, counting(name, getattr(where, name)))
     return counted
 
 
@@ -184,13 +185,13 @@ def test_all_parts_are_of_one_state(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_folder_that_never_rests_is_read_all_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, step = readers.status, iter(range(100))
+    real, step = records.status, iter(range(100))
 
     def restless(folder: Path) -> object:
         rewrite(folder / "status.json", step=next(step))
         return real(folder)
 
-    monkeypatch.setattr(readers, "status", restless)
+    monkeypatch.setattr(records, "status", restless)
     assert run.snapshot().status is not None
     assert next(step) == snapshot.ATTEMPTS
 

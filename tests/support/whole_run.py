@@ -16,7 +16,7 @@ from medqa_core.runs.artifacts.votes import Vote, cast_vote
 from medqa_core.runs.artifacts.with_sources import SCHEMA as GROUNDED_SCHEMA
 from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
 from medqa_core.runs.schema.status import now
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
@@ -54,6 +54,7 @@ def _estimate() -> Estimate:
     return Estimate(
         device="cpu", steps=12, tokens=9000, truncated_share=0.1, measured_steps=3, tokens_per_second=900.0,
         train_seconds=seconds, memory=2**29, memory_total=2**34,
+        computed=ComputedMemory(weights=2**27, gradients=2**26, moments=2**27, activations=2**27, process=2**26),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a run will cost, from three of its steps."""
+"""What a run will cost, from a few of its steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +21,20 @@ def test_the_plan_in_figures(smoke: Run, lab: Settings, tmp_path: Path) -> None:
     found = estimate(from_preset("smoke"), settings, said.append)
     status = smoke.status()
     assert status is not None
-    assert (found.steps, found.tokens, found.measured_steps) == (12, status.tokens, 3)
+    assert (found.steps, found.tokens) == (12, status.tokens)
+    assert 3 <= found.measured_steps <= 11, "at least three, and more for a second where they are short"
     assert smoke.record.data is not None
     assert found.truncated_share == smoke.record.data.truncated_share
     span = found.train_seconds  # in tenths of a second, which are long for the toy
     assert 0 < span.low <= span.middle <= span.high
     assert 0 < found.memory < found.memory_total
     assert not settings.reports.exists()
-    assert said[-2:] == ["measured step 3 of 3", "measuring a validation"]
+    assert said[-4:-1] == [f"measured step {found.measured_steps}", "measuring a validation", "measuring a checkpoint"]
+    assert not list(settings.cache.glob("checkpoint-*"))
+    computed = found.computed
+    assert computed is not None
+    assert 0 < computed.gradients < computed.weights < computed.activations < computed.total
+    assert computed.total == computed.state + computed.activations + computed.process
 
 
 def test_a_run_of_one_step_can_be_measured(lab: Settings) -> None:

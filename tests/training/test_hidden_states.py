@@ -27,11 +27,13 @@ def test_a_model_with_fewer_layers(lab: Settings, k: int) -> None:
         freeze_all_but_last(toy(lab).model, k)
 
 
-@pytest.mark.parametrize("layout", ["packed", "padded"])
+@pytest.mark.parametrize(("layout", "again"), [("packed", False), ("padded", False), ("packed", True)])
 def test_training_on_the_kept_output_is_training_on_the_whole_model(
-    lab: Settings, tmp_path: Path, layout: Layout
+    lab: Settings, tmp_path: Path, layout: Layout, again: bool
 ) -> None:
-    whole, kept = (toy_state(lab, method="last_k", last_k=1, batch_size=7) for _ in range(2))
+    """`again`: the trained layers are computed a second time in the backward pass."""
+    whole = toy_state(lab, method="last_k", last_k=1, batch_size=7)
+    kept = toy_state(lab, method="last_k", last_k=1, batch_size=7, gradient_checkpointing=again)
     whole.layout = kept.layout = layout
     done: list[int] = []
     kept.cache_hidden_states(tmp_path / "new", done.append)

@@ -34,6 +34,28 @@ def test_more_tokens_than_the_model_reads(lab: Settings) -> None:
     assert str(error) == "max_tokens: 1025 is more than the 1024 tokens that toy can read."
 
 
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_quantised_weights_need_a_gpu(lab: Settings, bits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "pick_device", lambda: "cpu")
+    error = refused(lab, quantization=bits)
+    assert isinstance(error, InputError)
+    assert str(error) == (
+        f"quantization: {bits} weights need a CUDA device, and this machine has none; leave it at none."
+    )
+
+
+def test_quantised_weights_are_for_adapters_that_one_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    four = from_preset("smoke", {"quantization": "4bit"})
+    by_hand = four.model_copy(update={"method": "full"})  # a run.json that somebody edited
+    with pytest.raises(InputError, match="4bit weights cannot be trained, and method full trains them"):
+        module._check_quantization(by_hand, "cuda")
+    monkeypatch.setattr(module, "require_bitsandbytes", lambda _: None)
+    module._check_quantization(four, "cuda")
+    monkeypatch.setattr(module, "sharding_asked", lambda: True)
+    with pytest.raises(InputError, match="quantised weights are not sharded: launch without --use_fsdp"):
+        module._check_quantization(four, "cuda")
+
+
 def test_answers_longer_than_the_model_reads(lab: Settings) -> None:
     error = refused(lab, max_new_tokens=1024)
     assert isinstance(error, InputError)

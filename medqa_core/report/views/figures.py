@@ -96,6 +96,7 @@ SETTINGS: dict[str, str] = {
     "lora_rank": "Adapter rank",
     "lora_alpha": "Adapter alpha",
     "lora_dropout": "Adapter dropout",
+    "quantization": "Frozen weights",
     "epochs": "Epochs",
     "batch_size": "Batch size",
     "gradient_accumulation_steps": "Accumulation",
@@ -113,6 +114,10 @@ SETTINGS: dict[str, str] = {
     "max_new_tokens": "Longest answer, tokens",
     "temperature": "Generation temperature",
     "generation_temperature": "Generation temperature",
+}
+QUANTIZED = {
+    "8bit": "8-bit while training; evaluated on the base's own weights",
+    "4bit": "4-bit while training; evaluated on the base's own weights",
 }
 METHODS = {"lora": "low-rank adapter (LoRA)", "last_k": "the last layers", "full": "all weights"}
 
@@ -214,6 +219,8 @@ def _config(config: TrainConfig) -> list[tuple[str, str]]:
             rows.append((label, count(config.effective_batch)))
         elif name == "method":
             rows.append((label, METHODS[config.method]))
+        elif name == "quantization":
+            rows += [(label, QUANTIZED[config.quantization])] if config.quantization != "none" else []
         elif name in TrainConfig.model_fields and not name.startswith(others):
             rows.append((label, show(getattr(config, name))))
     return rows

@@ -33,6 +33,14 @@ def _columns(value: object) -> object:
     return {name.strip(): column.strip() for name, _, column in pairs}
 
 
+def _none(value: object) -> object:
+    """`none` as a name among others, where None arrives for it: from the command line and the form."""
+    return "none" if value is None else value
+
+
+Quantization = Literal["none", "8bit", "4bit"]
+"""How the frozen weights of an adapter run are kept."""
+
 CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
 """Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
 
@@ -66,6 +74,13 @@ class TrainConfig(BaseModel):
     lora_rank: int = Field(8, ge=1, le=256, description="rank of the adapter")
     lora_alpha: int = Field(16, ge=1, le=1024, description="scale of the adapter: alpha / rank")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
+
+    quantization: Annotated[Quantization, BeforeValidator(_none)] = Field(
+        "none", description="frozen weights of method lora in 8 or 4 bits; needs CUDA and the extra gpu"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, about a third more time"
+    )
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
     batch_size: int = Field(2, ge=1, le=1024, description="examples per batch")
@@ -125,7 +140,7 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
         if name not in TrainConfig.model_fields:
             raise UnknownName("configuration field", name, TrainConfig.model_fields)
     try:
-        return TrainConfig.model_validate(dict(values))
+        config = TrainConfig.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -139,6 +154,22 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
             f"({TrainConfig.model_fields[name].description}).",
             field=name,
         ) from error
+    check_quantization(config)
+    return config
+
+
+def check_quantization(config: TrainConfig) -> None:
+    """Only frozen weights can be quantised: those of an adapter run.
+
+    Raises:
+        InputError: the method trains the weights themselves.
+    """
+    if config.quantization != "none" and config.method != "lora":
+        raise InputError(
+            f"{config.quantization} weights cannot be trained, and method {config.method} trains them; use method lora "
+            "or leave it at none.",
+            field="quantization",
+        )
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

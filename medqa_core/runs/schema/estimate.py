@@ -13,6 +13,29 @@ class Range(Record):
     high: float = Field(ge=0)
 
 
+class ComputedMemory(Record):
+    """The peak of a training step in bytes, computed from shapes, by what takes it."""
+
+    weights: int = Field(ge=0)
+    gradients: int = Field(ge=0)
+    moments: int = Field(ge=0)
+    """AdamW's two for each trained weight."""
+    activations: int = Field(ge=0)
+    """What a forward pass keeps for the backward pass, and its logits; or a validation's logits where they are more."""
+    process: int = Field(0, ge=0)
+    """What the process held before it loaded the model; on a CPU its libraries, on a GPU nothing."""
+
+    @property
+    def state(self) -> int:
+        """Weights, gradients and moments: what no smaller batch saves."""
+        return self.weights + self.gradients + self.moments
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.state + self.activations + self.process
+
+
 class Estimate(Record):
     """The plan of a fine-tune in figures. Times are in seconds, memory in bytes."""
 
@@ -28,7 +51,9 @@ class Estimate(Record):
     measured_steps: int = Field(ge=1)
     tokens_per_second: float = Field(gt=0)
     train_seconds: Range
-    """Training with its validations."""
+    """Training with its validations and what it writes."""
     memory: int = Field(ge=0)
     """Peak of the measured steps; longer batches to come may need more."""
+    computed: ComputedMemory | None = None
+    """The same peak computed from shapes; None: an estimate of a version before 0.3."""
     memory_total: int = Field(ge=0)

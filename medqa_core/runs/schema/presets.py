@@ -129,4 +129,4 @@ def as_text(value: Any) -> str:
     """A field's value as it is typed after `--set FIELD=` or into a form."""
     if isinstance(value, dict):
         return ",".join(f"{name}={column}" for name, column in value.items())
-    return "none" if value is None else str(value)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,14 +13,14 @@ from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
-from medqa_core.runs import readers
+from medqa_core.runs import records
 from medqa_core.runs.artifacts.weights import WEIGHTS
 from medqa_core.runs.reading import Reading
+from medqa_core.runs.records import state_of
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import LIVE, now
-from medqa_core.runs.snapshot import state_of
 from medqa_core.runs.store.index import IndexedRun, RunEntry, RunStamp, load_index, run_stamp, save_index
 
 INDEXED_FROM = 100
@@ -143,7 +143,7 @@ class RunStore:
         try:
             run = self.open(name)
             r = run.record
-            found = readers.status(run.folder) if r.kind == "finetune" else Reading(None)
+            found = records.status(run.folder) if r.kind == "finetune" else Reading(None)
             status = found.value
             state = status.state if status is not None else state_of(r, None)
             problem = "; ".join(found.problems) or None

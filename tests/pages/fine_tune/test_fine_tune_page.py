@@ -14,7 +14,7 @@ from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import new_job, read_job, write_job
 from medqa_core.jobs.queue import Entry, submit
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.estimate import Estimate, Range
+from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
@@ -24,6 +24,7 @@ from tests.support.runs import RunBuilder
 ESTIMATE = Estimate(
     device="cpu", steps=12, tokens=9000, truncated_share=0.25, measured_steps=3, tokens_per_second=300.0,
     train_seconds=Range(low=60, middle=90, high=120), memory=2**30, memory_total=2**34,
+    computed=ComputedMemory(weights=2**28, gradients=2**28, moments=2**29, activations=2**27, process=2**27),
 )  # fmt: skip
 
 

@@ -118,3 +118,11 @@ def test_settings_of_each_method(tmp_path: Path, method: str, there: set[str], a
     labels = {label for label, _ in settings(Run(tmp_path, record))}
     assert there <= labels
     assert not labels & absent
+    assert "Frozen weights" not in labels
+
+
+def test_what_was_trained_on_quantised_weights_says_what_it_is_judged_on(tmp_path: Path) -> None:
+    config = from_preset("smoke", {"quantization": "4bit"})
+    record = RunRecord(id="r", title="t", kind="finetune", created_at=datetime.now(UTC), config=config)
+    shown = dict(settings(Run(tmp_path, record)))
+    assert shown["Frozen weights"] == "4-bit while training; evaluated on the base's own weights"

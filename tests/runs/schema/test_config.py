@@ -35,6 +35,10 @@ def test_a_misspelt_field_gets_its_neighbour() -> None:
         ("max_tokens", 10**30),
         ("lora_dropout", 1.0),
         ("method", "qlora"),
+        ("quantization", "2bit"),
+        ("quantization", 4),
+        ("gradient_checkpointing", "often"),
+        ("gradient_checkpointing", None),
         ("title", ""),
         ("title", "x" * 121),
         ("seed", 2**32),
@@ -79,3 +83,16 @@ def test_assignments() -> None:
 def test_an_assignment_without_an_equals_sign() -> None:
     with pytest.raises(InputError, match="'epochs' is not FIELD=VALUE"):
         parse_assignments(["epochs"])
+
+
+@pytest.mark.parametrize("method", ["full", "last_k"])
+def test_weights_that_are_trained_cannot_be_quantised(method: str) -> None:
+    with pytest.raises(InputError, match=f"^quantization: 4bit weights cannot be trained, and method {method} trains"):
+        validated({"method": method, "quantization": "4bit"})
+    assert validated({"method": method, "quantization": None}).quantization == "none"  # as `--set quantization=none`
+    assert validated({"quantization": "8bit"}).quantization == "8bit"
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("yes", True), ("0", False), ("False", False)])
+def test_a_switch_takes_words(text: str, value: bool) -> None:
+    assert validated({"gradient_checkpointing": text}).gradient_checkpointing is value

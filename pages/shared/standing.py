@@ -1,0 +1,75 @@
+"""How a run stands that is not simply complete: how far it is, or why it ended early and what resumes it."""
+
+from html import escape
+
+import streamlit as st
+
+from medqa_core.foundation.format import count, duration, number, percent, timestamp
+from medqa_core.jobs import explanation
+from medqa_core.jobs.diagnosis import diagnose, saved_progress
+from medqa_core.jobs.explanation import kept, resume_command
+from medqa_core.jobs.watch import Current
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.presets import command_line
+from medqa_core.runs.schema.status import Activity, Status
+from medqa_core.runs.snapshot import RunSnapshot
+from pages.shared.markup import html
+from pages.shared.notices import notice
+
+DOING: dict[Activity, str] = {
+    "waiting": "Waiting to start",
+    "starting": "Starting",
+    "training": "In progress",
+    "stalled": "Stalled",
+    "stopping": "Stopping; saving a checkpoint",
+    "evaluating": "Training completed; evaluating on the test questions",
+}
+
+
+def standing(snapshot: RunSnapshot) -> None:
+    """One notice about a run that is not simply complete; nothing for one that is."""
+    run, current, status = Run(snapshot.folder, snapshot.record), Current.of(snapshot), snapshot.status
+    found = diagnose(run)
+    if current is not None:
+        progress(current)
+    elif found is not None:
+        title = "This run failed." if snapshot.state == "failed" else "This run was interrupted."
+        resume = resume_command(run) if found.resumable else None
+        fresh = command_line(found.suggested) if found.suggested is not None else None
+        lines = (explanation.happened(found), kept(found.progress), explanation.remedy(found))
+        notice(title, *lines, command=resume or fresh, bad=True)
+        if resume and fresh:
+            st.code(fresh, language=None, wrap_lines=True)
+    elif snapshot.state == "stopped" and status is not None:
+        ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
+        title = ended if status.step else "Stopped before its first step."
+        why = [status.error] if status.error and status.cause is None else []
+        notice(title, *why, kept(saved_progress(run, status)), "Resume with:", command=resume_command(run))
+    elif snapshot.state == "unknown":
+        notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
+
+
+def progress(current: Current) -> None:
+    """How far a run is that is being worked on, as a bar and in words."""
+    status, share = current.status, current.share
+    words = [status.stage] if status.stage else []
+    if status.total_steps:
+        words.append(f"step {count(status.step)} of {count(status.total_steps)} ({percent(share, 0)})")
+        words.append(f"epoch {number(float(status.epoch), 2)}")
+    if status.remaining_seconds is not None:
+        words.append(f"{duration(status.remaining_seconds)} left")
+    if current.activity == "stalled":
+        words = [silence(status), *words]
+    elif status.heartbeat:
+        words.append(f"last update {timestamp(status.heartbeat)}")
+    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
+    html(
+        f'<div class="mq-notice" role="status"><p class="mq-strong">{DOING[current.activity]}.</p>{bar}'
+        f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
+    )
+
+
+def silence(status: Status) -> str:
+    """A worker that is there and says nothing."""
+    since = f" since {timestamp(status.heartbeat)}" if status.heartbeat else ""
+    return f"No update{since}, but the process is there: paused, or the machine is overloaded. It continues when it can"
