@@ -35,7 +35,7 @@ from medqa_core.answering.streams import Prompt, streams_for
 from medqa_core.data import starter
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.foundation.settings import Settings
-from medqa_core.foundation.threads import POLICY, SPECIFIC
+from medqa_core.foundation.threads import OTHERS, POLICY
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import encode_example, encode_prompt, kind_for
 from medqa_core.models.variants import VARIANTS, load_variants
@@ -176,7 +176,7 @@ class _Way:
 def _start(variables: dict[str, str], *size: Any) -> _Way:
     """A process with these variables, ready; the parent's own are as before."""
     context = multiprocessing.get_context("spawn")
-    before = {name: os.environ.pop(name, None) for name in (*POLICY, *SPECIFIC)}
+    before = {name: os.environ.pop(name, None) for name in (*POLICY, *OTHERS)}
     os.environ.update(variables)
     pipe, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, *size), daemon=True)

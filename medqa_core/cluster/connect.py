@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from medqa_core.foundation.errors import InputError, MedQAError, shorten
+from medqa_core.foundation.threads import thread_policy
 
 INSTALL = "Ray is not installed here: pip install -r requirements-ray.txt"
 HEAD = "node:__internal_head__"
@@ -82,7 +83,12 @@ def connected(address: str) -> Iterator[Cluster]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong is raised as well
             ray.init(
-                address, namespace="medqa", logging_level=logging.ERROR, log_to_driver=False, configure_logging=False
+                address,
+                namespace="medqa",
+                runtime_env={"env_vars": thread_policy()},  # Ray Train's workers import torch before medqa_core
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                configure_logging=False,
             )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise InputError(f"no Ray cluster answers at {shorten(address)}: {_line(error)}", field="--address") from error

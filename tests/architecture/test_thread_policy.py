@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.foundation.threads import POLICY, SPECIFIC
+from medqa_core.foundation.threads import OTHERS, POLICY
 from medqa_core.jobs import estimate
 from medqa_core.runs.schema.presets import from_preset
 
@@ -43,7 +43,7 @@ ENTRIES = {
 def bare(tmp_path: Path) -> dict[str, str]:
     """An environment in which nobody has said how threads wait."""
     (tmp_path / "sitecustomize.py").write_text(STANDS_IN, encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if name not in (*POLICY, *SPECIFIC)}
+    kept = {name: value for name, value in os.environ.items() if name not in (*POLICY, *OTHERS)}
     return {**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "MEDQA_REPORTS": str(tmp_path / "reports")}
 
 

@@ -2,16 +2,18 @@
 
 import pytest
 
-from medqa_core.foundation.threads import may_spin, set_thread_policy, thread_policy
+from medqa_core.foundation.threads import POLICY, may_spin, set_thread_policy, thread_policy
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({}, {"OMP_WAIT_POLICY": "PASSIVE"}),
-        ({"OMP_WAIT_POLICY": ""}, {"OMP_WAIT_POLICY": "PASSIVE"}),
+        ({}, POLICY),
+        ({"OMP_WAIT_POLICY": ""}, POLICY),
         ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
-        ({"GOMP_SPINCOUNT": "1000"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}),  # the runtime heeds it
+        ({"OMP_WAIT_POLICY": "passive"}, {"OMP_WAIT_POLICY": "passive"}),  # GOMP_SPINCOUNT would win over it
+        ({"GOMP_SPINCOUNT": "7"}, {**POLICY, "GOMP_SPINCOUNT": "7"}),
+        ({"KMP_BLOCKTIME": "9"}, {**POLICY, "KMP_BLOCKTIME": "9"}),
     ],
 )
 def test_what_a_person_set_stays(before: dict[str, str], after: dict[str, str]) -> None:
