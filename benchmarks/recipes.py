@@ -57,7 +57,9 @@ def main() -> None:
         inputs = load_inputs(config, settings, lambda _: None)
         with as_worker():
             start = time.monotonic()
-            state = TrainerState(config, inputs.base, inputs.train.examples, accelerator_for(inputs.base.device))
+            precision = inputs.precision.precision
+            accelerator = accelerator_for(inputs.base.device, precision)
+            state = TrainerState(config, inputs.base, inputs.train.examples, accelerator, precision=precision)
             losses = []
             for last in (False, True):
                 with state.evaluating() as model:

@@ -4,7 +4,8 @@ Each side has a process of its own, one after the other (the plain one needs 15 
 same MedQuAD examples, or the starter set's where MedQuAD is not in reach. Real (non-padding) tokens are counted. The
 plain side does what the plain Trainer script does: full fine-tune, batch 12, two batches a step, `sdpa`, AdamW, the
 model's own loss. The first step warms up; the median of the others counts. `frozen_cached` is a step of the second
-epoch and later.
+epoch and later. The plain side is float32; ours is in the precision that a run would have here (`--precision`), and its
+share is that of the matrix products in that precision.
 
     python benchmarks/training.py [--quick]
 """
@@ -37,6 +38,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from medqa_core.models.prompt import IGNORED, Example, encode_example, kind_for
 from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.precision import resolve
 from medqa_core.training.process import as_worker
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
@@ -104,9 +106,9 @@ class Plain:
         return tokens, time.perf_counter() - start
 
 
-def gemm_flops(size: int = 1024) -> float:
-    """The machine's fp32 matrix product, in operations a second: the ceiling."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
+def gemm_flops(kind: torch.dtype, size: int = 1024) -> float:
+    """The machine's matrix product in a precision, in operations a second: the ceiling."""
+    a, b = torch.randn(size, size).to(kind), torch.randn(size, size).to(kind)
     best = 0.0
     for _ in range(12):
         start = time.perf_counter()
@@ -149,13 +151,16 @@ def examples_for(base: LoadedModel, settings: Settings, count: int) -> tuple[lis
     ], data.title
 
 
-def ours(name: str, base: LoadedModel, examples: Sequence[Example], size: Size) -> Step:
-    """Our step for one method."""
+def ours(
+    name: str, base: LoadedModel, examples: Sequence[Example], size: Size, asked: str
+) -> tuple[Step, TrainingPrecision]:
+    """Our step for one method, and the precision that `asked` came to."""
     common = {
         "base_model": base.name,
         "batch_size": size.batch,
         "gradient_accumulation_steps": size.gradient_accumulation_steps,
         "epochs": 1000.0,
+        "precision": asked,
     }
     config: TrainConfig = validated({**common, "last_k": last_layers(base), **OURS[name]})
     precision = resolve(config, base).precision
@@ -167,17 +172,22 @@ def ours(name: str, base: LoadedModel, examples: Sequence[Example], size: Size) 
         done = state.step(number + 1)
         return done.tokens, done.seconds
 
-    return step
+    return step, precision
 
 
-def serve(pipe: Connection, name: str, model: str, size: Size) -> None:
+def serve(pipe: Connection, name: str, model: str, size: Size, asked: str) -> None:
     """One side in a process of its own: what it does to its memory must not help or hinder the others."""
     settings = Settings.from_environment()
     base = load(model, None, settings=settings)
     examples, source = examples_for(base, settings, size.examples)
     with nullcontext() if name == "plain" else as_worker():
-        step = Plain(base, examples, size).step if name == "plain" else ours(name, base, examples, size)
-        pipe.send((source, useful_flops(base, name, examples)))
+        step: Step
+        precision: TrainingPrecision = "float32"
+        if name == "plain":
+            step = Plain(base, examples, size).step
+        else:
+            step, precision = ours(name, base, examples, size, asked)
+        pipe.send((source, useful_flops(base, name, examples), precision))
         while (number := pipe.recv()) is not None:
             pipe.send(step(number))
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
@@ -188,18 +198,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small step and one round: under a minute, rougher")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="default: the embedded model")
+    parser.add_argument("--precision", default="auto", help="ours: auto (default), float32 or bfloat16")
     parser.add_argument("--rounds", type=int, help="measured steps of each side")
     arguments = parser.parse_args()
     size = QUICK if arguments.quick else WHOLE
     rounds = arguments.rounds or size.rounds
-    ceiling = gemm_flops()
+    ceilings = {"float32": gemm_flops(torch.float32), "bfloat16": gemm_flops(torch.bfloat16)}
     context = multiprocessing.get_context("spawn")
-    about: dict[str, tuple[str, float]] = {}
+    about: dict[str, tuple[str, float, TrainingPrecision]] = {}
     rates: dict[str, list[float]] = {}
     peaks: dict[str, int] = {}
     for name in ("plain", *OURS):
         pipe, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, name, arguments.model, size), daemon=True)
+        process = context.Process(
+            target=serve, args=(theirs, name, arguments.model, size, arguments.precision), daemon=True
+        )
         process.start()
         theirs.close()  # or a side that fails would be waited for
         about[name] = pipe.recv()
@@ -214,19 +227,22 @@ def main() -> None:
         process.join()
     median = {name: statistics.median(values) for name, values in rates.items()}
     ratios = {f"ratio_{name}": median[name] / median["plain"] for name in OURS}
-    share = {name: median[name] * about[name][1] / ceiling for name in median}
+    share = {name: median[name] * about[name][1] / ceilings[about[name][2]] for name in median}
     source = about["plain"][0]
     threads = torch.get_num_threads()
-    print(f"{arguments.model} on {source}, {threads} threads, fp32 GEMM {ceiling / 1e9:.0f} GFLOP/s")
-    print(f"{'':<16}{'tokens/s':>10}{'ratio':>8}{'of GEMM':>10}{'peak MiB':>10}")
+    gemm = ", ".join(f"{name} {ceiling / 1e9:.0f}" for name, ceiling in ceilings.items())
+    print(f"{arguments.model} on {source}, {threads} threads, GEMM in GFLOP/s: {gemm}")
+    print(f"{'':<16}{'precision':>10}{'tokens/s':>10}{'ratio':>8}{'of GEMM':>10}{'peak MiB':>10}")
     for name, value in median.items():
         ratio = ratios.get(f"ratio_{name}", 1.0)
-        print(f"{name:<16}{value:>10.1f}{ratio:>8.2f}{share[name]:>10.0%}{peaks[name]:>10,}")
+        print(f"{name:<16}{about[name][2]:>10}{value:>10.1f}{ratio:>8.2f}{share[name]:>10.0%}{peaks[name]:>10,}")
     result: dict[str, Any] = {
         **{name: round(value, 2) for name, value in ratios.items()},
         "tokens_per_second": {name: round(value, 1) for name, value in median.items()},
         "gemm_share": {name: round(value, 3) for name, value in share.items()},
-        "gemm_gflops": round(ceiling / 1e9, 1),
+        "gemm_gflops": round(ceilings["float32"] / 1e9, 1),
+        "gemm_gflops_bfloat16": round(ceilings["bfloat16"] / 1e9, 1),
+        "precision": {name: precision for name, (_, _, precision) in about.items()},
         "peak_mib": peaks,
         "rounds": rounds,
         "threads": threads,

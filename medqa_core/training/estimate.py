@@ -94,7 +94,7 @@ def estimate(
     )
 
 
-def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory:
+def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory | None:
     """The peak of the first `steps` steps as their shapes have it; `before`: what the process held at its start."""
     batches = [
         batch
@@ -105,7 +105,7 @@ def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory:
     ]
     largest = max(batches, key=lambda batch: batch.input_ids.numel())
     found = computed_memory(state.model.config, state.config, largest, device=state.device, precision=state.precision)
-    return found.model_copy(update={"process": before if state.device == "cpu" else 0})
+    return found and found.model_copy(update={"process": before if state.device == "cpu" else 0})
 
 
 def _measured(state: TrainerState, progress: Progress) -> list[StepResult]:
