@@ -41,12 +41,13 @@ reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long att
 audit: $(VENV)/installed-dev ## known vulnerabilities in the pinned packages, where an advisory database can be reached
 	$(BIN)/python .ci/audit.py
 
-bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale
+bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale and its start
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/verdict.py
 	$(BIN)/python benchmarks/dashboard.py
+	$(BIN)/python benchmarks/start.py
 
 gpu-check: $(VENV)/installed-dev ## eight minutes on a CUDA device; results to OUT (DRY=1: a minute on the CPU; GPU_PYTHON=… that has torch)
 	$(GPU_PYTHON) benchmarks/gpu_check.py $(if $(DRY),--dry-run)

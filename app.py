@@ -13,7 +13,11 @@ from starlette.routing import Mount
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
-from pages.web.own_files import OwnFiles
+from pages.web.own_files import OwnFiles, preloaded
+from pages.web.shell import Shell
+
+PARTS = ("Html", "purify.es", "Selectbox")
+"""Of Streamlit's scripts, those that every page of ours draws its first elements with."""
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -25,9 +29,19 @@ def build_widget() -> "Starlette":
 
 
 def import_pages() -> None:
-    """What every page needs, and the first one draws with: imported while the browser loads Streamlit's own parts."""
-    for name in ("pages.shared.run_picker", "pages.shared.theme", "pages.shared.loss_section"):
+    """What every page begins with, imported while the browser loads Streamlit's own parts.
+
+    No more than that: what a page draws with (pandas, Arrow) would keep the server from answering for those parts, and
+    is imported when the heading is out.
+    """
+    for name in ("pages.shared.run_picker", "pages.shared.theme"):
         importlib.import_module(name)
+
+
+def in_shell() -> str:
+    """The style sheet and what the first drawing needs, for the HTML of every page."""
+    theme = importlib.import_module("pages.shared.theme")
+    return f"{preloaded(PARTS)}{theme.in_shell()}"
 
 
 @asynccontextmanager
@@ -42,7 +56,7 @@ widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
     routes=[Mount("/qa", app=widget)],
-    middleware=[Middleware(Guard), Middleware(OwnFiles)],
+    middleware=[Middleware(Guard), Middleware(OwnFiles), Middleware(Shell, more=in_shell)],
     lifespan=lifespan,
     on_script_error=page_failed,
 )

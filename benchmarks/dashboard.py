@@ -1,4 +1,4 @@
-"""The dashboard at scale: a store of thousands of runs, a run of a million logged points, and the way from the start.
+"""The dashboard at scale: a store of thousands of runs, and a run of a million logged points.
 
 Everything is built in a temporary folder, and its files are in the page cache. `first` is a store without an index or a
 run without a cached curve, `cold` a new process that finds them, `warm` the same process again. "To points" is the time
@@ -76,36 +76,6 @@ def served(python: str, folder: Path, last_step: int) -> float:
         finally:
             process.terminate()
     raise SystemExit("TensorBoard did not serve the curve.")
-
-
-def to_first_page() -> float | None:
-    """Seconds from `streamlit run` until a browser shows the first page's heading; None where there is no browser."""
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        return None
-    path = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except Error:
-            return None
-        page = browser.new_page()
-        start = time.perf_counter()
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-            try:
-                while time.perf_counter() - start < PATIENCE:
-                    with suppress(Error):
-                        page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
-                        page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-                        return time.perf_counter() - start
-                    time.sleep(0.02)
-            finally:
-                server.terminate()
-                browser.close()
-    return None
 
 
 def free_port() -> int:
@@ -215,8 +185,6 @@ def measure(arguments: argparse.Namespace, root: Path) -> dict[str, Any]:
     np.savez(log, **columns)
     theirs = rivals(arguments.python, log, root, arguments.points)
     report_curve(time_curve(parts, theirs, arguments.rounds), results)
-    started = [to_first_page() for _ in range(arguments.rounds + 1)][1:]  # the first one fills the page cache
-    results.add("startup_seconds", median(s for s in started if s is not None) if any(started) else None)
     return results.values
 
 

@@ -53,6 +53,7 @@ WAYS: dict[str, list[str]] = {
 TESTS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-o", "addopts=", "-m", "cuda", "tests/cuda"]
 """Without the project's own options: a machine may lack the plugins that they need, and warn of other things."""
 DEVICE = """
+import medqa_core  # sets how threads wait, before torch is imported
 import json, torch, transformers
 from medqa_core.models.loader import pick_device
 from importlib.metadata import PackageNotFoundError, version
@@ -69,6 +70,7 @@ if device == "cuda":
 print(json.dumps(found))
 """
 SHAPE = """
+import medqa_core
 import sys
 from pathlib import Path
 import torch

@@ -25,6 +25,7 @@ HEADS: dict[str, tuple[str, run_picker.About]] = {
 """Each page's question, which is its heading, and what it is about. Here and not on the pages, so that the heading is
 there while a page still loads what it draws with."""
 
+theme.style()
 page = st.navigation(
     [
         st.Page("summary/summary.py", title="Summary", url_path="home", default=True),
@@ -44,7 +45,6 @@ st.set_page_config(
     layout="wide",
     menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
 )
-theme.style()
 run_picker.draw()
 run_picker.head(*HEADS[page.title])
 page.run()

@@ -16,7 +16,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def show(chart: go.Figure, *, key: str, alt: str, caption: str, height: int | None = None) -> None:
     """The figure as wide as its place, with its caption below."""
     st.plotly_chart(
-        chart, theme=None, config=CONFIG, key=key, alt=alt, width="stretch", height=height or int(chart.layout.height)
+        chart,
+        theme=None,
+        config=CONFIG,
+        key=f"chart-{key}",
+        alt=alt,
+        width="stretch",
+        height=height or int(chart.layout.height),
     )
     if caption:
         note(caption)

@@ -1,5 +1,6 @@
 """The look of the pages: which palette a visitor sees, and the style sheet. The colours are the core's."""
 
+from functools import cache
 from typing import Literal
 
 import streamlit as st
@@ -19,12 +20,33 @@ def palette() -> Palette:
     return DARK if mode() == "dark" else LIGHT
 
 
+WARM_UP = "<style>.mq{color:var(--mq-text)}</style>"
+_in_shell = False
+
+
 def style() -> None:
-    """Put the style sheet on the page. It follows the theme by itself through CSS `light-dark()`."""
+    """Put the style sheet on the page, where the server does not send it with the page's HTML.
+
+    A rule is sent all the same: the first element of a kind has a placeholder of another height until its script is
+    there, and this first HTML takes no place.
+    """
+    st.html(WARM_UP if _in_shell else _sheet())
+
+
+def in_shell() -> str:
+    """The style sheet for a page's HTML, where it counts from the first drawing on; `style` then leaves it to that."""
+    global _in_shell
+    _in_shell = True
+    return _sheet()
+
+
+@cache
+def _sheet() -> str:
+    """The style sheet. It follows the theme by itself through CSS `light-dark()`."""
     pairs = {role: (getattr(LIGHT, role), getattr(DARK, role)) for role in ROLES}
     variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
     charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])
-    st.html(f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_SHEET}</style>")
+    return f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_WAITING}{_SHEET}</style>"
 
 
 def _redraw(light: str, dark: str) -> str:
@@ -36,8 +58,20 @@ def _redraw(light: str, dark: str) -> str:
     )
 
 
+_ELEMENT, _PLACEHOLDER = (
+    '[data-testid="stElementContainer"]:not([class*="st-key-chart-"])',
+    '[data-testid="stSkeleton"]',
+)
+_WAITING = "".join(
+    f'[data-testid="stMain"] {waiting}~:not(:has(h1)){{visibility:hidden}}'
+    for waiting in (f"{_ELEMENT}:has({_PLACEHOLDER})", f":has({_ELEMENT} {_PLACEHOLDER})")
+)
+"""What follows an element whose script is still being loaded waits for it instead of being moved by it: a placeholder
+has a height of its own. A chart's has the chart's, and the heading is not held up."""
+
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
+@media (min-width:768px){[data-testid="stAppViewContainer"]:not(:has([data-testid="stSidebar"]))>div{margin-left:300px}}
 [data-testid="stMain"] h1{padding:0 0 .85rem}
 [data-testid="stHeading"] h2{padding:.6rem 0 .9rem}
 [data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
@@ -97,12 +131,14 @@ border-top:2px solid var(--mq-text)}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
+.st-key-figure{min-height:29.2rem} .st-key-figure>:first-child{display:none}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
 @media (max-width:640px){
+.st-key-figure{min-height:35.3rem}
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}

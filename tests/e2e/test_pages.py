@@ -177,3 +177,30 @@ def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, serve
         page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
         assert page.url == f"{server}/ask?run={able[0]}"
         assert not wrong
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift => shift.value)))
+    .observe({type: 'layout-shift', buffered: true});
+"""
+MOST_SHIFT = 0.1
+"""Of the cumulative layout shift: what web.dev calls good."""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_moves_while_a_page_is_drawn(name: str, width: int, browser: Browser, server: str) -> None:
+    """The sum of all shifts from the navigation on, in a browser that has nothing of the app."""
+    runs = [entry.id for entry in answerable(RunStore(Settings.from_environment().reports))]
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(f"{server}/{'' if name == 'summary' else name}?run={(runs or RUNS)[0]}")
+    settled(page, PAGES[name])
+    if page.locator("iframe").count():
+        page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+        page.wait_for_timeout(500)
+    found = page.evaluate("window.shifts")
+    context.close()
+    assert sum(found) < MOST_SHIFT, found

@@ -1,10 +1,9 @@
 """The figures of how training went: loss, learning rate, gradient norm."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from medqa_core.report.charts.figure import end_label, figure, label_shifts, plain
@@ -12,7 +11,11 @@ from medqa_core.report.charts.lines import Line, broken, line, share, smooth, th
 from medqa_core.report.charts.palette import DASHES, LIGHT, Palette, faint
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
-from medqa_core.runs.snapshot import RunSnapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from medqa_core.runs.snapshot import RunSnapshot
 
 Axis = Literal["step", "epoch"]
 TITLES = {"step": "optimizer step", "epoch": "epoch (passes over the training set)"}
@@ -29,7 +32,7 @@ class RunCurve:
     best_step: int | None = None
 
     @classmethod
-    def of(cls, run: RunSnapshot) -> "RunCurve":
+    def of(cls, run: "RunSnapshot") -> "RunCurve":
         """The curve of a run as it was when the snapshot was taken."""
         return cls(run.id, run.metrics_log, run.status.best.step if run.status and run.status.best else None)
 
@@ -94,8 +97,10 @@ def column_figure(run: RunCurve, column: str, title: str, axis: Axis = "step", p
     return chart
 
 
-def curve_frame(runs: list[RunCurve]) -> pd.DataFrame:
+def curve_frame(runs: list[RunCurve]) -> "pd.DataFrame":
     """The rows behind the figures, unsmoothed and whole."""
+    import pandas as pd
+
     parts = [
         pd.DataFrame({"run": run.label, "split": split, **curve.columns})
         for run in runs

@@ -66,6 +66,8 @@ class _Kept:
 
 _lock = threading.Lock()  # one reader at a time: many visitors of one run would each parse it
 _memory: OrderedDict[Path, _Kept] = OrderedDict()
+_saving: dict[Path, threading.Thread] = {}
+"""Who writes a copy now."""
 
 
 def cached_log(path: Path, file: BinaryIO) -> ParsedLog:
@@ -76,19 +78,41 @@ def cached_log(path: Path, file: BinaryIO) -> ParsedLog:
             kept = _load(path, file)
         log = kept.log if kept else ParsedLog()
         log.read_on(file)
-        kept = _Kept(LogFingerprint.of(file, log), log, kept.on_disk if kept else 0)
-        if log.parsed > GROWN * kept.on_disk and _save(path, kept):
-            kept = _Kept(kept.fingerprint, log, log.parsed)
-        _memory[path] = kept
+        kept = _memory[path] = _Kept(LogFingerprint.of(file, log), log, kept.on_disk if kept else 0)
         while len(_memory) > IN_MEMORY:
             _memory.popitem(last=False)
-        return log.snapshot()
+        read = log.snapshot()
+        if log.parsed > GROWN * kept.on_disk and path not in _saving:
+            saved = _Kept(kept.fingerprint, read, read.parsed)
+            _saving[path] = thread = threading.Thread(target=_keep, args=(path, saved), name="keep-curve")
+            thread.start()
+        return read.snapshot()
+
+
+def await_copies() -> None:
+    """Wait until all that is being written is on the disk."""
+    for thread in tuple(_saving.values()):
+        thread.join()
 
 
 def forget() -> None:
-    """Drop what is in memory."""
+    """Drop what is in memory, as a new process would begin."""
+    await_copies()
     with _lock:
         _memory.clear()
+
+
+def _keep(path: Path, saved: _Kept) -> None:
+    """Write the copy on the disk while the reader already has the log; a process ends when it is written."""
+    try:
+        written = _save(path, saved)
+    finally:
+        with _lock:
+            del _saving[path]
+    with _lock:
+        kept = _memory.get(path)
+        if written and kept is not None and kept.fingerprint.file.same_file(saved.fingerprint.file):
+            _memory[path] = _Kept(kept.fingerprint, kept.log, saved.on_disk)
 
 
 def _folder(path: Path) -> Path:

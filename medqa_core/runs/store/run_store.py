@@ -21,7 +21,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import LIVE, now
-from medqa_core.runs.store.index import IndexedRun, RunEntry, RunStamp, load_index, run_stamp, save_index
+from medqa_core.runs.store.index import IndexedRun, RunEntry, load_index, run_stamp, save_index, unchanged
 
 INDEXED_FROM = 100
 """Runs read at one listing from which the index is written: what fewer cost is not worth it."""
@@ -49,10 +49,14 @@ class RunStore:
         with self._lock:
             if self._known is None:  # a link is never taken from the index: it may lead elsewhere by now
                 self._known = {name: one for name, one in load_index(self.folder).items() if not links.get(name)}
-            known = {name: self._look(name) for name in links}
-            read = sum(self._known.get(name) is not one for name, one in known.items())
+            try:
+                known = unchanged(self.folder, links, self._known)
+            except OSError:
+                return []
+            changed = [name for name in links if name not in known]
+            known |= {name: self._read(name) for name in changed}
             self._known = known
-            if read >= INDEXED_FROM:
+            if len(changed) >= INDEXED_FROM:
                 save_index(self.folder, known)
             entries = [one.now() for one in known.values()]
         return sorted(entries, key=lambda entry: (entry.created_at, entry.id), reverse=True)
@@ -134,12 +138,8 @@ class RunStore:
         taken = {entry.id for entry in self.list()}
         return next(c for n in range(1, len(taken) + 2) if (c := wanted if n == 1 else f"{wanted}-{n}") not in taken)
 
-    def _look(self, name: str) -> IndexedRun:
-        stamp = run_stamp(f"{self.folder}/{name}")  # joined as text: pathlib takes longer than the two `stat` calls
-        known = self._known.get(name) if self._known else None
-        return known if known is not None and known.stamp == stamp else self._read(name, stamp)
-
-    def _read(self, name: str, stamp: RunStamp) -> IndexedRun:
+    def _read(self, name: str) -> IndexedRun:
+        stamp = run_stamp(f"{self.folder}/{name}")
         try:
             run = self.open(name)
             r = run.record
@@ -156,7 +156,7 @@ class RunStore:
 
 
 def _may_be_run(found: "os.DirEntry[str]") -> bool:
-    return found.is_symlink() or found.is_dir()
+    return found.is_dir(follow_symlinks=False) or found.is_symlink()
 
 
 def _taken(run_id: str) -> InputError:

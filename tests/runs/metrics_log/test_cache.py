@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,8 +203,8 @@ def pickled(folder: Path) -> None:
 @pytest.mark.parametrize("damage", [spoil_fingerprint, of_another_format, truncate_rows, other_shape, pickled])
 def test_a_damaged_copy_is_not_used(run: Path, damage: Callable[[Path], None], parsed: list[int]) -> None:
     before = read_metrics_log(run)
-    [folder] = cache._folder(run).parent.iterdir()
     cache.forget()
+    [folder] = cache._folder(run).parent.iterdir()
     damage(folder)
     parsed.clear()
     assert same(read_metrics_log(run), before) and parsed
@@ -217,6 +218,27 @@ def test_a_cache_that_cannot_be_written_is_merely_slower(
     assert len(read_metrics_log(run).train) == 100
 
 
+def test_the_reader_does_not_wait_for_the_copy(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is logged while it is written is read on from memory, without a second copy."""
+    go_on, real, saved = threading.Event(), cache._save, list[int]()
+
+    def slow(path: Path, kept: cache._Kept) -> bool:
+        go_on.wait(30)
+        saved.append(kept.log.parsed)
+        return real(path, kept)
+
+    monkeypatch.setattr(cache, "_save", slow)
+    before = read_metrics_log(run)
+    append(run, *range(101, 161))
+    assert len(read_metrics_log(run).train) > len(before.train) and not saved
+    go_on.set()
+    cache.await_copies()
+    assert len(saved) == 1
+    assert len(read_metrics_log(run).train) > len(before.train)
+    cache.forget()
+    assert len(saved) == 2, "it had grown by more than a tenth"
+
+
 def test_old_copies_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "ON_DISK", 3)
     for number in range(5):
@@ -224,5 +246,6 @@ def test_old_copies_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir()
         append(folder, 1, 2)
         read_metrics_log(folder)
+        cache.await_copies()
     assert len(list((tmp_path / "cache" / "metrics_log").iterdir())) == 3
     assert len(cache._memory) == cache.IN_MEMORY
