@@ -38,8 +38,8 @@ sys.path.insert(0, str(ROOT))
 RUN = "gpu-check"
 LEAST_SECONDS = 10
 """A stage with less is skipped."""
-END_SECONDS = 10
-"""Kept for the archive and the result."""
+END_SECONDS = 25
+"""Kept for a last stage that has to be ended, the archive and the result."""
 GRACE_SECONDS = 15
 """For a training to save its checkpoint after it was told to stop."""
 DRY = ["--preset", "smoke"]

@@ -1,12 +1,14 @@
 """Each kind of model is trained as it would be one example at a time: packed, padded, or with layers computed again."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.config import validated
+from medqa_core.runs.schema.record import TrainingPrecision
 from medqa_core.training.model import trainable
 from medqa_core.training.trainer_state import StepResult, TrainerState, accelerator_for
 from tests.support.tiny_models import KINDS, random_examples, tiny
@@ -14,18 +16,20 @@ from tests.support.tiny_models import KINDS, random_examples, tiny
 STEPS = 2
 
 
-def trained(kind: str, method: str, *, layout: str = "packed", tokens: int = 64, **changes: object) -> list[StepResult]:
+def trained(kind: str, method: str, *, layout: str = "packed", tokens: int = 64, **changes: Any) -> list[StepResult]:
     state = state_of(kind, method, tokens=tokens, **changes)
     state.layout = layout  # type: ignore[assignment]
     return [state.step(number) for number in range(1, STEPS + 1)]
 
 
-def state_of(kind: str, method: str, *, tokens: int = 64, **changes: object) -> TrainerState:
+def state_of(
+    kind: str, method: str, *, tokens: int = 64, precision: TrainingPrecision = "float32", **changes: object
+) -> TrainerState:
     values = {
         "method": method, "last_k": 1, "batch_size": 6, "gradient_accumulation_steps": 1, "epochs": 3.0,
         "learning_rate": 3e-3, "schedule": "constant", "warmup_steps": 0, "max_tokens_per_forward": tokens, **changes,
     }  # fmt: skip
-    return TrainerState(validated(values), tiny(kind), random_examples(), accelerator_for("cpu"))
+    return TrainerState(validated(values), tiny(kind), random_examples(), accelerator_for("cpu"), precision=precision)
 
 
 def losses(steps: list[StepResult]) -> list[tuple[float, float]]:
@@ -43,6 +47,14 @@ def test_packed_is_padded_is_one_at_a_time(kind: str, method: str) -> None:
     assert packed[0].loss != packed[1].loss  # other examples, and other weights
     # Layers that are computed again in the backward pass change no bit.
     assert losses(trained(kind, method, gradient_checkpointing=True)) == losses(packed)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_layers_are_computed_again_in_bfloat16_too(method: str) -> None:
+    kept, again = (
+        losses(trained("llama", method, precision="bfloat16", gradient_checkpointing=on)) for on in (False, True)
+    )
+    assert kept == again != losses(trained("llama", method))
 
 
 def test_dropout_is_drawn_again_as_it_was() -> None:

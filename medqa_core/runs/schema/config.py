@@ -79,7 +79,7 @@ class TrainConfig(BaseModel):
         "none", description="frozen weights of method lora in 8 or 4 bits; needs CUDA and the extra gpu"
     )
     gradient_checkpointing: bool = Field(
-        False, description="compute activations again in the backward pass: less memory, about a third more time"
+        False, description="compute activations again in the backward pass: less memory, 30 to 70% more time"
     )
 
     epochs: float = Field(1.0, gt=0, le=1000, description="passes over the training set")
