@@ -33,8 +33,8 @@ def sharpened(kind: str) -> ModelVariants:
     options: dict[str, Any] = {"fan_in_fan_out": True} if kind == "gpt2" else {}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
-        for parameter in base.model.parameters():
-            if parameter.dim() > 1:
+        for name, parameter in base.model.named_parameters():
+            if parameter.dim() > 1 and not (kind == "gemma" and "embed" in name):  # it would only repeat its prompt
                 parameter *= 6
         with silenced():
             adapted = get_peft_model(base.model, LoraConfig(r=4, target_modules="all-linear", **options)).eval()

@@ -10,7 +10,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from medqa_core.answering.generate import engine_for
+from medqa_core.answering.engine import decoder_for
+from medqa_core.answering.generate import answers
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.settings import Settings
@@ -126,8 +127,9 @@ def test_a_run_from_end_to_end(lab: Settings, tmp_path: Path) -> None:
     assert not failed
     variants = load_variants(run, settings)
     prompts = [encode_prompt(variants.tokenizer, q, variants.prompt) for q in ("What is asthma?", "Who gets anemia?")]
+    decoder, end = decoder_for(variants, settings), variants.tokenizer.eos_token_id
     for variant in VARIANTS:
-        (batch,) = engine_for(variants, variant, settings).answers(prompts, 12)
+        (batch,) = answers(decoder, variant, prompts, 12, end)
         assert sorted(batch) == [0, 1]
         assert all(0 < len(answer) <= 12 for answer in batch.values())
 

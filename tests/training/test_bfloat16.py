@@ -23,7 +23,7 @@ from medqa_core.training.replay import replay
 from medqa_core.training.stop import StopFlag
 from medqa_core.training.train import resume, train
 from medqa_core.training.trainer_state import TrainerState, accelerator_for
-from tests.training.tiny_models import KINDS, random_examples, tiny
+from tests.support.tiny_models import KINDS, random_examples, tiny
 from tests.training.toy_state import METHODS, config, toy, toy_state
 
 PRECISIONS: tuple[TrainingPrecision, ...] = ("float32", "bfloat16")
