@@ -42,9 +42,6 @@ class Batch(Protocol):
             (rows, tokens, vocabulary): of the token that follows each of them; good until the next step.
         """
 
-    def take_back(self, counts: Sequence[int]) -> None:
-        """Forget the last tokens of each row's last step: so many."""
-
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""
 

@@ -59,11 +59,6 @@ class OpenVINOBatch:
         """See Batch."""
         return self._joined([part.step(np.array([tokens[row] for row in part.rows])) for part in self._parts])
 
-    def take_back(self, counts: Sequence[int]) -> None:
-        """See Batch."""
-        for part in self._parts:
-            part.take_back([counts[row] for row in part.rows])
-
     def keep(self, rows: Sequence[int]) -> None:
         """See Batch."""
         for part in self._parts:
@@ -122,13 +117,6 @@ class _Part:
         self._mask = np.concatenate([self._mask, np.ones((rows, new), np.int64)], 1)
         self._lengths = self._lengths + new
         return self._session.step(tokens, self._mask, positions, range(new), self._adapted)
-
-    def take_back(self, counts: Sequence[int]) -> None:
-        """Mask what is not wanted: it stays in the state, and nobody looks at it."""
-        for row, count in enumerate(counts):
-            if count:
-                self._mask[row, -count:] = 0
-        self._lengths = self._lengths - np.asarray(counts, np.int64)
 
     def keep(self, places: list[int]) -> None:
         """Go on with these rows of the part, in this order, without the columns that none of them looks at."""

@@ -51,11 +51,6 @@ class TransformersBatch:
         """See Batch."""
         return self._joined([part.step([tokens[row] for row in part.rows]) for part in self._parts])
 
-    def take_back(self, counts: Sequence[int]) -> None:
-        """See Batch."""
-        for part in self._parts:
-            part.take_back([counts[row] for row in part.rows])
-
     def keep(self, rows: Sequence[int]) -> None:
         """See Batch."""
         for part in self._parts:
@@ -99,12 +94,6 @@ class _Part:
         positions = self._mask.sum(1, keepdim=True) + torch.arange(ids.shape[1])
         self._mask = torch.cat([self._mask, torch.ones_like(ids)], 1)
         return self._forward(ids, positions, keep=ids.shape[1])
-
-    def take_back(self, counts: Sequence[int]) -> None:
-        """Mask what is not wanted."""
-        for row, count in enumerate(counts):
-            if count:
-                self._mask[row, -count:] = 0
 
     def keep(self, places: list[int]) -> None:
         """Go on with these rows of the part, in this order."""

@@ -1,6 +1,7 @@
 """A converted model at work: compiled for this CPU, and one batch's state."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Graph:
             precision: `int8` quantises the weights, each row of a matrix on its own scale.
             threads: at most; 0: as many as there are cores.
         """
-        core = ov.Core()
+        core = _core()
         graph = core.read_model(str(model)) if isinstance(model, Path) else model
         if precision == "int8":
             quantise(graph)
@@ -44,6 +45,16 @@ class Graph:
     def session(self) -> "Session":
         """A new batch's state, empty."""
         return Session(self._compiled.create_infer_request(), self._inputs)
+
+
+@cache
+def _core() -> Any:
+    """The process's one core, which is never freed.
+
+    Each gives the thread that makes it a stack for signals and takes it back when it is freed. Where two are freed in
+    the order in which they were made, the second puts back the first one's, and the next signal ends the process.
+    """
+    return ov.Core()
 
 
 class Session:

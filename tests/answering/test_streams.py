@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from medqa_core.answering.decoder import Decoder, Prompt
-from medqa_core.answering.lookup import Lookup
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import Step, stream
@@ -125,56 +124,6 @@ def test_a_seed_gives_the_same_tokens_again_and_another_one_others(decoder: Deco
     assert other[0] != first[0] and other[1] != first[1]
 
 
-def test_a_prompt_that_repeats_itself_is_guessed_from_and_answered_the_same(
-    sharp: Models, ids: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    columns = [Prompt("fine_tuned", ids * 3), Prompt("base", ids * 3), Prompt("fine_tuned", ids)]
-    watched, plain = Watched(sharp.decoder), Watched(sharp.decoder)
-    guessed = said(watched, columns, [40, 60, 50])
-    assert any(tokens > 1 for _, tokens in watched.steps) and any(map(any, watched.taken_back))
-    monkeypatch.setattr(Lookup, "guesses", lambda *_: [])
-    assert said(plain, columns, [40, 60, 50]) == guessed
-    assert {tokens for _, tokens in plain.steps} == {1} and len(plain.steps) > len(watched.steps)
-
-
-@pytest.mark.parametrize("settings", [GREEDY, WARM], ids=["greedy", "sampled"])
-def test_guesses_right_and_wrong_never_change_a_token(
-    sharp: Models, ids: list[int], others: list[int], settings: GenerationSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    columns, limits = [Prompt("fine_tuned", ids), Prompt("base", others * 4)], [30, 20]
-    monkeypatch.setattr(Lookup, "guesses", lambda *_: [])
-    expected = said(sharp.decoder, columns, limits, settings)
-    whole = [
-        column.ids + [token for token in tokens if token is not None]
-        for column, tokens in zip(columns, expected, strict=True)
-    ]
-
-    def guesses(self: Lookup, most: int) -> list[int]:
-        """What comes, but for every fifth token."""
-        known = len(self._tokens)
-        (right,) = (tokens[known:] for tokens in whole if tokens[:known] == self._tokens)
-        return [token + (place % 5 == 4) for place, token in enumerate(right, known)][: min(most, known % 4)]
-
-    monkeypatch.setattr(Lookup, "guesses", guesses)
-    watched = Watched(sharp.decoder)
-    assert said(watched, columns, limits, settings) == expected
-    assert any(map(any, watched.taken_back)) and len(watched.steps) < 25
-
-
-def test_wrong_guesses_are_taken_back_and_right_ones_save_steps(
-    decoder: Decoder, ids: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = said(decoder, both(ids), 20)
-    monkeypatch.setattr(Lookup, "guesses", lambda self, most: [5, 6, 7][:most])
-    wrong = Watched(decoder)
-    assert said(wrong, both(ids), 20) == plain
-    assert [3, 3] in wrong.taken_back
-    monkeypatch.setattr(Lookup, "guesses", lambda self, most: [t for t in plain[0][1:] if t is not None][:most])
-    right = Watched(decoder)
-    assert said(right, [Prompt("base", ids)], 20) == plain[:1]
-    assert right.steps == [(1, 19)]
-
-
 @pytest.mark.parametrize("temperature", [0.3, 0.8])
 def test_sampled_tokens_are_as_likely_as_the_model_says(sharp: Models, ids: list[int], temperature: float) -> None:
     """Their log-probabilities add up to what is expected of the temperature, and to that of no other."""
@@ -208,16 +157,6 @@ def test_an_answer_of_nothing(decoder: Decoder, ids: list[int]) -> None:
     assert end is not None and end != first[1][0]
     assert said(decoder, both(ids), [5, 1], end=end) == [[None], first[1]]
     assert said(decoder, [Prompt("base", ids)] * 2, [5, 1], end=end) == [[None], [None]]
-
-
-def test_nothing_follows_an_end_token_among_the_guesses(
-    decoder: Decoder, ids: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = [Prompt("base", ids)]
-    whole = [token for token in said(decoder, asked, 12, WARM)[0] if token is not None]
-    place = next(place for place in range(2, 12) if whole[place] not in whole[:place])
-    monkeypatch.setattr(Lookup, "guesses", lambda self, most: whole[1 : 1 + most])
-    assert said(decoder, asked, 12, WARM, end=whole[place]) == [[*whole[:place], None]]
 
 
 def test_no_columns(decoder: Decoder) -> None:

@@ -107,7 +107,7 @@ def rounded(model: Any) -> Any:
                 continue
             weight = module.weight
             low, high = weight.amin(1, keepdim=True).clamp(max=0), weight.amax(1, keepdim=True).clamp(min=0)
-            scale = (high - low) / 255
+            scale = ((high - low) / 255).clamp(min=torch.finfo(torch.float32).tiny)  # the padding's row is empty
             zero = (-low / scale).round()
             module.weight = torch.nn.Parameter(((weight / scale).round() + zero).clamp(0, 255).sub(zero).mul(scale))
     return found
@@ -122,7 +122,7 @@ def test_int8_is_256_levels_a_row(variants: ModelVariants, lab: Settings) -> Non
         expected = rounded(exact).lm_head(hidden).numpy()
     found = read(decoder_for(variants, lab, "int8"), [Prompt("base", ids)]).logits()[0]
     plain = read(decoder_for(variants, lab), [Prompt("base", ids)]).logits()[0]
-    assert np.abs(found - expected).max() < 0.05 * np.abs(plain - expected).max()
+    assert 0 < np.abs(found - expected).max() < 0.02 * np.ptp(plain)  # what is multiplied with them is rounded too
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

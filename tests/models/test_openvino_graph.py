@@ -1,5 +1,9 @@
 """A graph at work: any layout of the same tokens gives the same logits, and 8-bit weights are near the others."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import openvino as ov
 import pytest
@@ -13,6 +17,7 @@ from medqa_core.models.openvino_graph import Graph, Session, quantise
 from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.run import Run
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("no_network")
 IDS = np.array([[9, 33, 71, 5, 200, 41], [8, 2, 90, 17, 6, 12]])
 OFF = np.zeros(2, np.float32)
@@ -126,3 +131,22 @@ def test_small_matrices_and_an_adapters_stay_as_they_are(shape: tuple[int, int])
     graph = product(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     quantise(graph)
     assert "u8" not in constants(graph)
+
+
+def test_a_signal_is_handled_after_graphs_were_freed() -> None:
+    """OpenVINO gives a thread a stack for signals, and takes it back."""
+    code = (
+        "import os, signal, numpy as np, openvino as ov\n"
+        "from openvino import opset13 as ops\n"
+        "from medqa_core.models.openvino_graph import Graph\n"
+        "def small():\n"
+        "    port = ops.parameter([1], np.float32)\n"
+        "    return ov.Model([ops.relu(port)], [port])\n"
+        "first, second = Graph(small()), Graph(small())\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip()) == (0, "handled"), done.stderr

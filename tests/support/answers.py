@@ -28,7 +28,6 @@ class Watched:
         self.steps: list[tuple[int, int]] = []
         """Rows and tokens a row of each step."""
         self.reads = 0
-        self.taken_back: list[list[int]] = []
         self._decoder = decoder
         self._between = between
 
@@ -54,10 +53,6 @@ class WatchedBatch:
         self._between()
         self._owner.steps.append((len(tokens), len(tokens[0])))
         return self._batch.step(tokens)
-
-    def take_back(self, counts: Sequence[int]) -> None:
-        self._owner.taken_back.append(list(counts))
-        self._batch.take_back(counts)
 
     def keep(self, rows: Sequence[int]) -> None:
         self._batch.keep(rows)
