@@ -31,7 +31,7 @@ def data(config: TrainConfig, *, own: bool) -> None:
             bad=True,
         )
     sections.sentence(found)
-    figure = st.container()
+    figure = st.container(key="lengths-place")
     sections.leakage(found)
     sections.split(found)
     sections.counts(found)
