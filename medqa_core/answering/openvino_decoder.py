@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from medqa_core.answering.decoder import Logits, Prompt
+from medqa_core.answering.parts import PartedBatch
 from medqa_core.models.openvino_graph import VERSION, Graph, Session
 from medqa_core.models.variants import Variant
 from medqa_core.runs.schema.evaluation import Precision
@@ -27,9 +28,9 @@ class OpenVINODecoder:
         self.name = NAME
         self.precision: Precision = precision
 
-    def start(self, prompts: Sequence[Prompt]) -> "OpenVINOBatch":
+    def start(self, prompts: Sequence[Prompt]) -> PartedBatch:
         """See Decoder."""
-        return OpenVINOBatch([_Part(graph, rows, prompts) for graph, rows in self._by_graph(prompts)], len(prompts))
+        return PartedBatch([_Part(graph, rows, prompts) for graph, rows in self._by_graph(prompts)], len(prompts))
 
     def _by_graph(self, prompts: Sequence[Prompt]) -> list[tuple[Graph, list[int]]]:
         graphs = list(dict.fromkeys(self._graphs.values()))
@@ -37,55 +38,15 @@ class OpenVINODecoder:
         return [(graph, rows) for graph, rows in found if rows]
 
 
-class OpenVINOBatch:
-    """See Batch. A part for each graph that the rows ask."""
-
-    def __init__(self, parts: list["_Part"], rows: int) -> None:
-        self._parts = parts
-        self._rows = rows
-
-    def read(self) -> bool:
-        """See Batch."""
-        unread = next((part for part in self._parts if part.unread), None)
-        if unread is not None:
-            unread.read()
-        return any(part.unread for part in self._parts)
-
-    def logits(self) -> Logits:
-        """See Batch."""
-        return self._joined([part.first[:, None] for part in self._parts])[:, 0]
-
-    def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
-        """See Batch."""
-        return self._joined([part.step(np.array([tokens[row] for row in part.rows])) for part in self._parts])
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """See Batch."""
-        for part in self._parts:
-            part.keep([part.rows.index(row) for row in rows if row in part.rows])
-            part.rows = [place for place, row in enumerate(rows) if row in part.rows]
-        self._parts = [part for part in self._parts if part.rows]
-        self._rows = len(rows)
-
-    def _joined(self, found: list[Logits]) -> Logits:
-        if len(found) == 1:
-            return found[0]
-        whole = np.empty((self._rows, *found[0].shape[1:]), np.float32)
-        for part, logits in zip(self._parts, found, strict=True):
-            whole[part.rows] = logits
-        return whole
-
-
 class _Part:
-    """The rows of a batch that one graph answers. Prompts of like length are read together, then joined."""
+    """See Part: the rows that one graph answers. Prompts of like length are read together, then joined."""
 
     def __init__(self, graph: Graph, rows: list[int], prompts: Sequence[Prompt]) -> None:
         self.rows = rows
-        """Their places in the batch."""
         self._session = graph.session()
         self._adapted = np.array([prompts[row].variant == "fine_tuned" for row in rows], np.float32)
         self.first = np.empty((0, 0), np.float32)
-        self.unread: list[_Reading] = []
+        self._unread: list[_Reading] = []
         by_length = sorted(range(len(rows)), key=lambda place: -len(prompts[rows[place]].ids))
         groups: list[list[int]] = []
         for place in by_length:
@@ -96,34 +57,38 @@ class _Part:
         for number, group in enumerate(groups):
             session = self._session if number == 0 else graph.session()
             ids = [prompts[rows[place]].ids for place in group]
-            self.unread.append(_Reading(session, group, ids, self._adapted[group]))
+            self._unread.append(_Reading(session, group, ids, self._adapted[group]))
         self._read: list[_Reading] = []
         self._mask = np.empty((len(rows), 0), np.int64)
-        self._lengths = np.empty(len(rows), np.int64)
+
+    @property
+    def unread(self) -> bool:
+        """See Part."""
+        return bool(self._unread)
 
     def read(self) -> None:
         """Read a chunk; join the groups after the last one."""
-        reading = self.unread[0]
+        reading = self._unread[0]
         reading.read()
         if reading.done:
-            self._read.append(self.unread.pop(0))
-        if not self.unread:
+            self._read.append(self._unread.pop(0))
+        if not self._unread:
             self._join()
 
-    def step(self, tokens: np.ndarray) -> Logits:
-        """(rows, n) tokens; (rows, n, vocabulary) logits."""
-        rows, new = tokens.shape
-        positions = self._lengths[:, None] + np.arange(new)
-        self._mask = np.concatenate([self._mask, np.ones((rows, new), np.int64)], 1)
-        self._lengths = self._lengths + new
-        return self._session.step(tokens, self._mask, positions, range(new), self._adapted)
+    def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
+        """See Part."""
+        ids = np.array(tokens)
+        new = ids.shape[1]
+        positions = self._mask.sum(1, keepdims=True) + np.arange(new)
+        self._mask = np.concatenate([self._mask, np.ones_like(ids)], 1)
+        return self._session.step(ids, self._mask, positions, range(new), self._adapted)
 
     def keep(self, places: list[int]) -> None:
-        """Go on with these rows of the part, in this order, without the columns that none of them looks at."""
+        """See Part; the columns that none of them looks at are dropped."""
         mask = self._mask[places]
-        columns = np.flatnonzero(mask.any(0)) if places else np.array([], np.int64)
+        columns = np.flatnonzero(mask.any(0))
         self._session.set_states([state[places][:, :, columns] for state in self._session.states()])
-        self._mask, self._lengths, self._adapted = mask[:, columns], self._lengths[places], self._adapted[places]
+        self._mask, self._adapted = mask[:, columns], self._adapted[places]
 
     def _join(self) -> None:
         groups = self._read
@@ -132,7 +97,6 @@ class _Part:
         width = max(group.mask.shape[1] for group in groups)
         self.first = np.concatenate([group.logits for group in groups])[order]
         self._mask = np.concatenate([_padded(group.mask, width, 1) for group in groups])[order]
-        self._lengths = self._mask.sum(1)
         if len(groups) > 1:
             states = zip(*(group.session.states() for group in groups), strict=True)
             joined = [np.concatenate([_padded(one, width, 2) for one in few])[order] for few in states]

@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from medqa_core.answering.decoder import Logits, Prompt
+from medqa_core.answering.parts import PartedBatch
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Precision
 
@@ -23,55 +24,19 @@ class TransformersDecoder:
     def __init__(self, variants: ModelVariants) -> None:
         self._variants = variants
 
-    def start(self, prompts: Sequence[Prompt]) -> "TransformersBatch":
+    def start(self, prompts: Sequence[Prompt]) -> PartedBatch:
         """See Decoder."""
-        return TransformersBatch(self._variants, prompts)
-
-
-class TransformersBatch:
-    """See Batch. A part for each of the two models that the rows ask."""
-
-    def __init__(self, variants: ModelVariants, prompts: Sequence[Prompt]) -> None:
         asked = {variant: [i for i, p in enumerate(prompts) if p.variant == variant] for variant in VARIANTS}
-        self._parts = [_Part(variants, variant, rows, prompts) for variant, rows in asked.items() if rows]
-        self._rows = len(prompts)
-
-    def read(self) -> bool:
-        """See Batch."""
-        unread = [part for part in self._parts if part.first is None]
-        if unread:
-            unread[0].read()
-        return len(unread) > 1
-
-    def logits(self) -> Logits:
-        """See Batch."""
-        return self._joined([part.first[:, None] for part in self._parts if part.first is not None])[:, 0]
-
-    def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
-        """See Batch."""
-        return self._joined([part.step([tokens[row] for row in part.rows]) for part in self._parts])
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """See Batch."""
-        for part in self._parts:
-            part.keep([part.rows.index(row) for row in rows if row in part.rows])
-            part.rows = [place for place, row in enumerate(rows) if row in part.rows]
-        self._parts = [part for part in self._parts if part.rows]
-        self._rows = len(rows)
-
-    def _joined(self, found: Sequence[Logits]) -> Logits:
-        whole = np.empty((self._rows, *found[0].shape[1:]), np.float32)
-        for part, logits in zip(self._parts, found, strict=True):
-            whole[part.rows] = logits
-        return whole
+        parts = [_Part(self._variants, variant, rows, prompts) for variant, rows in asked.items() if rows]
+        return PartedBatch(parts, len(prompts))
 
 
 class _Part:
-    """The rows of a batch that one of the two models answers, padded on the left."""
+    """See Part: the rows that one of the two models answers, padded on the left."""
 
     def __init__(self, variants: ModelVariants, variant: Variant, rows: list[int], prompts: Sequence[Prompt]) -> None:
         self.rows = rows
-        self.first: Logits | None = None
+        self.first: Logits = np.empty((0, 0), np.float32)
         self._variants = variants
         self._variant: Variant = variant
         width = max(len(prompts[row].ids) for row in rows)
@@ -83,22 +48,26 @@ class _Part:
             self._mask[place, width - len(ids) :] = 1
         self._cache: Any = None
 
+    @property
+    def unread(self) -> bool:
+        """See Part."""
+        return self._cache is None
+
     def read(self) -> None:
         """Read the prompts."""
         positions = (self._mask.cumsum(1) - 1).clamp(min=0)
         self.first = self._forward(self._ids, positions, keep=1)[:, -1]
 
     def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
-        """(rows, n) tokens; (rows, n, vocabulary) logits."""
+        """See Part."""
         ids = torch.tensor(tokens)
         positions = self._mask.sum(1, keepdim=True) + torch.arange(ids.shape[1])
         self._mask = torch.cat([self._mask, torch.ones_like(ids)], 1)
         return self._forward(ids, positions, keep=ids.shape[1])
 
     def keep(self, places: list[int]) -> None:
-        """Go on with these rows of the part, in this order."""
-        if places:
-            self._cache.batch_select_indices(torch.tensor(places, device=self._variants.base.device))
+        """See Part."""
+        self._cache.batch_select_indices(torch.tensor(places, device=self._variants.base.device))
         self._mask = self._mask[places]
 
     @torch.inference_mode()

@@ -69,7 +69,7 @@ class Session:
 
         Args:
             ids: (rows, n).
-            mask: (rows, cached + n): 0 where a place is padding or was taken back.
+            mask: (rows, cached + n): 0 where a place is padding.
             positions: (rows, n).
             keep: which of the n places' logits are wanted.
             adapted: (rows,): 1 where the adapter is on.
