@@ -21,7 +21,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training.inputs import load_inputs
 from medqa_core.training.process import as_worker
-from medqa_core.training.trainer_state import TrainerState, accelerator_for
+from medqa_core.training.trainer_state import TrainerState
 
 RECIPES: list[dict[str, Any]] = [
     *({"method": "lora", "learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),
@@ -57,9 +57,7 @@ def main() -> None:
         inputs = load_inputs(config, settings, lambda _: None)
         with as_worker():
             start = time.monotonic()
-            precision = inputs.precision.precision
-            accelerator = accelerator_for(inputs.base.device, precision)
-            state = TrainerState(config, inputs.base, inputs.train.examples, accelerator, precision=precision)
+            state = TrainerState.of(inputs)
             losses = []
             for last in (False, True):
                 with state.evaluating() as model:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
-from medqa_core.answering.decoder import Prompt
+from medqa_core.answering.decoder import Prompt, described
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.retrieval.passages import Passage
@@ -182,7 +182,7 @@ def _provenance(models: Models, name: Column, variant: Variant, text: str, setti
         revision=variants.base.revision,
         base_sha256=variants.base.sha256,
         adapter_sha256=variants.adapter_sha256 if variant == "fine_tuned" else None,
-        engine=f"{models.decoder.name}, {models.decoder.precision}",
+        engine=described(models.decoder),
         prompt=variants.prompt,
         prompt_sha256=sha256_text(prompt_text(variants.tokenizer, text, variants.prompt)),
         **settings.model_dump(),

@@ -55,3 +55,16 @@ class Decoder(Protocol):
 
     def start(self, prompts: Sequence[Prompt]) -> Batch:
         """A batch of these prompts, none of them read yet."""
+
+
+def read(decoder: Decoder, prompts: Sequence[Prompt]) -> Batch:
+    """A batch of these prompts, all of them read."""
+    batch = decoder.start(prompts)
+    while batch.read():
+        pass
+    return batch
+
+
+def described(decoder: Decoder) -> str:
+    """Engine and precision, for provenance."""
+    return f"{decoder.name}, {decoder.precision}"

@@ -1,8 +1,9 @@
 """Greedy answers to many questions, for the evaluation."""
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-from medqa_core.answering.decoder import Decoder, Prompt
+from medqa_core.answering.decoder import Decoder, Prompt, read
 from medqa_core.models.variants import Variant
 
 BATCH = 64
@@ -37,10 +38,13 @@ def answers(
         yield dict(zip(batch, found, strict=True))
 
 
+def texts(tokenizer: Any, found: Sequence[Sequence[int]]) -> list[str]:
+    """Answers as text."""
+    return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in found]
+
+
 def _greedy(decoder: Decoder, prompts: Sequence[Prompt], max_new_tokens: int, end: int) -> list[list[int]]:
-    batch = decoder.start(prompts)
-    while batch.read():
-        pass
+    batch = read(decoder, prompts)
     found: list[list[int]] = [[] for _ in prompts]
     rows = list(range(len(prompts)))  # which prompt each row of the batch is
     running = set(rows) if max_new_tokens > 0 else set()

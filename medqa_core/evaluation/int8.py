@@ -3,14 +3,13 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from medqa_core.answering.decoder import Decoder, Prompt
+from medqa_core.answering.decoder import Decoder, Prompt, read
 from medqa_core.answering.engine import decoder_for
-from medqa_core.answering.generate import answers
+from medqa_core.answering.generate import answers, texts
 from medqa_core.data.pairs import references_of
 from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.judge import Paired, judge
@@ -58,7 +57,7 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     costs = {}
     for variant in VARIANTS:
         exact, fast = (measured[precision][variant] for precision in PRECISIONS)
-        rouge = [_rouge(one.texts(variants.tokenizer), references) for one in (exact, fast)]
+        rouge = [_rouge(texts(variants.tokenizer, one.answers), references) for one in (exact, fast)]
         costs[variant] = VariantCost(
             same=float(np.mean([one == other for one, other in zip(exact.answers, fast.answers, strict=True)])),
             loss=_change("loss", exact.nats, fast.nats, tokens, groups),
@@ -94,16 +93,10 @@ class _Measured:
         in_order = [found[index] for index in range(len(questions.prompts))]
         return cls(in_order, [_nats(decoder, variant, example) for example in questions.examples])
 
-    def texts(self, tokenizer: Any) -> list[str]:
-        """The answers as text."""
-        return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in self.answers]
-
 
 def _nats(decoder: Decoder, variant: Variant, example: Example) -> float:
     ids, start = list(example.input_ids), example.prompt_tokens
-    batch = decoder.start([Prompt(variant, ids[:start])])
-    while batch.read():
-        pass
+    batch = read(decoder, [Prompt(variant, ids[:start])])
     logits = [batch.logits().copy()]
     if len(ids) - start > 1:
         logits.append(batch.step([ids[start:-1]])[0])
@@ -111,8 +104,8 @@ def _nats(decoder: Decoder, variant: Variant, example: Example) -> float:
     return -float(chances[range(len(ids) - start), ids[start:]].sum())
 
 
-def _rouge(texts: Sequence[str], references: Sequence[tuple[str, ...]]) -> list[float]:
-    return [scores["rougeL"] for scores in answer_scores(texts, references)]
+def _rouge(said: Sequence[str], references: Sequence[tuple[str, ...]]) -> list[float]:
+    return [scores["rougeL"] for scores in answer_scores(said, references)]
 
 
 def _change(

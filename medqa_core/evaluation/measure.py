@@ -8,6 +8,7 @@ from typing import Any
 
 from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.generate import answers as generate
+from medqa_core.answering.generate import texts
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
@@ -49,7 +50,7 @@ class Measured:
 
     def texts(self, tokenizer: Any) -> list[str]:
         """The answers as text."""
-        return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in self.answers]
+        return texts(tokenizer, self.answers)
 
 
 def measure(

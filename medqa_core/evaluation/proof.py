@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from medqa_core.answering.decoder import Prompt
+from medqa_core.answering.decoder import Prompt, described
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
 from medqa_core.answering.streams import stream
@@ -63,7 +63,7 @@ def self_test(models: Models, settings: Settings) -> SelfTest:
         problem=base_problem(models.variants, settings),
         base_model=models.variants.base.name,
         questions=len(QUESTIONS),
-        engine=f"{models.decoder.name}, {models.decoder.precision}",
+        engine=described(models.decoder),
         precision=models.decoder.precision,
     )
     if test.problem is not None or test.precision != "float32":

@@ -6,6 +6,7 @@ from typing import Any
 
 from medqa_core.answering.engine import decoder_for, decoding_of
 from medqa_core.answering.generate import answers as generate
+from medqa_core.answering.generate import texts
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
 from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
@@ -93,9 +94,9 @@ def evaluate_with_sources(
     first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
     with Partial(run.folder / PARTIAL, first, older=rows_of_schema_1) as partial:
         ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
-    texts = [variants.tokenizer.decode(one, skip_special_tokens=True).strip() for one in ids]
+    said = texts(variants.tokenizer, ids)
     sources = [[passage.question_id for passage in few] for few in read]
-    with_sources = with_sources_rows(parts, asked, pairs, texts, [len(one) for one in ids], sources)
+    with_sources = with_sources_rows(parts, asked, pairs, said, [len(one) for one in ids], sources)
     columns = with_sources.rename(columns={"tokens": "answer_tokens"}).add_prefix("with_sources_")
     made = generation(columns, "with_sources", asked, seconds, variants.prompt)
     part = judged_again(

@@ -32,11 +32,3 @@ def set_thread_policy(environment: MutableMapping[str, str] = os.environ) -> Non
 def thread_policy(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that decide how threads wait, as they are set."""
     return {name: environment[name] for name in (*POLICY, *OTHERS) if environment.get(name)}
-
-
-def may_spin(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether threads that wait may keep a core busy: only where a person asked for it by OMP_WAIT_POLICY=ACTIVE.
-
-    For engines with threads of their own, which no variable reaches.
-    """
-    return environment.get("OMP_WAIT_POLICY", "").strip().upper() == "ACTIVE"

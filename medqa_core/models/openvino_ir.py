@@ -7,7 +7,6 @@ Keys and values stay inside the graph as its state.
 """
 
 import inspect
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -33,7 +32,6 @@ from medqa_core.models.openvino_graph import VERSION, Graph
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
 
-log = logging.getLogger("medqa.models")
 RECIPE = "openvino/1"
 """Counts up when the conversion changes, so that a cache made by an older version is made anew."""
 GRAPH = "model.xml"

@@ -19,7 +19,7 @@ from medqa_core.training.memory import computed_memory
 from medqa_core.training.process import as_worker
 from medqa_core.training.recorder import memory
 from medqa_core.training.stop import StopFlag
-from medqa_core.training.trainer_state import StepResult, TrainerState, accelerator_for
+from medqa_core.training.trainer_state import StepResult, TrainerState
 
 STEPS = 3
 """Steps that are measured at least."""
@@ -52,10 +52,7 @@ def estimate(
     inputs = load_inputs(config, settings, progress)
     stop.check()
     with as_worker():
-        base = inputs.base
-        precision = inputs.precision.precision
-        accelerator = accelerator_for(base.device, precision)
-        state = TrainerState(config, base, inputs.train.examples, accelerator, stop, precision=precision)
+        state = TrainerState.of(inputs, stop)
         progress("a step to warm up")
         state.step(1)
         steps = _measured(state, progress)
@@ -63,7 +60,7 @@ def estimate(
         validation_seconds = _validation_seconds(state, inputs.validation[: config.eval_examples])
         progress("measuring a checkpoint")
         write_seconds = _write_seconds(state, settings.cache)
-        used = memory(base.device)
+        used = memory(state.device)
         progress("computing the memory from the model's shapes")
         computed = _computed(state, 1 + len(steps), before)
     by_rate = sorted(steps, key=lambda step: step.tokens / step.seconds)
@@ -80,8 +77,8 @@ def estimate(
         writes = bests[name] + _checkpoints(config, state.schedule.total_steps, computing)
         seconds[name] = (computing + writes * write_seconds) * slack[name]
     return Estimate(
-        device=base.device,
-        precision=precision,
+        device=state.device,
+        precision=state.precision,
         steps=state.schedule.total_steps,
         tokens=state.schedule.total_tokens,
         truncated_share=round(inputs.train.truncated_share, 4),

@@ -7,8 +7,6 @@ counted. That holds for any architecture, method and layout, and for layers that
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +127,11 @@ def require_training_memory(
     )
     if needed is None:
         return
-    likely = bytes_size(round(needed.total * KEPT_BY_ALLOCATOR.get(device, 1.1)))
-    both = f"about {likely} to be trained with method {config.method}, and {bytes_size(free)} are free"
+    likely = round(needed.total * KEPT_BY_ALLOCATOR.get(device, 1.1))
+    both = f"about {bytes_size(likely)} to be trained with method {config.method}, and {bytes_size(free)} are free"
     if needed.state > free:
         raise ModelError(f"{located.name} needs {both}: {_advice(config, device)}.")
-    if needed.total * KEPT_BY_ALLOCATOR.get(device, 1.1) > free:
+    if likely > free:
         progress(
             f"{located.name} may need {both}: if it runs out of memory, set gradient_checkpointing=true or lower "
             "max_tokens_per_forward"
@@ -205,7 +203,11 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
 
     keep_logits, positions = batch.logits_to_keep, batch.position_ids.contiguous()
     boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
-    with mode, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), _autocast(on=autocast):
+    with (
+        mode,
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=autocast),
+    ):
         logits = model(
             input_ids=mode.from_tensor(batch.input_ids),
             position_ids=mode.from_tensor(positions),
@@ -236,9 +238,3 @@ def _on_a_fake_cpu(model: Any) -> set[int]:
                     made[id(tensor)] = tensor, fake
                 tensors[name] = made[id(tensor)][1]
     return {fake.untyped_storage()._cdata for _, fake in made.values()}
-
-
-@contextmanager
-def _autocast(*, on: bool) -> Iterator[None]:
-    with torch.autocast("cpu", torch.bfloat16, enabled=on):
-        yield

@@ -12,7 +12,7 @@ from medqa_core.runs.run import Run
 from medqa_core.training.inputs import difference, load_inputs
 from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker
-from medqa_core.training.trainer_state import TrainerState, accelerator_for
+from medqa_core.training.trainer_state import TrainerState
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,7 @@ def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent
     logged = run.metrics_log().train
     known = dict(zip(logged["step"].astype(int).tolist(), logged["loss"].tolist(), strict=True))
     with as_worker(run.record.environment.threads):
-        base = inputs.base
-        precision = inputs.precision.precision
-        accelerator = accelerator_for(base.device, precision)
-        state = TrainerState(config, base, inputs.train.examples, accelerator, precision=precision)
+        state = TrainerState.of(inputs)
         if not 1 <= steps <= state.schedule.total_steps:
             raise InputError(f"{run.id} has {state.schedule.total_steps}; give a number from 1 to that.", field="steps")
         for number in range(1, steps + 1):

@@ -25,7 +25,7 @@ from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Companion, Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
-from medqa_core.training.trainer_state import TrainerState, accelerator_for
+from medqa_core.training.trainer_state import TrainerState
 
 log = logging.getLogger("medqa.train")
 
@@ -191,9 +191,7 @@ def _train_to_end(
 
 def _state_of(run: Run, inputs: TrainingInputs, stop: StopFlag, callbacks: Callbacks) -> TrainerState:
     """The state at the run's newest checkpoint that is whole, or at the beginning."""
-    precision = inputs.precision.precision
-    accelerator = accelerator_for(inputs.base.device, precision)
-    state = TrainerState(inputs.config, inputs.base, inputs.train.examples, accelerator, stop, callbacks, precision)
+    state = TrainerState.of(inputs, stop, callbacks)
     start = checkpoint.newest(run.folder)
     if start is not None:
         state.restore(start)

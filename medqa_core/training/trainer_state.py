@@ -27,6 +27,7 @@ from medqa_core.training.callbacks import Callbacks
 from medqa_core.training.checkpoint import Checkpoint, Counters, Tensors
 from medqa_core.training.freezing import set_train_mode
 from medqa_core.training.hidden_states import HiddenStateCache
+from medqa_core.training.inputs import TrainingInputs
 from medqa_core.training.loss import answer_loss
 from medqa_core.training.model import trainable
 from medqa_core.training.random_state import generator_states, set_generator_states
@@ -120,6 +121,15 @@ class TrainerState:
         self._last_k = config.last_k if config.method == "last_k" else None
         self._clock_start: float | None = None
         set_train_mode(self.model, self._last_k)
+
+    @classmethod
+    def of(
+        cls, inputs: TrainingInputs, stop: StopFlag | None = None, callbacks: Callbacks | None = None
+    ) -> "TrainerState":
+        """The state before the first step on what was loaded, in the precision that was resolved for it."""
+        base, precision = inputs.base, inputs.precision.precision
+        accelerator = accelerator_for(base.device, precision)
+        return cls(inputs.config, base, inputs.train.examples, accelerator, stop, callbacks, precision)
 
     @property
     def trainable_parameters(self) -> int:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from medqa_core.answering.decoder import Decoder, Logits, Prompt
+from medqa_core.answering.decoder import Decoder, Logits, Prompt, read
 from medqa_core.models.variants import ModelVariants, Variant
-from tests.support.answers import read
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from medqa_core.answering import openvino_decoder, transformers_decoder
-from medqa_core.answering.decoder import Decoder, Prompt
+from medqa_core.answering.decoder import Decoder, Prompt, read
 from medqa_core.answering.engine import decoder_for, decoding_of
 from medqa_core.answering.openvino_decoder import OpenVINODecoder
 from medqa_core.answering.transformers_decoder import TransformersDecoder
@@ -19,7 +19,6 @@ from medqa_core.models import openvino_ir
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Decoding, Precision
-from tests.support.answers import read
 from tests.support.tiny_models import VOCABULARY, tiny
 
 pytestmark = pytest.mark.usefixtures("no_network")

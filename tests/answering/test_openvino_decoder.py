@@ -7,13 +7,12 @@ import pytest
 import torch
 
 from medqa_core.answering import openvino_decoder as module
-from medqa_core.answering.decoder import Decoder, Prompt
+from medqa_core.answering.decoder import Decoder, Prompt, read
 from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.openvino_decoder import OpenVINODecoder
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.variants import ModelVariants
-from tests.support.answers import read
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from medqa_core.answering.decoder import Prompt
+from medqa_core.answering.decoder import Prompt, read
 from medqa_core.answering.transformers_decoder import NAME, TransformersDecoder
 from medqa_core.models.variants import ModelVariants
-from tests.support.answers import read
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

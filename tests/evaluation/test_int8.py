@@ -13,7 +13,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from scipy.special import log_softmax
 
 from medqa_core.answering import openvino_decoder
-from medqa_core.answering.decoder import Prompt
+from medqa_core.answering.decoder import Prompt, read
 from medqa_core.answering.engine import decoder_for
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation import int8 as module
@@ -35,7 +35,6 @@ from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status
 from medqa_core.runs.store.run_store import RunStore
-from tests.support.answers import read
 
 pytestmark = pytest.mark.usefixtures("smoke")
 ASKED = 9

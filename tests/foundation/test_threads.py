@@ -2,7 +2,7 @@
 
 import pytest
 
-from medqa_core.foundation.threads import POLICY, may_spin, set_thread_policy, thread_policy
+from medqa_core.foundation.threads import POLICY, set_thread_policy, thread_policy
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,3 @@ def test_what_a_person_set_stays(before: dict[str, str], after: dict[str, str]) 
     set_thread_policy(environment)
     assert thread_policy(environment) == after
     assert environment["OMP_NUM_THREADS"] == "3"
-
-
-@pytest.mark.parametrize(
-    ("value", "spins"), [(None, False), ("PASSIVE", False), ("active", True), ("gibberish", False)]
-)
-def test_engines_spin_only_where_a_person_asked_for_it(value: str | None, spins: bool) -> None:
-    assert may_spin({} if value is None else {"OMP_WAIT_POLICY": value}) is spins

@@ -12,14 +12,6 @@ DecoderOf = Callable[[ModelVariants], Decoder]
 """What the fixture `decoder_of` is: either engine."""
 
 
-def read(decoder: Decoder, prompts: Sequence[Prompt]) -> Batch:
-    """A batch of these prompts, all of them read."""
-    batch = decoder.start(prompts)
-    while batch.read():
-        pass
-    return batch
-
-
 class Watched:
     """A decoder whose batches count what they do, and pass through `between` first."""
 
