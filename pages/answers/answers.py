@@ -27,7 +27,7 @@ run = run_picker.opened()
 
 def answers(rows: pd.DataFrame) -> None:
     """The tally, the gain by question, and the questions themselves."""
-    top = st.container()
+    top = charts.place("gains")
     filters, highlight = controls(rows)
     with top:
         overview(rows, filters.score)

@@ -7,7 +7,7 @@ from medqa_core.foundation.errors import DataUnavailable, MedQAError
 from medqa_core.report.document.records import data_fields
 from medqa_core.runs.schema.config import TrainConfig
 from pages.data import cache, sections
-from pages.shared import notices, run_picker, tables
+from pages.shared import charts, notices, run_picker, tables
 from pages.shared.markup import html
 from pages.shared.tables import Column
 
@@ -31,7 +31,7 @@ def data(config: TrainConfig, *, own: bool) -> None:
             bad=True,
         )
     sections.sentence(found)
-    figure = st.container(key="lengths-place")
+    figure = charts.place("lengths")
     sections.leakage(found)
     sections.split(found)
     sections.counts(found)

@@ -23,8 +23,7 @@ def curves(snapshot: RunSnapshot) -> None:
         notices.problems(snapshot.problems)
         return
     answer(sentence(curve.metrics_log))
-    figure = st.container(key="figure")
-    figure.html("<span hidden></span>")  # it is drawn last; until then its place is kept, which an empty one has not
+    figure = charts.place("loss")
     view, others = controls()
     shown = [curve, *others]
     with figure:

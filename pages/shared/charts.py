@@ -5,12 +5,23 @@ from collections.abc import Callable
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.markup import note
 
 CONFIG = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False, "responsive": True}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """As OWASP lists them under CSV injection, and the wide forms that some spreadsheets read alike."""
+
+
+def place(key: str) -> DeltaGenerator:
+    """A place for a figure that is drawn last; the style sheet keeps its height until then.
+
+    An empty container is not on the page at all, so this one holds an element that is not shown.
+    """
+    container = st.container(key=f"place-{key}")
+    container.html("<span hidden></span>")
+    return container
 
 
 def show(chart: go.Figure, *, key: str, alt: str, caption: str, height: int | None = None) -> None:

@@ -131,16 +131,17 @@ border-top:2px solid var(--mq-text)}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
-.st-key-figure{min-height:29.2rem} .st-key-figure>:first-child{display:none}
-.st-key-lengths-place:not(:has(.mq-notice)){min-height:23.25rem}
+[class*="st-key-place-"]>:first-child{display:none}
+.st-key-place-loss{min-height:29.2rem} .st-key-place-gains{min-height:19.7rem}
+.st-key-place-lengths:not(:has(.mq-notice)){min-height:23.25rem}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
 @media (max-width:640px){
-.st-key-figure{min-height:35.3rem}
-.st-key-lengths-place:not(:has(.mq-notice)){min-height:24.6rem}
+.st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
+.st-key-place-lengths:not(:has(.mq-notice)){min-height:24.6rem}
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
