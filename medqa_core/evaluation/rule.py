@@ -26,10 +26,16 @@ MARGINS = {
     "loss": 0.02,
     "perplexity": 0.15,
     "bits_per_byte": 0.005,
+    "loss_outside_templates": 0.02,
+    "topic_information": 0.02,
     "rouge1": 0.01,
     "rouge2": 0.01,
     "rougeL": 0.01,
     "token_f1": 0.01,
+    "rougeL_outside_templates": 0.01,
+    "token_f1_outside_templates": 0.01,
+    "content_f1": 0.01,
+    "specifics": 0.01,
     "mmlu": 0.02,
 }
 """Differences smaller than this are of no practical weight: the margin of `equivalent`, in the metric's unit."""

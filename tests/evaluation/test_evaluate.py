@@ -76,7 +76,7 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
     assert evaluation == Evaluation.model_validate(raw)
     assert evaluation is not None
     assert smoke.snapshot().problems == ()
-    assert raw["schema_version"] == 2
+    assert raw["schema_version"] == 3
     assert evaluation.primary_metric == "loss"
     assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1"}
     assert {metric.n for metric in evaluation.metrics.values()} == {12}

@@ -279,7 +279,7 @@ def test_judged_again_it_is_of_today(run: Run) -> None:
     assert before is not None
     assert again.metrics == before.metrics and again.with_sources == before.with_sources
     value = read_json(run.folder / "evaluation.json")
-    assert value["schema_version"] == 2
+    assert value["schema_version"] == 3
     assert value["protocol"]["decoding"]["engine"] == "CTranslate2 4.8.5"
     assert run.evaluation() == again
 
@@ -291,7 +291,7 @@ def test_evaluated_again_it_keeps_what_is_comparable(run: Run, settings: Setting
     assert again.protocol.base_losses == before.protocol.base_losses
     assert again.protocol.decoding is not None
     assert again.protocol.decoding.engine != before.protocol.decoding.engine and again.with_sources is None
-    assert read_json(run.folder / "evaluation.json")["schema_version"] == 2
+    assert read_json(run.folder / "evaluation.json")["schema_version"] == 3
 
 
 def test_what_is_measured_again_takes_the_place_of_the_older_name(run: Run, settings: Settings) -> None:

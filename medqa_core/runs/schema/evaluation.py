@@ -8,9 +8,29 @@ from medqa_core.runs.schema.record import Line, Record
 from medqa_core.runs.schema.upgrade import upgrade_evaluation
 
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
-MetricName = Literal["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
+MetricName = Literal[
+    "loss",
+    "perplexity",
+    "bits_per_byte",
+    "loss_outside_templates",
+    "topic_information",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "token_f1",
+    "rougeL_outside_templates",
+    "token_f1_outside_templates",
+    "content_f1",
+    "specifics",
+    "mmlu",
+]
+ControlName = Literal["template_answer", "nearest_answer", "top_passage"]
+"""Answers without a model: the typical training answer of the question's pattern with the topic pasted in, the answer
+to the nearest training question, the passage that was found first."""
+SpecificKind = Literal["gene", "number", "name"]
+"""Gene symbols, numbers with a unit, proper names."""
 
-LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byte"})
+LOWER_IS_BETTER: frozenset[str] = frozenset({"loss", "perplexity", "bits_per_byte", "loss_outside_templates"})
 
 HOLM = "holm"
 """The only correction that readers take for done; of any other word they know nothing and correct themselves."""
@@ -19,6 +39,14 @@ PromptKind = Literal["chat", "plain"]
 """A chat model's own template, or `Question: … / Answer:`."""
 Precision = Literal["float32", "int8"]
 """Of the weights while decoding. With `int8` other tokens come out: never the default, nor that of a verdict."""
+
+
+def _known(names: Any) -> BeforeValidator:
+    """Drops names of a newer version: what is known of the others still counts."""
+    known = get_args(names)
+    return BeforeValidator(
+        lambda found: {n: v for n, v in found.items() if n in known} if isinstance(found, dict) else found
+    )
 
 
 class Metric(Record):
@@ -44,6 +72,19 @@ class Metric(Record):
     """Why the verdict is `cannot tell`, where that is not the interval's doing."""
 
 
+class SpecificsCount(Record):
+    """How many specifics of one kind a column of answers states, each once an answer, and how many are borne out."""
+
+    answers: int = Field(ge=0)
+    """Answers that state any."""
+    right_answers: int = Field(ge=0)
+    """Answers that state one that stands in a reference of the question."""
+    stated: int = Field(ge=0)
+    in_reference: int = Field(ge=0)
+    in_passages: int | None = Field(None, ge=0)
+    """That stand in the passages read; None where none were."""
+
+
 class Generation(Record):
     """How the answers of one model came out, beside ROUGE because ROUGE rewards length."""
 
@@ -53,16 +94,16 @@ class Generation(Record):
     """Mean answer length over mean reference length, in words."""
     repetition: float | None = Field(None, ge=0, le=1)
     """Mean share of an answer's 4-word runs that repeat an earlier one of the same answer."""
+    template_share: float | None = Field(None, ge=0, le=1)
+    """Share of the answers' words that lie in templates; None: not known, as in the next two."""
+    ended_share: float | None = Field(None, ge=0, le=1)
+    """Share of the answers that ended by themselves and were not cut at the most tokens allowed."""
+    specifics: Annotated[dict[SpecificKind, SpecificsCount], _known(SpecificKind)] | None = None
     seconds: float = Field(ge=0)
     prompt: Line
 
 
-def _known(metrics: Any) -> Any:
-    """`metrics` without names of a newer version: what is known of the others still counts."""
-    return {n: m for n, m in metrics.items() if n in get_args(MetricName)} if isinstance(metrics, dict) else metrics
-
-
-Metrics = Annotated[dict[MetricName, Metric], BeforeValidator(_known)]
+Metrics = Annotated[dict[MetricName, Metric], _known(MetricName)]
 """A verdict per metric."""
 
 
@@ -92,6 +133,36 @@ class TokenF1(Record):
 
     lower_case: bool = True
     references: Literal["best"] = "best"
+
+
+class TemplatesProtocol(Record):
+    """What counts as a template: a run of words that, the topic's name masked, stands in answers on several topics."""
+
+    words: int = Field(ge=1)
+    topics: int = Field(ge=1)
+    runs: int = Field(ge=0)
+    """Such runs in the training answers; 0: there is no template in them."""
+
+
+class ControlsProtocol(Record):
+    """How the answers of the controls were made."""
+
+    most_words: int = Field(ge=1)
+    """An answer is cut to so many words, about as many as the models' may have."""
+    patterns: int = Field(ge=0)
+    """Question patterns with a typical answer of their own."""
+    method: Line
+    """What finds the nearest training question."""
+
+
+class OtherTopicProtocol(Record):
+    """The questions about another topic, under which a reference's loss is taken once more."""
+
+    kind: Literal["question pattern", "question type", "any question"]
+    """What they have in common with the question itself, at least."""
+    seed: int
+    questions: int = Field(ge=0)
+    """Test questions for which there is one."""
 
 
 class BaseLosses(Record):
@@ -162,6 +233,9 @@ class Protocol(Record):
     token_f1: TokenF1 | None = None
     copied_words: int | None = Field(None, ge=1)
     """Words in a row that an answer has in common with one training answer, from which on they count as copied."""
+    templates: TemplatesProtocol | None = None
+    controls: ControlsProtocol | None = None
+    other_topic: OtherTopicProtocol | None = None
     base_losses: BaseLosses | None = None
     retrieval: RetrievalProtocol | None = None
     """None for answers without sources."""
@@ -198,10 +272,41 @@ class WithSources(Record):
     protocol: Protocol = Protocol()
 
 
+class Control(Record):
+    """A column of answers without a model, judged like the models on the same questions.
+
+    In the metrics `base` is the control's value, `fine_tuned` that of the model it is compared with, `difference` that
+    model − control; p-values are corrected for all comparisons of this control together.
+    """
+
+    values: Annotated[dict[MetricName, float], _known(MetricName)] = {}
+    """The control's own value, over the questions that it has an answer to."""
+    base: Metrics = {}
+    """The base model against the control."""
+    fine_tuned: Metrics = {}
+    with_sources: Metrics = {}
+    """The answers with sources against the control; empty where there are none."""
+    answered: int | None = Field(None, ge=0)
+    """Questions that it has an answer to."""
+    mean_words: float | None = Field(None, ge=0)
+    reason: Line | None = None
+    """Why there is no such answer, where that is so."""
+
+
+class References(Record):
+    """What the test questions' own references are made of, and how much of them is measured. None: not known."""
+
+    template_share: float | None = Field(None, ge=0, le=1)
+    """Share of their words that lie in templates."""
+    template_share_by_question_type: dict[str, float] = {}
+    scored_share: float | None = Field(None, ge=0, le=1)
+    """Share of their UTF-8 bytes that enter the loss."""
+
+
 class Evaluation(Record):
     """The whole of `evaluation.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     primary_metric: MetricName
     rule: int | None = None
     """Version of the rule that judged; intervals, p-values and verdicts of another version are not comparable."""
@@ -215,6 +320,9 @@ class Evaluation(Record):
     """The same on the test questions whose reference shares no 13-gram with a training answer."""
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
+    references: References | None = None
+    controls: Annotated[dict[ControlName, Control], _known(ControlName)] = {}
+    """Empty where none was measured."""
     with_sources: WithSources | None = None
     """None where answers with sources were not measured."""
     protocol: Protocol = Protocol()

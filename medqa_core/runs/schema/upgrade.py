@@ -35,10 +35,12 @@ def upgrade_run(value: Any) -> Any:
 
 
 def upgrade_evaluation(value: Any) -> Any:
-    """`evaluation.json` of schema 1 (MedQA Lab 0.1) as schema 2."""
+    """`evaluation.json` of schema 1 (MedQA Lab 0.1) or 2 (without controls and templates) as schema 3."""
+    if isinstance(value, Mapping) and value.get("schema_version") == 2:
+        return {**value, "schema_version": 3}
     if not _is_first(value):
         return value
-    evaluation = _renamed(value, EVALUATION_FIELDS) | {"schema_version": 2}
+    evaluation = _renamed(value, EVALUATION_FIELDS) | {"schema_version": 3}
     for name in ("metrics", "clean"):
         if name in evaluation:
             evaluation[name] = _metrics(evaluation[name])

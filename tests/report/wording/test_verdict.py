@@ -1,11 +1,11 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from medqa_core.report.names import METRICS
+from medqa_core.report.names import CONTROLS, METRICS
 from medqa_core.report.views.metric import supported
 from medqa_core.report.wording.verdict import sentence
-from medqa_core.runs.schema.evaluation import Metric
+from medqa_core.runs.schema.evaluation import ControlName, Metric, MetricName
 from tests.support.evaluations import evaluation, metric
 from tests.support.runs import RunBuilder
 
@@ -122,5 +122,6 @@ def test_equivalence_states_its_margin_and_is_only_believed_within_it(build: Run
 
 
 def test_metrics_cover_the_contract() -> None:
-    assert list(METRICS) == ["loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1", "mmlu"]
+    assert list(METRICS) == list(get_args(MetricName))
+    assert list(CONTROLS) == list(get_args(ControlName))
     assert set(evaluation()["metrics"]) <= set(METRICS)
