@@ -1,13 +1,13 @@
 """How much of a text can be found word for word in another set of texts."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
 
-from medqa_core.data.pairs import WORD, words
+from medqa_core.data.words import word_spans, words
 
 N = 13
 """Words in a row: the length that GPT-3's contamination study used (Brown et al. 2020, appendix C)."""
@@ -20,7 +20,6 @@ NEAR_RUNS = 2
 
 SpanKind = Literal["copied", "near copy", "novel"]
 _WEAKEST: tuple[SpanKind, ...] = ("copied", "near copy", "novel")
-_CHUNK = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +133,9 @@ def _parts(text: str, kinds: Sequence[SpanKind]) -> Iterator[tuple[str, SpanKind
 
 
 def _units(text: str, kinds: Sequence[SpanKind]) -> Iterator[tuple[int, Sequence[SpanKind]]]:
-    """Where each word of `text` starts, and its kind; of words that folding does not keep apart, all their kinds."""
-    used = 0
-    for chunk in _CHUNK.finditer(text):  # nothing is folded across white space
-        whole = words(chunk.group())
-        inside = [(found.start(), words(found.group())) for found in WORD.finditer(chunk.group())]
-        if [word for _, some in inside for word in some] != whole:  # an accent that stands on its own, for example
-            inside = [(0, whole)]
-        for start, some in inside:
-            if some:
-                yield chunk.start() + start, kinds[used : used + len(some)]
-                used += len(some)
+    """Where each word of `text` starts, and its kind; of words that share a span, all their kinds."""
+    for (start, _), these in groupby(zip(word_spans(text), kinds, strict=True), key=lambda one: one[0]):
+        yield start, [kind for _, kind in these]
 
 
 def _grams(tokens: list[str], n: int) -> Iterable[int]:

@@ -1,13 +1,13 @@
 """A question-answer pair, and a set of them with its provenance."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from medqa_core.data.words import words
+
 _GAP = re.compile(r"\s+")
-WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,6 @@ class PairSet:
 def normalise(text: str) -> str:
     """Words only, lower case, compatibility forms folded: the key under which two texts count as the same."""
     return " ".join(words(text))
-
-
-def words(text: str) -> list[str]:
-    """The words of `text`, lower case, compatibility forms folded (NFKC)."""
-    return WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 def tidy(text: str) -> str:

@@ -1,7 +1,8 @@
 """How an answer compares with its references, word for word: ROUGE, token F1, and what they hide.
 
 * ROUGE-1, ROUGE-2, ROUGE-L: Lin, "ROUGE: a package for automatic evaluation of summaries" (2004); F-measure by Google's
-  `rouge_score`, with Porter stemming (what `evaluate.load("rouge", use_stemmer=True)` computes from a hub's script).
+  `rouge_score`, with Porter stemming (what `evaluate.load("rouge", use_stemmer=True)` computes from a hub's script). It
+  knows the words of a to z and 0 to 9 alone; words of other scripts are added to them as `data.words` cuts them.
 * Token F1: Rajpurkar et al., "SQuAD: 100,000+ questions for machine comprehension of text" (2016), section 6.1, on
   words in lower case without punctuation.
 * Repetition: the share of 4-grams that occurred before in the same text; Welleck et al., "Neural text generation with
@@ -13,14 +14,43 @@ Where a question has several references, an answer's score is its best one, metr
 from collections import Counter
 from collections.abc import Sequence
 
+import regex
+from nltk.stem.porter import PorterStemmer
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenize import tokenize
+from rouge_score.tokenizers import Tokenizer
 
-from medqa_core.data.pairs import words
+from medqa_core.data.words import words
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
 NAMES = (*ROUGE, "token_f1")
 REPEATED = 4
 """Words in a row that count as a repetition."""
+
+_LETTER = r"[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}--[0-9]][ー０-９Ａ-Ｚａ-ｚ]]"
+_OTHER_SCRIPTS = regex.compile(rf"(?V1){_LETTER}(?:{_LETTER}|[\p{{Mn}}\p{{Mc}}\u0640\u200c\u200d])*")
+_SYMBOL = regex.compile(r"\p{Greek}")
+
+
+class RougeWords(Tokenizer):  # type: ignore[misc]  # rouge_score has no types
+    """The words that ROUGE compares: those of rouge_score with stemming, unchanged, and those of other scripts.
+
+    What stands in English texts without being English stays as rouge_score has it, so that figures can be compared with
+    published ones: accented Latin letters and single Greek letters (β) separate words.
+    """
+
+    def __init__(self) -> None:
+        self._stemmer = PorterStemmer()
+
+    def tokenize(self, text: str) -> list[str]:
+        """The words of `text` in their order."""
+        found: list[str] = []
+        start, lower = 0, text.lower()
+        for other in () if text.isascii() else _OTHER_SCRIPTS.finditer(lower):
+            found += tokenize(lower[start : other.start()], self._stemmer)
+            found += [word for word in words(other.group()) if not _SYMBOL.fullmatch(word)]
+            start = other.end()
+        return [*found, *tokenize(lower[start:], self._stemmer)]
 
 
 def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[dict[str, float]]:
@@ -29,7 +59,7 @@ def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -
     Raises:
         ValueError: not as many lists of references as answers, or one of them is empty.
     """
-    scorer = RougeScorer(list(ROUGE), use_stemmer=True)
+    scorer = RougeScorer(list(ROUGE), tokenizer=RougeWords())
     scores = []
     for answer, known in zip(answers, references, strict=True):
         rouge = scorer.score_multi(known, answer)

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from medqa_core.data.overlap import COPIED_RUN, CopyIndex, N, NgramIndex, Span
-from medqa_core.data.pairs import words
+from medqa_core.data.words import words
+from tests.support.scripts import ANSWERS, without_end
 
 WORDS = [f"word{n}" for n in range(40)]
 
@@ -102,8 +103,21 @@ def test_words_that_folding_does_not_keep_apart_share_the_weaker_kind() -> None:
     index = CopyIndex([("source", f"{' '.join(WORDS[:8])} cafés 1 2")])
     text = f"{' '.join(WORDS[:8])} cafe\u0301s ½ new"
     assert kinds(index.spans(text)) == [("copied", f"{' '.join(WORDS[:8])} cafe\u0301s ½ "), ("novel", "new")]
-    apart = f"{' '.join(WORDS[:8])} cafe\u0301s,new"  # one chunk, no part of which can be told from the others
-    assert kinds(index.spans(apart))[-1] == ("novel", "cafe\u0301s,new")
+    apart = f"{' '.join(WORDS[:8])} cafe\u0301s,new"
+    assert kinds(index.spans(apart)) == [("copied", f"{' '.join(WORDS[:8])} cafe\u0301s,"), ("novel", "new")]
+    torn = f"{' '.join(WORDS[:8])} cafés 1 ½"
+    assert kinds(index.spans(torn))[-1] == ("novel", "½")
+
+
+@pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
+def test_overlap_and_copies_see_different_last_words_in_any_script(text: str) -> None:
+    changed = without_end(text)
+    assert NgramIndex([text]).share(text) == 1
+    assert 0 < NgramIndex([text]).share(changed) < 1
+    assert CopyIndex([("known", text)]).nearest(text) == (1, "known")
+    share, _ = CopyIndex([("known", text)]).nearest(changed)
+    assert 0.4 < share < 1
+    assert CopyIndex([("known", text)]).spans(changed)[-1].kind == "novel"
 
 
 def test_nothing_to_mark() -> None:

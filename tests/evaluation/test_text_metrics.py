@@ -9,12 +9,15 @@ from medqa_core.evaluation.answer_metric import AnswerMetric
 from medqa_core.evaluation.text_metrics import (
     NAMES,
     ROUGE,
+    RougeWords,
     answer_scores,
     empty_share,
     length_ratio,
     repetition,
     token_f1,
 )
+from tests.support.scripts import ANSWERS as ANSWERS_IN_SCRIPTS
+from tests.support.scripts import without_end
 
 ANSWERS = ["Gout is a painful arthritis.", "", "attacks attacking attacked", "…", "Gout is a kind of arthritis."]
 REFERENCES = ["Gout is a kind of arthritis."] * 2 + ["The attack passes.", "Gout.", "Gout is a kind of arthritis."]
@@ -87,3 +90,24 @@ def test_the_same_scores_in_the_form_of_evaluate(references: list[str] | list[li
     found = AnswerMetric(keep_in_memory=True).compute(predictions=ANSWERS, references=references)
     scores = answer_scores(ANSWERS, ONE_EACH)
     assert found == {name: pytest.approx(sum(one[name] for one in scores) / len(scores)) for name in NAMES}
+
+
+@pytest.mark.parametrize("text", ANSWERS_IN_SCRIPTS.values(), ids=ANSWERS_IN_SCRIPTS)
+def test_an_answer_like_its_reference_scores_one_in_any_script_and_one_with_another_end_less(text: str) -> None:
+    same, other = answer_scores([text, without_end(text)], [[text], [text]])
+    assert same == dict.fromkeys(NAMES, 1.0)
+    assert all(0.4 < value < 1 for value in other.values())
+
+
+def test_english_keeps_the_words_of_rouge_score_whatever_stands_between_them() -> None:
+    texts = ["β-globin and TNFα, 5 µg/m² at 37°C", "Sjögren’s syndrome (“dry eyes”) – ¼ of naïve patients…", "İs İt K?"]
+    for answer in texts:
+        for reference in (*texts, "globin and tnf at 37 c", "sj gren s"):
+            ours = answer_scores([answer], [[reference]])[0]
+            theirs = RougeScorer(list(ROUGE), use_stemmer=True).score(reference, answer)
+            assert [ours[name] for name in ROUGE] == [theirs[name].fmeasure for name in ROUGE]
+
+
+def test_words_of_other_scripts_stand_between_those_of_rouge_score() -> None:
+    tokens = RougeWords().tokenize("Treating 痛風 with アスピリン１００mg; подагра и гены β.")
+    assert tokens == ["treat", *"痛風", "with", *"アスピリン", "100", "mg", "подагра", "и", "гены"]

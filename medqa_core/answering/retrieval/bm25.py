@@ -6,7 +6,7 @@ import bm25s
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 from medqa_core.answering.retrieval.passages import Passage, best
-from medqa_core.data.pairs import words
+from medqa_core.data.words import words
 
 _STOP_WORDS = frozenset(word for entry in STOPWORDS_EN_PLUS for word in words(entry)) - {"d", "m", "o", "t", "y"}
 """Of English; the letters are left of contractions in such lists, and here of vitamin D and T cells."""
