@@ -15,10 +15,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 import regex
-from nltk.stem.porter import PorterStemmer
 from rouge_score.rouge_scorer import RougeScorer
-from rouge_score.tokenize import tokenize
-from rouge_score.tokenizers import Tokenizer
+from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
 from medqa_core.data.words import words
 
@@ -40,17 +38,17 @@ class RougeWords(Tokenizer):  # type: ignore[misc]  # rouge_score has no types
     """
 
     def __init__(self) -> None:
-        self._stemmer = PorterStemmer()
+        self._english = DefaultTokenizer(use_stemmer=True)
 
     def tokenize(self, text: str) -> list[str]:
         """The words of `text` in their order."""
         found: list[str] = []
         start, lower = 0, text.lower()
         for other in () if text.isascii() else _OTHER_SCRIPTS.finditer(lower):
-            found += tokenize(lower[start : other.start()], self._stemmer)
+            found += self._english.tokenize(lower[start : other.start()])
             found += [word for word in words(other.group()) if not _SYMBOL.fullmatch(word)]
             start = other.end()
-        return [*found, *tokenize(lower[start:], self._stemmer)]
+        return [*found, *self._english.tokenize(lower[start:])]
 
 
 def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[dict[str, float]]:
