@@ -1,5 +1,7 @@
 """`mmlu`: six medical subsets of MMLU, base against fine-tuned, by lm-evaluation-harness."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import pandas as pd
@@ -10,8 +12,17 @@ from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.report.names import MODELS
-from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, accuracy, always_one_letter, letters
+from medqa_core.report.names import MODELS, SCORINGS
+from medqa_core.report.views.choices import scorings
+from medqa_core.runs.artifacts.mmlu import (
+    CHANCE,
+    LETTERS,
+    MMLUResults,
+    accuracy,
+    always_one_letter,
+    letters,
+    scored,
+)
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.store.run_store import RunStore
 
@@ -21,9 +32,11 @@ def mmlu(
     scoring: Annotated[
         str,
         typer.Option(
-            metavar="letter|cloze", help="Compare the letters after the listed choices, or the choices' own texts."
+            metavar="auto|letter|calibrated|cloze",
+            help="Compare the letters after the listed choices, the same with each letter's mean taken out, or the "
+            "choices' own texts per byte. auto: letters, or texts where both models' letters stand at chance.",
         ),
-    ] = "letter",
+    ] = "auto",
     shots: Annotated[int, typer.Option(metavar="0|5", help="Examples in the prompt.")] = 0,
     json: JsonFlag = False,
 ) -> None:
@@ -38,7 +51,9 @@ def mmlu(
     with Bars() as progress:
         answers = measure_mmlu(opened, settings, scoring=scoring, shots=shots, progress=progress)
     writer.write(opened)
-    summary = _summary(answers) | {"run": opened.id, "scoring": scoring, "shots": shots}
+    results = opened.mmlu()
+    assert results is not None, "just written"
+    summary = _summary(answers, results) | {"run": opened.id, "asked": scoring, "shots": shots}
     if json:
         print_json(summary)
     else:
@@ -50,14 +65,19 @@ def mmlu(
             say(f"Next: {PROGRAM} evaluate {opened.id}")
 
 
-def _summary(answers: pd.DataFrame) -> dict[str, Any]:
+def _summary(answers: pd.DataFrame, results: MMLUResults) -> dict[str, Any]:
+    picked = scored(answers, "letter") if results.letters else None
     return {
+        "scoring": results.scoring,
+        "scorings": {one.scoring: asdict(one) for one in scorings(answers, results)},
         "n": len(answers),
         "accuracy": _accuracies(answers),
         "by_subset": {
             str(subset): {"n": len(rows), "accuracy": _accuracies(rows)} for subset, rows in answers.groupby("subset")
         },
-        "letters": {variant: dict(zip(LETTERS, letters(answers, variant), strict=True)) for variant in VARIANTS},
+        "letters": None
+        if picked is None
+        else {variant: dict(zip(LETTERS, letters(picked, variant), strict=True)) for variant in VARIANTS},
         "always_one_letter": always_one_letter(answers),
         "chance": CHANCE,
     }
@@ -76,14 +96,22 @@ def _table(summary: dict[str, Any]) -> list[str]:
 
     same, chance = percent(summary["always_one_letter"]), percent(summary["chance"])
     return [
-        f"MMLU, six medical subsets: {summary['scoring']} scoring, {summary['shots']} examples in the prompt",
+        f"MMLU, six medical subsets, by {SCORINGS[summary['scoring']]}, {summary['shots']} examples in the prompt",
         line("subset", "n", *(MODELS[variant] for variant in VARIANTS)),
         *(measured(subset, row["n"], row["accuracy"]) for subset, row in summary["by_subset"].items()),
         measured("all", summary["n"], summary["accuracy"]),
         line("always one letter", "", same, same),
         line("chance", "", chance, chance),
-        *(
-            line(f"answered {letter}", "", *(count(summary["letters"][variant][letter]) for variant in VARIANTS))
-            for letter in LETTERS
-        ),
+        *_beside(summary, line),
     ]
+
+
+def _beside(summary: dict[str, Any], line: Callable[..., str]) -> Iterator[str]:
+    """What was asked beside the scoring that counts, why it is not another one, and which letters were said."""
+    for scoring, one in summary["scorings"].items():
+        if scoring != summary["scoring"]:
+            yield line(f"by {SCORINGS[scoring]}", "", *(percent(one["accuracy"][variant]) for variant in VARIANTS))
+    for letter in LETTERS if summary["letters"] else ():
+        yield line(f"answered {letter}", "", *(count(summary["letters"][variant][letter]) for variant in VARIANTS))
+    if summary["asked"] == "auto" and summary["scoring"] == "cloze":
+        yield "By letter both models stand at chance, so the texts of the answers are compared."

@@ -81,7 +81,8 @@ def evaluate(
     decoding = decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
     questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens)
-    with Partial(run.folder / PARTIAL, fingerprint(protocol, split=parts.hash), older=rows_of_schema_1) as partial:
+    begun = fingerprint(protocol, split=parts.hash)
+    with Partial(run.folder / PARTIAL, begun, older=rows_of_schema_1) as partial:
         base_losses = _base_losses(variants, parts.validation, config, partial)
         measured = {
             variant: measure(
@@ -111,7 +112,7 @@ def evaluate(
             seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
         ),
         rows,
-        _same_weights(run, variants.adapter_sha256),
+        _same_weights(run, protocol),
         run.with_sources(),
     )
     discard_manifest(run.folder)
@@ -136,7 +137,7 @@ def judge_again(run: Run) -> Evaluation:
     before = Evaluation(primary_metric=config.primary_metric, metrics={})
     if (run.folder / "evaluation.json").exists():
         before = read_model(run.folder, "evaluation.json", Evaluation)
-    rows, mmlu = run.predictions(), _same_weights(run, before.protocol.fine_tuned_sha256)
+    rows, mmlu = run.predictions(), _same_weights(run, before.protocol)
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
     evaluation = _with_verdicts(before, rows, mmlu, run.with_sources())
@@ -145,10 +146,12 @@ def judge_again(run: Run) -> Evaluation:
     return evaluation
 
 
-def _same_weights(run: Run, fine_tuned_sha256: str | None) -> tuple[pd.DataFrame, MMLUProtocol] | None:
-    """The run's MMLU answers and how they were asked for; None where there are none of these weights."""
+def _same_weights(run: Run, protocol: Protocol) -> tuple[pd.DataFrame, MMLUProtocol] | None:
+    """The run's MMLU answers and how they were asked for; None where there are none of the weights of `protocol`."""
     answers, results = run.mmlu_answers(), run.mmlu()
-    if answers is None or results is None or fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
+    if answers is None or results is None or protocol.fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
+        return None
+    if len({protocol.fine_tuned_config_sha256, results.fine_tuned_config_sha256} - {None}) > 1:
         return None
     return answers, results.protocol
 
@@ -244,4 +247,5 @@ def _protocol(config: TrainConfig, variants: ModelVariants, decoding: Decoding) 
         copied_words=COPIED_RUN,
         base_sha256=variants.base.sha256,
         fine_tuned_sha256=variants.adapter_sha256,
+        fine_tuned_config_sha256=variants.config_sha256,
     )

@@ -11,6 +11,9 @@ difference between correlated proportions or percentages", Psychometrika 12, 194
   (Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014).
 
 Questions count as independent of each other: those of a multiple-choice test share no topics that are recorded.
+
+Two models that guess are right equally often, and neither knows a thing. So `equivalent` needs one model that is
+significantly above chance (`runs.artifacts.mmlu.at_chance`).
 """
 
 import math
@@ -20,6 +23,9 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from medqa_core.evaluation.rule import LEVEL, POWER, decided
+from medqa_core.foundation.format import percent
+from medqa_core.runs.artifacts.mmlu import at_chance, chance_of
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Metric
 
 COLUMNS = ("target", "base_choice", "fine_tuned_choice")
@@ -61,7 +67,15 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
         # From the interval: where the models never differed, the plain standard error would be 0.
         min_detectable_effect=(z + power) * (high - low) / (2 * z),
     )
-    return decided(name, metric)
+    judged = decided(name, metric)
+    if judged.verdict == "equivalent" and at_chance(whole):
+        chance = percent(max(chance_of(whole, variant) for variant in VARIANTS))
+        reason = (
+            f"Neither model is significantly above chance ({chance}): that two who guess are right equally often says "
+            "nothing about what they know."
+        )
+        return decided(name, metric, reason=reason)
+    return judged
 
 
 def score_interval(won: int, lost: int, n: int, level: float = LEVEL) -> tuple[float, float]:

@@ -1,13 +1,13 @@
 """MMLU's six medical subsets, asked of the base and the fine-tuned model of a run by lm-evaluation-harness."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lm_eval
-import numpy as np
 import pandas as pd
 import transformers
 
@@ -15,36 +15,41 @@ from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.evaluate import checked, judge_again
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_forward import Answer
+from medqa_core.evaluation.mmlu_measured import Measured
 from medqa_core.evaluation.mmlu_model import HarnessModel
-from medqa_core.evaluation.mmlu_tasks import Scoring, check, run_harness, task_name, tasks
-from medqa_core.evaluation.partial import Partial
+from medqa_core.evaluation.mmlu_tasks import Ask, check, run_harness, tasks
+from medqa_core.evaluation.partial import Partial, Rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
-from medqa_core.runs.artifacts.mmlu import FOLDER, LETTERS, RESULTS, SUBSETS, read_answers, write_answers
+from medqa_core.runs.artifacts.mmlu import FOLDER, LETTERS, RESULTS, at_chance, read_answers, scored, write_answers
 from medqa_core.runs.importers.source import without_paths
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Scoring
 
 PARTIAL = ".partial.jsonl"
 MAX_LENGTH = 2048
 """Tokens that a model reads whose configuration does not say; the harness's own default."""
+STAGES: dict[Ask, str] = {"letter": "mmlu", "cloze": "mmlu_cloze"}
 
 
 def measure_mmlu(
-    run: Run, settings: Settings, *, scoring: str = "letter", shots: int = 0, progress: StageProgress = silent
+    run: Run, settings: Settings, *, scoring: str = "auto", shots: int = 0, progress: StageProgress = silent
 ) -> pd.DataFrame:
     """Ask both models of `run`; writes answers.parquet, results.json and evaluation.json, and returns the answers.
 
     What is answered is kept batch by batch: a call after an interrupted one with the same models, questions and
-    protocol computes only the rest.
+    examples computes only the rest, and what an earlier call asked is not asked again for another scoring.
 
     Args:
         run: a run with a model of its own.
         settings: where the questions and the models are.
-        scoring: `letter` compares the four letters after the listed choices, `cloze` the choices' own texts.
+        scoring: `letter` compares the four letters after the listed choices, `calibrated` the same with each letter's
+            mean log-likelihood taken out, `cloze` the choices' own texts per byte, without listing them. `auto`: by
+            letter, but by cloze where the letters of both models stand at chance (`runs.artifacts.mmlu.at_chance`).
         shots: examples in the prompt: 0 or 5.
         progress: called with the stage, how many of its questions are answered, and how many it has.
 
@@ -53,51 +58,77 @@ def measure_mmlu(
         ModelError: its models cannot be loaded.
         DataUnavailable: the questions are not available, or a file of them is damaged.
     """
-    how = check(scoring, shots)
+    wanted = check(scoring, shots)
     checked(run)
     if run.weights_file() is None:
         raise InputError(f"{run.id} holds no model: there is nothing to ask.")
     data = mmlu_data.load(settings, shots)
     variants = load_variants(run, settings)
-    built = tasks(data, how, shots)
-    partial = Partial(run.folder / FOLDER / PARTIAL, _fingerprint(variants, data, how, shots))
-    results: dict[str, Any] = {}
-    logged: dict[Variant, dict[str, list[dict[str, Any]]]] = {}
-    with partial:
-        for variant in VARIANTS:
-            with variants.using(variant) as model:
-                asked = HarnessModel(
-                    model,
-                    variants.tokenizer,
-                    variants.base.context or MAX_LENGTH,
-                    known=_known(partial, variant),
-                    keep=_keeper(partial, variant),
-                    progress=_by_question(progress, f"{variant}_mmlu"),
-                )
-                found, logged[variant] = run_harness(asked, built)
-            results[variant] = found | _about(run, variants, variant, data, how)
+    about = {variant: _about(run, variants, variant, data) for variant in VARIANTS}
+    measured = Measured.earlier(run, about, shots)
+    fingerprint = _fingerprint(variants, data, shots)
+    with Partial(run.folder / FOLDER / PARTIAL, fingerprint, older=partial(_of_any_scoring, fingerprint)) as kept:
+        decided: Scoring = "letter" if wanted == "auto" else wanted
+        built = partial(tasks, data, shots=shots)
+        _ask("cloze" if decided == "cloze" else "letter", measured, variants, built, kept, progress)
+        if wanted == "auto" and at_chance(scored(measured.answers, "letter")):
+            decided = "cloze"
+            _ask("cloze", measured, variants, built, kept, progress)
+    measured.judge(decided, about)
     discard_manifest(run.folder)
-    write_answers(run.folder, _answers(logged, how))
-    write_json(run.folder / RESULTS, results)
+    write_answers(run.folder, measured.answers)
+    write_json(run.folder / RESULTS, dict(measured.results))
     judge_again(run)
-    partial.discard()
+    kept.discard()
     return read_answers(run.folder)
 
 
-def _fingerprint(variants: ModelVariants, data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
+def _ask(
+    ask: Ask,
+    measured: Measured,
+    variants: ModelVariants,
+    tasks_by: Callable[[Ask], dict[str, Any]],
+    kept: Partial,
+    progress: StageProgress,
+) -> None:
+    """Ask both models in one way, unless that was done."""
+    if measured.has(ask):
+        return
+    built, results, logged = tasks_by(ask), {}, {}
+    for variant in VARIANTS:
+        with variants.using(variant) as model:
+            asked = HarnessModel(
+                model,
+                variants.tokenizer,
+                variants.base.context or MAX_LENGTH,
+                known=_known(kept, variant),
+                keep=_keeper(kept, variant),
+                progress=_by_question(progress, f"{variant}_{STAGES[ask]}"),
+            )
+            results[variant], logged[variant] = run_harness(asked, built)
+    measured.add(ask, results, logged)
+
+
+def _fingerprint(variants: ModelVariants, data: MMLUData, shots: int) -> dict[str, Any]:
     return {
         "base_sha256": variants.base.sha256,
         "adapter_sha256": variants.adapter_sha256,
-        "scoring": scoring,
         "shots": shots,
         "data_sha256": data.sha256,
         "lm_eval": lm_eval.__version__,
     }
 
 
-def _known(partial: Partial, variant: Variant) -> dict[str, Answer]:
+def _of_any_scoring(fingerprint: dict[str, Any], rows: Rows) -> Rows:
+    """Rows of 0.2, whose first named the scoring too: a request is the same whatever it is asked for."""
+    if rows and {name: value for name, value in rows[0].items() if name != "scoring"} == fingerprint:
+        return [fingerprint, *rows[1:]]
+    return rows
+
+
+def _known(kept: Partial, variant: Variant) -> dict[str, Answer]:
     known: dict[str, Answer] = {}
-    for row in partial.rows:
+    for row in kept.rows:
         if row.get("variant", row.get("side")) == variant:  # version 0.1 called it a side
             with suppress(KeyError, TypeError, ValueError):  # a row that is none is asked again
                 nats = row["logprob"]
@@ -105,9 +136,9 @@ def _known(partial: Partial, variant: Variant) -> dict[str, Answer]:
     return known
 
 
-def _keeper(partial: Partial, variant: Variant) -> Callable[[dict[str, Answer]], None]:
+def _keeper(kept: Partial, variant: Variant) -> Callable[[dict[str, Answer]], None]:
     def keep(answers: dict[str, Answer]) -> None:
-        partial.add(
+        kept.add(
             {"variant": variant, "request": key, "logprob": nats if math.isfinite(nats) else None, "greedy": greedy}
             for key, (nats, greedy) in answers.items()
         )
@@ -120,12 +151,17 @@ def _by_question(progress: StageProgress, stage: str) -> Callable[[int, int], No
     return lambda done, total: progress(stage, done // len(LETTERS), total // len(LETTERS))
 
 
-def _about(run: Run, variants: ModelVariants, variant: Variant, data: MMLUData, scoring: Scoring) -> dict[str, Any]:
+def _about(run: Run, variants: ModelVariants, variant: Variant, data: MMLUData) -> dict[str, Any]:
     """What the harness itself says of a model that it loads, without what differs between equal measurements."""
     record = run.record.base_model
     assert record is not None, "load_variants has refused a run without a base model"
     name = without_paths(record.id)
-    adapted = {"fine_tuned": run.id, "fine_tuned_sha256": variants.adapter_sha256} if variant == "fine_tuned" else {}
+    tuned = {
+        "fine_tuned": run.id,
+        "fine_tuned_sha256": variants.adapter_sha256,
+        "fine_tuned_config_sha256": variants.config_sha256,
+    }
+    adapted = tuned if variant == "fine_tuned" else {}
     return {
         "model_name": Path(name).name if Path(name).is_absolute() else name,
         "config": {
@@ -133,7 +169,6 @@ def _about(run: Run, variants: ModelVariants, variant: Variant, data: MMLUData, 
             "model_args": {"pretrained": name, "revision": record.revision, "sha256": variants.base.sha256, **adapted},
             "model_num_parameters": variants.base.parameters,
             "model_dtype": str(variants.base.model.dtype),
-            "scoring": scoring,
             "apply_chat_template": False,
             "prompt": "the harness's own, for both models; no chat template",
             "data": {"source": data.source, "sha256": data.sha256},
@@ -142,21 +177,3 @@ def _about(run: Run, variants: ModelVariants, variant: Variant, data: MMLUData, 
         "lm_eval_version": lm_eval.__version__,
         "transformers_version": transformers.__version__,
     }
-
-
-def _answers(logged: Mapping[Variant, dict[str, list[dict[str, Any]]]], scoring: Scoring) -> pd.DataFrame:
-    frames = []
-    for subset in SUBSETS:
-        name = task_name(subset, scoring)
-        columns: dict[str, Any] = {}
-        for variant in VARIANTS:
-            samples = sorted(logged[variant][name], key=lambda sample: int(sample["doc_id"]))
-            nats = np.array([[answer[0] for answer in sample["filtered_resps"]] for sample in samples], np.float64)
-            columns["subset"] = subset
-            columns["question"] = [int(sample["doc_id"]) for sample in samples]
-            columns["target"] = [int(sample["doc"]["answer"]) for sample in samples]
-            # A model without four finite likelihoods has chosen nothing, and not A.
-            columns[f"{variant}_choice"] = np.where(np.isfinite(nats).all(axis=1), nats.argmax(axis=1), np.nan)
-            columns |= {f"{variant}_logprob_{letter.lower()}": nats[:, i] for i, letter in enumerate(LETTERS)}
-        frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True)

@@ -19,14 +19,20 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from medqa_core.evaluation.mmlu_data import MMLUData, Question
 from medqa_core.foundation.errors import InputError, UnknownName
-from medqa_core.runs.artifacts.mmlu import SUBSETS
+from medqa_core.runs.artifacts.mmlu import CLOZE, SUBSETS
+from medqa_core.runs.schema.evaluation import Scoring
 
-Scoring = Literal["letter", "cloze"]
-SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
+Ask = Literal["letter", "cloze"]
+"""What the harness is asked: the letters after the listed choices, or the choices' own texts."""
+Wanted = Literal["auto"] | Scoring
+"""`auto`: by letter, and by cloze where the letters of both models stand at chance."""
+WANTED: tuple[Wanted, ...] = ("auto", *get_args(Scoring))
 SHOTS = (0, 5)
 
 FOLDERS = {"letter": "default", "cloze": "continuation"}
-NAMES = {"letter": "mmlu_{}", "cloze": "mmlu_{}_continuation"}
+NAMES = {"letter": "mmlu_{}", "cloze": f"mmlu_{{}}{CLOZE}"}
+ACCURACIES = [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_bytes")]
+"""Of the cloze tasks: the likeliest text, and the likeliest per byte, which does not favour short ones."""
 FEATURES = datasets.Features(
     {
         "question": datasets.Value("string"),
@@ -37,34 +43,36 @@ FEATURES = datasets.Features(
 )
 
 
-def check(scoring: str, shots: int) -> Scoring:
+def check(scoring: str, shots: int) -> Wanted:
     """`scoring` itself if both are allowed.
 
     Raises:
         InputError: one of them is not.
     """
-    known = next((name for name in SCORINGS if name == scoring), None)
+    known = next((name for name in WANTED if name == scoring), None)
     if known is None:
-        raise UnknownName("scoring", scoring, SCORINGS)
+        raise UnknownName("scoring", scoring, WANTED)
     if shots not in SHOTS:
         raise InputError(f"{shots} is not allowed; allowed: {', '.join(map(str, SHOTS))}.", field="shots")
     return known
 
 
-def task_name(subset: str, scoring: Scoring) -> str:
+def task_name(subset: str, ask: Ask) -> str:
     """The harness's name for a subset."""
-    return NAMES[scoring].format(subset)
+    return NAMES[ask].format(subset)
 
 
-def tasks(data: MMLUData, scoring: Scoring, shots: int) -> dict[str, Any]:
+def tasks(data: MMLUData, ask: Ask, shots: int) -> dict[str, Any]:
     """The harness's task of each subset by its name, filled with `data`."""
-    folder = resources.files("lm_eval") / "tasks" / "mmlu" / FOLDERS[scoring]
+    folder = resources.files("lm_eval") / "tasks" / "mmlu" / FOLDERS[ask]
     built = {}
     with quiet():
         for subset in SUBSETS:
             config = load_yaml(str(folder / f"mmlu_{subset}.yaml"))
             config |= {"custom_dataset": _source(data, subset), "num_fewshot": shots}
-            name = task_name(subset, scoring)
+            if ask == "cloze":
+                config["metric_list"] = ACCURACIES
+            name = task_name(subset, ask)
             assert config["task"] == name, "the harness has renamed its tasks"
             built[name] = lm_eval.api.task.ConfigurableTask(config=config)
     return built

@@ -20,7 +20,9 @@ _STAGES = {
 
 def fingerprint(protocol: Protocol, **beside: str) -> dict[str, Any]:
     """What rows must have been measured with to count: the protocol, and the questions or prompts beside it."""
-    return {"schema_version": SCHEMA, "protocol": protocol.model_dump(mode="json"), **beside}
+    # Without the configuration's sum, which 0.2 did not know: what it left unfinished is resumed.
+    said = protocol.model_dump(mode="json", exclude={"fine_tuned_config_sha256"})
+    return {"schema_version": SCHEMA, "protocol": said, **beside}
 
 
 def rows_of_schema_1(rows: Rows) -> Rows:

@@ -4,19 +4,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
-from medqa_core.runs.artifacts.mmlu import MMLUResults, SubsetScore
+from medqa_core.runs.artifacts.mmlu import LETTERS, MMLUResults, SubsetScore, choices_by
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Evaluation, Metric
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
-JUDGED = {"ci", "level", "p", "verdict", "margin", "min_detectable_effect", "required_n"}
+JUDGED = {"ci", "level", "p", "verdict", "margin", "min_detectable_effect", "required_n", "reason"}
 """Fields of a metric that the rule's version decides."""
 SECTIONS = ("by_question_type", "by_source")
 Variant = Literal["base", "fine_tuned"]
@@ -101,23 +102,40 @@ def _text(value: Any) -> str:
 
 
 def mmlu_problem(results: MMLUResults, answers: pd.DataFrame) -> tuple[int, str | None]:
-    """How many accuracies of results.json were recomputed from the answers, and the first that differs."""
+    """How many accuracies of results.json were recomputed from the answers, and the first that differs.
+
+    First the choices, from the likelihoods that they were made of.
+    """
+    for variant in VARIANTS:
+        # What 0.2 asked by cloze stands where the letters stand, and its likeliest text counted as it was.
+        chosen = choices_by(answers, variant, results.metric)
+        stated_choice = answers[f"{variant}_choice"].to_numpy(np.float64, na_value=np.nan)
+        differ = np.flatnonzero(~((chosen == stated_choice) | (np.isnan(chosen) & np.isnan(stated_choice))))
+        if len(differ):
+            row = answers.iloc[differ[0]]
+            where = f"{variant} {row['subset']} question {row['question']}"
+            return 0, f"{where}: stated {_letter(stated_choice[differ[0]])}, recomputed {_letter(chosen[differ[0]])}"
     stated: dict[Variant, list[SubsetScore]] = {"base": results.base or [], "fine_tuned": results.fine_tuned}
     count = 0
     for variant, scores in stated.items():
         # The harness takes the first letter where no likelihood is a number; the answers say that none was chosen.
-        right = answers[f"{variant}_choice"].fillna(0) == answers["target"]
+        said = answers[f"{variant}_choice"]
+        right = (said if results.metric == "acc_calibrated" else said.fillna(0)) == answers["target"]
         for score in scores:
             count += 1
-            chosen = right[answers["subset"] == score.subset]
+            found = right[answers["subset"] == score.subset]
             where = f"{variant} {score.subset}"
-            if not len(chosen):
+            if not len(found):
                 return count, f"{where}: stated {_text(score.accuracy)}, but no answer to it is stored"
-            if not same(score.accuracy, float(chosen.mean())):
-                return count, f"{where}: stated {_text(score.accuracy)}, recomputed {_text(float(chosen.mean()))}"
-            if score.n is not None and score.n != len(chosen):
-                return count, f"{where}: stated {score.n} questions, {len(chosen)} answers are stored"
+            if not same(score.accuracy, float(found.mean())):
+                return count, f"{where}: stated {_text(score.accuracy)}, recomputed {_text(float(found.mean()))}"
+            if score.n is not None and score.n != len(found):
+                return count, f"{where}: stated {score.n} questions, {len(found)} answers are stored"
     return count, None
+
+
+def _letter(choice: float) -> str:
+    return "nothing" if math.isnan(choice) else LETTERS[int(choice)]
 
 
 def scores_problem(

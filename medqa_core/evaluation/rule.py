@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from medqa_core.runs.schema.evaluation import LOWER_IS_BETTER, Metric, Verdict
 
-VERSION = 2
+VERSION = 3
 """Counts up whenever the same rows would be judged otherwise: resampling, correction, margins, verdicts."""
 
 LEVEL = 0.95

@@ -63,7 +63,11 @@ def evaluate_with_sources(
     before = read_model(run.folder, "evaluation.json", Evaluation)
     pairs, parts = same_split(run, settings)
     variants = load_variants(run, settings)
-    weights = Protocol(base_sha256=variants.base.sha256, fine_tuned_sha256=variants.adapter_sha256)
+    weights = Protocol(
+        base_sha256=variants.base.sha256,
+        fine_tuned_sha256=variants.adapter_sha256,
+        fine_tuned_config_sha256=variants.config_sha256,
+    )
     if not before.protocol.same_weights(weights):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
     retriever = retriever or retriever_for(run, settings)

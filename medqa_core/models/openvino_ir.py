@@ -62,7 +62,7 @@ def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Pro
         NotConvertible: the model has something that the graph cannot do.
         ModelError: the cache folder cannot be written.
     """
-    base, tuned = variants.base.sha256, variants.adapter_sha256
+    base, tuned = variants.base.sha256, f"{variants.adapter_sha256}:{variants.config_sha256}"
     weights = f"{base}+{tuned}" if variants.shares_weights else base if variant == "base" else tuned
     recipe = f"{RECIPE} openvino {VERSION} torch {torch.__version__} {weights}"
 

@@ -19,6 +19,7 @@ from medqa_core.models.loader import LoadedModel, load, locate, pick_device
 from medqa_core.models.memory import require_memory
 from medqa_core.models.prompt import kind_for
 from medqa_core.models.silence import silenced
+from medqa_core.runs.artifacts.weights import config_file
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import PromptKind
 
@@ -35,7 +36,10 @@ class ModelVariants:
     adapted: Any
     """A PeftModel around the base's weights, or the whole fine-tuned model."""
     adapter_sha256: str
+    """Of the fine-tuned weights: the adapter's file, or the whole model's."""
     prompt: PromptKind
+    config_sha256: str = ""
+    """Of the configuration beside the fine-tuned weights: an adapter's scale is no weight, and decides as much."""
 
     @property
     def tokenizer(self) -> Any:
@@ -90,7 +94,7 @@ def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> 
             resolve_inside(weights.parent, path.name)
         adapted = load(str(weights.parent), settings=settings, device=base.device, progress=progress).model
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
-    return ModelVariants(run.id, base, adapted, sha256(weights), prompt)
+    return ModelVariants(run.id, base, adapted, sha256(weights), prompt, sha256(config_file(weights)))
 
 
 def _with_adapter(model: Any, run_id: str, adapter: Path) -> Any:

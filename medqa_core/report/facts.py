@@ -7,7 +7,7 @@ import pandas as pd
 
 from medqa_core.foundation.format import words
 from medqa_core.runs.artifacts.int8 import Int8Cost
-from medqa_core.runs.artifacts.mmlu import MMLUResults
+from medqa_core.runs.artifacts.mmlu import MMLUResults, scored
 from medqa_core.runs.artifacts.retrieval import Retrieval
 from medqa_core.runs.artifacts.trials import Trials
 from medqa_core.runs.artifacts.votes import Vote
@@ -84,9 +84,11 @@ class Facts:
 
     @property
     def mmlu_answers(self) -> pd.DataFrame | None:
-        """One row an MMLU question with both models' letters; None where they saw no letters (cloze scoring)."""
-        cloze = self.mmlu is not None and self.mmlu.scoring == "cloze"
-        return None if cloze else _filled(self.snapshot.mmlu_answers)
+        """One row an MMLU question with both models' letters; None where they were not asked for letters."""
+        answers, results = _filled(self.snapshot.mmlu_answers), self.mmlu
+        if answers is None or (results is not None and not results.letters):
+            return None
+        return answers if results is None or results.scoring == "letter" else scored(answers, "letter")
 
     @property
     def trials(self) -> Trials:

@@ -39,6 +39,9 @@ CONTROLS = {
 }
 """Answers without a model that the models are judged against, by the name that files use."""
 
+SCORINGS = {"letter": "letter", "calibrated": "calibrated letter", "cloze": "answer text"}
+"""How a multiple-choice question is scored, by the name that files use."""
+
 SIGNS = {"better": "▲", "worse": "▼", "equivalent": "≈", "cannot tell": "?"}
 """The sign that goes with a verdict, so that colour never carries its meaning alone."""
 

@@ -9,7 +9,7 @@ from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
 from medqa_core.report.charts.shares import shares_figure
 from medqa_core.report.document import answer_tables
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MODELS
+from medqa_core.report.names import MODELS, SCORINGS
 from medqa_core.report.rules.letters import letter_bias
 from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
@@ -33,7 +33,8 @@ def mmlu(facts: Facts) -> None:
         return
     variants = ((MODELS["fine_tuned"], results.fine_tuned), (MODELS["base"], results.base or []))
     pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]
-    caption = f"Over all subsets: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
+    how = f", by {SCORINGS[results.scoring]}" if results.scoring else ""
+    caption = f"Over all subsets{how}: {', '.join(pooled)}; guessing: {percent(CHANCE, 0)}." if pooled else ""
     charts.show(
         mmlu_figure(results, theme.palette()),
         key="mmlu",
@@ -41,6 +42,9 @@ def mmlu(facts: Facts) -> None:
         caption=f"{caption} Bars: 95% intervals; a model whose bar reaches the dotted line may be guessing.",
     )
     charts.download("Download as CSV", lambda: mmlu_frame(results), f"{facts.run.id}-mmlu.csv", key="mmlu-csv")
+    table = answer_tables.scorings(facts)
+    if table is not None:
+        document.table(table, caption=answer_tables.ASKED)
     letters(facts)
 
 

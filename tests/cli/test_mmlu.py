@@ -26,12 +26,14 @@ def run(smoke: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -
 
 
 def test_measure_judge_and_write_up(run: Run, cli: Cli) -> None:
-    said = cli("mmlu", "smoke", "--json")
+    said = cli("mmlu", "smoke", "--scoring", "letter", "--json")
     assert (said.code, said.err) == (0, "")
     answers = run.mmlu_answers()
     assert answers is not None
     summary = said.json
     assert (summary["run"], summary["scoring"], summary["shots"], summary["n"]) == ("smoke", "letter", 0, 18)
+    assert set(summary["scorings"]) == {"letter", "calibrated"}
+    assert summary["scorings"]["letter"]["accuracy"] == summary["accuracy"]
     assert set(summary["by_subset"]) == set(SUBSETS)
     for variant in ("base", "fine_tuned"):
         assert sum(summary["letters"][variant].values()) == 18
@@ -47,12 +49,17 @@ def test_measure_judge_and_write_up(run: Run, cli: Cli) -> None:
 def test_for_people(run: Run, cli: Cli) -> None:
     said = cli("mmlu", "smoke", "--scoring", "cloze", "--shots", "5")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("MMLU, six medical subsets: cloze scoring, 5 examples in the prompt\n")
+    assert said.out.startswith("MMLU, six medical subsets, by answer text, 5 examples in the prompt\n")
     for subset in SUBSETS:
         assert re.search(rf"^{subset} +3 +\d+\.\d% +\d+\.\d%$", said.out, re.MULTILINE)
     assert re.search(r"^all +18 +\d", said.out, re.MULTILINE)
     assert re.search(r"^always one letter +33\.3% +33\.3%$", said.out, re.MULTILINE)
     assert re.search(r"^chance +25\.0% +25\.0%$", said.out, re.MULTILINE)
+    assert "answered A" not in said.out  # nobody asked for letters
+    said = cli("mmlu", "smoke")
+    assert (said.code, said.err) == (0, "")
+    assert re.search(r"^by letter +\d.*\nby calibrated letter +\d.*\nanswered A +\d", said.out, re.MULTILINE)
+    assert said.out.endswith("By letter both models stand at chance, so the texts of the answers are compared.\n")
 
 
 @pytest.mark.parametrize(
@@ -90,4 +97,4 @@ def test_questions_out_of_reach(run: Run, cli: Cli, tmp_path: Path, monkeypatch:
 def test_help(cli: Cli) -> None:
     said = cli("mmlu", "--help")
     assert (said.code, said.err) == (0, "")
-    assert "letter|cloze" in said.out
+    assert "auto|letter|calibrated|cloze" in said.out

@@ -248,7 +248,9 @@ def test_memory_is_bounded_without_another_result(monkeypatch: pytest.MonkeyPatc
 def choices(won: int, lost: int, both: int, neither: int) -> pd.DataFrame:
     base = [0] * won + [1] * lost + [1] * both + [0] * neither
     tuned = [1] * won + [0] * lost + [1] * both + [0] * neither
-    return pd.DataFrame({"target": 1, "base_choice": base, "fine_tuned_choice": tuned})
+    target = np.arange(len(base)) % 4
+    chosen = {"base_choice": base, "fine_tuned_choice": tuned}
+    return pd.DataFrame({"target": target, **{name: (target + 1 - np.array(hit)) % 4 for name, hit in chosen.items()}})
 
 
 def test_multiple_choice_by_hand() -> None:
@@ -278,6 +280,19 @@ def test_models_that_always_agree_do_not_get_an_interval_of_nothing() -> None:
     assert found.ci is not None and found.ci[0] < -0.03 and found.ci[1] > 0.03
     assert found.min_detectable_effect is not None and found.min_detectable_effect > 0
     assert judge_choices(choices(won=0, lost=0, both=300, neither=700)).verdict == "equivalent"
+
+
+def test_two_models_that_guess_are_not_called_equivalent() -> None:
+    found = judge_choices(choices(won=2, lost=1, both=250, neither=747))
+    assert found.ci is not None and -0.02 < found.ci[0] < found.ci[1] < 0.02
+    assert found.verdict == "cannot tell" and found.required_n is None
+    assert found.reason is not None and found.reason.startswith("Neither model is significantly above chance (25.0%)")
+    letters = pd.DataFrame({"target": [3] * 400 + [0, 1, 2] * 200, "base_choice": 3, "fine_tuned_choice": 3})
+    same = judge_choices(letters)
+    assert (same.base, same.verdict) == (0.4, "cannot tell")
+    assert same.reason is not None and "(40.0%)" in same.reason  # one letter every time is a guess
+    one = judge_choices(choices(won=8, lost=6, both=290, neither=696))
+    assert one.verdict == "equivalent"
 
 
 def test_multiple_choice_that_is_not_all_there() -> None:

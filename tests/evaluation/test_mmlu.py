@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.mmlu import PARTIAL, measure_mmlu
 from medqa_core.evaluation.mmlu_forward import Forward, Row
+from medqa_core.evaluation.recompute import mmlu_problem
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.files import loads, read_json, write_json
 from medqa_core.foundation.progress import StageProgress
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.facts import Facts
-from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, read_answers
+from medqa_core.report.views.choices import scorings
+from medqa_core.report.wording.stages import stage_text
+from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, at_chance, choices_by, read_answers, scored
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import MMLUProtocol
+from medqa_core.runs.schema.evaluation import MMLUProtocol, Scoring
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
@@ -40,7 +44,7 @@ def settings(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setting
 def measured(smoke: Run, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A copy of the smoke run, measured without interruption. To be read only."""
     run = copy_of(smoke, tmp_path_factory.mktemp("measured"))
-    measure_mmlu(run, settings)
+    measure_mmlu(run, settings, scoring="letter")
     return run
 
 
@@ -117,7 +121,7 @@ def test_results_say_nothing_of_the_machine_or_the_questions(measured: Run, sett
 
 def test_measuring_again_gives_the_same_bytes(measured: Run, bare: Run, settings: Settings) -> None:
     stages: list[tuple[str, int, int]] = []
-    measure_mmlu(bare, settings, progress=lambda *event: stages.append(event))
+    measure_mmlu(bare, settings, scoring="letter", progress=lambda *event: stages.append(event))
     for name in ("results.json", "answers.parquet"):
         ours, theirs = ((run.folder / "mmlu_results" / name).read_bytes() for run in (bare, measured))
         assert ours == theirs
@@ -134,10 +138,10 @@ def test_an_interrupted_call_is_gone_on_with(
 ) -> None:
     total = len(SUBSETS) * QUESTIONS
     with pytest.raises(KeyboardInterrupt):
-        measure_mmlu(bare, settings, progress=interrupting(9))
+        measure_mmlu(bare, settings, scoring="letter", progress=interrupting(9))
     partial = bare.folder / "mmlu_results" / PARTIAL
     kept = [json.loads(line) for line in partial.read_text("utf-8").splitlines()]
-    assert {"base_sha256", "adapter_sha256", "scoring", "shots", "data_sha256"} <= set(kept[0])
+    assert {"base_sha256", "adapter_sha256", "shots", "data_sha256"} <= set(kept[0])
     before = sum(rows_read)
     assert total < before < 2 * total
     assert len(kept) - 1 == before * 4
@@ -145,7 +149,7 @@ def test_an_interrupted_call_is_gone_on_with(
     with open(partial, "a", encoding="utf-8") as file:
         file.write(torn)
     rows_read.clear()
-    measure_mmlu(bare, settings)
+    measure_mmlu(bare, settings, scoring="letter")
     assert sum(rows_read) == 2 * total - before
     assert not partial.exists()
     for name in ("results.json", "answers.parquet"):
@@ -157,7 +161,7 @@ def test_another_protocol_starts_anew(bare: Run, settings: Settings, rows_read: 
     with pytest.raises(KeyboardInterrupt):
         measure_mmlu(bare, settings, progress=interrupting(9))
     rows_read.clear()
-    measure_mmlu(bare, settings, shots=5)
+    measure_mmlu(bare, settings, scoring="letter", shots=5)
     assert sum(rows_read) == 2 * len(SUBSETS) * QUESTIONS
     raw = read_json(bare.folder / "mmlu_results" / "results.json")
     assert set(raw["base"]["n-shot"].values()) == {5}
@@ -174,8 +178,70 @@ def test_cloze(bare: Run, settings: Settings) -> None:
     assert "mmlu_anatomy_continuation" in raw["base"]["results"]
     evaluation = bare.evaluation()
     assert evaluation is not None
-    assert evaluation.protocol.mmlu == results.protocol == MMLUProtocol(scoring="cloze", shots=0)
+    assert evaluation.protocol.mmlu == results.protocol == MMLUProtocol(scoring="cloze", per_byte=True, shots=0)
     assert Facts.of(bare).mmlu_answers is None  # it saw no letters: nothing is said of them
+    for variant in ("base", "fine_tuned"):
+        nats = answers[[f"{variant}_cloze_{letter}" for letter in "abcd"]].to_numpy()
+        sizes = answers[[f"bytes_{letter}" for letter in "abcd"]].to_numpy()
+        assert (sizes == np.array([len(text) for text in choices_of(settings)]).reshape(sizes.shape)).all()
+        assert answers[f"{variant}_choice"].tolist() == (nats / sizes).argmax(axis=1).tolist()
+        accuracies = raw[variant]["results"]["mmlu_anatomy_continuation"]
+        assert {"acc,none", "acc_bytes,none"} <= set(accuracies)
+
+
+def choices_of(settings: Settings) -> list[str]:
+    found = mmlu_data.load(settings)
+    return [text for subset in SUBSETS for question in found.test[subset] for text in question.choices]
+
+
+def test_letters_at_chance_are_followed_by_the_texts(bare: Run, settings: Settings, rows_read: list[int]) -> None:
+    stages: list[str] = []
+    answers = measure_mmlu(bare, settings, progress=lambda stage, *_: stages.append(stage))
+    names = ["base_mmlu", "fine_tuned_mmlu", "base_mmlu_cloze", "fine_tuned_mmlu_cloze"]
+    assert list(dict.fromkeys(stages)) == names
+    assert {stage_text(name) for name in names} == {
+        "base: MMLU", "fine-tuned: MMLU", "base: MMLU, answer texts", "fine-tuned: MMLU, answer texts",
+    }  # fmt: skip
+    results = bare.mmlu()
+    assert results is not None and results.letters and results.metric == "acc_bytes"
+    assert at_chance(scored(answers, "letter"))
+    facts = Facts.of(bare)
+    assert facts.mmlu_answers is not None
+    assert facts.mmlu_answers["base_choice"].tolist() == choices_by(answers, "base", "acc").tolist()
+    asked = [one.scoring for one in scorings(answers, results)]
+    assert asked == ["letter", "calibrated", "cloze"]
+    assert [one.judged for one in scorings(answers, results)] == [False, False, True]
+    assert mmlu_problem(results, answers) == (12, None)
+    rows_read.clear()
+    for scoring in ("letter", "calibrated", "cloze", "auto"):
+        again = measure_mmlu(bare, settings, scoring=scoring)
+        wanted: Scoring = "cloze" if scoring == "auto" else scoring  # type: ignore[assignment]
+        found = bare.mmlu()
+        assert found is not None and found.scoring == wanted
+        assert again["base_choice"].tolist() == scored(answers, wanted)["base_choice"].tolist()
+        assert found.pooled(found.fine_tuned) == pytest.approx(accuracy(again, "fine_tuned"))
+        assert mmlu_problem(found, again) == (12, None)
+    assert sum(rows_read) == 0  # nothing is asked a second time
+
+
+def test_letters_above_chance_are_judged(bare: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medqa_core.evaluation.mmlu.at_chance", lambda _: False)
+    measure_mmlu(bare, settings)
+    results = bare.mmlu()
+    assert results is not None
+    assert results.protocol == MMLUProtocol(scoring="letter", shots=0)
+    assert (
+        "mmlu_anatomy_continuation" not in read_json(bare.folder / "mmlu_results" / "results.json")["base"]["results"]
+    )
+
+
+def test_another_scale_of_the_adapter_is_another_model(bare: Run, settings: Settings, rows_read: list[int]) -> None:
+    measure_mmlu(bare, settings, scoring="letter")
+    path = bare.folder / "adapter" / "adapter_config.json"
+    write_json(path, read_json(path) | {"lora_alpha": 800})
+    rows_read.clear()
+    measure_mmlu(bare, settings, scoring="calibrated")
+    assert sum(rows_read) == 2 * len(SUBSETS) * QUESTIONS
 
 
 def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> None:
@@ -185,7 +251,7 @@ def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> N
     broken = {name: tensor * float("nan") for name, tensor in load_file(path).items()}
     save_file(broken, path, metadata={"format": "pt"})
     (bare.folder / "evaluation.json").unlink()  # it is of other weights
-    measure_mmlu(bare, settings)
+    measure_mmlu(bare, settings, scoring="letter")
     answers = bare.mmlu_answers()
     assert answers is not None
     assert answers["fine_tuned_logprob_a"].isna().all()
@@ -202,7 +268,9 @@ def test_a_model_that_fell_apart_is_measured(bare: Run, settings: Settings) -> N
 def test_bad_input_writes_nothing(bare: Run, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"shots: 3 is not allowed; allowed: 0, 5\."):
         measure_mmlu(bare, settings, shots=3)
-    with pytest.raises(UnknownName, match=r"scoring: 'leter' is not known; allowed: cloze, letter\. Did you"):
+    with pytest.raises(
+        UnknownName, match=r"scoring: 'leter' is not known; allowed: auto, calibrated, cloze, letter\. Did you"
+    ):
         measure_mmlu(bare, settings, scoring="leter")
     with pytest.raises(DataUnavailable, match="MEDQA_MMLU names"):
         measure_mmlu(bare, replace(settings, mmlu=tmp_path / "gone"))

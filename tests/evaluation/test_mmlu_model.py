@@ -14,7 +14,7 @@ from lm_eval.models.huggingface import HFLM
 from medqa_core.evaluation import mmlu_data, mmlu_forward
 from medqa_core.evaluation.mmlu_forward import Forward, Row, batches
 from medqa_core.evaluation.mmlu_model import HarnessModel, common_beginning
-from medqa_core.evaluation.mmlu_tasks import Scoring, quiet, tasks
+from medqa_core.evaluation.mmlu_tasks import Ask, quiet, tasks
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load
 from tests.support.mmlu_folder import write_mmlu
@@ -32,8 +32,8 @@ def asked(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
     """The harness's requests of all six subsets."""
     settings = replace(lab, mmlu=write_mmlu(tmp_path_factory.mktemp("mmlu")))
 
-    def build(scoring: Scoring, shots: int) -> list[Any]:
-        built = tasks(mmlu_data.load(settings, shots), scoring, shots)
+    def build(ask: Ask, shots: int) -> list[Any]:
+        built = tasks(mmlu_data.load(settings, shots), ask, shots)
         with quiet():
             for task in built.values():
                 task.build_all_requests()
@@ -62,7 +62,7 @@ def assert_same(ours: list[tuple[float, bool]], wanted: list[tuple[float, bool]]
 @pytest.mark.parametrize("shots", [0, 5])
 @pytest.mark.parametrize("max_length", [1024, 60])
 def test_the_same_as_the_harness_s_own(
-    toy: LoadedModel, asked: Callable[..., list[Any]], scoring: Scoring, shots: int, max_length: int
+    toy: LoadedModel, asked: Callable[..., list[Any]], scoring: Ask, shots: int, max_length: int
 ) -> None:
     requests = asked(scoring, shots)
     model = HarnessModel(toy.model, toy.tokenizer, max_length)

@@ -33,6 +33,7 @@ def run(smoke: Run, tmp_path: Path) -> Run:
     rows["question"] = range(60)
     rows["target"] = [n % 4 for n in range(60)]
     rows["fine_tuned_choice"] = 1
+    rows["fine_tuned_logprob_b"] = 1.0
     write_answers(folder, rows)
     results = {f"mmlu_{subset}": {"acc,none": 0.5} for subset in SUBSETS[:2]}
     one = {"results": results, "n-samples": {name: {"effective": 30} for name in results}}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
+from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.run import Run
 from tests.support.evaluations import evaluation, metric
 from tests.support.runs import RunBuilder
@@ -75,7 +76,7 @@ def columns(rows: int = ROWS, seed: int = 3) -> dict[str, Any]:
 def mmlu_answers(tuned: list[float], n: int = 600, seed: int = 4) -> pd.DataFrame:
     """MMLU choices with given shares of the fine-tuned model's letters; the base model chooses evenly."""
     random = np.random.default_rng(seed)
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             **dict.fromkeys(ANSWER_SCHEMA.names, -1.0),
             "subset": [SUBSETS[i % len(SUBSETS)] for i in range(n)],
@@ -85,6 +86,17 @@ def mmlu_answers(tuned: list[float], n: int = 600, seed: int = 4) -> pd.DataFram
             "fine_tuned_choice": random.choice(4, n, p=tuned),
         }
     )
+    return with_likelihoods(rows)
+
+
+def with_likelihoods(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of MMLU answers whose letters' likelihoods lead to their choices."""
+    nats = {
+        f"{variant}_logprob_{letter}": np.where(rows[f"{variant}_choice"] == place, -0.5, -1.0)
+        for variant in VARIANTS
+        for place, letter in enumerate("abcd")
+    }
+    return rows.assign(**nats)
 
 
 def swapped(frame: pd.DataFrame, column: str, random: np.random.Generator) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from medqa_core.runs.schema.status import now
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
+from tests.support.full_run import with_likelihoods
 
 STEPS = (8, 12)
 """Of the two checkpoints."""
@@ -115,7 +116,7 @@ def _answers(n: int = 120) -> pd.DataFrame:
         "base_choice": drawn.integers(0, 4, n),
         "fine_tuned_choice": drawn.integers(0, 4, n),
     }
-    return pd.DataFrame(columns)
+    return with_likelihoods(pd.DataFrame(columns))
 
 
 def _vote(run: Run, number: int) -> Vote:

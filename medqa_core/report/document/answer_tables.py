@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from medqa_core.foundation.format import capital, count, duration, number, percent, words
+from medqa_core.foundation.format import capital, count, duration, number, p_value, percent, words
 from medqa_core.report.document.model import Column, Table
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MODELS
-from medqa_core.report.views.choices import Choices, choices
+from medqa_core.report.names import MODELS, SCORINGS
+from medqa_core.report.views.choices import Choices, Scored, choices
+from medqa_core.report.views.choices import scorings as scorings_view
 from medqa_core.report.views.copies import KINDS, Copies, copies
-from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, SubsetScore
+from medqa_core.runs.artifacts.mmlu import CHANCE, CHANCE_ALPHA, LETTERS, SubsetScore
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Generation
 
@@ -27,6 +28,13 @@ COPIED = (
     "shares are what chance and common phrases give."
 )
 """What the kinds of copies mean."""
+ASKED = (
+    "By letter, a model reads the choices and says A to D; calibrated, each letter's mean log-likelihood over all "
+    "questions is taken out, so that a favourite letter has no advantage; by answer text, it reads no choices and the "
+    "likeliest of the four texts per byte counts. Above chance: one-sided exact binomial test at 2.5% for each model. "
+    "The difference is McNemar's exact test for that scoring alone."
+)
+"""What the scorings of MMLU mean."""
 
 
 def generations(*variants: tuple[str, Generation | None]) -> Table | None:
@@ -65,6 +73,27 @@ def mmlu(facts: Facts) -> Table | None:
         for score in facts.mmlu.fine_tuned
     ]
     return Table.of(("MMLU subset", *BOTH, Column("Questions", "number")), rows)
+
+
+def scorings(facts: Facts) -> Table | None:
+    """Accuracy by each scoring that the answers allow, against guessing; None where there are no answers."""
+    found = scorings_view(facts.snapshot.mmlu_answers, facts.mmlu)
+    if not found:
+        return None
+    rows = [
+        (
+            f"By {SCORINGS[one.scoring]}" + (" (judged)" if one.judged else ""),
+            *(_above(one, variant) for variant in VARIANTS),
+            p_value(one.p),
+        )
+        for one in found
+    ]
+    return Table.of(("MMLU scoring", *BOTH, "Difference"), rows)
+
+
+def _above(one: Scored, variant: str) -> str:
+    above = one.chance_p[variant] <= CHANCE_ALPHA / len(one.chance_p)
+    return f"{percent(one.accuracy[variant])} ({'above' if above else 'not above'} chance)"
 
 
 def letters(facts: Facts) -> Table | None:

@@ -26,6 +26,7 @@ EVALUATION: tuple[tuple[Callable[[Facts], Table | None], str], ...] = (
     (answer_tables.of_both, ""),
     (answer_tables.copied, answer_tables.COPIED),
     (answer_tables.mmlu, ""),
+    (answer_tables.scorings, answer_tables.ASKED),
     (answer_tables.letters, ""),
 )
 """The tables of the evaluation in the order in which they are read, each with what has to be said before it."""

@@ -27,9 +27,9 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
             continue
         yield Insight(
             "letter_bias",
-            f"On MMLU the {name} model picks the letter {LETTERS[top]} for {percent(found.picked[top] / found.n)} of "
-            f"{plural(found.n, 'question')}, and it is the right one for {percent(found.right[top] / found.n)}: it "
-            f"is biased towards {LETTERS[top]}. {_accuracy(found)}",
+            f"Asked for a letter on MMLU, the {name} model says {LETTERS[top]} on {count(found.picked[top])} of "
+            f"{plural(found.n, 'question')}, and it is the right one on {count(found.right[top])}: it is biased "
+            f"towards {LETTERS[top]}.{_both(facts, top)} {_accuracy(found)}",
             (
                 f"MMLU answers, {name} model: {_counts(found.picked)}",
                 f"MMLU answers, correct answers: {_counts(found.right)}",
@@ -39,6 +39,14 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
             "the four letters came about equally often, or the letter was the right one as often as it is picked",
             subject=variant,
         )
+
+
+def _both(facts: Facts, letter: int) -> str:
+    """On how many questions both models say that letter, where that is most of them."""
+    answers = facts.mmlu_answers
+    assert answers is not None, "its letters were counted"
+    said = int(answers[[f"{variant}_choice" for variant in VARIANTS]].eq(letter).all(axis=1).sum())
+    return f" Both models say it on {count(said)}." if 2 * said > len(answers) else ""
 
 
 def _accuracy(found: Choices) -> str:

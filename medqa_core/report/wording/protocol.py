@@ -95,7 +95,12 @@ def _correction(correction: Correction) -> str:
 def _mmlu(asked: MMLUProtocol) -> str:
     if asked.pooled_on_import:
         return "correct answers over all questions of the subsets in the file, computed on import"
-    scoring = f"{asked.scoring} scoring" if asked.scoring else "unknown scoring"
+    how = {
+        "letter": "by letter",
+        "calibrated": "by letter, each letter's mean log-likelihood taken out",
+        "cloze": "by the answers' texts, log-likelihood" + (" per byte" if asked.per_byte else ""),
+    }
+    scoring = how[asked.scoring] if asked.scoring else "scoring unknown"
     shots = asked.shots
     examples = "an unknown number of examples" if shots is None else plural(shots, "example") if shots else "no example"
     return f"{scoring}, {examples} in the prompt"

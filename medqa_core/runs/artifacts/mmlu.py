@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -12,7 +13,8 @@ from medqa_core.foundation.errors import UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
-from medqa_core.runs.schema.evaluation import MMLUProtocol
+from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import MMLUProtocol, Scoring
 
 FOLDER = "mmlu_results"
 RESULTS = f"{FOLDER}/results.json"
@@ -26,6 +28,12 @@ CLOZE = "_continuation"
 LETTERS = ("A", "B", "C", "D")
 CHANCE = 0.25
 """Four letters to choose from."""
+CHANCE_ALPHA = 0.05
+"""Of saying that one of two models knows more than a guesser does, where neither does."""
+
+Metric = Literal["acc", "acc_calibrated", "acc_bytes"]
+"""The accuracy that counts. `acc` and `acc_bytes` are the harness's; calibration needs all questions at once."""
+METRICS: dict[Scoring, Metric] = {"letter": "acc", "calibrated": "acc_calibrated", "cloze": "acc_bytes"}
 
 SUBSETS = (
     "anatomy",
@@ -43,7 +51,7 @@ ANSWER_SCHEMA = pa.schema(
         ("target", pa.int64()),  # index of the right letter
         *[
             field
-            for variant in ("base", "fine_tuned")
+            for variant in VARIANTS
             for field in (
                 (f"{variant}_choice", pa.int64()),  # index of the likeliest letter, the first of equals; null: none
                 *((f"{variant}_logprob_{letter.lower()}", pa.float64()) for letter in LETTERS),  # nats; NaN: not finite
@@ -51,6 +59,21 @@ ANSWER_SCHEMA = pa.schema(
         ],
     ]
 )
+CLOZE_SCHEMA = pa.schema(
+    [
+        *(
+            (f"{variant}_cloze_{letter.lower()}", pa.float64())  # nats of the choice's own text; null: not asked
+            for variant in VARIANTS
+            for letter in LETTERS
+        ),
+        *((f"bytes_{letter.lower()}", pa.int64()) for letter in LETTERS),  # of the choice's text in UTF-8
+    ]
+)
+"""Beside them since version 0.3: whichever of the two was asked for, the other's columns may be null.
+
+What 0.2 asked by cloze stands in the columns of the letters, and its lengths are not known.
+"""
+SCHEMA = pa.unify_schemas([ANSWER_SCHEMA, CLOZE_SCHEMA])
 
 
 @dataclass(frozen=True)
@@ -71,14 +94,19 @@ class MMLUResults:
     base: list[SubsetScore] | None = None
     fine_tuned_sha256: str | None = None
     """Of the weights that were asked, where the file says."""
-    scoring: Literal["letter", "cloze"] | None = None
+    fine_tuned_config_sha256: str | None = None
+    """Of their configuration, where the file says."""
+    scoring: Scoring | None = None
+    metric: Metric = "acc"
+    letters: bool = True
+    """Whether the letters were asked for, whatever is judged."""
     shots: int | None = None
     """Examples in the prompt; None where the file does not say."""
 
     @property
     def protocol(self) -> MMLUProtocol:
         """How the questions were asked."""
-        return MMLUProtocol(scoring=self.scoring, shots=self.shots)
+        return MMLUProtocol(scoring=self.scoring, per_byte=self.metric == "acc_bytes", shots=self.shots)
 
     def pooled(self, scores: list[SubsetScore]) -> float | None:
         """Accuracy over all questions, or None where a subset's size is not known."""
@@ -112,40 +140,54 @@ def parse_results(value: Any) -> MMLUResults:
         raise ValueError("results.json is not an object.")
     if isinstance(value.get("fine_tuned"), dict):
         base, tuned = value.get("base"), value["fine_tuned"]
-        return MMLUResults(_scores(tuned), _scores(base) if isinstance(base, dict) else None, **_how(tuned))
-    return MMLUResults(_scores(value), **_how(value))
+        how = _how(tuned)
+        scores = _scores(tuned, how)
+        return MMLUResults(scores, _scores(base, how) if isinstance(base, dict) else None, **how)
+    how = _how(value)
+    return MMLUResults(_scores(value, how), **how)
 
 
 def _how(value: dict[str, Any]) -> dict[str, Any]:
-    """How the questions were asked, and of which weights."""
-    said: Any = value
-    for name in ("config", "model_args", "fine_tuned_sha256"):
-        said = said.get(name) if isinstance(said, dict) else None
-    cloze = any(str(task).endswith(CLOZE) for task in value["results"])
+    """How the questions were asked and judged, and of which weights."""
+    config = value.get("config")
+    config = config if isinstance(config, dict) else {}
+    weights = config.get("model_args")
+    weights = weights if isinstance(weights, dict) else {}
+    tasks = [str(task) for task in value["results"]] if isinstance(value.get("results"), dict) else []
+    cloze = any(task.endswith(CLOZE) for task in tasks)
     examples = value.get("n-shot")
     counts = list(examples.values()) if isinstance(examples, dict) else []
     one = counts[0] if counts and all(count == counts[0] for count in counts) else None
+    metric = config.get("metric")
+    scoring = next((s for s in get_args(Scoring) if METRICS[s] == metric), "cloze" if cloze else "letter")
+    sums = {name: weights.get(name) for name in ("fine_tuned_sha256", "fine_tuned_config_sha256")}
     return {
-        "fine_tuned_sha256": said if isinstance(said, str) else None,
-        "scoring": "cloze" if cloze else "letter",
+        **{name: said if isinstance(said, str) else None for name, said in sums.items()},
+        "scoring": scoring,
+        "metric": metric if metric in METRICS.values() else "acc",
+        "letters": any(_subset(task) is not None and not task.endswith(CLOZE) for task in tasks),
         "shots": one if isinstance(one, int) and 0 <= one < 1000 else None,
     }
 
 
-def _scores(value: dict[str, Any]) -> list[SubsetScore]:
+def _scores(value: dict[str, Any], how: dict[str, Any]) -> list[SubsetScore]:
     results, samples = value.get("results"), value.get("n-samples")
     if not isinstance(results, dict):
         raise ValueError("results.json has no `results`.")
     scores: dict[str, SubsetScore] = {}
+    metric, both = how["metric"], how["letters"] and how["metric"] != "acc"
     for task, row in results.items():
         subset = _subset(task)
-        accuracy = _share(row, "acc,none", "acc") if isinstance(row, dict) else None
+        if both and str(task).endswith(CLOZE) != (how["scoring"] == "cloze"):
+            continue  # asked in both ways: only one of them was judged
+        accuracy = _share(row, f"{metric},none", metric) if isinstance(row, dict) else None
         if subset is None or accuracy is None or subset in scores:
             continue
         count = samples.get(task) if isinstance(samples, dict) else None
         effective = count.get("effective") if isinstance(count, dict) else None
         n = effective if isinstance(effective, int) and 0 < effective < 10**9 else None
-        scores[subset] = SubsetScore(subset, accuracy, _share(row, "acc_stderr,none", "acc_stderr"), n)
+        error = _share(row, f"{metric}_stderr,none", f"{metric}_stderr")
+        scores[subset] = SubsetScore(subset, accuracy, error, n)
     if not scores:
         raise ValueError("results.json holds none of the six medical MMLU subsets.")
     return [scores[subset] for subset in sorted(scores)]
@@ -166,21 +208,23 @@ def _share(row: dict[str, Any], *keys: str) -> float | None:
 
 
 def write_answers(run_folder: Path, rows: pd.DataFrame) -> None:
-    """Replace the run's answers; `rows` has the columns of ANSWER_SCHEMA."""
+    """Replace the run's answers; `rows` has the columns of SCHEMA, of which those that were not asked may be absent."""
     # Not from_pandas: it would make null of the NaN of a model that fell apart.
-    columns = [_column(rows, field) for field in ANSWER_SCHEMA]
-    write_rows(run_folder / ANSWERS, pa.Table.from_arrays(columns, schema=ANSWER_SCHEMA))
+    columns = [_column(rows, field) for field in SCHEMA]
+    write_rows(run_folder / ANSWERS, pa.Table.from_arrays(columns, schema=SCHEMA))
 
 
 def _column(rows: pd.DataFrame, field: pa.Field) -> pa.Array:
     """A choice that is NaN was not made, and is null; a log-likelihood that is NaN stays what it is."""
-    if field.name.endswith("_choice"):
-        return pa.array([None if pd.isna(choice) else int(choice) for choice in rows[field.name]], field.type)
+    if field.name not in rows:
+        return pa.nulls(len(rows), field.type)
+    if pa.types.is_integer(field.type) and field.name not in ("question", "target"):
+        return pa.array([None if pd.isna(number) else int(number) for number in rows[field.name]], field.type)
     return pa.array(rows[field.name].tolist(), field.type, from_pandas=False)
 
 
 def read_answers(run_folder: Path) -> pd.DataFrame:
-    """One row per question with the columns of ANSWER_SCHEMA; no question's text is in the file.
+    """One row per question with the columns of SCHEMA, NaN where one was not asked; no question's text is in the file.
 
     Raises:
         UnreadableFile: missing, too large, not a Parquet file, or a column is missing or holds what it should not.
@@ -189,7 +233,7 @@ def read_answers(run_folder: Path) -> pd.DataFrame:
     frame = read_rows(
         run_folder,
         ANSWERS,
-        ANSWER_SCHEMA,
+        SCHEMA,
         required=ANSWER_SCHEMA.names,
         size=READ_LIMIT,
         rows=ROW_LIMIT,
@@ -200,6 +244,64 @@ def read_answers(run_folder: Path) -> pd.DataFrame:
     if frame[["subset", "question"]].isna().any(axis=None) or not known:
         raise UnreadableFile("answers.parquet has a row without a question, or a letter beyond A to D.")
     return frame
+
+
+def choices_by(answers: pd.DataFrame, variant: str, metric: Metric) -> npt.NDArray[np.float64]:
+    """What `variant` chose on each question, 0 to 3, as `metric` counts it; the first of equals, NaN where it cannot.
+
+    * `acc`: the likeliest of the four letters.
+    * `acc_calibrated`: the same after each letter's mean log-likelihood over all questions was taken out, by which a
+      letter that is likely whatever is asked loses that advantage. It is the contextual calibration of Zhao et al.
+      ("Calibrate before use", ICML 2021) with a diagonal matrix, the mean question in place of the content-free input.
+    * `acc_bytes`: the choice whose text is likeliest per byte, as the harness's metric of that name.
+    """
+    what = "cloze" if metric == "acc_bytes" else "logprob"
+    nats = answers[[f"{variant}_{what}_{letter.lower()}" for letter in LETTERS]].to_numpy(np.float64, na_value=np.nan)
+    finite = np.isfinite(nats).all(axis=1)
+    if metric == "acc_calibrated" and finite.any():
+        nats = nats - nats[finite].mean(axis=0)
+    if metric == "acc_bytes":
+        sizes = answers[[f"bytes_{letter.lower()}" for letter in LETTERS]].to_numpy(np.float64, na_value=np.nan)
+        nats = nats / sizes
+        finite &= np.isfinite(nats).all(axis=1)
+    return np.where(finite, np.where(finite[:, None], nats, 0.0).argmax(axis=1), np.nan)
+
+
+def scored(answers: pd.DataFrame, scoring: Scoring) -> pd.DataFrame:
+    """`answers` with both models' choices as `scoring` makes them; NaN where it was not asked for."""
+    metric = METRICS[scoring]
+    chosen = {f"{variant}_choice": choices_by(answers, variant, metric) for variant in VARIANTS}
+    return answers.assign(**chosen)
+
+
+def chance_of(answers: pd.DataFrame, variant: str) -> float:
+    """What guessing would be right in: a quarter, or more where one letter is picked, and right, oftener than others.
+
+    The share that the same picks would get right if they were dealt out over the questions at random, as in Cohen's
+    kappa: a model that always says D is no better than guessing where D is right in 31%.
+    """
+    chosen = answers[answers[f"{variant}_choice"].notna()]
+    if chosen.empty:
+        return CHANCE
+    picked = np.array(letters(chosen, variant)) / len(chosen)
+    right = np.bincount(chosen["target"].to_numpy(np.int64), minlength=4) / len(chosen)
+    return max(CHANCE, float(picked @ right))
+
+
+def chance_p(answers: pd.DataFrame, variant: str) -> float:
+    """One-sided exact binomial test: the chance of so many right answers for one who guesses; 1 without answers."""
+    from scipy.stats import binomtest  # takes a second to import, which a list of runs can do without
+
+    n = int(answers[f"{variant}_choice"].notna().sum())
+    if n == 0:
+        return 1.0
+    right = int((answers[f"{variant}_choice"] == answers["target"]).sum())
+    return float(binomtest(right, n, chance_of(answers, variant), alternative="greater").pvalue)
+
+
+def at_chance(answers: pd.DataFrame) -> bool:
+    """Whether neither model is significantly above chance: at 2.5% each (Bonferroni), so at 5% for both together."""
+    return all(chance_p(answers, variant) > CHANCE_ALPHA / 2 for variant in VARIANTS)
 
 
 def letters(answers: pd.DataFrame, variant: str) -> tuple[int, int, int, int]:

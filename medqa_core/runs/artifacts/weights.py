@@ -7,6 +7,8 @@ from medqa_core.foundation.paths import resolve_inside
 
 WEIGHTS = {"adapter": "adapter_model.safetensors", "model": "model.safetensors"}
 """The folders that hold what was trained, and the file in them that cannot be missing."""
+CONFIGS = {"adapter": "adapter_config.json", "model": "config.json"}
+"""The file beside the weights without which they mean nothing: an adapter's scale stands there and nowhere else."""
 
 
 def adapter_folder(run_folder: Path) -> Path | None:
@@ -26,6 +28,11 @@ def weights_file(run_folder: Path) -> Path | None:
         if folder is not None:
             return folder / file
     return None
+
+
+def config_file(weights: Path) -> Path:
+    """The configuration that belongs to a file of fine-tuned weights."""
+    return weights.with_name(CONFIGS[weights.parent.name])
 
 
 def _folder(run_folder: Path, name: str) -> Path | None:

@@ -196,10 +196,17 @@ class Correction(Record):
     """Significance level of the secondary metrics where the primary one finds nothing."""
 
 
+Scoring = Literal["letter", "calibrated", "cloze"]
+"""What of a multiple-choice question is compared: the letters' likelihoods behind the listed choices, the same with
+each letter's mean taken out, or the likelihoods of the choices' own texts behind a question that lists none."""
+
+
 class MMLUProtocol(Record):
     """How MMLU's questions were asked."""
 
-    scoring: Literal["letter", "cloze"] | None = None
+    scoring: Scoring | None = None
+    per_byte: bool = False
+    """Whether cloze likelihoods were divided by the texts' lengths in bytes, as from version 0.3 on."""
     shots: int | None = Field(None, ge=0)
     """Examples in the prompt."""
     pooled_on_import: bool = False
@@ -245,12 +252,16 @@ class Protocol(Record):
     base_sha256: Line | None = None
     """Of the weights, as `fine_tuned_sha256`; both are 64 hex digits in what this program wrote."""
     fine_tuned_sha256: Line | None = None
+    fine_tuned_config_sha256: Line | None = None
+    """Of the configuration beside the fine-tuned weights; None in evaluations of versions before 0.3."""
     notes: dict[str, Line] = {}
     """What an earlier version wrote in words that no field can hold."""
 
     def same_weights(self, other: "Protocol") -> bool:
-        """Whether both name the same weights of both models."""
-        return (self.base_sha256, self.fine_tuned_sha256) == (other.base_sha256, other.fine_tuned_sha256)
+        """Whether both name the same weights of both models, and the same configuration of them where both name it."""
+        configs = {self.fine_tuned_config_sha256, other.fine_tuned_config_sha256} - {None}
+        same = (self.base_sha256, self.fine_tuned_sha256) == (other.base_sha256, other.fine_tuned_sha256)
+        return same and len(configs) <= 1
 
     def comparable(self, other: "Protocol") -> bool:
         """Whether answers of both can be compared: the same weights, decoded alike."""

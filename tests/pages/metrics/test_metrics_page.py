@@ -71,7 +71,7 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
     assert "Yes: after fine-tuning the model predicts the reference answers better (loss)" in text
     assert "The gain on loss holds on the 9 questions" in text
     assert "8 (33.3%) are copies of a training answer, 8 (33.3%) near-copies" in text
-    assert "picks the letter C for 100.0% of 300 questions" in text and "Always " in text
+    assert "says C on 300 of 300 questions" in text and "Always " in text
     charts = [chart.proto for chart in app.get("plotly_chart")]
     assert len(charts) == 5
     assert all(chart.alt for chart in charts)

@@ -111,7 +111,7 @@ def test_a_favourite_letter_is_named_with_its_baseline(build: RunBuilder) -> Non
     found = by_rule(insights(full(build)))
     assert "letter_bias:base" not in found
     sentence = found["letter_bias:fine_tuned"].sentence
-    assert "picks the letter C for 69.7% of 600 questions" in sentence
+    assert "says C on 418 of 600 questions" in sentence
     assert "it is biased towards C." in sentence
     assert "answering D every time would be right 28.3% of the time" in sentence
 

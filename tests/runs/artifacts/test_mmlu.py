@@ -18,13 +18,20 @@ from medqa_core.foundation.errors import OutsideStore, UnreadableFile
 from medqa_core.runs.artifacts.mmlu import (
     ANSWER_SCHEMA,
     ANSWERS,
+    CLOZE_SCHEMA,
     ROW_LIMIT,
+    SCHEMA,
     SUBSETS,
     accuracy,
     always_one_letter,
+    at_chance,
+    chance_of,
+    chance_p,
+    choices_by,
     letters,
     parse_results,
     read_answers,
+    scored,
     write_answers,
 )
 from medqa_core.runs.run import Run
@@ -142,10 +149,87 @@ def test_answers_come_back(tmp_path: Path) -> None:
     rows.loc[2, "base_logprob_c"] = np.nan
     write_answers(tmp_path, rows[sorted(rows.columns)])
     read = read_answers(tmp_path)
-    assert list(read.columns) == ANSWER_SCHEMA.names
-    pd.testing.assert_frame_equal(read, rows[ANSWER_SCHEMA.names], check_dtype=False)
-    table = pq.read_table(tmp_path / ANSWERS)
+    assert list(read.columns) == SCHEMA.names
+    pd.testing.assert_frame_equal(read[ANSWER_SCHEMA.names], rows[ANSWER_SCHEMA.names], check_dtype=False)
+    assert read[CLOZE_SCHEMA.names].isna().all(axis=None)  # the texts were not asked for
+    table = pq.read_table(tmp_path / ANSWERS).select(ANSWER_SCHEMA.names)
     assert sum(column.null_count for column in table.columns) == 0  # a NaN stays one
+
+
+def test_a_file_of_0_2_has_no_texts(tmp_path: Path) -> None:
+    _write(tmp_path, pa.table({name: answers()[name].tolist() for name in ANSWER_SCHEMA.names}))
+    read = read_answers(tmp_path)
+    assert list(read.columns) == SCHEMA.names and read["bytes_a"].isna().all()
+    assert np.isnan(choices_by(read, "base", "acc_bytes")).all()
+
+
+def asked(nats: list[list[float]], target: list[int]) -> pd.DataFrame:
+    """Rows whose letters have these log-likelihoods for both models."""
+    rows = pd.DataFrame({"subset": "anatomy", "question": range(len(nats)), "target": target})
+    for variant in ("base", "fine_tuned"):
+        for place, letter in enumerate("abcd"):
+            rows[f"{variant}_logprob_{letter}"] = [row[place] for row in nats]
+    return scored(rows, "letter")
+
+
+def test_calibration_takes_a_favourite_letter_out() -> None:
+    """A is always likeliest; each question's right letter stands half a nat above what it is elsewhere."""
+    favour = np.array([5.0, 0.0, -1.0, -2.0])
+    right = [0, 1, 2, 3] * 10
+    rows = asked([(favour + 0.5 * (np.arange(4) == place)).tolist() for place in right], right)
+    assert letters(rows, "base") == (40, 0, 0, 0) and accuracy(rows, "base") == 0.25
+    calibrated = scored(rows, "calibrated")
+    assert accuracy(calibrated, "base") == 1.0
+    assert at_chance(rows) and not at_chance(calibrated)
+
+
+def test_a_question_without_finite_likelihoods_is_left_out_of_the_means() -> None:
+    rows = asked([[0.0, -1.0, -1.0, -1.0], [math.nan, 0, 0, 0], [0.0, -2.0, -0.5, -1.0]], [0, 0, 2])
+    assert rows["base_choice"].isna().tolist() == [False, True, False]
+    assert scored(rows, "calibrated")["base_choice"].tolist()[::2] == [1.0, 2.0]
+    empty = rows.assign(**{f"base_logprob_{letter}": math.nan for letter in "abcd"})
+    assert scored(empty, "calibrated")["base_choice"].isna().all()
+
+
+def test_a_long_text_is_not_at_a_disadvantage() -> None:
+    rows = asked([[0.0] * 4], [1])
+    for variant in ("base", "fine_tuned"):
+        for letter, nats in zip("abcd", (-4.0, -6.0, -9.0, -9.0), strict=True):
+            rows[f"{variant}_cloze_{letter}"] = nats
+    for letter, size in zip("abcd", (4, 12, 9, 9), strict=True):
+        rows[f"bytes_{letter}"] = size
+    assert scored(rows, "cloze")["base_choice"].tolist() == [1.0]
+
+
+def test_one_letter_every_time_is_chance_however_often_it_is_right() -> None:
+    """D is right in half of 400 questions: saying it always is far above a quarter, and knows nothing."""
+    target = [3] * 200 + [0, 1, 2, 0] * 50
+    rows = asked([[0.0, 0.0, 0.0, 1.0]] * 400, target)
+    assert accuracy(rows, "base") == chance_of(rows, "base") == 0.5
+    assert chance_p(rows, "base") > 0.4 and at_chance(rows)
+    knows = rows.assign(base_choice=[0] * 50 + [3] * 150 + [0, 1, 2, 3] * 50)
+    assert chance_p(knows, "base") < 0.001 and not at_chance(knows)
+    none = rows.assign(base_choice=math.nan)
+    assert (chance_p(none, "base"), chance_of(none, "base")) == (1.0, 0.25)
+
+
+def test_the_metric_that_was_judged_is_read() -> None:
+    tasks = {
+        "mmlu_anatomy": {"acc,none": 0.2, "acc_calibrated,none": 0.3, "acc_calibrated_stderr,none": 0.01},
+        "mmlu_anatomy_continuation": {"acc,none": 0.25, "acc_bytes,none": 0.4},
+    }
+    for metric, scoring, expected in (
+        ("acc", "letter", 0.2), ("acc_calibrated", "calibrated", 0.3), ("acc_bytes", "cloze", 0.4),
+    ):  # fmt: skip
+        value = {"results": tasks, "config": {"metric": metric}}
+        results = parse_results({"base": value, "fine_tuned": value})
+        assert (results.scoring, results.metric, results.letters) == (scoring, metric, True)
+        assert [score.accuracy for score in results.fine_tuned] == [expected]
+        assert results.protocol.per_byte == (metric == "acc_bytes")
+    strange: list[Any] = [None, [], {"metric": "acc_norm"}, {"metric": ["acc"]}, {"model_args": 3}]
+    for config in strange:
+        older = parse_results({"results": {"mmlu_anatomy_continuation": {"acc,none": 0.25}}, "config": config})
+        assert (older.scoring, older.metric, older.letters) == ("cloze", "acc", False)
 
 
 def test_what_answers_tell() -> None:
