@@ -1,15 +1,16 @@
 """`runs`: the list of runs and their progress."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.cli.output import JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, RunError
 from medqa_core.foundation.format import count, duration, percent
@@ -21,6 +22,9 @@ from medqa_core.runs.schema.status import Status
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
 
+if TYPE_CHECKING:
+    from medqa_core.evaluation.between_runs import BetweenRuns
+
 SHOWN = 200
 """Lines of the table where nothing else is asked for."""
 
@@ -28,8 +32,47 @@ Words = Annotated[str, typer.Option("--find", help="only runs with these words i
 Limit = Annotated[int | None, typer.Option(min=1, help=f"how many, newest first (default: {SHOWN}; all as JSON)")]
 
 
-def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
-    """List the runs of the store, newest first, with their progress and their place in the queue."""
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def runs(context: typer.Context, json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
+    """List the runs of the store, newest first, with their progress and their place in the queue; or compare two."""
+    if context.invoked_subcommand is None:
+        _list(find, limit, json=json)
+
+
+@app.command()
+def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> None:
+    """Judge the fine-tuned model of the second run against that of the first, on the test questions of both."""
+    from medqa_core.report.document.between_tables import between_table
+    from medqa_core.report.facts import Facts
+    from medqa_core.report.views.between_runs import between
+    from medqa_core.report.wording.between_runs import notes, sentence
+
+    store = store_of(Settings.from_environment())
+    found = between(*(Facts.of(store.open(run)) for run in (first, second)))
+    if json:
+        print_json(_facts_of(found))
+        return
+    say(sentence(found))
+    table = between_table(found)
+    _print([column.title for column in table.columns], table.texts)
+    for line in notes(found):
+        say(line)
+
+
+def _facts_of(found: "BetweenRuns") -> dict[str, Any]:
+    """The comparison for programs; a metric's values under the names of what they are."""
+    metrics = {}
+    for name, metric in found.metrics.items():
+        values = metric.model_dump(mode="json")
+        metrics[name] = {"first": values.pop("base"), "second": values.pop("fine_tuned"), **values}
+    counts = {name: getattr(found, name) for name in ("questions", "of_first", "of_second", "groups")}
+    return {"first": found.first, "second": found.second, **counts, "metrics": metrics, "left_out": found.left_out}
+
+
+def _list(find: str, limit: int | None, *, json: bool) -> None:
     settings = Settings.from_environment()
     with suppress(MedQAError):  # a store that cannot be written is still listed
         launch.advance(settings)
@@ -46,16 +89,23 @@ def runs(json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
     if not entries:
         say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "created", "title"):
-        table.add_column(column, no_wrap=column != "title")
+    rows = []
     for entry in entries:
         created = "" if entry.problem and entry.kind == "unknown" else entry.created_at.strftime("%Y-%m-%d %H:%M")
-        # As Text: in a plain string rich reads brackets as markup.
-        table.add_row(*map(Text, (entry.id, progress.label(entry), created, entry.problem or entry.title)))
-    Console().print(table)
+        rows.append((entry.id, progress.label(entry), created, entry.problem or entry.title))
+    _print(("run", "state", "created", "title"), rows)
     if len(found) > len(entries):
         say(f"The newest {count(len(entries))} of {count(len(found))}; --find WORDS or --limit N shows others.")
+
+
+def _print(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table; its last column may break."""
+    table = Table(box=None, pad_edge=False)
+    for place, column in enumerate(columns, 1):
+        table.add_column(Text(column), no_wrap=place < len(columns))
+    for row in rows:
+        table.add_row(*map(Text, row))  # in a plain string rich reads brackets as markup
+    Console().print(table)
 
 
 class _Progress:

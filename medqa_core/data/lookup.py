@@ -1,9 +1,10 @@
 """The data behind a run, for readers: never fetched, and on a public demo never a file of the machine's."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from medqa_core.data import hub, sources
-from medqa_core.data.pairs import PairSet, QAPair
+from medqa_core.data.pairs import PairSet, QAPair, normalise, references_of
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -32,6 +33,29 @@ def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | No
         return {pair.id: pair for pair in data_of(record.config, settings).pairs}, ""
     except MedQAError as error:
         return None, str(error)
+
+
+def references(record: RunRecord, settings: Settings, questions: Sequence[QAPair]) -> list[tuple[str, ...]]:
+    """The reference answers of each question, its own first: those that an answer to it is scored against.
+
+    Raises:
+        InputError: an imported run, of which the data are not known.
+        MedQAError: the data are not available.
+    """
+    if record.config is None:
+        raise InputError(f"{record.id} is an imported run: its reference answers are not known here.")
+    known = _by_question(data_of(record.config, settings))
+    same = {key: known.get(key, ()) for key in map(normalise, (one.question for one in questions))}
+    return references_of(questions, [pair for pairs in same.values() for pair in pairs])
+
+
+@lru_cache(maxsize=2)
+def _by_question(data: PairSet) -> dict[str, list[QAPair]]:
+    """The pairs of each question as asked, after normalisation; a page asks for ten of sixteen thousand."""
+    found: dict[str, list[QAPair]] = {}
+    for pair in data.pairs:
+        found.setdefault(normalise(pair.question), []).append(pair)
+    return found
 
 
 def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:

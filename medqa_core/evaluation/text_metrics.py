@@ -66,6 +66,21 @@ def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -
     return scores
 
 
+def used_reference(name: str, answer: str, references: Sequence[str]) -> int | None:
+    """The place of the reference that gives the answer its score `name`, the first of equals.
+
+    None for a score that is not one of NAMES.
+    """
+    if name not in NAMES:
+        return None
+    if name == "token_f1":
+        found = [token_f1(answer, reference) for reference in references]
+    else:
+        scorer = RougeScorer([name], use_stemmer=True)
+        found = [float(scorer.score(reference, answer)[name].fmeasure) for reference in references]
+    return found.index(max(found))
+
+
 def token_f1(answer: str, reference: str) -> float:
     """Harmonic mean of the share of the answer's words in the reference and the reverse, each as often as it occurs."""
     said, wanted = words(answer), words(reference)

@@ -1,6 +1,8 @@
 """Which test questions to show, in what order, and which model's answers score higher how often."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,17 +10,23 @@ import pandas as pd
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.format import count
 from medqa_core.report.names import METRICS
+from medqa_core.runs.artifacts.predictions import VARIANTS
 
 SCORES = ("rougeL", "rouge1", "rouge2", "token_f1", "loss")
 """Metrics that each answer has by itself; the first is the one that counts where nothing else is asked."""
+RIGHT = {"content_f1": 0.2, "token_f1": 0.4, "rougeL": 0.3}
+"""From which score on an answer counts as right, and by which score: the first of these that a run has."""
 ORDERS = ("largest improvement", "largest regression", "as in the test set", "longest answer")
-OUTCOMES: dict[str, int | None] = {
-    "all": None,
-    "fine-tuned scores higher": 1,
-    "base scores higher": -1,
-    "equal": 0,
+BY_SCORE = {"fine-tuned scores higher": 1, "base scores higher": -1, "equal": 0}
+"""The sign of the improvement that each filter keeps."""
+BY_CONTENT = {
+    "only base right": (True, False),
+    "only fine-tuned right": (False, True),
+    "both right": (True, True),
+    "neither right": (False, False),
 }
-"""The sign of the improvement that each filter keeps; None keeps all."""
+"""Whether the base model's answer, and the fine-tuned model's, is right in what each filter keeps."""
+OUTCOMES = ("all", *BY_SCORE, *BY_CONTENT)
 LONGEST_SEARCH = 200
 """Characters of a search that count."""
 
@@ -69,6 +77,40 @@ def gain(rows: pd.DataFrame, score: str) -> pd.Series:
     return sign * (rows[f"fine_tuned_{score}"].astype(float) - rows[f"base_{score}"].astype(float))
 
 
+def measured(rows: pd.DataFrame) -> list[str]:
+    """The scores that some question has for both models."""
+    return [name for name in SCORES if f"base_{name}" in rows and gain(rows, name).notna().any()]
+
+
+def content_score(rows: pd.DataFrame) -> str | None:
+    """The score by which an answer counts as right; None where the run has none that could say so."""
+    found = measured(rows)
+    return next((name for name in RIGHT if name in found), None)
+
+
+def right(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Whether each answer is right by `score`, a column a model, in the rows that have it for both models."""
+    columns = {variant: rows[f"{variant}_{score}"].astype(float) for variant in VARIANTS}
+    return pd.DataFrame(columns).dropna() >= RIGHT[score]
+
+
+def used_references(row: Mapping[str, Any], references: Sequence[str], score: str) -> dict[str, int]:
+    """By model, the place of the reference that its answer's `score` is from; without an answer or a place, nothing.
+
+    The loss is of the question's own reference answer, which is the first.
+    """
+    if score == "loss":
+        return dict.fromkeys(VARIANTS, 0)
+    if len(references) == 1:
+        return dict.fromkeys(VARIANTS, 0)
+    # Here and not above: its stemmer takes a second to import, and few questions have several references.
+    from medqa_core.evaluation.text_metrics import used_reference
+
+    answers = {v: text for v in VARIANTS if isinstance(text := row.get(f"{v}_answer"), str)}
+    places = {variant: used_reference(score, text, references) for variant, text in answers.items()}
+    return {variant: place for variant, place in places.items() if place is not None}
+
+
 def choose(rows: pd.DataFrame, filters: Filters, texts: dict[str, QAPair] | None) -> pd.DataFrame:
     """The rows that pass the filters, in the order asked for, with their gain as a column."""
     kept = rows.assign(gain=gain(rows, filters.score))
@@ -76,9 +118,7 @@ def choose(rows: pd.DataFrame, filters: Filters, texts: dict[str, QAPair] | None
         kept = kept[kept["question_type"].isin(filters.types)]
     if filters.sources:
         kept = kept[kept["source"].isin(filters.sources)]
-    wanted = OUTCOMES[filters.outcome]
-    if wanted is not None:
-        kept = kept[np.sign(kept["gain"]) == wanted]
+    kept = _with_outcome(kept, filters.outcome)
     if filters.search.strip():
         kept = kept[_contains(kept, filters.search.strip()[:LONGEST_SEARCH], texts)]
     return _ordered(kept, filters.order)
@@ -97,10 +137,23 @@ def values(rows: pd.DataFrame, column: str) -> list[str]:
 
 
 def download(rows: pd.DataFrame, texts: dict[str, QAPair] | None) -> pd.DataFrame:
-    """The rows with question and reference beside them where they are known."""
+    """The rows with the question and its own reference beside them where they are known."""
     pairs = [texts.get(str(i)) if texts else None for i in rows["question_id"]]
     front = {"question": [p.question if p else "" for p in pairs], "reference": [p.answer if p else "" for p in pairs]}
     return pd.concat([pd.DataFrame(front, index=rows.index), rows], axis=1)
+
+
+def _with_outcome(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    if outcome in BY_SCORE:
+        return rows[np.sign(rows["gain"]) == BY_SCORE[outcome]]
+    if outcome not in BY_CONTENT:
+        return rows
+    score = content_score(rows)
+    if score is None:
+        return rows.iloc[:0]
+    found = right(rows, score)
+    wanted = found[(found == list(BY_CONTENT[outcome])).all(axis=1)].index
+    return rows.loc[wanted]
 
 
 def _ordered(rows: pd.DataFrame, order: str) -> pd.DataFrame:

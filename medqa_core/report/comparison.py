@@ -65,7 +65,7 @@ class LowestLoss:
         """The finding in words, with what was not tested."""
         return (
             f"{self.run_id} has the lowest test loss of these, {value_text('loss', self.loss)}, {percent(self.gap)} "
-            "below the next; whether that difference is more than chance was not tested."
+            "below the next; whether two of them differ by more than chance is judged below."
         )
 
 

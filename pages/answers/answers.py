@@ -9,14 +9,15 @@ import streamlit as st
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
-from medqa_core.report.answer_rows import ORDERS, OUTCOMES, SCORES, Filters
+from medqa_core.report.answer_rows import BY_CONTENT, ORDERS, OUTCOMES, SCORES, Filters
 from medqa_core.report.charts.metrics import gains_figure
 from medqa_core.report.names import METRICS
+from medqa_core.report.wording.examples import right_means
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.answers.cards import HIGHLIGHTS, cards
-from pages.answers.question_texts import question_texts
 from pages.shared import charts, live, notices, run_picker, theme
+from pages.shared.answer_cards import HIGHLIGHTS, cards
 from pages.shared.markup import answer, note
+from pages.shared.question_texts import question_texts, references
 from pages.shared.standing import standing
 
 A_PAGE = 10
@@ -35,6 +36,8 @@ def answers(rows: pd.DataFrame) -> None:
     if texts is None:
         notices.notice("Questions and references are shown by id only.", why)
     kept = answer_rows.choose(rows, filters, texts)
+    if filters.outcome in BY_CONTENT:
+        note(right_means(answer_rows.content_score(rows)))
     note(f"{count(len(kept))} of {count(len(rows))} test questions. {HIGHLIGHTS[highlight]}")
     if kept.empty:
         notices.notice("No question fits these filters.", "Widen the search or remove a filter.")
@@ -43,7 +46,8 @@ def answers(rows: pd.DataFrame) -> None:
     place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     start = (min(place, pages) - 1) * A_PAGE
     shown = [{str(k): v for k, v in row.items()} for row in kept.iloc[start : start + A_PAGE].to_dict("records")]
-    cards(shown, texts, score=filters.score, highlight=highlight)
+    asked = [pair for row in shown if (pair := (texts or {}).get(str(row["question_id"]))) is not None]
+    cards(shown, texts, references(run, asked) if asked else {}, score=filters.score, highlight=highlight)
     charts.download(
         "Download these rows as CSV",
         lambda: answer_rows.download(kept, texts),
@@ -84,14 +88,14 @@ def controls(rows: pd.DataFrame) -> tuple[Filters, str]:
         placeholder="a word in question or answer",
     )
     order = first[1].selectbox("Order", ORDERS, key="order", **BOUND)
-    outcome = first[2].selectbox("Outcome", list(OUTCOMES), key="outcome", **BOUND)
+    outcome = first[2].selectbox("Outcome", OUTCOMES, key="outcome", **BOUND)
     with st.expander("More filters"):
         second = st.columns(2, gap="small")
         kinds, places = (answer_rows.values(rows, column) for column in ("question_type", "source"))
         types = second[0].multiselect("Question type", kinds, key="type", **BOUND, placeholder="all")
         sources = second[1].multiselect("Source", places, key="source", **BOUND, placeholder="all")
         third = st.columns(2, gap="small")
-        measured = [name for name in SCORES if answer_rows.gain(rows, name).notna().any()] or list(SCORES[:1])
+        measured = answer_rows.measured(rows) or list(SCORES[:1])
         score = third[0].selectbox("Score", measured, format_func=label, key="score", **BOUND)
         highlight = third[1].selectbox("Underline", list(HIGHLIGHTS), key="underline", bind="query-params")
     return Filters(score, search, tuple(types), tuple(sources), outcome, order), highlight

@@ -120,7 +120,7 @@ border-top:2px solid var(--mq-text)}
 .mq-row{border-top:1px solid var(--mq-rule);padding:.9rem 0 1.1rem}
 .mq-q{font-size:1.05rem;font-weight:600;margin:0 0 .1rem}
 .mq-cards{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem;margin-top:.5rem}
-.mq-cards .wide{grid-column:1/-1;margin-top:.6rem}
+.mq-cards .wide{grid-column:1/-1;margin-top:.6rem} .mq-card.used{border-top-color:var(--mq-muted)}
 .mq-card{border-top:3px solid var(--mq-rule);padding-top:.3rem;min-width:0}
 .mq-card.base{border-top:3px dashed var(--mq-base)} .mq-card.tuned{border-top-color:var(--mq-tuned)}
 .mq .mq-card h2{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}

@@ -11,7 +11,7 @@ from pages.shared import document, live, notices, run_picker
 from pages.shared.loss_section import small_curve
 from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
-from pages.summary import figures_strip, full_report
+from pages.summary import figures_strip, full_report, two_answers
 
 run = run_picker.opened()
 
@@ -37,5 +37,6 @@ def key_findings(found: list[Insight]) -> None:
 
 facts = Facts.of(live.follow(run, overview))
 notices.problems(facts.problems)
+two_answers.show(run, facts)
 full_report.downloads(run)
 full_report.sections(write_up(facts))

@@ -16,17 +16,24 @@ BELOW: dict[str, tuple[str, ...]] = {
     "data": ("foundation", "runs"),
     "models": ("foundation", "runs", "data"),
     "answering": ("foundation", "runs", "data", "models"),
-    "evaluation": ("foundation", "runs", "data", "models", "answering"),
-    "training": ("foundation", "runs", "data", "models", "answering", "evaluation"),
+    "scores": ("foundation", "runs", "data"),
+    "evaluation": ("foundation", "runs", "data", "scores", "models", "answering"),
+    "training": ("foundation", "runs", "data", "scores", "models", "answering", "evaluation"),
     "jobs": ("foundation", "runs", "data"),
     "cluster": ("foundation", "runs", "data", "jobs"),
     "cluster.nodes": ("foundation", "runs", "data", "models", "answering", "evaluation", "training", "jobs", "cluster"),
-    "report": ("foundation", "runs", "data"),
+    "report": ("foundation", "runs", "data", "scores"),
     "library": ("foundation", "runs", "report"),
-    "cli": ("foundation", "runs", "data", *TORCH_FLOOR, "jobs", "cluster", "report"),
+    "cli": ("foundation", "runs", "data", "scores", *TORCH_FLOOR, "jobs", "cluster", "report"),
 }
 """What each package may import. `jobs` starts training as another process and never imports it; so does `cluster`,
 which names what runs on the nodes of a cluster (`cluster.nodes`) and has it imported there."""
+
+SCORES = {
+    f"medqa_core.evaluation.{name}" for name in ("judge", "mcnemar", "rule", "tables", "text_metrics", "between_runs")
+}
+"""Modules of `evaluation` that know texts and tables alone, no model: pages and reports may score and judge with them.
+What one of them imports from its own folder belongs here too."""
 
 TORCH = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "gguf", "lm_eval", "openvino"}
 UI = {"streamlit", "gradio"}
@@ -63,6 +70,8 @@ def _targets(node: ast.AST) -> Iterator[str]:
 
 def floor(module: str) -> str | None:
     """The floor of a module of the core: the longest package name in BELOW that it lies in, else its top package."""
+    if module in SCORES:
+        return "scores"
     parts = module.split(".")
     if parts[0] != "medqa_core" or len(parts) < 2:
         return None

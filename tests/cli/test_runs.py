@@ -8,7 +8,8 @@ import pytest
 
 from medqa_core.cli import runs
 from medqa_core.runs.store.run_store import RunStore
-from tests.support.runs import record
+from tests.support.runs import RunBuilder, record
+from tests.support.scenarios import SHOWN
 
 Cli = Callable[..., Any]
 
@@ -46,3 +47,19 @@ def test_programs_get_all_or_as_many_as_they_ask_for(store: RunStore, cli: Cli) 
     assert len(cli("runs", "--json").json) == 6
     assert [entry["id"] for entry in cli("runs", "--json", "--limit", "1", "--find", "even").json] == ["run-4"]
     assert cli("runs", "--limit", "0").code == 2
+
+
+def test_two_runs_are_compared(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    build = RunBuilder(tmp_path / "reports", SHOWN)
+    build.finished("a")
+    build.finished("b")
+    build.imported("c")
+    found = cli("runs", "compare", "a", "b", "--json").json
+    assert (found["first"], found["second"], found["questions"], found["groups"]) == ("a", "b", 24, 12)
+    assert found["metrics"]["loss"]["first"] == found["metrics"]["loss"]["second"]
+    said = cli("runs", "compare", "a", "b").out
+    assert "On 24 test questions of both (12 independent topics), b against a is" in said and "ROUGE-L" in said
+    for other, why in (("c", "c has no answers to compare"), ("a", "a cannot be compared with itself")):
+        refused = cli("runs", "compare", "a", other)
+        assert refused.code == 2 and why in refused.err

@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from medqa_core.data.pairs import QAPair
-from medqa_core.report.answer_rows import Filters, choose, download, gain, tally
+from medqa_core.report.answer_rows import (
+    Filters,
+    choose,
+    content_score,
+    download,
+    gain,
+    measured,
+    tally,
+    used_references,
+)
 from tests.support.scenarios import shown_predictions
 
 
@@ -37,6 +46,33 @@ def test_outcomes(rows: pd.DataFrame) -> None:
     assert ids(choose(rows, Filters(outcome="equal"), None)) == [2]
     assert ids(choose(rows, Filters(outcome="base scores higher"), None)) == [1]
     assert sorted(ids(choose(rows, Filters(outcome="fine-tuned scores higher"), None))) == [0, 3, 4]
+
+
+def test_outcomes_on_content_take_the_first_score_that_says_so(rows: pd.DataFrame) -> None:
+    rows["base_token_f1"] = [0.4, 0.1, 0.5, 0.1, np.nan, 0.39]
+    rows["fine_tuned_token_f1"] = [0.1, 0.4, 0.5, 0.1, 0.9, 0.4]
+    assert content_score(rows) == "token_f1"
+    assert sorted(ids(choose(rows, Filters(outcome="only base right"), None))) == [0]
+    assert sorted(ids(choose(rows, Filters(outcome="only fine-tuned right"), None))) == [1, 5]
+    assert sorted(ids(choose(rows, Filters(outcome="both right"), None))) == [2]
+    assert sorted(ids(choose(rows, Filters(outcome="neither right"), None))) == [3]
+
+
+def test_without_a_score_no_answer_is_right(rows: pd.DataFrame) -> None:
+    for name in measured(rows):
+        rows[f"base_{name}"] = np.nan
+    assert content_score(rows) is None
+    assert choose(rows, Filters(outcome="neither right"), None).empty
+
+
+def test_the_reference_used_may_differ_between_the_models_and_the_scores() -> None:
+    references = ("uric acid crystals in a joint", "a painful swelling of the big toe")
+    row = {"base_answer": "It is uric acid.", "fine_tuned_answer": "A painful swelling.", "other": 1}
+    assert used_references(row, references, "rougeL") == {"base": 0, "fine_tuned": 1}
+    assert used_references(row, references, "token_f1") == {"base": 0, "fine_tuned": 1}
+    assert used_references(row, references, "loss") == {"base": 0, "fine_tuned": 0}
+    assert used_references({"base_answer": None, "fine_tuned_answer": "toe"}, references, "rouge1") == {"fine_tuned": 1}
+    assert used_references(row, references, "unheard_of") == {}
 
 
 def test_filters(rows: pd.DataFrame) -> None:

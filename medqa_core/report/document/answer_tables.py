@@ -1,14 +1,17 @@
 """The tables about answers: how they came out, copies of training answers, MMLU and its letters."""
 
+import math
 from collections.abc import Callable
 
-from medqa_core.foundation.format import capital, count, duration, number, p_value, percent, words
+from medqa_core.foundation.format import NOT_STATED, capital, count, duration, number, p_value, percent, words
 from medqa_core.report.document.model import Column, Table
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import MODELS, SCORINGS
+from medqa_core.report.names import METRICS, MODELS, SCORINGS
 from medqa_core.report.views.choices import Choices, Scored, choices
 from medqa_core.report.views.choices import scorings as scorings_view
 from medqa_core.report.views.copies import KINDS, Copies, copies
+from medqa_core.report.views.examples import Examples
+from medqa_core.report.wording.examples import TITLES
 from medqa_core.runs.artifacts.mmlu import CHANCE, CHANCE_ALPHA, LETTERS, SubsetScore
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Generation
@@ -22,6 +25,8 @@ GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
     ("Time to answer all", lambda g: duration(g.seconds)),
     ("Prompt", lambda g: words(g.prompt, 60)),
 )
+ANSWER = 600
+"""Characters of an answer that a report quotes."""
 COPIED = (
     "A copied answer has at least 90% of its words in runs of 8 or more words that also stand in one training answer; "
     "a near-copy has at least 50%; a novel answer less. The base model never saw these training answers, so its "
@@ -61,6 +66,29 @@ def copied(facts: Facts) -> Table | None:
         return None
     rows = [(capital(kind), _share_of(base, i), _share_of(tuned, i)) for i, kind in enumerate(KINDS)]
     return Table.of(("Answers against training", *BOTH), rows)
+
+
+def two_answers(found: Examples) -> Table:
+    """One of the better and one of the worse answers of the fine-tuned model, the base model's beside each.
+
+    The questions by their ids: a report holds no sentence of a data set.
+    """
+    rows = [
+        (
+            TITLES[kind],
+            words(str(row["question_id"]), 80),
+            *(words(text, ANSWER) if isinstance(text := row.get(f"{v}_answer"), str) else None for v in VARIANTS),
+            *(_score(row.get(f"{v}_{found.score}")) for v in VARIANTS),
+        )
+        for kind, row in (("better", found.better), ("worse", found.worse))
+    ]
+    answers = [Column(f"{capital(MODELS[variant])} model’s answer") for variant in VARIANTS]
+    scores = [Column(f"{METRICS[found.score].label}, {MODELS[variant]}", "number") for variant in VARIANTS]
+    return Table.of(("Answer", "Question", *answers, *scores), rows)
+
+
+def _score(value: object) -> str:
+    return number(value) if isinstance(value, float) and not math.isnan(value) else NOT_STATED
 
 
 def mmlu(facts: Facts) -> Table | None:

@@ -8,9 +8,11 @@ from medqa_core.report.document.model import Block, Bullets, Document, Findings,
 from medqa_core.report.document.quotation import quotation
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import Insight, insights, limitations, next_steps
+from medqa_core.report.views.examples import examples
 from medqa_core.report.views.figures import settings
 from medqa_core.report.views.headline import four
 from medqa_core.report.views.verdict import verdict_view
+from medqa_core.report.wording.examples import rule
 from medqa_core.report.wording.headline import limits_line, title
 from medqa_core.report.wording.protocol import protocol_lines
 from medqa_core.report.wording.verdict import NO_OVERLAP, verdict_text
@@ -58,6 +60,7 @@ def _sections(facts: Facts, found: list[Insight]) -> list[Section]:
         *_trials(facts),
         Section("Training results", _training(facts)),
         Section("Evaluation", _evaluation(facts)),
+        *_two_answers(facts),
         Section("Key findings", _findings(found, "The data of this run support no statement.")),
     ]
     quoted = quotation(facts)
@@ -108,6 +111,12 @@ def _evaluation(facts: Facts) -> tuple[Block, ...]:
         rows = [(words(c.name, 80), results[c.passed], words(c.detail)) for c in checks]
         blocks.append(Table.of(("Check", "Result", "Detail"), rows))
     return tuple(blocks)
+
+
+def _two_answers(facts: Facts) -> list[Section]:
+    """A better and a worse answer; no section where none can be chosen by rank."""
+    found = examples(facts)
+    return [Section("Two answers", (Paragraph(rule(found)), answer_tables.two_answers(found)))] if found else []
 
 
 def _findings(found: list[Insight], otherwise: str) -> tuple[Block, ...]:

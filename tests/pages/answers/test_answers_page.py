@@ -1,5 +1,8 @@
 """The answers: filters, pages, and the score that they are sorted by."""
 
+from pathlib import Path
+
+from medqa_core.runs.schema.config import TrainConfig
 from tests.support.pages import Open, elements, shown
 from tests.support.runs import RunBuilder
 
@@ -34,3 +37,45 @@ def test_score_chosen_is_the_score_shown(build: RunBuilder, open_page: Open) -> 
     app = open_page("answers/answers.py")
     next(s for s in app.selectbox if s.label == "Score").select("loss").run()
     assert "has the lower loss on" in shown(app) and "base − fine-tuned; up is better" in shown(app)
+
+
+def two_references(build: RunBuilder, tmp_path: Path, references: int | None) -> None:
+    """A run of one question to which its data set gives two answers."""
+    data = tmp_path / "own.csv"
+    data.write_text("id,question,answer\n1,What is gout?,Uric acid in a joint.\n2,What is gout?,A swollen big toe.\n")
+    run = build.finished("own", config=TrainConfig(dataset=str(data)))
+    answers = {"base_answer": "It is uric acid.", "fine_tuned_answer": "A swollen big toe, often at night."}
+    build.predictions(run, 1, question_id="1", references=references, **answers)
+
+
+def test_every_reference_is_on_the_card_and_the_one_used_is_marked(
+    build: RunBuilder, open_page: Open, tmp_path: Path
+) -> None:
+    two_references(build, tmp_path, 2)
+    text = shown(open_page("answers/answers.py", run="own"))
+    assert "Reference answer 1 of 2, 100 tokens" in text and "Reference answer 2 of 2" in text
+    assert "Uric acid in a joint." in text and "A swollen big toe." in text
+    assert "used for the ROUGE-L of ○ base · used for the loss of both" in text
+    assert "used for the ROUGE-L of ● fine-tuned" in text
+    two = shown(open_page("answers/answers.py", run="own", score="loss"))
+    assert "used for the loss of both" in two and "ROUGE-L of" not in two
+
+
+def test_a_run_of_before_several_references_counted_shows_the_one_that_did(
+    build: RunBuilder, open_page: Open, tmp_path: Path
+) -> None:
+    two_references(build, tmp_path, None)
+    text = shown(open_page("answers/answers.py", run="own"))
+    assert "Uric acid in a joint." in text and "A swollen big toe." not in text
+    assert "used for" not in text
+
+
+def test_references_that_are_no_longer_there_are_counted(build: RunBuilder, open_page: Open, tmp_path: Path) -> None:
+    two_references(build, tmp_path, 3)
+    assert "scored against 3, of which the data here give 2" in shown(open_page("answers/answers.py", run="own"))
+
+
+def test_outcomes_on_content_say_what_right_means(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    text = shown(open_page("answers/answers.py", outcome="neither right"))
+    assert "Right means here: ROUGE-L of 0.30 or more" in text

@@ -1,6 +1,6 @@
 """Runs side by side: which ones, by the address."""
 
-from tests.support.pages import Open
+from tests.support.pages import Open, shown
 from tests.support.runs import RunBuilder
 
 
@@ -12,3 +12,23 @@ def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: O
     assert app.main.multiselect[0].value == ["c"]
     app = open_page("compare/compare.py", run="a", runs="nowhere")
     assert not app.exception
+
+
+def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuilder, open_page: Open) -> None:
+    for name in ("a", "b"):
+        build.finished(name)
+    build.imported("c")
+    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    assert "b against a is" in text and "Questions on which" not in text
+    app = open_page("compare/compare.py", run="a", runs=["b", "c"])
+    app.selectbox(key="judged").select("c").run()
+    assert not app.exception
+    assert "These two runs are not judged against each other." in shown(app)
+
+
+def test_questions_on_which_two_runs_differ_are_listed(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    run = build.finished("b")
+    build.predictions(run, fine_tuned_rougeL=[n / 24 for n in range(24)])
+    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    assert "Questions on which b is better by most." in text and "q023" in text

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from medqa_core.report.word_diff import differing
-from pages.answers.cards import _card, marked
 from pages.shared import charts, tables
+from pages.shared.answer_cards import card, marked
 from pages.shared.markup import bullets, escape_markdown, paragraphs, rich, verdict
 from tests.support.hostile import HOSTILE
 
@@ -53,7 +53,7 @@ def test_answer_card_escapes_everything_that_the_run_says() -> None:
         "gain": 0.1,
     }
     for highlight in ("differences", "shared with the reference", "none"):
-        made = _card(row, {}, "rougeL", highlight)
+        made = card(row, {}, {}, score="rougeL", highlight=highlight)
         assert "<img" not in made and "<script" not in made and "onerror=&quot;" in made
 
 

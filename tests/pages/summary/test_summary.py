@@ -18,7 +18,7 @@ def test_the_report_is_there_to_read_and_to_download(build: RunBuilder, open_pag
     build.finished("whole")
     app = open_page("summary/summary.py", run="whole")
     assert not app.exception
-    assert [header.value for header in app.header] == ["Download report", "Full report"]
+    assert [header.value for header in app.header] == ["Two answers", "Download report", "Full report"]
     assert [button.label for button in elements(app, "download_button")] == [
         *(f.label for f in FORMATS.values()),
         "Everything, one ZIP",

@@ -1,6 +1,6 @@
-"""One test question: what was asked, the reference, and both models' answers. Everything in it is escaped."""
+"""One test question: what was asked, its references, and both models' answers. Everything in it is escaped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -8,9 +8,9 @@ import pandas as pd
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import shorten
-from medqa_core.foundation.format import count, number, percent, signed
-from medqa_core.report.answer_rows import SCORES
-from medqa_core.report.names import METRICS
+from medqa_core.foundation.format import count, listing, number, percent, signed
+from medqa_core.report.answer_rows import SCORES, used_references
+from medqa_core.report.names import METRICS, MODELS
 from medqa_core.report.views import copies
 from medqa_core.report.word_diff import Piece, differing, shared
 from pages.shared.markup import html
@@ -29,13 +29,24 @@ def marked(pieces: Iterable[Piece]) -> str:
     return "".join(f"<mark>{escape(piece.text)}</mark>" if piece.marked else escape(piece.text) for piece in pieces)
 
 
-def cards(rows: list[dict[str, Any]], texts: dict[str, QAPair] | None, *, score: str, highlight: str) -> None:
+References = Mapping[str, tuple[str, ...]]
+"""All reference answers of each question by its id, its own first."""
+
+
+def cards(
+    rows: list[dict[str, Any]],
+    texts: dict[str, QAPair] | None,
+    references: References,
+    *,
+    score: str,
+    highlight: str,
+) -> None:
     """The questions of one page."""
-    html("".join(_card(row, texts or {}, score, highlight) for row in rows))
+    html("".join(card(row, texts or {}, references, score=score, highlight=highlight) for row in rows))
 
 
-def _card(row: dict[str, Any], texts: dict[str, QAPair], score: str, highlight: str) -> str:
-    """The question with its three texts."""
+def card(row: dict[str, Any], texts: dict[str, QAPair], references: References, *, score: str, highlight: str) -> str:
+    """The question with both answers and every reference that they were scored against."""
     pair = texts.get(str(row["question_id"]))
     question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
     about = [str(row[c]) for c in ("question_type", "source") if isinstance(row.get(c), str)]
@@ -46,15 +57,43 @@ def _card(row: dict[str, Any], texts: dict[str, QAPair], score: str, highlight: 
     change = _float(row.get("gain"))
     if change is not None:
         about.append(f"{METRICS[score].label} gain {signed(change, 4)}")
-    reference = pair.answer if pair else ""
-    variants = "".join(_answer(row, variant, reference, highlight, texts) for variant in VARIANTS)
+    known = _scored(row, pair, references)
+    used = used_references(row, known, score) if known else {}
+    variants = "".join(
+        _answer(row, variant, known[used.get(variant, 0)] if known else "", highlight, texts) for variant in VARIANTS
+    )
     body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
     body += f'<div class="mq-cards">{variants}'
-    if pair:
-        tokens = _float(row.get("reference_tokens"))
-        length = f", {count(int(tokens))} tokens" if tokens else ""
-        body += _block("wide", f"Reference answer{length}", escape(pair.answer), "Reference answer")
+    body += "".join(_reference(row, known, place, used, score) for place in range(len(known)))
     return body + "</div></article>"
+
+
+def _scored(row: dict[str, Any], pair: QAPair | None, references: References) -> tuple[str, ...]:
+    """The references that the row's scores are from: of runs from before several of them counted, the own one."""
+    if pair is None:
+        return ()
+    known = references.get(pair.id, (pair.answer,))
+    return known[:1] if _float(row.get("references")) is None else known
+
+
+def _reference(row: dict[str, Any], known: tuple[str, ...], place: int, used: dict[str, int], score: str) -> str:
+    """One reference; of several, which score is from it."""
+    title, about = "Reference answer", []
+    tokens = _float(row.get("reference_tokens")) if place == 0 else None
+    if len(known) > 1:
+        title = f"Reference answer {place + 1} of {len(known)}"
+        of = [f"{VARIANTS[variant][2]} {name}" for variant, name in MODELS.items() if used.get(variant) == place]
+        if of and score != "loss":
+            about.append(f"used for the {METRICS[score].label} of {listing(of)}")
+        if place == 0:
+            about.append("used for the loss of both")
+        scored = _float(row.get("references"))
+        if place == 0 and scored is not None and int(scored) != len(known):
+            about.append(f"scored against {count(int(scored))}, of which the data here give {count(len(known))}")
+    if tokens:
+        title += f", {count(int(tokens))} tokens"
+    kind = "wide used" if len(known) > 1 and place in used.values() else "wide"
+    return _block(kind, title, escape(known[place]), title, " · ".join(about))
 
 
 def _answer(row: dict[str, Any], variant: str, reference: str, highlight: str, texts: dict[str, QAPair]) -> str:

@@ -1,0 +1,23 @@
+"""Two runs' fine-tuned models judged against each other, from what their folders hold."""
+
+from medqa_core.evaluation.between_runs import BetweenRuns, Measured, judge_runs
+from medqa_core.foundation.errors import InputError
+from medqa_core.report.facts import Facts
+
+
+def between(first: Facts, second: Facts) -> BetweenRuns:
+    """The second run against the first, on the test questions of both.
+
+    Raises:
+        InputError: a run has no answers, it is the same run, or their test questions are too different.
+    """
+    if first.run.folder == second.run.folder:
+        raise InputError(f"{first.run.id} cannot be compared with itself.")
+    primary = first.evaluation.primary_metric if first.evaluation else "loss"
+    return judge_runs(_measured(first), _measured(second), primary)
+
+
+def _measured(facts: Facts) -> Measured:
+    if facts.predictions is None:
+        raise InputError(f"{facts.run.id} has no answers to compare: only runs evaluated here have them.")
+    return Measured(facts.run.id, facts.record.data.source if facts.record.data else None, facts.predictions)

@@ -1,0 +1,102 @@
+"""Two of the compared runs judged against each other: verdicts, and the questions on which they differ most."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from medqa_core.evaluation.between_runs import BetweenRuns
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.format import signed
+from medqa_core.foundation.stamp import FileStamp
+from medqa_core.report.answer_rows import gain, measured
+from medqa_core.report.charts.metrics import gains_figure
+from medqa_core.report.document.between_tables import between_table
+from medqa_core.report.facts import Facts
+from medqa_core.report.names import METRICS
+from medqa_core.report.views.between_runs import between
+from medqa_core.report.wording.between_runs import notes, sentence
+from medqa_core.runs.artifacts.predictions import PREDICTIONS
+from medqa_core.runs.readers import EVALUATION
+from medqa_core.runs.run import Run
+from pages.shared import charts, document, notices, tables, theme
+from pages.shared.markup import note
+from pages.shared.tables import Column
+
+FEW = 5
+
+
+def show(facts: list[Facts]) -> None:
+    """The verdicts on one pair of runs; of more than two, on the pair that the visitor picks."""
+    st.header("Which one is better?", anchor=False)
+    by_id = {one.run.id: one for one in facts}
+    first, second = list(by_id)[:2]
+    if len(by_id) > 2:
+        with st.container(horizontal=True, gap="small"):
+            second = st.selectbox("Judge", list(by_id), index=1, key="judged", width=320)
+            others = [run_id for run_id in by_id if run_id != second]
+            first = st.selectbox("against", others, key="against", width=320)
+    try:
+        found = _judged(*_key(by_id[first]), *_key(by_id[second]))
+    except InputError as error:
+        notices.notice("These two runs are not judged against each other.", str(error))
+        return
+    note(sentence(found))
+    document.table(between_table(found), caption=" ".join(notes(found)))
+    _questions(found)
+
+
+def _key(facts: Facts) -> tuple[str, FileStamp, FileStamp]:
+    folder = facts.run.folder
+    return str(folder), FileStamp.of(folder / PREDICTIONS), FileStamp.of(folder / EVALUATION)
+
+
+@st.cache_resource(show_spinner="Judging the two runs.", max_entries=8)
+def _judged(first: str, _p1: FileStamp, _e1: FileStamp, second: str, _p2: FileStamp, _e2: FileStamp) -> BetweenRuns:
+    """Kept for these states of both runs' files: every question is resampled thousands of times."""
+    return between(Facts.of(Run.at(Path(first))), Facts.of(Run.at(Path(second))))
+
+
+def _questions(found: BetweenRuns) -> None:
+    """The gain of each question as a bar, and the questions at both ends."""
+    offered = [name for name in measured(found.rows) if name not in found.left_out]
+    if not offered:
+        return
+    score = st.selectbox("Score", offered, format_func=lambda name: METRICS[name].label, key="between-score", width=240)
+    rows = found.rows.assign(gain=gain(found.rows, score)).dropna(subset=["gain"])
+    label = METRICS[score].label
+    better, worse = int((rows["gain"] > 0).sum()), int((rows["gain"] < 0).sum())
+    said = f"By {label}, {found.second} is better on {better} of {len(rows)} questions, {found.first} on {worse}."
+    caption = f"{said} Each bar is a test question; up: {found.second} is better."
+    charts.show(gains_figure(rows["gain"], label, theme.palette()), key="between-gains", alt=said, caption=caption)
+    ordered = rows.sort_values(["gain", "question_id"], ascending=[False, True])
+    ends = [(found.second, ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append((found.first, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    for place, (run_id, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
+        with place:
+            _few(run_id, few)
+    charts.download(
+        "Download every question as CSV", lambda: _frame(ordered, found), "between-runs.csv", key="between-csv"
+    )
+
+
+def _few(run_id: str, few: pd.DataFrame) -> None:
+    columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
+    rows = [
+        [str(row["question_id"])[:60], row["question_type"] or tables.UNKNOWN, signed(float(row["gain"]), 4)]
+        for row in few.to_dict("records")
+    ]
+    if rows:
+        tables.table(columns, rows, caption=f"Questions on which {run_id} is better by most.")
+
+
+def _frame(rows: pd.DataFrame, found: BetweenRuns) -> pd.DataFrame:
+    """The questions with both runs' scores under the runs' names."""
+    kept = [name for name in measured(rows) if name not in found.left_out]
+    front = rows[["question_id", "group_id", "question_type", "source", "gain"]]
+    scores = {f"{run_id} {name}": rows[f"{variant}_{name}"] for name in kept for variant, run_id in _ids(found)}
+    return front.assign(**scores)
+
+
+def _ids(found: BetweenRuns) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("base", found.first), ("fine_tuned", found.second)
