@@ -1,6 +1,5 @@
 """`runs`: the list of runs and their progress."""
 
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,17 +46,19 @@ def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> 
     """Judge the fine-tuned model of the second run against that of the first, on the test questions of both."""
     from medqa_core.report.document.between_tables import between_table
     from medqa_core.report.facts import Facts
-    from medqa_core.report.views.between_runs import between
+    from medqa_core.report.views.between_runs import between, controls
     from medqa_core.report.wording.between_runs import notes, sentence
 
     store = store_of(Settings.from_environment())
-    found = between(*(Facts.of(store.open(run)) for run in (first, second)))
+    both = Facts.of(store.open(first)), Facts.of(store.open(second))
+    found, beside = between(*both), controls(*both)
     if json:
-        print_json(_facts_of(found))
+        print_json({**_facts_of(found), "controls": beside})
         return
     say(sentence(found))
-    table = between_table(found)
-    _print([column.title for column in table.columns], table.texts)
+    table = between_table(found, beside)
+    for row in table.texts:
+        say("  ".join([row[0], *(f"{title} {text}" for title, text in zip(table.titles[1:], row[1:], strict=True))]))
     for line in notes(found):
         say(line)
 
@@ -89,23 +90,16 @@ def _list(find: str, limit: int | None, *, json: bool) -> None:
     if not entries:
         say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")
         return
-    rows = []
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "created", "title"):
+        table.add_column(column, no_wrap=column != "title")
     for entry in entries:
         created = "" if entry.problem and entry.kind == "unknown" else entry.created_at.strftime("%Y-%m-%d %H:%M")
-        rows.append((entry.id, progress.label(entry), created, entry.problem or entry.title))
-    _print(("run", "state", "created", "title"), rows)
+        # As Text: in a plain string rich reads brackets as markup.
+        table.add_row(*map(Text, (entry.id, progress.label(entry), created, entry.problem or entry.title)))
+    Console().print(table)
     if len(found) > len(entries):
         say(f"The newest {count(len(entries))} of {count(len(found))}; --find WORDS or --limit N shows others.")
-
-
-def _print(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; its last column may break."""
-    table = Table(box=None, pad_edge=False)
-    for place, column in enumerate(columns, 1):
-        table.add_column(Text(column), no_wrap=place < len(columns))
-    for row in rows:
-        table.add_row(*map(Text, row))  # in a plain string rich reads brackets as markup
-    Console().print(table)
 
 
 class _Progress:

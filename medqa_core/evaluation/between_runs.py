@@ -120,9 +120,9 @@ def _shared(first: Measured, second: Measured) -> pd.DataFrame:
     )
     if rows.empty:
         raise InputError(f"{first.run_id} and {second.run_id} share no test question: there is nothing to compare.")
-    for name in [str(column) for column in first.rows if str(column).startswith("fine_tuned_")]:
-        metric = name.removeprefix("fine_tuned_")
-        rows[f"base_{metric}"] = rows[name]
+    prefix = "fine_tuned_"
+    for name in first.rows.filter(regex=f"^{prefix}").columns:
+        rows[f"base_{name[len(prefix) :]}"] = rows[name]
         rows[name] = rows[f"{name}_second"]
     # A loss is a mean over tokens, which may be others in the two runs: brought to the same sum of nats.
     rows["reference_tokens_first"] = rows["reference_tokens"]

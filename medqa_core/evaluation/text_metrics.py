@@ -76,7 +76,7 @@ def used_reference(name: str, answer: str, references: Sequence[str]) -> int | N
     if name == "token_f1":
         found = [token_f1(answer, reference) for reference in references]
     else:
-        scorer = RougeScorer([name], use_stemmer=True)
+        scorer = RougeScorer([name], tokenizer=RougeWords())
         found = [float(scorer.score(reference, answer)[name].fmeasure) for reference in references]
     return found.index(max(found))
 

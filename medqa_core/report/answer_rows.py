@@ -12,7 +12,7 @@ from medqa_core.foundation.format import count
 from medqa_core.report.names import METRICS
 from medqa_core.runs.artifacts.predictions import VARIANTS
 
-SCORES = ("rougeL", "rouge1", "rouge2", "token_f1", "loss")
+SCORES = ("rougeL", "rouge1", "rouge2", "token_f1", "content_f1", "loss")
 """Metrics that each answer has by itself; the first is the one that counts where nothing else is asked."""
 RIGHT = {"content_f1": 0.2, "token_f1": 0.4, "rougeL": 0.3}
 """From which score on an answer counts as right, and by which score: the first of these that a run has."""
@@ -91,7 +91,8 @@ def content_score(rows: pd.DataFrame) -> str | None:
 def right(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     """Whether each answer is right by `score`, a column a model, in the rows that have it for both models."""
     columns = {variant: rows[f"{variant}_{score}"].astype(float) for variant in VARIANTS}
-    return pd.DataFrame(columns).dropna() >= RIGHT[score]
+    found: pd.DataFrame = pd.DataFrame(columns).dropna() >= RIGHT[score]
+    return found
 
 
 def used_references(row: Mapping[str, Any], references: Sequence[str], score: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from medqa_core.report.charts.metrics import gains_figure
 from medqa_core.report.document.between_tables import between_table
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
-from medqa_core.report.views.between_runs import between
+from medqa_core.report.views.between_runs import between, controls
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
@@ -42,7 +42,8 @@ def show(facts: list[Facts]) -> None:
         notices.notice("These two runs are not judged against each other.", str(error))
         return
     note(sentence(found))
-    document.table(between_table(found), caption=" ".join(notes(found)))
+    beside = controls(by_id[first], by_id[second])
+    document.table(between_table(found, beside), caption=" ".join(notes(found)))
     _questions(found)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from medqa_core.cli import runs
 from medqa_core.runs.store.run_store import RunStore
-from tests.support.runs import RunBuilder, record
+from tests.support.runs import RunBuilder, record, rewrite
 from tests.support.scenarios import SHOWN
 
 Cli = Callable[..., Any]
@@ -58,7 +58,14 @@ def test_two_runs_are_compared(cli: Cli, tmp_path: Path, monkeypatch: pytest.Mon
     found = cli("runs", "compare", "a", "b", "--json").json
     assert (found["first"], found["second"], found["questions"], found["groups"]) == ("a", "b", 24, 12)
     assert found["metrics"]["loss"]["first"] == found["metrics"]["loss"]["second"]
+    for name, value in (("a", 0.283), ("b", 0.291)):
+        changed = {"controls": {"template_answer": {"values": {"rougeL": value}}}, "schema_version": 3}
+        rewrite(tmp_path / "reports" / name / "evaluation.json", **changed)
+    assert cli("runs", "compare", "a", "b", "--json").json["controls"] == {
+        "template_answer": {"rougeL": [0.283, 0.291]}
+    }
     said = cli("runs", "compare", "a", "b").out
+    assert "Template answer" in said and "0.2830 / 0.2910" in said
     assert "On 24 test questions of both (12 independent topics), b against a is" in said and "ROUGE-L" in said
     for other, why in (("c", "c has no answers to compare"), ("a", "a cannot be compared with itself")):
         refused = cli("runs", "compare", "a", other)
