@@ -4,8 +4,9 @@ Naive: `generate` for one column after the other, in a process of its own whose 
 Ours: what the Ask page does, all columns at once, with exact (float32) and with 8-bit weights. Two columns are both
 models' answers to a question; three are both models and the one that reads sources, each behind a prompt of some 600
 tokens of passages. A ratio is that of tokens a second, all columns together, the median over the questions; a few
-tokens warm up. `same_tokens` is the share of answers that hold the very tokens of `generate`. `--busy` measures all of
-it once more beside a process that keeps one core busy. What int8 costs in quality: `medqa evaluate RUN --int8-cost`.
+tokens warm up. `same_tokens` is the share of answers that hold the very tokens of `generate`. `--busy` measures two
+columns of two questions once more beside a process that keeps one core busy; the naive way gives a few tokens only
+there: its threads spin, and a token can take seconds. What int8 costs in quality: `medqa evaluate RUN --int8-cost`.
 
     python benchmarks/answering.py [--quick] [--busy] [--run RUN]
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -43,11 +44,14 @@ from medqa_core.models.prompt import encode_prompt, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
 from medqa_core.runs.store.run_store import RunStore
 
+HEADER = f"{'question':<44}{'naive':>8}{'exact':>8}{'ratio':>7}{'int8':>8}{'ratio':>7}"
 KEYS = {"float32": "exact", "int8": "quantised"}
 LONG = 600
 """Tokens of a prompt with passages."""
 WARM_UP = 2
 """Tokens of the answers that warm up."""
+BUSY_QUESTIONS, BUSY_TOKENS = 2, 4
+"""Questions beside a busy core, and tokens of the naive answers to them."""
 
 Answers = list[list[int]]
 """A column's tokens each, without the end token."""
@@ -59,7 +63,7 @@ def main() -> None:
     """Measure, print a row a question, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two questions, short answers: under two minutes")
-    parser.add_argument("--busy", action="store_true", help="once more beside a process that keeps one core busy")
+    parser.add_argument("--busy", action="store_true", help="two questions once more beside a busy core")
     parser.add_argument("--run", default="starter", help="whose models answer (default: %(default)s)")
     parser.add_argument("--questions", type=int, default=20)
     parser.add_argument("--new-tokens", type=int, default=64, help="longest answer")
@@ -79,14 +83,16 @@ def main() -> None:
         "three": [three(variants, question, passages) for question in asked],
     }
     with naive_process(arguments.run) as naive:
-        for load in ("idle", "busy") if arguments.busy else ("idle",):
-            for scene, prompts in scenes.items():
-                suffix = ("" if scene == "two" else f"_{scene}") + ("" if load == "idle" else f"_{load}")
-                print(f"\n{scene} answers at once, {load}"
-                      f"\n{'question':<44}{'naive':>8}{'exact':>8}{'ratio':>7}{'int8':>8}{'ratio':>7}")  # fmt: skip
-                with busy_core() if load == "busy" else nullcontext():
-                    rows = measured(variants, ways, naive, asked, prompts, new_tokens)
-                result |= {f"{name}{suffix}": value for name, value in summary(rows).items()}
+        for scene, prompts in scenes.items():
+            print(f"\n{scene} answers at once\n{HEADER}")
+            rows = measured(variants, ways, naive, asked, prompts, new_tokens)
+            result |= named(summary(rows), "" if scene == "two" else f"_{scene}")
+        if arguments.busy:
+            print(f"\ntwo answers at once, beside a busy core\n{HEADER}")
+            with busy_core():
+                few = asked[:BUSY_QUESTIONS]
+                rows = measured(variants, ways, naive, few, scenes["two"][: len(few)], new_tokens, BUSY_TOKENS)
+            result |= named(summary(rows), "_busy")
     print(json.dumps(result))
 
 
@@ -114,22 +120,28 @@ def measured(
     asked: Sequence[str],
     prompts: Sequence[list[Prompt]],
     count: int,
+    naive_count: int | None = None,
 ) -> list[dict[str, float]]:
-    """Each question all three ways, printed as it is there."""
+    """Each question all three ways, printed as it is there; the naive answers end at `naive_count` tokens."""
     end: int = variants.tokenizer.eos_token_id
-    measure(ways, naive, prompts[0], WARM_UP, end)
+    measure(ways, naive, prompts[0], WARM_UP, WARM_UP, end)
     rows = []
     for question, columns in zip(asked, prompts, strict=True):
-        row = measure(ways, naive, columns, count, end)
+        row = measure(ways, naive, columns, count, naive_count or count, end)
         rows.append(row)
         print(f"{question[:42]:<44}{row['naive']:>8.1f}{row['exact']:>8.1f}{row['exact'] / row['naive']:>7.2f}"
               f"{row['quantised']:>8.1f}{row['quantised'] / row['naive']:>7.2f}", flush=True)  # fmt: skip
     return rows
 
 
-def measure(ways: dict[str, Decoder], naive: Naive, prompts: list[Prompt], count: int, end: int) -> dict[str, float]:
-    """One question all three ways: tokens a second, seconds to the first token, and the share of the same answers."""
-    expected, seconds = naive(prompts, count)
+def measure(
+    ways: dict[str, Decoder], naive: Naive, prompts: list[Prompt], count: int, naive_count: int, end: int
+) -> dict[str, float]:
+    """One question all three ways: tokens a second, seconds to the first token, and the share of the same answers.
+
+    Answers are the same where they are so as far as the naive ones go.
+    """
+    expected, seconds = naive(prompts, naive_count)
     row = {"naive": sum(map(len, expected)) / seconds}
     for key, decoder in ways.items():
         first = None
@@ -141,8 +153,14 @@ def measure(ways: dict[str, Decoder], naive: Naive, prompts: list[Prompt], count
                 answers[step.column] += [] if step.token is None else [step.token]
         row[key] = sum(map(len, answers)) / (time.perf_counter() - start)
         row[f"first_{key}"] = first or 0.0
-        row[f"same_{key}"] = sum(one == other for one, other in zip(expected, answers, strict=True)) / len(prompts)
+        same = [one == other[:naive_count] for one, other in zip(expected, answers, strict=True)]
+        row[f"same_{key}"] = sum(same) / len(prompts)
     return row
+
+
+def named(values: dict[str, float], suffix: str) -> dict[str, float]:
+    """`values` with `suffix` at the end of their names."""
+    return {f"{name}{suffix}": value for name, value in values.items()}
 
 
 def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:

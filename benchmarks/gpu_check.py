@@ -108,7 +108,8 @@ class Check:
     def environment(self) -> dict[str, str]:
         """For every process; runs go to the folder of results."""
         dry = {"MEDQA_GPU_CHECK": "dry", "CUDA_VISIBLE_DEVICES": ""} if self.dry else {}
-        runs = {"MEDQA_REPORTS": str(self.out / "runs"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        runs = {"MEDQA_REPORTS": str(self.out / "runs"), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **runs, **dry}
 
     def stage(self, name: str, words: list[str], share: float) -> str | None:
@@ -224,7 +225,9 @@ def memory(check: Check, words: list[str]) -> dict[str, Any]:
 def run(check: Check) -> dict[str, Any]:
     """All stages; what they came to."""
     said = check.stage("device", ["-c", DEVICE], 0.2)
-    device = json.loads(said) if said else {}
+    if said is None:
+        return {"device": {}}
+    device = json.loads(said)
     if not check.dry and device.get("device") != "cuda":
         check.note("device", outcome="failed", reason="PyTorch finds no CUDA device here; --dry-run takes the CPU")
         return {"device": device}
