@@ -1,6 +1,5 @@
 """From one row per test question to judged metrics: over all questions, by type, by source, and without overlap."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
-from medqa_core.evaluation.rule import LEVEL, with_p
+from medqa_core.evaluation.rule import LEVEL, bits_per_byte, decided, perplexity, with_p
 from medqa_core.runs.schema.evaluation import Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
@@ -38,33 +37,38 @@ class Judged:
 def judged(rows: pd.DataFrame | None, primary: MetricName, mmlu: pd.DataFrame | None = None) -> Judged:
     """Every metric over all rows and over parts of them; what cannot be judged says why in its `reason`.
 
-    Several tests find something by chance more often than one does. So the p-values are corrected (Holm, "A simple
-    sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979): over all questions and
-    over the clean ones, those of every metric but the primary one, more strictly where that shows nothing; by type and
-    by source, each metric's across the parts, which `Evaluation.by_question_type_correction` tells readers.
+    Several tests find something by chance more often than one does. So the p-values are corrected, level by level:
+
+    * over all questions those of every metric but the primary one, more strictly where that shows nothing (Holm, "A
+      simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979);
+    * by type, by source and over the clean questions each metric's across these parts, and none is smaller than the
+      metric's over all questions: where the whole shows nothing, no part of it does (Meinshausen, "Hierarchical testing
+      of variable importance", Biometrika 95, 2008). So parts add no false verdicts on two models that do not differ.
 
     Args:
         rows: the columns of `runs.artifacts.predictions.SCHEMA`, any of them absent or null; None where no answers
             were measured, only MMLU.
-        primary: the metric that decides; perplexity is a function of the loss and shares its p-value.
+        primary: the metric that decides.
         mmlu: one row per question with `target`, `base_choice` and `fine_tuned_choice`.
     """
     choices: Metrics = {} if mmlu is None else {"mmlu": judge_choices(mmlu)}
     if rows is None:
         return Judged(_corrected(choices, primary))
-    clean = rows[_numbers(rows, "train_overlap") == 0]
+    metrics = _corrected({**_judged(rows), **choices}, primary)
+    clean = rows[numbers(rows, "train_overlap") == 0]
     return Judged(
-        metrics=_corrected({**_judged(rows), **choices}, primary),
-        by_question_type=_by(rows, "question_type"),
-        by_source=_by(rows, "source"),
-        clean=_corrected(_judged(clean), primary),
+        metrics=_with_scales(metrics, rows),
+        by_question_type=_by(rows, "question_type", metrics),
+        by_source=_by(rows, "source", metrics),
+        clean=_with_scales(_below(_corrected(_judged(clean), primary), metrics), clean),
     )
 
 
 def _judged(rows: pd.DataFrame) -> Metrics:
-    tokens, size = _numbers(rows, "reference_tokens"), _numbers(rows, "reference_bytes")
+    """The metrics that are judged for themselves, uncorrected."""
+    tokens = numbers(rows, "reference_tokens")
     with np.errstate(invalid="ignore"):  # an infinite loss over no token
-        nats = {variant: _numbers(rows, f"{variant}_loss") * tokens for variant in ("base", "fine_tuned")}
+        nats = {variant: numbers(rows, f"{variant}_loss") * tokens for variant in ("base", "fine_tuned")}
     # Questions without a group, as of a file that lacks the column, count as one topic: nothing is known of them.
     groups = rows["group_id"].astype(str).tolist() if "group_id" in rows else [""] * len(rows)
 
@@ -72,35 +76,52 @@ def _judged(rows: pd.DataFrame) -> Metrics:
         return Paired.of(nats["base"], nats["fine_tuned"], weight, groups)  # type: ignore[arg-type]
 
     def score(name: str) -> Paired:
-        base, tuned = _numbers(rows, f"base_{name}"), _numbers(rows, f"fine_tuned_{name}")
+        base, tuned = numbers(rows, f"base_{name}"), numbers(rows, f"fine_tuned_{name}")
         return Paired.of(base, tuned, np.ones(len(rows)), groups)  # type: ignore[arg-type]
 
     items: dict[MetricName, Item] = {
         "loss": Item("loss", losses(tokens)),
-        "perplexity": Item("perplexity", losses(tokens), np.exp),
-        "bits_per_byte": Item("bits_per_byte", losses(size), lambda nats: nats / math.log(2)),
         **{name: Item(name, score(name)) for name in SCORES},
     }
     return dict(zip(items, judge_all(list(items.values())), strict=True))
 
 
-def _numbers(rows: pd.DataFrame, column: str) -> Array:
+def _with_scales(metrics: Metrics, rows: pd.DataFrame) -> Metrics:
+    """`metrics`, behind the loss the same in other units; its judgement, corrected, is theirs too."""
+    loss = metrics["loss"]
+    return {"loss": loss, "perplexity": perplexity(loss), "bits_per_byte": _in_bytes(loss, rows), **metrics}
+
+
+def _in_bytes(loss: Metric, rows: pd.DataFrame) -> Metric:
+    tokens, size = numbers(rows, "reference_tokens"), numbers(rows, "reference_bytes")
+    losses = [numbers(rows, f"{variant}_loss") for variant in ("base", "fine_tuned")]
+    counted = np.isfinite(losses).all(axis=0) & (tokens > 0)
+    lacking = counted & ~(size > 0)
+    if lacking.any():
+        reason = f"The length in bytes is missing of {int(lacking.sum())} of {int(counted.sum())} references."
+        return decided("bits_per_byte", Metric(n=int(counted.sum() - lacking.sum())), reason=reason)
+    return bits_per_byte(loss, float(tokens[counted].sum()), float(size[counted].sum()))
+
+
+def numbers(rows: pd.DataFrame, column: str) -> Array:
     """A column as numbers; NaN for what is null, absent or no number."""
     if column not in rows:
         return np.full(len(rows), np.nan)
-    numbers: Array = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers
+    found: Array = pd.to_numeric(rows[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return found
 
 
-def _by(rows: pd.DataFrame, column: str) -> dict[str, Metrics]:
+def _by(rows: pd.DataFrame, column: str, whole: Metrics) -> dict[str, Metrics]:
     """The metrics of each part with enough questions, corrected for the number of parts.
 
     Nothing where one part is all there is: it would be judged twice, and once without the other metrics' correction.
     """
     if column not in rows or rows[column].nunique() < 2:
         return {}
-    parts = rows.groupby(rows[column].astype(object), sort=True)
-    return _corrected_across({str(kind): _judged(part) for kind, part in parts if len(part) >= MIN_QUESTIONS})
+    parts = {str(kind): part for kind, part in rows.groupby(rows[column].astype(object), sort=True)}
+    large = {kind: part for kind, part in parts.items() if len(part) >= MIN_QUESTIONS}
+    found = _corrected_across({kind: _judged(part) for kind, part in large.items()})
+    return {kind: _with_scales(_below(found[kind], whole), part) for kind, part in large.items()}
 
 
 def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
@@ -109,27 +130,32 @@ def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
     Each at 5% by itself, primary and secondary metrics would together find something false in up to 10% of all
     evaluations; so it is at most 6%. As p-values: the larger of Holm's and the primary's, or five times Holm's where
     that is less (the fallback procedure: Wiens, Pharmaceutical Statistics 2, 2003; Bretz et al., Statistics in
-    Medicine 28, 2009). Perplexity is the loss on another scale: one test, not two.
+    Medicine 28, 2009).
     """
-    tests = {name: m.p for name, m in metrics.items() if m.p is not None and name not in (primary, "perplexity")}
+    tests = {name: m.p for name, m in metrics.items() if m.p is not None and name != primary}
     adjusted, count = holm(tests), float(len(tests))  # type: ignore[arg-type]
     first = metrics[primary].p if primary in metrics else None
     if first is not None:
         adjusted = {name: min(1.0, OTHERWISE * p, max(p, first)) for name, p in adjusted.items()}
         count *= OTHERWISE if first > 1 - LEVEL else 1
-    free = {primary}  # of a correction
-    if "loss" in metrics and metrics["loss"].p is not None:
-        adjusted["perplexity"] = adjusted.get("loss", metrics["loss"].p)
-        free |= {"perplexity"} if primary == "loss" else set()
-    return {n: with_p(n, m, adjusted[n], 1 if n in free else count) if n in adjusted else m for n, m in metrics.items()}
+    return {n: with_p(n, m, adjusted[n], count) if n in adjusted else m for n, m in metrics.items()}
 
 
 def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
-    """Holm over the parts, metric by metric; perplexity's p-values are the loss's here too."""
+    """Holm over the parts, metric by metric."""
     corrected = {part: dict(metrics) for part, metrics in by_part.items()}
-    for name in {name for metrics in by_part.values() for name in metrics}:
-        source: MetricName = "loss" if name == "perplexity" else name
-        p_values = {part: metrics[source].p for part, metrics in by_part.items() if metrics[source].p is not None}
+    for name in dict.fromkeys(name for metrics in by_part.values() for name in metrics):
+        p_values = {part: metrics[name].p for part, metrics in by_part.items() if metrics[name].p is not None}
         for part, p in holm(p_values).items():  # type: ignore[arg-type]
             corrected[part][name] = with_p(name, by_part[part][name], p, len(p_values))
     return corrected
+
+
+def _below(part: Metrics, whole: Metrics) -> Metrics:
+    """`part` with no p-value smaller than that of the same metric over all questions."""
+    limited = {}
+    for name, metric in part.items():
+        found = whole[name].p
+        p = metric.p and max(metric.p, 1.0 if found is None else found)
+        limited[name] = metric if p is None else decided(name, metric.model_copy(update={"p": p}))
+    return limited
