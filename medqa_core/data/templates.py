@@ -1,0 +1,216 @@
+"""Text that answers on many topics have in common: the sentences of a form, with the topic's name filled in.
+
+A run of eight words is template text if, with the topic's name masked, it stands in answers on five topics or more.
+Eight words are the run that counts as copied (`overlap.COPIED_RUN`); five topics are too many for a coincidence of
+eight words, and few enough to find the form of a small source.
+
+It is a property of a data set, so it is learnt from all usable pairs, those of the test set included: from the 3,500
+training answers of MedQuAD's reference split alone a quarter of it stays unseen (24% of the words of the test
+references instead of 32%).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medqa_core.data.overlap import COPIED_RUN
+from medqa_core.data.pairs import QAPair, normalise
+from medqa_core.data.words import word_spans, words
+
+RUN = COPIED_RUN
+"""Words in a row that make a template, the topic's name counted as one."""
+TOPICS = 5
+"""Different topics in whose answers a run must stand."""
+TOPIC = "[topic]"
+"""Stands for the topic's name; no word is spelt so."""
+STEADY = 2
+"""Neighbouring runs belong to one template if neither stands in more than this many times the other's topics."""
+
+_BASE = 0x9E3779B97F4A7C15
+_POWERS = np.array([pow(_BASE, k, 2**64) for k in range(RUN)], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A form that answers have in common."""
+
+    text: str
+    """As one of the answers has it, with `TOPIC` for the topic's name."""
+    words: int
+    """The topic's name counted as one."""
+    topics: int
+    """In whose answers it stands from its first word to its last."""
+
+
+class Templates:
+    """What is template text, learnt from answers; empty where they have nothing in common."""
+
+    def __init__(self, pairs: Sequence[QAPair]) -> None:
+        """See `learn`."""
+        self._pairs = tuple(pairs)
+        self._ids: dict[str, int] = {}
+        answers = [self._numbered(pair) for pair in pairs]
+        self._tokens = np.concatenate([np.empty(0, dtype=np.int64), *answers])
+        # Which answer each token is of; a run lies in one of them.
+        self._answer = np.repeat(np.arange(len(answers)), np.array([len(one) for one in answers], dtype=np.int64))
+        self._topic = _topics(pairs)
+        self._hashes, self._starts = self._by_hash()
+        self._runs, self._support = self._common()
+
+    @classmethod
+    def learn(cls, pairs: Sequence[QAPair]) -> "Templates":
+        """The templates in the answers of `pairs`: two seconds for MedQuAD's 3.2 million words.
+
+        Pairs without a topic are told apart by their document, and without one by their question.
+        """
+        return cls(pairs)
+
+    def __bool__(self) -> bool:
+        return len(self._runs) > 0
+
+    def mask(self, text: str, topic: str) -> list[bool]:
+        """For each of `words(text)` whether it stands in a template; all words of a topic's name do, or none."""
+        tokens, lengths = _masked(words(text), words(topic))
+        numbers = np.array([self._ids.get(token, -1) for token in tokens], dtype=np.int64)
+        covered = np.zeros(len(tokens), dtype=np.bool_)
+        for start in np.flatnonzero(np.isin(_hashes(numbers), self._runs)):
+            covered[start : start + RUN] |= bool((numbers[start : start + RUN] >= 0).all())
+        return [bool(flag) for flag in np.repeat(covered, lengths)]
+
+    def share(self, text: str, topic: str) -> float:
+        """The share of the words of `text` that stand in templates, 0 to 1; 0 where there is no word."""
+        mask = self.mask(text, topic)
+        return sum(mask) / len(mask) if mask else 0.0
+
+    def longest(self, n: int) -> list[Template]:
+        """The `n` longest templates, none inside another: runs joined as long as about as many topics have them."""
+        found: list[Template] = []
+        taken: list[bytes] = []
+        for start, end in self._candidates() if n else ():
+            tokens = self._tokens[start:end].tobytes()
+            if any(_inside(tokens, other) for other in taken):
+                continue
+            topics = {int(self._topic[self._answer[place]]) for place in self._places(start, end)}
+            if len(topics) >= TOPICS:
+                taken.append(tokens)
+                found.append(Template(self._text(start, end), end - start, len(topics)))
+            if len(found) == n:
+                break
+        return found
+
+    def _numbered(self, pair: QAPair) -> NDArray[np.int64]:
+        tokens, _ = _masked(words(pair.answer), words(pair.topic))
+        return np.fromiter((self._ids.setdefault(token, len(self._ids)) for token in tokens), np.int64, len(tokens))
+
+    def _by_hash(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The hash of each run within one answer, sorted, equals by their topics, and where each run starts."""
+        hashes = _hashes(self._tokens)
+        starts = np.flatnonzero(self._answer[: len(hashes)] == self._answer[len(self._answer) - len(hashes) :])
+        order = np.lexsort((self._topic[self._answer[starts]], hashes[starts]))
+        return hashes[starts[order]], starts[order]
+
+    def _common(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The hashes of the runs on enough topics, sorted, and for each token on how many topics its run stands."""
+        topics = self._topic[self._answer[self._starts]]
+        new_run = np.ones(len(topics), dtype=np.bool_)
+        new_run[1:] = self._hashes[1:] != self._hashes[:-1]
+        new_topic = new_run.copy()
+        new_topic[1:] |= topics[1:] != topics[:-1]
+        run = np.cumsum(new_run) - 1
+        counts = np.bincount(run, weights=new_topic).astype(np.int64)
+        support = np.zeros(len(self._tokens), dtype=np.int64)
+        support[self._starts] = np.where(counts >= TOPICS, counts, 0)[run]
+        return self._hashes[new_run][counts >= TOPICS], support
+
+    def _candidates(self) -> list[tuple[int, int]]:
+        """Where a template may start and end, each once, the longest first."""
+        kept: dict[bytes, tuple[int, int]] = {}
+        for start, end in self._steady():
+            kept.setdefault(self._tokens[start:end].tobytes(), (start, end))
+        return sorted(kept.values(), key=lambda place: (place[0] - place[1], place[0]))
+
+    def _steady(self) -> Iterator[tuple[int, int]]:
+        """Stretches of one answer whose runs stand on about as many topics."""
+        start = last = least = most = -1
+        on = np.flatnonzero(self._support)
+        for place, topics, answer in zip(
+            on.tolist(), self._support[on].tolist(), self._answer[on].tolist(), strict=True
+        ):
+            low, high = min(least, topics), max(most, topics)
+            if place != last + 1 or answer != self._answer[last] or high > STEADY * low:
+                if start >= 0:
+                    yield start, last + RUN
+                start, low, high = place, topics, topics
+            last, least, most = place, low, high
+        if start >= 0:
+            yield start, last + RUN
+
+    def _places(self, start: int, end: int) -> list[int]:
+        """Where else the tokens from `start` to `end` stand whole in one answer, itself included."""
+        wanted = self._tokens[start:end]
+        first = _hashes(wanted[:RUN])
+        low, high = np.searchsorted(self._hashes, first[0]), np.searchsorted(self._hashes, first[0], "right")
+        size = end - start
+        return [
+            place
+            for place in self._starts[low:high].tolist()
+            if self._answer[place : place + size][-1] == self._answer[place]
+            and np.array_equal(self._tokens[place : place + size], wanted)
+        ]
+
+    def _text(self, start: int, end: int) -> str:
+        """The tokens from `start` to `end` as their answer has them."""
+        number = int(self._answer[start])
+        first = int(np.searchsorted(self._answer, number))
+        pair = self._pairs[number]
+        tokens, lengths = _masked(words(pair.answer), words(pair.topic))
+        spans = word_spans(pair.answer)
+        ends = np.cumsum(lengths)
+        pieces, last = [], None
+        for k in range(start - first, end - first):
+            begin, stop = spans[ends[k] - lengths[k]][0], spans[ends[k] - 1][1]
+            pieces.append(pair.answer[last:begin] if last is not None else "")
+            pieces.append(TOPIC if tokens[k] == TOPIC else pair.answer[begin:stop])
+            last = stop
+        return "".join(pieces)
+
+
+def _masked(found: list[str], name: list[str]) -> tuple[list[str], list[int]]:
+    """The words with each occurrence of `name` as one token, and how many words each token stands for."""
+    tokens: list[str] = []
+    lengths: list[int] = []
+    start = 0
+    while name and name[0] in found[start:]:
+        place = found.index(name[0], start)
+        whole = found[place : place + len(name)] == name
+        tokens += [*found[start:place], TOPIC if whole else name[0]]
+        lengths += [1] * (place - start) + [len(name) if whole else 1]
+        start = place + lengths[-1]
+    return tokens + found[start:], lengths + [1] * (len(found) - start)
+
+
+def _hashes(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A hash of each run of tokens, by where it starts."""
+    values = tokens.astype(np.uint64) + np.uint64(1)
+    size = max(len(tokens) - RUN + 1, 0)
+    total = np.zeros(size, dtype=np.uint64)
+    for k, power in enumerate(_POWERS):
+        total += values[k : k + size] * power
+    return total
+
+
+def _topics(pairs: Sequence[QAPair]) -> NDArray[np.int64]:
+    """A number for each pair's topic, the same for those on the same one."""
+    numbers: dict[str, int] = {}
+    names = [normalise(pair.topic) or pair.document or normalise(pair.question) for pair in pairs]
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _inside(tokens: bytes, other: bytes) -> bool:
+    """Whether a run of 8-byte tokens stands in another."""
+    place = other.find(tokens)
+    while place >= 0 and place % 8:
+        place = other.find(tokens, place + 1)
+    return place >= 0
