@@ -13,7 +13,7 @@ from medqa_core.report.wording import verdict
 from medqa_core.report.wording import with_sources as verdict_of_with_sources
 from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.evaluation import Evaluation, Precision
 from medqa_core.runs.store.run_store import RunStore
 
 
@@ -24,6 +24,12 @@ def evaluate(
     ] = False,
     int8_cost: Annotated[
         bool, typer.Option("--int8-cost", help="Measure only what 8-bit weights cost in quality; Ask shows it.")
+    ] = False,
+    keep_answers: Annotated[
+        bool,
+        typer.Option(
+            "--keep-answers", help="Keep the answers of the last evaluation of these weights; measure all else again."
+        ),
     ] = False,
     with_sources: Annotated[
         bool,
@@ -52,10 +58,12 @@ def evaluate(
         cost = measure_cost(opened, settings)
         print_json(cost.model_dump(mode="json")) if json else say(cost_of_int8.sentence(cost))
         return
-    if not with_sources or opened.evaluation() is None or opened.predictions() is None:
-        evaluation = measure(opened, settings, int8=int8)
+    if keep_answers and int8:
+        raise InputError("--keep-answers keeps the precision too: leave --int8 out.")
+    if keep_answers or not with_sources or opened.evaluation() is None or opened.predictions() is None:
+        evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers)
     if with_sources:
-        evaluation = measure_with_sources(opened, settings, questions)
+        evaluation = measure_with_sources(opened, settings, questions, keep_answers=keep_answers)
     if json:
         print_json(evaluation.model_dump(mode="json"))
     else:
@@ -64,22 +72,25 @@ def evaluate(
             say(verdict_of_with_sources.sentence(evaluation.with_sources))
 
 
-def measure(run: Run, settings: Settings, *, int8: bool = False) -> Evaluation:
+def measure(run: Run, settings: Settings, *, int8: bool = False, keep_answers: bool = False) -> Evaluation:
     """Evaluate `run` with progress bars, and write it up."""
     from medqa_core.evaluation.evaluate import evaluate as evaluate_run
 
     with Bars() as progress:
-        evaluation = evaluate_run(run, settings, progress, precision="int8" if int8 else "float32")
+        precision: Precision = "int8" if int8 else "float32"
+        evaluation = evaluate_run(run, settings, progress, precision=precision, keep_answers=keep_answers)
     writer.write(run)
     return evaluation
 
 
-def measure_with_sources(run: Run, settings: Settings, questions: int | None = None) -> Evaluation:
+def measure_with_sources(
+    run: Run, settings: Settings, questions: int | None = None, *, keep_answers: bool = False
+) -> Evaluation:
     """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
     from medqa_core.evaluation.with_sources import evaluate_with_sources
 
     with Bars() as progress:
-        evaluation = evaluate_with_sources(run, settings, progress, questions=questions)
+        evaluation = evaluate_with_sources(run, settings, progress, questions=questions, keep_answers=keep_answers)
     writer.write(run)
     return evaluation
 

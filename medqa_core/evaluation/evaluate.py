@@ -2,20 +2,26 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
-from medqa_core.answering.engine import decoding_of
+from medqa_core.answering.engine import decoder_for, decoding_of
 from medqa_core.data import lookup, sources
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.content import Content
+from medqa_core.evaluation.controls import control_answers, controls_protocol, most_words
+from medqa_core.evaluation.controls_judged import judge_controls
 from medqa_core.evaluation.judge import RESAMPLES
 from medqa_core.evaluation.loss import answer_losses, mean_loss
-from medqa_core.evaluation.measure import Questions, measure
+from medqa_core.evaluation.measure import Answered, Questions, measure_answers, measure_losses
+from medqa_core.evaluation.other_topic import SEED, other_topics
 from medqa_core.evaluation.partial import Partial
-from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
-from medqa_core.evaluation.rows import generation, prediction_rows
+from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_today
+from medqa_core.evaluation.rows import Tested, generation, prediction_rows, references_of_rows
 from medqa_core.evaluation.rule import LEVEL, VERSION
 from medqa_core.evaluation.tables import OTHERWISE, judged
 from medqa_core.evaluation.with_sources_rows import judged_again
@@ -23,7 +29,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import VARIANTS, ModelVariants, load_variants
+from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.reading import read_model
@@ -36,6 +42,7 @@ from medqa_core.runs.schema.evaluation import (
     Decoding,
     Evaluation,
     MMLUProtocol,
+    OtherTopicProtocol,
     Precision,
     PromptKind,
     Protocol,
@@ -61,7 +68,12 @@ PROMPT_SAMPLE = 32
 
 
 def evaluate(
-    run: Run, settings: Settings, progress: StageProgress = silent, *, precision: Precision = "float32"
+    run: Run,
+    settings: Settings,
+    progress: StageProgress = silent,
+    *,
+    precision: Precision = "float32",
+    keep_answers: bool = False,
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
@@ -69,47 +81,68 @@ def evaluate(
 
     Args:
         precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.
+        keep_answers: take the answers of the run's last evaluation, and measure everything else.
 
     Raises:
-        InputError: an imported run, which has nothing to evaluate, or one that is still being trained.
+        InputError: an imported run, which has nothing to evaluate, or one that is still being trained; or there are no
+            answers of these weights to the run's test questions that could be kept.
         ModelError: its models cannot be loaded.
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
     pairs, parts = same_split(run, settings)
     variants = load_variants(run, settings)
-    decoding = decoding_of(variants, settings, config.max_new_tokens, precision)
+    kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
+    decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
-    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens)
-    begun = fingerprint(protocol, split=parts.hash)
-    with Partial(run.folder / PARTIAL, begun, older=rows_of_schema_1) as partial:
+    others, kind = other_topics(parts.test, parts.groups)
+    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens, others)
+    total = len(questions.prompts)
+    # One for both variants: an engine is made in seconds, and of an adapter's run both share it.
+    decoder = cache(lambda: decoder_for(variants, settings, precision, lambda stage: progress(stage, 0, total)))
+    with Partial(run.folder / PARTIAL, fingerprint(protocol, split=parts.hash), older=rows_of_today) as partial:
         base_losses = _base_losses(variants, parts.validation, config, partial)
-        measured = {
-            variant: measure(
-                variants,
-                variant,
-                questions,
-                config.max_new_tokens,
-                settings,
-                partial,
-                precision=precision,
-                progress=progress,
+        losses = {variant: measure_losses(variants, variant, questions, partial, progress) for variant in VARIANTS}
+        answered: dict[Variant, Answered] = {}
+        for variant in VARIANTS:
+            answered[variant] = (
+                kept.answers[variant]
+                if kept
+                else measure_answers(variants, variant, questions, config.max_new_tokens, decoder, partial, progress)
             )
-            for variant in VARIANTS
-        }
     progress("scores and copies", 0, 1)
-    rows = prediction_rows(variants, parts, questions, measured, references_of(parts.test, pairs))
+    words = most_words(config.max_new_tokens)
+    tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
+    rows = prediction_rows(
+        tested,
+        variants.tokenizer,
+        variants.prompt,
+        questions,
+        losses,
+        answered,
+        control_answers(parts, words),
+    )
+    asked = sum(other is not None for other in others)
+    more = {
+        "base_losses": base_losses,
+        "content": tested.content.protocol,
+        "controls": controls_protocol(parts, words),
+        "other_topic": OtherTopicProtocol(kind=kind, seed=SEED, questions=asked),
+    }
+    made = {
+        f"{variant}_generation": generation(
+            rows, variant, parts.test, answered[variant].seconds, variants.prompt, config.max_new_tokens
+        )
+        for variant in VARIANTS
+    }
     evaluation = _with_verdicts(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
-            base_generation=generation(rows, "base", parts.test, measured["base"].answer_seconds, variants.prompt),
-            fine_tuned_generation=generation(
-                rows, "fine_tuned", parts.test, measured["fine_tuned"].answer_seconds, variants.prompt
-            ),
-            protocol=protocol.model_copy(update={"base_losses": base_losses}),
+            protocol=protocol.model_copy(update=more),
             with_sources=_with_sources(run, protocol),
-            seconds=round(sum(one.loss_seconds + one.answer_seconds for one in measured.values()), 1),
+            seconds=round(sum(losses[variant].seconds + answered[variant].seconds for variant in VARIANTS), 1),
+            **made,
         ),
         rows,
         _same_weights(run, protocol),
@@ -121,6 +154,33 @@ def evaluate(
     partial.discard()
     progress("scores and copies", 1, 1)
     return evaluation
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Answers of an earlier evaluation, and how they were made."""
+
+    decoding: Decoding
+    answers: dict[Variant, Answered]
+
+
+def _kept(run: Run, variants: ModelVariants, parts: Split, max_new_tokens: int) -> _Kept:
+    before, rows = run.evaluation(), run.predictions()
+    protocol = before.protocol if before else Protocol()
+    weights = Protocol(base_sha256=variants.base.sha256, fine_tuned_sha256=variants.adapter_sha256)
+    if rows is None or protocol.decoding is None or not protocol.same_weights(weights):
+        raise InputError(f"{run.id} has no answers of the weights that it has now: evaluate it without --keep-answers.")
+    asked = (protocol.prompt, protocol.decoding.max_new_tokens, rows["question_id"].tolist())
+    if asked != (variants.prompt, max_new_tokens, [question.id for question in parts.test]):
+        raise InputError(f"{run.id} was asked in another way than it would be now: evaluate it without --keep-answers.")
+    answers: dict[Variant, Answered] = {}
+    for variant in VARIANTS:
+        texts, tokens = rows[f"{variant}_answer"], rows[f"{variant}_answer_tokens"]
+        if texts.isna().any() or tokens.isna().any():
+            raise InputError(f"{run.id} lacks answers of its evaluation: evaluate it without --keep-answers.")
+        made = getattr(before, f"{variant}_generation")
+        answers[variant] = Answered(texts.tolist(), [int(n) for n in tokens], made.seconds if made else 0.0)
+    return _Kept(protocol.decoding, answers)
 
 
 def judge_again(run: Run) -> Evaluation:
@@ -212,6 +272,8 @@ def _with_verdicts(
             "by_question_type_correction": HOLM,
             "by_source": found.by_source,
             "clean": found.clean,
+            "references": references_of_rows(rows) or evaluation.references,
+            "controls": judge_controls(rows, with_sources if evaluation.with_sources else None),
             "with_sources": judged_again(evaluation.with_sources, rows, with_sources),
         }
     )

@@ -19,6 +19,8 @@ class AnswerLoss:
 
     total: float
     tokens: int
+    nats: tuple[float, ...] = ()
+    """Of each token."""
 
     @property
     def mean(self) -> float:
@@ -80,7 +82,10 @@ def _losses(model: Any, members: Sequence[Example]) -> list[AnswerLoss]:
         for row, wanted in zip(logits, targets, strict=True)
     ]
     counted = (targets != IGNORED).sum(dim=1)
-    return [AnswerLoss(float(row.double().sum()), int(n)) for row, n in zip(nats, counted, strict=True)]
+    return [
+        AnswerLoss(float(row.double().sum()), int(n), tuple(row[wanted != IGNORED].tolist()))
+        for row, wanted, n in zip(nats, targets, counted, strict=True)
+    ]
 
 
 def batch_count(examples: Sequence[Example]) -> int:

@@ -3,20 +3,22 @@
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from medqa_core.answering.engine import decoder_for
+from medqa_core.answering.decoder import Decoder
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.generate import texts
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.progress import StageProgress, silent
-from medqa_core.foundation.settings import Settings
-from medqa_core.models.prompt import Example, encode_example, encode_prompt
+from medqa_core.models.prompt import Example, encode_example, encode_prompt, with_prompt
 from medqa_core.models.variants import ModelVariants, Variant
-from medqa_core.runs.schema.evaluation import Precision, PromptKind
+from medqa_core.runs.schema.evaluation import PromptKind
+
+MOST_NATS = 65535
+"""Thousandths of a nat that fit what a run keeps of a token: 65.535 nats, a chance of one in 10 to the 28th."""
 
 
 @dataclass(frozen=True)
@@ -27,69 +29,131 @@ class Questions:
     """Question and reference, for the loss."""
     prompts: list[list[int]]
     """The question alone, for the answer."""
+    elsewhere: list[Example | None] = field(default_factory=list)
+    """A question about another topic and the same reference; empty where that is not measured."""
 
     @classmethod
-    def of(cls, variants: ModelVariants, questions: Sequence[QAPair], kind: PromptKind, max_tokens: int) -> "Questions":
-        """`questions` encoded for the models' tokenizer, question and reference cut to `max_tokens` together."""
+    def of(
+        cls,
+        variants: ModelVariants,
+        questions: Sequence[QAPair],
+        kind: PromptKind,
+        max_tokens: int,
+        others: Sequence[QAPair | None] = (),
+    ) -> "Questions":
+        """`questions` encoded for the models' tokenizer, question and reference cut to `max_tokens` together.
+
+        Args:
+            others: for each question one about another topic, under which its reference's loss is taken too.
+        """
         tokenizer = variants.tokenizer
+        examples = [encode_example(tokenizer, q.question, q.answer, kind, max_tokens, end=False) for q in questions]
         return cls(
-            [encode_example(tokenizer, q.question, q.answer, kind, max_tokens, end=False) for q in questions],
+            examples,
             [encode_prompt(tokenizer, q.question, kind) for q in questions],
+            [
+                None if other is None else with_prompt(tokenizer, other.question, example, kind, max_tokens)
+                for other, example in zip(others, examples, strict=False)
+            ],
         )
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One model's results on the test questions, in their order."""
+class ReferenceLoss:
+    """One reference answer's loss, as a run keeps it."""
 
-    losses: list[AnswerLoss]
-    answers: list[list[int]]
-    """Token ids without the end token."""
-    loss_seconds: float
-    answer_seconds: float
+    total: float
+    """Nats, summed over its tokens; NaN where that is no number."""
+    tokens: int
+    nats: tuple[int, ...] | None
+    """Of each token, in thousandths of a nat, MOST_NATS at most; None where one is no number."""
 
-    def texts(self, tokenizer: Any) -> list[str]:
-        """The answers as text."""
-        return texts(tokenizer, self.answers)
+    @property
+    def mean(self) -> float:
+        """Nats per token; NaN for an answer of no token."""
+        return self.total / self.tokens if self.tokens else math.nan
+
+    @classmethod
+    def of(cls, kept: Sequence[Any]) -> "ReferenceLoss":
+        """From what a partial evaluation keeps."""
+        total, tokens, nats = kept
+        return cls(math.nan if total is None else total, tokens, None if nats is None else tuple(nats))
 
 
-def measure(
+@dataclass(frozen=True)
+class Losses:
+    """One model's losses on the test questions' references, in their order."""
+
+    own: list[ReferenceLoss]
+    elsewhere: list[ReferenceLoss | None]
+    """Under a question about another topic."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One model's answers to the test questions, in their order."""
+
+    texts: list[str]
+    tokens: list[int]
+    """Generated, without the end token."""
+    seconds: float
+
+
+def measure_losses(
+    variants: ModelVariants, variant: Variant, questions: Questions, partial: Partial, progress: StageProgress = silent
+) -> Losses:
+    """One model's losses, always in float32; what `partial` holds of them is not computed again.
+
+    References under their own question and under another one are computed in the same batches.
+    """
+    more = [example for example in questions.elsewhere if example is not None]
+    examples = [*questions.examples, *more]
+
+    def compute(done: Collection[int]) -> Iterator[dict[int, Any]]:
+        with variants.using(variant) as model:
+            for batch in losses_by_batch(model, examples, done):
+                yield {index: _kept(one) for index, one in batch.items()}
+
+    kept, seconds = each(f"{variant}_loss", compute, len(examples), partial, progress)
+    found = [ReferenceLoss.of(one) for one in kept]
+    rest = iter(found[len(questions.examples) :])
+    elsewhere = [None if example is None else next(rest) for example in questions.elsewhere]
+    return Losses(found[: len(questions.examples)], elsewhere, seconds)
+
+
+def measure_answers(
     variants: ModelVariants,
     variant: Variant,
     questions: Questions,
     max_new_tokens: int,
-    settings: Settings,
+    decoder: Callable[[], Decoder],
     partial: Partial,
-    *,
-    precision: Precision = "float32",
     progress: StageProgress = silent,
-) -> Measured:
-    """One model on all questions; what `partial` holds of it is not computed again.
+) -> Answered:
+    """One model's answers; what `partial` holds of them is not computed again.
 
     Args:
-        precision: of the weights while answering; the loss is always computed in float32.
+        decoder: gives the engine, which is not made where there is nothing to answer.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
 
-    def losses(done: Collection[int]) -> Iterator[dict[int, Any]]:
-        with variants.using(variant) as model:
-            for batch in losses_by_batch(model, questions.examples, done):
-                # JSON has no infinity: a loss that is no number is kept as null, and counts as not finite.
-                yield {i: [one.total if math.isfinite(one.total) else None, one.tokens] for i, one in batch.items()}
-
-    def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
-        total = len(questions.prompts)
-        if len(done) < total:
-            decoder = decoder_for(variants, settings, precision, lambda stage: progress(stage, len(done), total))
+    def compute(done: Collection[int]) -> Iterator[dict[int, Any]]:
+        if len(done) < len(questions.prompts):
             end = variants.tokenizer.eos_token_id
-            yield from generate(decoder, variant, questions.prompts, max_new_tokens, end, done)
+            yield from generate(decoder(), variant, questions.prompts, max_new_tokens, end, done)
 
-    totals, loss_seconds = each(f"{variant}_loss", losses, len(questions.examples), partial, progress)
-    ids, answer_seconds = each(f"{variant}_answers", answers, len(questions.prompts), partial, progress)
-    known = [AnswerLoss(math.nan if total is None else total, tokens) for total, tokens in totals]
-    return Measured(known, ids, loss_seconds, answer_seconds)
+    ids, seconds = each(f"{variant}_answers", compute, len(questions.prompts), partial, progress)
+    return Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds)
+
+
+def _kept(one: AnswerLoss) -> list[Any]:
+    """JSON has no infinity: a loss that is no number is kept as null, and counts as not finite."""
+    finite = math.isfinite(one.total)
+    nats = [min(round(1000 * value), MOST_NATS) for value in one.nats] if finite else None
+    return [one.total if finite else None, one.tokens, nats]
 
 
 def each(

@@ -1,4 +1,4 @@
-"""The first row of a partial evaluation, and the rows of one that version 0.1 left behind."""
+"""The first row of a partial evaluation, and the rows of one that an earlier version left behind."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from medqa_core.evaluation.partial import Rows
 from medqa_core.runs.schema.evaluation import Protocol
 from medqa_core.runs.schema.upgrade_protocol import upgrade_protocol
 
-SCHEMA = 2
+SCHEMA = 3
 _BESIDE = ("split", "prompts_sha256")
 """What stood beside the protocol's sentences in the first row of schema 1."""
 _STAGES = {
@@ -25,17 +25,28 @@ def fingerprint(protocol: Protocol, **beside: str) -> dict[str, Any]:
     return {"schema_version": SCHEMA, "protocol": said, **beside}
 
 
-def rows_of_schema_1(rows: Rows) -> Rows:
-    """`rows` in the form of today; as they are where they are of today already, or of nothing that 0.1 wrote."""
-    if not rows or "schema_version" in rows[0]:
+def rows_of_today(rows: Rows) -> Rows:
+    """`rows` of an earlier version in the form of today; of nothing that one wrote, as they are.
+
+    Until schema 2 losses were kept without those of each token: they are left out and computed again.
+    """
+    if not rows:
         return rows
-    sentences = {name: text for name, text in rows[0].items() if name not in _BESIDE}
+    first = rows[0]
+    version = first.get("schema_version", 1)
+    beside = {name: first[name] for name in first if name in _BESIDE}
     try:
-        protocol = Protocol.model_validate(upgrade_protocol(sentences))
-    except ValueError:
+        if version == 1:
+            sentences = {name: text for name, text in first.items() if name not in _BESIDE}
+            protocol = Protocol.model_validate(upgrade_protocol(sentences))
+        else:
+            protocol = Protocol.model_validate(first["protocol"])
+    except (ValueError, KeyError, TypeError):
         return rows
-    beside = {name: rows[0][name] for name in _BESIDE if name in rows[0]}
-    return [fingerprint(protocol, **beside), *map(_upgraded, rows[1:])]
+    rest = [_upgraded(row) for row in rows[1:]] if version == 1 else rows[1:]
+    if version in (1, 2):
+        rest = [row for row in rest if row.get("stage") not in ("base_loss", "fine_tuned_loss")]
+    return [fingerprint(protocol, **beside) if version in (1, 2, SCHEMA) else first, *rest]
 
 
 def _upgraded(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,21 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from medqa_core.evaluation.controls_judged import judge_controls
+from medqa_core.evaluation.measure import MOST_NATS
+from medqa_core.evaluation.rows import form, references_of_rows
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.runs.artifacts.mmlu import LETTERS, MMLUResults, SubsetScore, choices_by
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Evaluation, Metric
+from medqa_core.runs.schema.evaluation import Control, Evaluation, Metric, References
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
+NATS_TOLERANCE = 0.0006
+"""Nats: a token's is kept to a thousandth, so that a mean of them is off by half of one at most."""
 JUDGED = {"ci", "level", "p", "verdict", "margin", "min_detectable_effect", "required_n", "reason"}
 """Fields of a metric that the rule's version decides."""
 SECTIONS = ("by_question_type", "by_source")
@@ -46,6 +51,7 @@ def evaluation_problem(
         compared += _metrics("clean", evaluation.clean, found.clean, same_rule)
     if rows is not None:
         compared += _generation(evaluation, rows)
+        compared += _controls(evaluation, rows, with_sources, same_rule)
     if evaluation.with_sources is not None and rows is not None and with_sources is not None:
         for variant, metrics in judge_with_sources(rows, with_sources).items():
             stated = getattr(evaluation.with_sources, f"against_{variant}")
@@ -71,6 +77,25 @@ def _metrics(
                 yield f"{section}.{name}.{field}", getattr(theirs, field), getattr(ours, field)
 
 
+def _controls(
+    evaluation: Evaluation, rows: pd.DataFrame, with_sources: pd.DataFrame | None, same_rule: bool
+) -> Iterator[tuple[str, Any, Any]]:
+    """What the references are made of, and each control with every comparison."""
+    if evaluation.references is not None and (found := references_of_rows(rows)) is not None:
+        for field in References.model_fields:
+            yield f"references.{field}", getattr(evaluation.references, field), getattr(found, field)
+    if not evaluation.controls:
+        return
+    for name, ours in judge_controls(rows, with_sources if evaluation.with_sources else None).items():
+        theirs = evaluation.controls.get(name, Control())
+        for field in ("answered", "mean_words", "values"):
+            yield f"controls.{name}.{field}", getattr(theirs, field), getattr(ours, field)
+        for variant in (*VARIANTS, "with_sources"):
+            yield from _metrics(
+                f"controls.{name}.{variant}", getattr(theirs, variant), getattr(ours, variant), same_rule
+            )
+
+
 def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
     for variant in VARIANTS:
         stated = getattr(evaluation, f"{variant}_generation")
@@ -82,10 +107,16 @@ def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[st
         repeated = rows[f"{variant}_repetition"]
         if stated.repetition is not None and not repeated.isna().any():
             yield f"{variant}_generation.repetition", stated.repetition, round(float(repeated.mean()), 4)
+        most = evaluation.protocol.decoding.max_new_tokens if evaluation.protocol.decoding else None
+        for field, value in form(rows, variant, most).items():
+            if field in stated.model_fields_set:
+                yield f"{variant}_generation.{field}", getattr(stated, field), value
 
 
 def same(stated: Any, recomputed: Any) -> bool:
     """Equal, numbers within TOLERANCE."""
+    if isinstance(stated, Mapping) and isinstance(recomputed, Mapping):
+        return stated.keys() == recomputed.keys() and all(same(stated[key], recomputed[key]) for key in stated)
     if isinstance(stated, tuple) and isinstance(recomputed, tuple):
         return len(stated) == len(recomputed) and all(map(same, stated, recomputed))
     if isinstance(stated, int | float) and isinstance(recomputed, int | float):
@@ -98,6 +129,8 @@ def _text(value: Any) -> str:
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_text(one)}' for key, one in value.items())}}}"
     return "nothing" if value is None else str(value)
 
 
@@ -176,3 +209,30 @@ def with_sources_scores_problem(
         return 0, f"{len(strange)} answers with sources are to other questions than the run's, {strange[0]} first"
     rows = with_sources.add_prefix("with_sources_").assign(question_id=with_sources["question_id"])
     return scores_problem(rows, [references[id_] for id_ in with_sources["question_id"]], ["with_sources"])
+
+
+def columns_problem(rows: pd.DataFrame, recomputed: Mapping[str, Sequence[Any]]) -> tuple[int, str | None]:
+    """How many values of some columns equal what was recomputed, and the first that does not; a null is not stated."""
+    count = 0
+    for name, values in recomputed.items():
+        for stated, found, id_ in zip(rows[name], values, rows["question_id"], strict=True):
+            if stated is None or pd.isna(stated):
+                continue
+            count += 1
+            if not same(stated, found):
+                return count, f"{name} of {id_}: stated {_text(stated)}, recomputed {_text(found)}"
+    return count, None
+
+
+def nats_problem(rows: pd.DataFrame) -> tuple[int, str | None]:
+    """How many losses are the mean of their tokens' nats, as near as those are kept, and the first that is not."""
+    count = 0
+    for variant in VARIANTS:
+        for nats, loss, id_ in zip(rows[f"{variant}_nats"], rows[f"{variant}_loss"], rows["question_id"], strict=True):
+            if nats is None or not len(nats) or max(nats) >= MOST_NATS:
+                continue
+            count += 1
+            mean = float(nats.mean()) / 1000
+            if not abs(mean - loss) <= NATS_TOLERANCE:
+                return count, f"{variant}_loss of {id_}: stated {_text(float(loss))}, its tokens' mean is {_text(mean)}"
+    return count, None

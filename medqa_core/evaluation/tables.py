@@ -1,10 +1,12 @@
 """From one row per test question to judged metrics: over all questions, by type, by source, and without overlap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.rule import LEVEL, bits_per_byte, decided, perplexity, with_p
@@ -15,6 +17,16 @@ MIN_QUESTIONS = 10
 
 SCORES: tuple[MetricName, ...] = ("rouge1", "rouge2", "rougeL", "token_f1")
 """Metrics that are a mean over questions."""
+
+NOWHERE: dict[MetricName, str] = {
+    "loss_outside_templates": "No token of a reference that enters the loss is known to lie outside templates.",
+    "topic_information": "No test question has another of its kind about another topic.",
+    "rougeL_outside_templates": "No reference has a word outside templates and the question's own words.",
+    "token_f1_outside_templates": "No reference has a word outside templates and the question's own words.",
+    "content_f1": "No reference has a word outside templates, the question's own words and function words.",
+    "specifics": "No reference states a gene, a number with a unit or a proper name outside templates.",
+}
+"""Why a metric is not there, where no question has it."""
 
 OTHERWISE = 5
 """How many times stricter the secondary metrics are judged where the primary one shows nothing."""
@@ -75,15 +87,37 @@ def _judged(rows: pd.DataFrame) -> Metrics:
     def losses(weight: Array) -> Paired:
         return Paired.of(nats["base"], nats["fine_tuned"], weight, groups)  # type: ignore[arg-type]
 
-    def score(name: str) -> Paired:
+    def score(name: MetricName, weight: Array | None = None) -> Item:
         base, tuned = numbers(rows, f"base_{name}"), numbers(rows, f"fine_tuned_{name}")
-        return Paired.of(base, tuned, np.ones(len(rows)), groups)  # type: ignore[arg-type]
+        return Item(name, paired(name, base, tuned, groups, weight))
 
     items: dict[MetricName, Item] = {
         "loss": Item("loss", losses(tokens)),
-        **{name: Item(name, score(name)) for name in SCORES},
+        **{name: score(name) for name in SCORES},
     }
-    return dict(zip(items, judge_all(list(items.values())), strict=True))
+    if np.isfinite(numbers(rows, "reference_words")).any():  # older rows say nothing of these, nor does the table
+        items["loss_outside_templates"] = score("loss_outside_templates", numbers(rows, "outside_tokens"))
+        items["topic_information"] = score("topic_information", numbers(rows, "other_tokens"))
+        items |= {name: score(name) for name in CONTENT}
+    found = zip(items, judge_all(list(items.values())), strict=True)
+    return {name: _explained(name, metric) for name, metric in found}
+
+
+def _explained(name: MetricName, metric: Metric) -> Metric:
+    """A metric that no question has, with the reason of its own."""
+    return metric.model_copy(update={"reason": NOWHERE[name]}) if metric.n == 0 and name in NOWHERE else metric
+
+
+def paired(name: MetricName, base: Array, tuned: Array, groups: Sequence[str], weight: Array | None = None) -> Paired:
+    """Both models' scores on the same questions, each counted once, or as `weight` says.
+
+    Of a score that not every question has (those of CONTENT), a question without either model's is not compared.
+    """
+    if weight is None:
+        optional = name in CONTENT
+        weight = np.where(np.isnan(base) & np.isnan(tuned) & optional, 0.0, 1.0)
+    with np.errstate(invalid="ignore"):  # an infinite loss over no token
+        return Paired.of(base * weight, tuned * weight, weight, groups)  # type: ignore[arg-type]
 
 
 def _with_scales(metrics: Metrics, rows: pd.DataFrame) -> Metrics:

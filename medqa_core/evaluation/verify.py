@@ -2,22 +2,31 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from medqa_core.answering.retrieval.bm25 import BM25
+from medqa_core.answering.retrieval.passages import passages_of
 from medqa_core.data import sources
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.content import Content
+from medqa_core.evaluation.controls import control_answers
 from medqa_core.evaluation.proof import base_problem
 from medqa_core.evaluation.recompute import (
+    columns_problem,
     evaluation_problem,
     mmlu_problem,
+    nats_problem,
     scores_problem,
     with_sources_scores_problem,
 )
+from medqa_core.evaluation.rows import Tested, derived_columns
 from medqa_core.evaluation.rule import VERSION
+from medqa_core.evaluation.with_sources_rows import derived_columns as with_sources_columns
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.settings import Settings
@@ -30,7 +39,7 @@ from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation
+from medqa_core.runs.schema.evaluation import Evaluation, RetrievalProtocol
 from medqa_core.runs.schema.record import Check
 
 SHOWN = 3
@@ -70,6 +79,7 @@ NAMES = (
     "evaluation.json",
     "MMLU accuracies",
     "answer scores",
+    "content and controls",
     "split",
     "weights",
     "base weights",
@@ -90,6 +100,7 @@ def _outcomes(run: Run, settings: Settings, progress: Progress) -> Iterator[tupl
     yield made("MMLU accuracies", lambda: _mmlu(run, answers))
     data = _Data(run, settings)
     yield made("answer scores", lambda: _scores(run, rows, data))
+    yield made("content and controls", lambda: _content(run, rows, evaluation, data))
     yield made("split", lambda: _split(run, rows, data))
     yield made("weights", lambda: _weights(run, evaluation))
     yield made("base weights", lambda: _base_weights(run, evaluation, settings))
@@ -200,6 +211,50 @@ def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
         )
         count += more
     return problem is None, problem or f"{count} scores of {len(rows)} questions recomputed from the answers"
+
+
+def _content(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation | None, data: _Data) -> Outcome:
+    asked = evaluation.protocol.controls if evaluation else None
+    if rows is None or asked is None:
+        return None, "Nothing was measured outside templates, and no controls: an older evaluation."
+    pairs, parts = data.parts()
+    if rows["question_id"].tolist() != [pair.id for pair in parts.test]:
+        return False, "the questions of predictions.parquet are not the split's test questions"
+    content = Content.of(pairs)
+    tested = Tested(parts, references_of(parts.test, pairs), content)
+    controls = control_answers(parts, asked.most_words)
+    count, problem = nats_problem(rows)
+    if problem is None:
+        more, problem = columns_problem(rows, derived_columns(rows, tested, controls))
+        count += more
+    with_sources = run.with_sources()
+    if problem is None and with_sources is not None and with_sources["words"].notna().any():
+        method = evaluation.with_sources.protocol.retrieval if evaluation and evaluation.with_sources else None
+        more, problem = _content_with_sources(with_sources, tested, method, asked.most_words)
+        count += more
+    return problem is None, problem or f"{count} values recomputed from the answers, the tokens' nats and the data"
+
+
+def _content_with_sources(
+    rows: pd.DataFrame, tested: Tested, retrieval: RetrievalProtocol | None, most_words: int
+) -> tuple[int, str | None]:
+    """The same of answers with sources; what passages bear out only where BM25 found them, which can be repeated."""
+    parts = tested.parts
+    known = {question.id: (question, texts) for question, texts in zip(parts.test, tested.references, strict=True)}
+    asked = [known[id_][0] for id_ in rows["question_id"]]
+    mine = replace(tested, references=[known[id_][1] for id_ in rows["question_id"]])
+    answers = rows["answer"].tolist()
+    if retrieval is None or retrieval.method != BM25.name:
+        recomputed = tested.content.columns(answers, asked, mine.references)
+        return columns_problem(rows, recomputed)
+    index = BM25(passages_of(parts.train))
+    read: list[list[str]] = []
+    for question, ids in zip(asked, rows["passages"], strict=True):
+        found = {one.question_id: one.text for one in index.search(question.question, retrieval.passages)}
+        if ids is None or not found.keys() >= set(ids):
+            return len(read), f"passages of {question.id}: {retrieval.method} finds others"
+        read.append([found[id_] for id_ in ids])
+    return columns_problem(rows, with_sources_columns(answers, mine, asked, read, most_words))
 
 
 def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:

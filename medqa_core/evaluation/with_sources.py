@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from medqa_core.answering.engine import decoder_for, decoding_of
@@ -10,12 +11,15 @@ from medqa_core.answering.generate import texts
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
 from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
-from medqa_core.data.pairs import QAPair
+from medqa_core.data.pairs import QAPair, references_of
+from medqa_core.evaluation.content import Content
+from medqa_core.evaluation.controls import most_words
+from medqa_core.evaluation.controls_judged import judge_controls
 from medqa_core.evaluation.evaluate import checked, same_split
-from medqa_core.evaluation.measure import each
+from medqa_core.evaluation.measure import Answered, each
 from medqa_core.evaluation.partial import Partial
-from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_schema_1
-from medqa_core.evaluation.rows import generation
+from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_today
+from medqa_core.evaluation.rows import Tested, generation
 from medqa_core.evaluation.with_sources_rows import judged_again, with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
@@ -26,7 +30,7 @@ from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Correction, Evaluation, Protocol, RetrievalProtocol, WithSources
+from medqa_core.runs.schema.evaluation import Correction, Decoding, Evaluation, Protocol, RetrievalProtocol, WithSources
 
 PARTIAL = ".with_sources.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
@@ -40,6 +44,7 @@ def evaluate_with_sources(
     *,
     questions: int | None = None,
     retriever: Retriever | None = None,
+    keep_answers: bool = False,
 ) -> Evaluation:
     """Answer and judge; writes with_sources.parquet, then evaluation.json with its part `with_sources`.
 
@@ -49,10 +54,11 @@ def evaluate_with_sources(
     Args:
         questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all.
         retriever: what finds the passages; None: what the settings say, over the run's training answers.
+        keep_answers: take the answers that the run has, if the same passages are found, and measure everything else.
 
     Raises:
         InputError: an imported run, one that is still being trained, one that has not been evaluated, or has been with
-            other weights than it has now.
+            other weights than it has now; or its answers cannot be kept.
         ModelError: its models cannot be loaded.
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
@@ -76,9 +82,11 @@ def evaluate_with_sources(
     fitted = [fitting(variants, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
     prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
     precision = before.protocol.decoding.precision if before.protocol.decoding else "float32"
+    kept = _kept(run, before, weights, asked, read) if keep_answers else None
+    decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = weights.model_copy(
         update={
-            "decoding": decoding_of(variants, settings, config.max_new_tokens, precision),
+            "decoding": decoding,
             "retrieval": RetrievalProtocol(
                 passages=PASSAGES,
                 method=retriever.name,
@@ -96,22 +104,57 @@ def evaluate_with_sources(
             yield from generate(decoder, WITH_SOURCES_VARIANT, prompts, config.max_new_tokens, end, done)
 
     first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
-    with Partial(run.folder / PARTIAL, first, older=rows_of_schema_1) as partial:
-        ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
-    said = texts(variants.tokenizer, ids)
-    sources = [[passage.question_id for passage in few] for few in read]
-    with_sources = with_sources_rows(parts, asked, pairs, said, [len(one) for one in ids], sources)
+    with Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial:
+        if kept is None:
+            ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
+            said = Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds)
+        else:
+            said = kept.answers
+    with_sources = with_sources_rows(
+        Tested(parts, references_of(asked, pairs), Content.of(pairs)),
+        asked,
+        said.texts,
+        said.tokens,
+        read,
+        most_words(config.max_new_tokens),
+    )
     columns = with_sources.rename(columns={"tokens": "answer_tokens"}).add_prefix("with_sources_")
-    made = generation(columns, "with_sources", asked, seconds, variants.prompt)
+    made = generation(columns, "with_sources", asked, said.seconds, variants.prompt, config.max_new_tokens)
     part = judged_again(
         WithSources(weights=WITH_SOURCES_VARIANT, generation=made, protocol=protocol), rows, with_sources
     )
-    evaluation = before.model_copy(update={"with_sources": part})
+    controls = judge_controls(rows, with_sources)
+    evaluation = before.model_copy(update={"with_sources": part, "controls": controls})
     discard_manifest(run.folder)
     write_with_sources(run.folder, with_sources)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     partial.discard()
     return evaluation
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Answers of an earlier measurement, and how they were made."""
+
+    decoding: Decoding
+    answers: Answered
+
+
+def _kept(
+    run: Run, before: Evaluation, weights: Protocol, asked: Sequence[QAPair], read: Sequence[Sequence[Passage]]
+) -> _Kept:
+    part, rows = before.with_sources, run.with_sources()
+    decoding = part.protocol.decoding if part else None
+    if part is None or rows is None or decoding is None or not part.protocol.same_weights(weights):
+        raise InputError(
+            f"{run.id} has no answers with sources of the weights that it has now: leave out --keep-answers."
+        )
+    theirs = [(id_, list(ids)) for id_, ids in zip(rows["question_id"], rows["passages"], strict=True)]
+    ours = [(one.id, [passage.question_id for passage in few]) for one, few in zip(asked, read, strict=True)]
+    if theirs != ours or rows[["answer", "tokens"]].isna().any(axis=None):
+        raise InputError(f"{run.id} would now read other passages before it answers: leave out --keep-answers.")
+    seconds = part.generation.seconds if part.generation else 0.0
+    return _Kept(decoding, Answered(rows["answer"].tolist(), [int(n) for n in rows["tokens"]], seconds))
 
 
 def _drawn(questions: Sequence[QAPair], most: int | None) -> Sequence[QAPair]:

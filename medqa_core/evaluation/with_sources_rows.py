@@ -5,49 +5,69 @@ together (Holm), whatever the fine-tuning's primary metric showed.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data.overlap import CopyIndex
-from medqa_core.data.pairs import QAPair, references_of
-from medqa_core.data.split import Split
-from medqa_core.evaluation.judge import Item, Paired, judge_all
-from medqa_core.evaluation.rows import answer_columns
+from medqa_core.data.pairs import QAPair
+from medqa_core.evaluation.content import CONTENT
+from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
+from medqa_core.evaluation.judge import Item, judge_all
+from medqa_core.evaluation.rows import Tested, answer_columns
 from medqa_core.evaluation.rule import with_p
-from medqa_core.evaluation.tables import SCORES, Metrics
+from medqa_core.evaluation.tables import SCORES, Metrics, numbers, paired
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import WithSources, holm
 
 
 def with_sources_rows(
-    parts: Split,
+    tested: Tested,
     asked: Sequence[QAPair],
-    pairs: Sequence[QAPair],
     answers: Sequence[str],
     tokens: Sequence[int],
-    passages: Sequence[Sequence[str]],
+    passages: Sequence[Sequence[Passage]],
+    most_words: int,
 ) -> pd.DataFrame:
     """One row per question, in the columns of `runs.artifacts.with_sources.SCHEMA`.
 
     Args:
-        parts: the run's split.
+        tested: the run's split, and the references of `asked`.
         asked: those of its test questions that were answered, in the order of the others.
-        pairs: all pairs of the data set: where a question has several answers, the best one counts.
         answers: as text.
         tokens: generated for each question.
-        passages: ids of the training questions whose answers were read, best first.
+        passages: that were read, best first.
+        most_words: where the control, the first passage alone, is cut.
     """
-    copies = CopyIndex((one.id, one.answer) for one in parts.train)
+    copies = CopyIndex((one.id, one.answer) for one in tested.parts.train)
     return pd.DataFrame(
         {
             "question_id": [q.id for q in asked],
-            "group_id": [parts.groups[q.id] for q in asked],
-            **answer_columns(answers, references_of(asked, pairs), copies),
+            "group_id": [tested.parts.groups[q.id] for q in asked],
+            **answer_columns(answers, tested.references, copies),
+            **derived_columns(answers, tested, asked, [[one.text for one in few] for few in passages], most_words),
             "tokens": list(tokens),
-            "passages": [list(ids) for ids in passages],
+            "passages": [[passage.question_id for passage in few] for few in passages],
         }
     )
+
+
+def derived_columns(
+    answers: Sequence[str],
+    tested: Tested,
+    asked: Sequence[QAPair],
+    passages: Sequence[Sequence[str]],
+    most_words: int,
+) -> dict[str, list[Any]]:
+    """What follows from the answers and the passages that were read: content, and the first passage as a control."""
+    top = ControlAnswers([cut(few[0], most_words) if few else "" for few in passages], [None] * len(asked))
+    control = control_columns(top, asked, tested.references, tested.content)
+    return {
+        **tested.content.columns(answers, asked, tested.references, passages),
+        **{f"top_passage_{name}": values for name, values in control.items() if name != "id"},
+    }
 
 
 def judged_again(
@@ -75,14 +95,11 @@ def judge_with_sources(rows: pd.DataFrame, with_sources: pd.DataFrame) -> dict[s
     groups = both["group_id"].astype(str).tolist()
     places, items = [], []
     for variant in VARIANTS:
-        for name in SCORES:
-            theirs, ours = (
-                pd.to_numeric(both[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-                for column in (f"{variant}_{name}", name)
-            )
+        for name in (*SCORES, *CONTENT):
+            theirs, ours = numbers(both, f"{variant}_{name}"), numbers(both, name)
             if np.isfinite(theirs).any() and np.isfinite(ours).any():
                 places.append((variant, name))
-                items.append(Item(name, Paired.of(theirs, ours, np.ones(len(both)), groups)))  # type: ignore[arg-type]
+                items.append(Item(name, paired(name, theirs, ours, groups)))
     judged = dict(zip(places, judge_all(items), strict=True))
     tests = {f"{variant} {name}": metric.p for (variant, name), metric in judged.items() if metric.p is not None}
     adjusted = holm(tests)

@@ -92,6 +92,29 @@ def encode_example(
     return Example(prompt + kept + closing, len(prompt), len(text.encode("utf-8")), truncated)
 
 
+def with_prompt(tokenizer: Any, question: str, example: Example, kind: PromptKind, max_tokens: int) -> Example:
+    """`example`'s answer after another question: as many of the same answer tokens as `max_tokens` leaves room for."""
+    prompt = encode_prompt(tokenizer, question, kind)[: max_tokens - 1]
+    kept = example.input_ids[example.prompt_tokens :][: max_tokens - len(prompt)]
+    return Example(prompt + kept, len(prompt), 0, len(prompt) + len(kept) >= max_tokens)
+
+
+def answer_ends(tokenizer: Any, answer: str, kind: PromptKind, count: int) -> list[int] | None:
+    """Where each of the first `count` tokens of an answer ends, in characters of `answer`; never falling.
+
+    None for a tokenizer that does not say so.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        return None
+    text = answer if kind == "chat" else f" {answer}"
+    spans = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    ends, last = [], 0
+    for _, end in spans["offset_mapping"][:count]:
+        last = max(last, end - (kind != "chat"))
+        ends.append(last)
+    return ends
+
+
 def _ids(tokenizer: Any, text: str, *, special: bool) -> list[int]:
     """Token ids; without `special`, a control token's name in the text is encoded as the letters it is made of."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=not special)["input_ids"]

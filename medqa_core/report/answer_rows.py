@@ -146,7 +146,8 @@ def download(rows: pd.DataFrame, texts: dict[str, QAPair] | None) -> pd.DataFram
 
 def _with_outcome(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
     if outcome in BY_SCORE:
-        return rows[np.sign(rows["gain"]) == BY_SCORE[outcome]]
+        of_outcome: pd.DataFrame = rows[np.sign(rows["gain"]) == BY_SCORE[outcome]]
+        return of_outcome
     if outcome not in BY_CONTENT:
         return rows
     score = content_score(rows)

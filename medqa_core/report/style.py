@@ -45,6 +45,7 @@ figcaption{{color:var(--muted);font-size:.9rem}}
 .forest .zero{{stroke:var(--muted)}}
 .forest .span{{stroke:var(--muted);stroke-width:3}}
 .forest circle{{fill:var(--muted)}}
+.forest .control{{fill:none;stroke:var(--control);stroke-width:2}}
 .forest .mark{{color:var(--muted);white-space:nowrap}}
 .forest .is-better .span{{stroke:var(--better)}}
 .forest .is-better circle{{fill:var(--better)}}

@@ -14,6 +14,7 @@ def metrics(snapshot: RunSnapshot) -> None:
     facts = Facts.of(snapshot)
     verdict_line(facts)
     overall.overall(facts)
+    overall.against_controls(facts)
     slices.slices(facts)
     answers.improvements(facts)
     answers.copied(facts)

@@ -1,5 +1,7 @@
 """The parts of the metrics page: all metrics on the whole test set or its clean subset, and how it was measured."""
 
+from dataclasses import asdict
+
 import pandas as pd
 import streamlit as st
 
@@ -8,12 +10,14 @@ from medqa_core.foundation.format import capital, count, percent
 from medqa_core.report.charts import forest
 from medqa_core.report.charts.metrics import forest_figure
 from medqa_core.report.document import tables
-from medqa_core.report.document.answer_tables import of_both
+from medqa_core.report.document.answer_tables import TEMPLATES, of_both, references
 from medqa_core.report.document.model import Column, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.clean import clean_subset
+from medqa_core.report.views.controls import control_views
 from medqa_core.report.views.figures import figures
 from medqa_core.report.views.metric import LEVEL, MetricView, clean, whole
+from medqa_core.report.wording import controls as controls_in_words
 from medqa_core.report.wording.protocol import protocol_lines
 from pages.shared import charts, document, notices, theme
 from pages.shared.markup import bullets, html, note
@@ -42,13 +46,42 @@ def overall(facts: Facts) -> None:
     )
     for found in clean_subset(facts):
         note(found.sentence)
-    drawn = forest.rows(shown)
+    views = control_views(facts)
+    drawn = forest.rows(shown, views if part == WHOLE else ())
     if drawn:
         chart = forest_figure(drawn, theme.palette())
-        charts.show(chart, key="forest", alt=forest.describe(drawn), caption=forest.CAPTION)
+        charts.show(chart, key="forest", alt=forest.describe(drawn), caption=forest.caption(drawn))
     charts.download(
         "Download the table as CSV", lambda: _frame(facts), f"{facts.run.id}-metrics.csv", key="metrics-csv"
     )
+
+
+def against_controls(facts: Facts) -> None:
+    """The models beside answers that need no model; nothing where no control was measured."""
+    views = control_views(facts)
+    if not views:
+        return
+    st.header("Against answers without a model", anchor=False)
+    note(controls_in_words.sentence(views, whole(facts).get("rougeL")))
+    table = tables.controls(facts)
+    if table is not None:
+        document.table(table, caption=controls_in_words.CONTROLS)
+    charts.download(
+        "Download the controls as CSV",
+        lambda: _controls_frame(facts),
+        f"{facts.run.id}-controls.csv",
+        key="controls-csv",
+    )
+
+
+def _controls_frame(facts: Facts) -> pd.DataFrame:
+    rows = [
+        {"control": control.name, "model": model, "metric": name, **asdict(metric)}
+        for control in control_views(facts)
+        for model in ("base", "fine_tuned", "with_sources")
+        for name, metric in getattr(control, model).items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _part(facts: Facts) -> str:
@@ -79,6 +112,9 @@ def how_measured(facts: Facts) -> None:
     body = bullets(f"{label}: {text}" for label, text in measured)
     if answers is not None:
         body += document.table_markup(answers, caption="How the generated answers came out; ROUGE rewards length.")
+    made_of = references(facts)
+    if made_of is not None:
+        body += document.table_markup(made_of, caption=TEMPLATES)
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
 
 

@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -27,7 +27,7 @@ from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.mmlu import RESULTS, write_answers
 from medqa_core.runs.artifacts.predictions import SCHEMA, read_predictions
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, MMLUProtocol
+from medqa_core.runs.schema.evaluation import Evaluation, MetricName, MMLUProtocol
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
@@ -78,8 +78,8 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
     assert smoke.snapshot().problems == ()
     assert raw["schema_version"] == 3
     assert evaluation.primary_metric == "loss"
-    assert set(evaluation.metrics) == {"loss", "perplexity", "bits_per_byte", "rouge1", "rouge2", "rougeL", "token_f1"}
-    assert {metric.n for metric in evaluation.metrics.values()} == {12}
+    assert set(evaluation.metrics) == {*get_args(MetricName)} - {"mmlu"}
+    assert {metric.n for name, metric in evaluation.metrics.items() if name != "specifics"} == {12}
     fields = {"base", "fine_tuned", "difference", "ci", "level", "p", "n", "groups", "verdict", "min_detectable_effect"}
     assert all(fields <= set(metric) for metric in raw["metrics"].values())
     assert evaluation.metrics["loss"].verdict == "better"
@@ -96,7 +96,8 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
 def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
     rows = read_predictions(smoke.folder)
     assert rows.columns.tolist() == SCHEMA.names
-    assert not rows.drop(columns=["base_nearest", "fine_tuned_nearest"]).isna().any().any()
+    optional = [name for name in SCHEMA.names if name.endswith(("_nearest", "_specifics", "_answer_id"))]
+    assert not rows.drop(columns=optional).isna().any().any()
     assert smoke.record.data is not None
     assert smoke.record.data.split is not None
     assert len(rows) == smoke.record.data.split.test == 12
@@ -159,11 +160,11 @@ def test_evaluating_again_gives_the_same(bare: Run, smoke: Run, lab: Settings) -
     assert first is not None
     assert again.metrics == first.metrics
     assert read_predictions(bare.folder).equals(read_predictions(smoke.folder))
-    measuring = [event for event in stages if event[2] == 12]
-    assert list(dict.fromkeys(stage for stage, _, _ in measuring)) == [
-        "base_loss", "base_answers", "fine_tuned_loss", "fine_tuned_answers",
+    measuring = [event for event in stages if event[2] in (12, 24)]  # losses under two questions each
+    assert list(dict.fromkeys((stage, total) for stage, _, total in measuring)) == [
+        ("base_loss", 24), ("fine_tuned_loss", 24), ("base_answers", 12), ("fine_tuned_answers", 12),
     ]  # fmt: skip
-    assert all(0 <= done <= 12 for _, done, _ in measuring)
+    assert all(0 <= done <= total for _, done, total in measuring)
     assert measuring[-1] == ("fine_tuned_answers", 12, 12)
     assert stages[-1] == ("scores and copies", 1, 1)
     assert PARTIAL not in names(bare)
@@ -236,6 +237,50 @@ def test_nothing_measured_is_nothing_to_judge(bare: Run) -> None:
     with pytest.raises(InputError, match="smoke has not been measured"):
         judge_again(bare)
     assert "evaluation.json" not in names(bare)
+
+
+def test_answers_can_be_kept(bare: Run, smoke: Run, lab: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("evaluation.json", "predictions.parquet"):
+        shutil.copy(smoke.folder / name, bare.folder)
+    monkeypatch.setattr("medqa_core.evaluation.evaluate.measure_answers", lambda *_: pytest.fail("asked again"))
+    again, first = evaluate(bare, lab, keep_answers=True), smoke.evaluation()
+    assert first is not None
+    assert (again.metrics, again.controls, again.references) == (first.metrics, first.controls, first.references)
+    assert again.base_generation == first.base_generation and again.protocol == first.protocol
+
+
+def test_answers_of_nothing_or_of_another_prompt_cannot_be_kept(bare: Run, smoke: Run, lab: Settings) -> None:
+    with pytest.raises(InputError, match="smoke has no answers of the weights that it has now"):
+        evaluate(bare, lab, keep_answers=True)
+    shutil.copy(smoke.folder / "predictions.parquet", bare.folder)
+    value = read_json(smoke.folder / "evaluation.json")
+    value["protocol"]["prompt"] = "plain"
+    write_json(bare.folder / "evaluation.json", value)
+    with pytest.raises(InputError, match="smoke was asked in another way than it would be now"):
+        evaluate(bare, lab, keep_answers=True)
+
+
+def test_content_controls_and_the_topics_worth_are_measured(smoke: Run) -> None:
+    evaluation, rows = smoke.evaluation(), read_predictions(smoke.folder)
+    assert evaluation is not None
+    assert list(evaluation.controls) == ["template_answer", "nearest_answer"]
+    assert evaluation.controls["template_answer"].answered == 12
+    assert evaluation.references is not None
+    assert evaluation.references.scored_share == pytest.approx(
+        rows["reference_bytes"].sum() / rows["reference_all_bytes"].sum()
+    )
+    assert evaluation.fine_tuned_generation is not None
+    assert evaluation.fine_tuned_generation.ended_share == float((rows["fine_tuned_answer_tokens"] < 16).mean())
+    protocol = evaluation.protocol
+    assert protocol.controls is not None and protocol.controls.most_words == 10
+    assert protocol.other_topic is not None and protocol.other_topic.questions == 12
+    for row in rows.to_dict("records"):
+        nats = row["fine_tuned_nats"]
+        assert len(nats) == len(row["reference_token_ends"]) == row["reference_tokens"]
+        assert nats.mean() / 1000 == pytest.approx(row["fine_tuned_loss"], abs=6e-4)
+        own = nats[: row["other_tokens"]].mean() / 1000
+        assert row["fine_tuned_topic_information"] == pytest.approx(row["fine_tuned_other_loss"] - own)
+        assert row["other_question"] != row["question_id"]
 
 
 def test_eight_bit_answers_are_declared(bare: Run, lab: Settings) -> None:

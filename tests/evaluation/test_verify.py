@@ -97,9 +97,51 @@ def change_accuracy(folder: Path) -> None:
     write_json(path, value)
 
 
+def change_control(folder: Path) -> None:
+    rows = read_predictions(folder)
+    rows.loc[2, "template_answer_rougeL"] = 0.001
+    write_predictions(folder, rows)
+
+
+def change_content(folder: Path) -> None:
+    rows = read_predictions(folder)
+    rows["base_content_f1"] = rows["base_content_f1"] + 0.25
+    write_predictions(folder, rows)
+
+
+def change_nats(folder: Path) -> None:
+    rows = read_predictions(folder)
+    rows["base_nats"] = [nats // 2 for nats in rows["base_nats"]]
+    write_predictions(folder, rows)
+
+
+def change_other_loss(folder: Path) -> None:
+    rows = read_predictions(folder)
+    rows["fine_tuned_other_loss"] = rows["fine_tuned_other_loss"] + 1
+    write_predictions(folder, rows)
+
+
+def change_controls_verdict(folder: Path) -> None:
+    value = read_json(folder / "evaluation.json")
+    value["controls"]["template_answer"]["fine_tuned"]["rougeL"]["difference"] = 0.5
+    write_json(folder / "evaluation.json", value)
+
+
+def change_templates(folder: Path) -> None:
+    value = read_json(folder / "evaluation.json")
+    value["references"]["template_share"] = 0.9
+    write_json(folder / "evaluation.json", value)
+
+
 @pytest.mark.parametrize(
     ("tamper", "file", "check", "said"),
     [
+        (change_control, "predictions.parquet", "content and controls", "template_answer_rougeL of "),
+        (change_content, "predictions.parquet", "content and controls", "base_content_f1 of "),
+        (change_nats, "predictions.parquet", "content and controls", "base_loss of "),
+        (change_other_loss, "predictions.parquet", "content and controls", "fine_tuned_topic_information of "),
+        (change_controls_verdict, "evaluation.json", "evaluation.json", "controls.template_answer.fine_tuned.rougeL"),
+        (change_templates, "evaluation.json", "evaluation.json", "references.template_share: stated 0.9, recomputed 0"),
         (change_figure, "evaluation.json", "evaluation.json", "metrics.loss.fine_tuned: stated "),
         (change_part, "evaluation.json", "evaluation.json", "clean.rougeL.base: stated 0.9, recomputed 0"),
         (drop_metric, "evaluation.json", "evaluation.json", "metrics.rougeL.base: stated nothing, recomputed 0"),

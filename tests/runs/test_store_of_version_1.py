@@ -237,7 +237,8 @@ def test_what_0_1_did_not_write_is_kept_in_its_own_words(name: str, text: str) -
 
 def test_verify_passes(run: Run, settings: Settings) -> None:
     checks = {check.name: (check.passed, check.detail) for check in verify(run, settings)}
-    assert {name: passed for name, (passed, _) in checks.items() if passed is not True} == {}, checks
+    others = {name: passed for name, (passed, _) in checks.items() if passed is not True}
+    assert others == {"content and controls": None}, checks  # which 0.1 did not measure
     assert check_manifest(run.folder) == []
 
 
@@ -328,7 +329,8 @@ def test_interrupted_measurements_go_on(run: Run, settings: Settings, monkeypatc
     monkeypatch.setattr(generate, "BATCH", 5)
     left_behind(run, "evaluation.jsonl", ".evaluation.jsonl")
     stages = begun(lambda progress: evaluate(run, settings, progress))
-    assert (stages["base_loss"], stages["base_answers"], stages["fine_tuned_loss"]) == (12, 12, 12)
+    # Losses are computed again: 0.1 did not keep those of single tokens.
+    assert (stages["base_loss"], stages["base_answers"], stages["fine_tuned_loss"]) == (0, 12, 0)
     assert 0 < stages["fine_tuned_answers"] < 12
 
     left_behind(run, "grounded.jsonl", ".grounded.jsonl")

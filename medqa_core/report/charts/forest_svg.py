@@ -7,9 +7,10 @@ from html import escape
 
 from medqa_core.foundation.format import general
 from medqa_core.report.charts.axes import round_values
-from medqa_core.report.charts.forest import CAPTION, ForestRow, describe, rows, scale_ends
+from medqa_core.report.charts.forest import ForestRow, caption, describe, rows, scale_ends
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import verdict_mark
+from medqa_core.report.views.controls import control_views
 from medqa_core.report.views.metric import whole
 
 EDGE = 0.04
@@ -18,15 +19,15 @@ EDGE = 0.04
 
 def forest_svg(facts: Facts) -> str:
     """The figure as HTML with SVG, or an empty string where there is nothing to draw."""
-    found = rows(whole(facts))
+    found = rows(whole(facts), control_views(facts))
     if not found:
         return ""
     low, high = scale_ends(found)
     body = "".join(_row(row, low, high) for row in found)
-    label = escape(f"{CAPTION} {describe(found)}.")
+    label = escape(f"{caption(found)} {describe(found)}.")
     return (
         f'<figure><div class="forest" role="img" aria-label="{label}">{body}{_axis(low, high)}</div>'
-        f"<figcaption>{escape(CAPTION)}</figcaption></figure>"
+        f"<figcaption>{escape(caption(found))}</figcaption></figure>"
     )
 
 
@@ -37,6 +38,9 @@ def _row(row: ForestRow, low: float, high: float) -> str:
     if row.ends:
         left, right = (_place(end, low, high) for end in row.ends)
         drawn += f'<line class="span" x1="{left}" x2="{right}" y1="50%" y2="50%"/>'
+    if row.control is not None:
+        square = f'<rect class="control" width="9" height="9" y="10" x="{_place(row.control, low, high)}"/>'
+        drawn += f'<g transform="translate(-4.5 0)">{square}</g>'
     drawn += f'<circle cx="{middle}" cy="50%" r="5"/>'
     return (
         f'<div class="row is-{kind}"><span class="name">{escape(row.label)}</span>'

@@ -32,6 +32,14 @@ def forest_figure(rows: list[ForestRow], palette: Palette = LIGHT) -> go.Figure:
                 line={"color": colour, "width": 2.5},
                 hoverinfo="skip",
             )
+        if row.control is not None:
+            chart.add_scatter(
+                x=np.array([row.control]),
+                y=[label],
+                mode="markers",
+                marker={"size": 10, "color": palette.control, "symbol": "square-open", "line": {"width": 2}},
+                hovertemplate=f"{plain(row.control_text)}<br>{row.control:+.2f}% of the base's value<extra></extra>",
+            )
         chart.add_scatter(
             x=np.array([row.middle]),
             y=[label],

@@ -21,6 +21,7 @@ class Palette:
     base: str
     tuned: str
     with_sources: str
+    control: str
     better: str
     worse: str
     link: str
@@ -32,7 +33,20 @@ class Palette:
         return {"better": self.better, "worse": self.worse}.get(verdict, self.muted)
 
 
-ROLES = ("paper", "panel", "rule", "text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
+ROLES = (
+    "paper",
+    "panel",
+    "rule",
+    "text",
+    "muted",
+    "base",
+    "tuned",
+    "with_sources",
+    "control",
+    "better",
+    "worse",
+    "link",
+)
 """The roles of a single colour, for a style sheet's variables."""
 
 LIGHT = Palette(
@@ -44,6 +58,7 @@ LIGHT = Palette(
     base="#64748B",
     tuned="#0B7A75",
     with_sources="#8A5A00",
+    control="#6D4AA2",
     better="#1D7A3C",
     worse="#B42318",
     link="#0B6B9E",
@@ -58,6 +73,7 @@ DARK = Palette(
     base="#9AA9BC",
     tuned="#3CC5BC",
     with_sources="#E0A93B",
+    control="#B79BE8",
     better="#4FC27A",
     worse="#FF8577",
     link="#5CB8EC",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from medqa_core.foundation.format import NOT_STATED, capital, count, duration, number, p_value, percent, words
 from medqa_core.report.document.model import Column, Table
@@ -14,7 +15,18 @@ from medqa_core.report.views.examples import Examples
 from medqa_core.report.wording.examples import TITLES
 from medqa_core.runs.artifacts.mmlu import CHANCE, CHANCE_ALPHA, LETTERS, SubsetScore
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Generation
+from medqa_core.runs.schema.evaluation import Generation, SpecificKind
+
+SPECIFICS: dict[SpecificKind, str] = {"gene": "Gene symbols", "number": "Numbers with a unit", "name": "Proper names"}
+
+
+def _specifics(kind: SpecificKind, made: Generation) -> str | None:
+    found = (made.specifics or {}).get(kind)
+    if found is None:
+        return None
+    read = "" if found.in_passages is None else f"; {count(found.in_passages)} in the passages"
+    return f"{count(found.stated)}; {count(found.in_reference)}{read}"
+
 
 BOTH = tuple(Column(capital(MODELS[variant]), "number") for variant in VARIANTS)
 GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
@@ -22,11 +34,20 @@ GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
     ("Mean answer length, tokens", lambda g: number(g.mean_tokens, 1)),
     ("Answer length / reference length", lambda g: number(g.length_ratio, 2)),
     ("Repeated sequences of four words", lambda g: None if g.repetition is None else percent(g.repetition)),
+    ("Words in templates", lambda g: None if g.template_share is None else percent(g.template_share)),
+    ("Answers that ended by themselves", lambda g: None if g.ended_share is None else percent(g.ended_share)),
+    *((f"{label} stated; in a reference", partial(_specifics, kind)) for kind, label in SPECIFICS.items()),
     ("Time to answer all", lambda g: duration(g.seconds)),
     ("Prompt", lambda g: words(g.prompt, 60)),
 )
 ANSWER = 600
 """Characters of an answer that a report quotes."""
+MOST_TYPES = 20
+TEMPLATES = (
+    "A template is a run of 8 words that, the topic's name masked, stands in answers on 5 topics or more: a model can "
+    "learn it without learning anything about a topic."
+)
+"""What a template is."""
 COPIED = (
     "A copied answer has at least 90% of its words in runs of 8 or more words that also stand in one training answer; "
     "a near-copy has at least 50%; a novel answer less. The base model never saw these training answers, so its "
@@ -57,6 +78,20 @@ def of_both(facts: Facts) -> Table | None:
     if e is None:
         return None
     return generations(("base", e.base_generation), ("fine_tuned", e.fine_tuned_generation))
+
+
+def references(facts: Facts) -> Table | None:
+    """What the references are made of and how much of them is measured; None where that is not known."""
+    found = facts.evaluation.references if facts.evaluation else None
+    if found is None:
+        return None
+    rows: list[tuple[str, str | None]] = [
+        ("Words in templates", None if found.template_share is None else percent(found.template_share)),
+        ("Bytes that enter the loss", None if found.scored_share is None else percent(found.scored_share)),
+    ]
+    by_type = sorted(found.template_share_by_question_type.items(), key=lambda item: -item[1])
+    rows += [(f"Words in templates, {words(kind, 40)}", percent(share)) for kind, share in by_type[:MOST_TYPES]]
+    return Table.of(("References", Column("Share", "number")), rows)
 
 
 def copied(facts: Facts) -> Table | None:

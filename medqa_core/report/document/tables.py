@@ -6,6 +6,7 @@ from medqa_core.foundation.format import capital, count, p_number, words
 from medqa_core.report.document.model import Cell, Column, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
+from medqa_core.report.views.controls import best_control, control_views
 from medqa_core.report.views.figures import Figure, figure_of, figures
 from medqa_core.report.views.headline import Headline
 from medqa_core.report.views.metric import MetricView, clean, metric_views, whole
@@ -58,6 +59,33 @@ def metrics_in_detail(shown: Mapping[str, MetricView], primary: str) -> Table:
     """The same for a page: with p-values, directions, and what each test could detect."""
     rows = tuple(_row(_about(shown[name], primary), shown[name], detail=True) for name in METRICS if name in shown)
     return Table(_columns("Metric", shown, detail=True), rows)
+
+
+def controls(facts: Facts) -> Table | None:
+    """Each score of the models beside the controls', and the fine-tuned model against the best; None without any."""
+    views, models = control_views(facts), whole(facts)
+    known = [one for one in views if one.values]
+    if not known:
+        return None
+    columns = ("Base", "Fine-tuned", *(capital(one.label) for one in known))
+    rows: list[Row] = []
+    for name in METRICS:
+        best = best_control(views, name)
+        if best is None or name not in models:
+            continue
+        against = best.fine_tuned.get(name)
+        values = (models[name].base, models[name].fine_tuned, *(one.values.get(name) for one in known))
+        difference = None if against is None or against.difference is None else change_text(against)
+        rows.append(
+            (
+                Cell(capital(METRICS[name].label)),
+                *(Cell(None if value is None else value_text(name, value)) for value in values),
+                Cell(difference),
+                NOT_COMPARED if against is None else Cell.of_verdict(against.verdict),
+            )
+        )
+    titles = (Column("Score"), *map(_number, columns), _number("Fine-tuned − best control"), Column("Verdict"))
+    return Table(titles, tuple(rows))
 
 
 def clean_subset(facts: Facts) -> Table | None:

@@ -12,6 +12,7 @@ from medqa_core.report.views.examples import examples
 from medqa_core.report.views.figures import settings
 from medqa_core.report.views.headline import four
 from medqa_core.report.views.verdict import verdict_view
+from medqa_core.report.wording.controls import CONTROLS
 from medqa_core.report.wording.examples import rule
 from medqa_core.report.wording.headline import limits_line, title
 from medqa_core.report.wording.protocol import protocol_lines
@@ -22,10 +23,12 @@ FEW = 3
 """Findings that stand at the top."""
 EVALUATION: tuple[tuple[Callable[[Facts], Table | None], str], ...] = (
     (tables.metrics, ""),
+    (tables.controls, CONTROLS),
     (tables.clean_subset, f"On the test questions whose reference answer has {NO_OVERLAP}:"),
     (tables.by_question_type, "On the primary metric, by question type:"),
     (tables.by_source, "On the primary metric, by the source of the question:"),
     (answer_tables.of_both, ""),
+    (answer_tables.references, answer_tables.TEMPLATES),
     (answer_tables.copied, answer_tables.COPIED),
     (answer_tables.mmlu, ""),
     (answer_tables.scorings, answer_tables.ASKED),

@@ -6,9 +6,12 @@ from medqa_core.foundation.format import capital, count, listing, number, percen
 from medqa_core.report.names import MODELS
 from medqa_core.runs.schema.evaluation import (
     BaseLosses,
+    ContentProtocol,
+    ControlsProtocol,
     Correction,
     Decoding,
     MMLUProtocol,
+    OtherTopicProtocol,
     Protocol,
     Resampling,
     RetrievalProtocol,
@@ -106,6 +109,32 @@ def _mmlu(asked: MMLUProtocol) -> str:
     return f"{scoring}, {examples} in the prompt"
 
 
+def _content(made: ContentProtocol) -> str:
+    runs = (
+        f"runs of {made.words} words that, the topic's name masked, stand in answers on {made.topics} topics or more "
+        "of the whole data set"
+    )
+    found = runs if made.templates else f"{runs}: there are none"
+    functions = f"function words of {made.language}" if made.language else "no function words (language not recognised)"
+    return f"templates: {found}; content F1 leaves out {functions}"
+
+
+def _controls(made: ControlsProtocol) -> str:
+    patterns = plural(made.patterns, "question pattern")
+    return (
+        f"from training data alone, cut to {plural(made.most_words, 'word')}; {patterns} with a typical answer; "
+        f"nearest answer by {words(made.method, 80)}"
+    )
+
+
+def _other_topic(made: OtherTopicProtocol) -> str:
+    same = {"question pattern": "the same pattern", "question type": "the same type", "any question": "any kind"}
+    return (
+        f"loss under a question of {same[made.kind]} about another topic minus loss under the own one, "
+        f"{plural(made.questions, 'question')}, seed {made.seed}"
+    )
+
+
 _FIELDS: tuple[tuple[str, str, Callable[..., str]], ...] = (
     ("Prompt", "prompt", lambda kind: f"{kind}, for both models"),
     (
@@ -121,6 +150,9 @@ _FIELDS: tuple[tuple[str, str, Callable[..., str]], ...] = (
         "copied_words",
         lambda run: f"share of an answer's words in runs of {run} that one training answer holds too",
     ),
+    ("Outside templates", "content", _content),
+    ("Controls", "controls", _controls),
+    ("Topic information", "other_topic", _other_topic),
     ("Passages", "retrieval", _retrieval),
     ("Resampling", "resampling", _resampling),
     ("Correction", "correction", _correction),

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,18 @@ import pyarrow.parquet as pq
 from medqa_core.foundation.errors import UnreadableFile
 from medqa_core.foundation.files import write_bytes
 from medqa_core.foundation.paths import resolve_inside
+
+
+def table_of(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """`rows` as a table of `schema`; a column that they lack is all null, and in one of lists what is no list."""
+    found = rows.reindex(columns=schema.names)
+    lists = [field.name for field in schema if pa.types.is_list(field.type)]
+    kept = {name: pd.Series([_list(value) for value in found[name]], rows.index, dtype=object) for name in lists}
+    return pa.Table.from_pandas(found.assign(**kept), schema=schema, preserve_index=False)
+
+
+def _list(value: object) -> object:
+    return value if isinstance(value, list | tuple | np.ndarray) else None
 
 
 def write_rows(path: Path, table: pa.Table) -> None:

@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 
 from medqa_core.runs.artifacts.names import forget_older, stored_name
-from medqa_core.runs.artifacts.parquet import read_rows, write_rows
-from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT
+from medqa_core.runs.artifacts.parquet import read_rows, table_of, write_rows
+from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT, content_fields, score_fields, specifics_fields
 
 WITH_SOURCES = "with_sources.parquet"
 SCHEMA = pa.schema(
@@ -23,6 +23,9 @@ SCHEMA = pa.schema(
         ("repetition", pa.float64()),  # share of the answer's 4-word runs that it had already used
         ("copied_share", pa.float64()),  # share of the answer's words copied from one training answer
         ("nearest", pa.string()),  # id of the training question whose answer that is
+        *content_fields(),
+        *specifics_fields(counts=("stated", "right", "in_passages")),
+        *score_fields("top_passage_"),  # the same of the first passage alone
         ("passages", pa.list_(pa.string())),  # ids of the training questions whose answers were read, best first
     ]
 )
@@ -30,8 +33,7 @@ SCHEMA = pa.schema(
 
 def write_with_sources(run_folder: Path, rows: pd.DataFrame) -> None:
     """Replace the run's answers with sources; `rows` has the columns of SCHEMA."""
-    table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-    write_rows(run_folder / WITH_SOURCES, table)
+    write_rows(run_folder / WITH_SOURCES, table_of(rows, SCHEMA))
     forget_older(run_folder / WITH_SOURCES)
 
 

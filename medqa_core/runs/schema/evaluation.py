@@ -135,13 +135,17 @@ class TokenF1(Record):
     references: Literal["best"] = "best"
 
 
-class TemplatesProtocol(Record):
-    """What counts as a template: a run of words that, the topic's name masked, stands in answers on several topics."""
+class ContentProtocol(Record):
+    """What the measures outside of templates leave out."""
 
     words: int = Field(ge=1)
+    """A run of so many words is template if, the topic's name masked, …"""
     topics: int = Field(ge=1)
-    runs: int = Field(ge=0)
-    """Such runs in the training answers; 0: there is no template in them."""
+    """… it stands in answers on so many topics, in the whole data set."""
+    templates: bool
+    """Whether there is any."""
+    language: Line | None = None
+    """Whose function words content F1 leaves out; None: no language was recognised, and none are."""
 
 
 class ControlsProtocol(Record):
@@ -240,7 +244,7 @@ class Protocol(Record):
     token_f1: TokenF1 | None = None
     copied_words: int | None = Field(None, ge=1)
     """Words in a row that an answer has in common with one training answer, from which on they count as copied."""
-    templates: TemplatesProtocol | None = None
+    content: ContentProtocol | None = None
     controls: ControlsProtocol | None = None
     other_topic: OtherTopicProtocol | None = None
     base_losses: BaseLosses | None = None

@@ -11,7 +11,7 @@ from medqa_core.report.style import CSS
 
 ROOT = Path(__file__).parents[3]
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-INK = ("text", "muted", "base", "tuned", "with_sources", "better", "worse", "link")
+INK = ("text", "muted", "base", "tuned", "with_sources", "control", "better", "worse", "link")
 
 
 def luminance(colour: str) -> float:

@@ -1,0 +1,87 @@
+"""The models against the controls: the same questions, metrics, intervals and tests as between the models.
+
+All comparisons of one control are a family: their p-values are corrected together (Holm).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from medqa_core.evaluation.content import CONTENT
+from medqa_core.evaluation.judge import Array, Item, judge_all
+from medqa_core.evaluation.rule import with_p
+from medqa_core.evaluation.tables import SCORES, numbers, paired
+from medqa_core.runs.artifacts.predictions import CONTROLS, VARIANTS
+from medqa_core.runs.schema.evaluation import Control, ControlName, Metric, MetricName, holm
+
+COMPARED: tuple[MetricName, ...] = (*SCORES, *CONTENT)
+NO_ANSWER = "The training data hold nothing that it could answer with."
+Place = tuple[str, MetricName]
+
+
+def judge_controls(rows: pd.DataFrame, with_sources: pd.DataFrame | None) -> dict[ControlName, Control]:
+    """Each control that the rows hold scores of.
+
+    Args:
+        rows: the columns of `runs.artifacts.predictions.SCHEMA`.
+        with_sources: those of `runs.artifacts.with_sources.SCHEMA`, or None.
+    """
+    if not len(rows):
+        return {}
+    groups = rows["group_id"].astype(str).tolist() if "group_id" in rows else [""] * len(rows)
+    found: dict[ControlName, Control] = {}
+    for name in CONTROLS:
+        if np.isfinite(numbers(rows, f"{name}_rougeL")).any():
+            answered = int(rows[f"{name}_id"].notna().sum())
+            found[name] = _control(rows, name, VARIANTS, groups, answered)
+    if with_sources is not None and np.isfinite(numbers(with_sources, "top_passage_rougeL")).any():
+        ours = with_sources.add_prefix("with_sources_").rename(columns=_plain)
+        both = ours.merge(rows.drop(columns="group_id", errors="ignore"), on="question_id", validate="one_to_one")
+        answered = int((numbers(both, "top_passage_words") > 0).sum())
+        variants = (*VARIANTS, "with_sources")
+        found["top_passage"] = _control(both, "top_passage", variants, both["group_id"].astype(str).tolist(), answered)
+    return found
+
+
+def _plain(column: str) -> str:
+    """The question's and the control's columns without the prefix of the answers."""
+    name = column.removeprefix("with_sources_")
+    return name if name in ("question_id", "group_id") or name.startswith("top_passage_") else column
+
+
+def _control(rows: pd.DataFrame, control: str, variants: tuple[str, ...], groups: list[str], answered: int) -> Control:
+    if not answered:
+        return Control(answered=0, reason=NO_ANSWER)
+    compared = dict(_comparisons(rows, control, variants, groups))
+    judged = dict(zip(compared, judge_all(list(compared.values())), strict=True))
+    tests = {place: metric.p for place, metric in judged.items() if metric.p is not None}
+    adjusted = holm({f"{variant} {name}": p for (variant, name), p in tests.items()})
+    by_variant: dict[str, dict[MetricName, Metric]] = {variant: {} for variant in variants}
+    for (variant, name), metric in judged.items():
+        p = adjusted.get(f"{variant} {name}")
+        by_variant[variant][name] = metric if p is None else with_p(name, metric, p, len(tests))
+    values = {
+        name: float(np.nanmean(column)) for name in COMPARED if np.isfinite(column := _of(rows, control, name)).any()
+    }
+    words = numbers(rows, f"{control}_words")
+    return Control(
+        values=values,
+        answered=answered,
+        mean_words=float(np.nanmean(words)) if np.isfinite(words).any() else None,
+        **by_variant,
+    )
+
+
+def _comparisons(
+    rows: pd.DataFrame, control: str, variants: tuple[str, ...], groups: list[str]
+) -> Iterator[tuple[Place, Item]]:
+    for variant in variants:
+        for name in COMPARED:
+            theirs, ours = _of(rows, control, name), _of(rows, variant, name)
+            if np.isfinite(theirs).any() and np.isfinite(ours).any():
+                yield (variant, name), Item(name, paired(name, theirs, ours, groups))
+
+
+def _of(rows: pd.DataFrame, column: str, name: MetricName) -> Array:
+    return numbers(rows, f"{column}_{name}")
