@@ -5,14 +5,12 @@ from pathlib import Path
 
 import torch
 
-from medqa_core.answering import openvino_decoder, transformers_decoder
+from medqa_core.answering import transformers_decoder
 from medqa_core.answering.decoder import Decoder
-from medqa_core.answering.openvino_decoder import OpenVINODecoder
 from medqa_core.answering.transformers_decoder import TransformersDecoder
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import openvino_ir
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Decoding, Precision
 
@@ -30,6 +28,8 @@ def decoder_for(
     """
     graphs = _graphs(variants, settings, progress)
     if graphs is not None:
+        from medqa_core.answering.openvino_decoder import OpenVINODecoder
+
         return OpenVINODecoder(graphs, precision, torch.get_num_threads())
     if precision != "float32":
         raise InputError(f"{variants.base.name} on {variants.base.device} has no int8 mode: ask in float32.")
@@ -41,14 +41,18 @@ def decoding_of(
 ) -> Decoding:
     """How both models decode here: `decoder_for` described, for the protocol. Raises as it does."""
     if _graphs(variants, settings, silent) is not None:
+        from medqa_core.answering import openvino_decoder
+
         return Decoding(max_new_tokens=max_new_tokens, engine=openvino_decoder.NAME, precision=precision)
     return Decoding(max_new_tokens=max_new_tokens, engine=transformers_decoder.NAME)
 
 
 def _graphs(variants: ModelVariants, settings: Settings, progress: Progress) -> dict[Variant, Path] | None:
     """The file that answers for each variant; None where there can be none."""
-    if not openvino_ir.can_convert(variants):
+    if variants.base.device != "cpu":
         return None
+    from medqa_core.models import openvino_ir  # here and not above: machines with a GPU may lack it
+
     try:
         return {
             variant: openvino_ir.ensure(variants, variant, settings.cache, progress) / openvino_ir.GRAPH

@@ -11,7 +11,7 @@ RELATIONS = ("document", "focus", "question", "answer")
 
 def keys(pair: QAPair) -> Iterator[tuple[str, str]]:
     """The relation's name and the key under which `pair` shares it with others; what is empty is shared with none."""
-    values = (pair.document, normalise(pair.topic), normalise(pair.question), normalise(pair.answer))
+    values = (pair.document, normalise(pair.topic), normalise(pair.question), normalise(pair.source_answer))
     return ((relation, value) for relation, value in zip(RELATIONS, values, strict=True) if value)
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from medqa_core.data import hub, sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise, references_of
+from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -22,7 +23,7 @@ def data_of(config: TrainConfig, settings: Settings) -> PairSet:
     if settings.public and name not in sources.SOURCES and hub.cached(name, settings.cache) is None:
         # A run folder may come from elsewhere: what it names must not open this machine's files to strangers.
         raise DataUnavailable("This is a public demo: data sets that are files of its machine are not shown.")
-    return sources.load(name, settings, config.columns, fetch=False)
+    return data_for(config, settings, fetch=False)
 
 
 def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | None, str]:

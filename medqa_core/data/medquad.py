@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+from medqa_core.data.layout import layout_of
 from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes
 from medqa_core.data.pairs import PairSet, QAPair, tidy, with_unique_ids, without_duplicates
 from medqa_core.foundation.errors import DataUnavailable
@@ -84,13 +85,16 @@ def _pairs(root: ElementTree.Element) -> Iterator[QAPair]:
         question = element.find("Question")
         if question is None or not (question.text or "").strip():
             continue
+        raw = element.findtext("Answer") or ""
+        answer = tidy(raw)
         yield QAPair(
             id=f"{source}:{question.get('qid', '')}",
             document=document,
             topic=topic,
             question_type=tidy(question.get("qtype", "")) or "unknown",
             question=clean_question(question.text or ""),
-            answer=tidy(element.findtext("Answer") or ""),
+            answer=answer,
             source=source,
             url=root.get("url"),
+            layout=layout_of(raw, answer),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medqa_core.data import columns as names
+from medqa_core.data.layout import layout_of
 from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes, topic_of
 from medqa_core.data.pairs import PairSet, QAPair, tidy, with_unique_ids, without_duplicates
 from medqa_core.data.tables import Table
@@ -77,6 +78,7 @@ def _pairs(table: Table, mapping: Mapping[str, str], source: str, *, medquad: bo
             answer=cells["answer"],
             source=where,
             url=cells.get("url") or None,
+            layout=layout_of(names.text(row, "answer", mapping["answer"]), cells["answer"]),
         )
 
 

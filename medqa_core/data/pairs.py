@@ -24,6 +24,15 @@ class QAPair:
     answer: str
     source: str
     url: str | None = None
+    layout: str | None = None
+    """The answer with its paragraphs and lists (data.layout), where the source has them; None where it is one line."""
+    original: str | None = None
+    """The answer as the data set has it, where `answer` was prepared (data.preparation)."""
+
+    @property
+    def source_answer(self) -> str:
+        """The answer as the data set has it: splits go by it, so that preparing answers moves no pair."""
+        return self.answer if self.original is None else self.original
 
 
 @dataclass(frozen=True, eq=False)

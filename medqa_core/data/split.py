@@ -51,7 +51,9 @@ class Split:
         digest = hashlib.sha256()
         for name in PARTS:
             for pair in sorted(getattr(self, name), key=lambda p: p.id):
-                digest.update(f"{name}\t{pair.id}\t{normalise(pair.question)}\t{normalise(pair.answer)}\n".encode())
+                digest.update(
+                    f"{name}\t{pair.id}\t{normalise(pair.question)}\t{normalise(pair.source_answer)}\n".encode()
+                )
         return digest.hexdigest()
 
 

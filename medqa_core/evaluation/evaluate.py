@@ -8,9 +8,10 @@ from functools import cache
 import pandas as pd
 
 from medqa_core.answering.engine import decoder_for, decoding_of
-from medqa_core.data import lookup, sources
+from medqa_core.data import lookup
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
+from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import control_answers, controls_protocol, most_words
@@ -245,7 +246,7 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
-    data = sources.load(config.dataset, settings, config.columns)
+    data = data_for(config, settings)
     parts = split_pairs(data.pairs, config)
     lookup.check_split(run.record, data, parts)
     return data.pairs, parts

@@ -10,8 +10,8 @@ import pandas as pd
 
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import passages_of
-from medqa_core.data import sources
 from medqa_core.data.pairs import QAPair, references_of
+from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import control_answers
@@ -133,7 +133,7 @@ class _Data:
         if config is None:
             raise InputError("run.json holds no configuration: its data set is not known.")
         if self._found is None:
-            pairs = sources.load(config.dataset, self._settings, config.columns, fetch=False).pairs
+            pairs = data_for(config, self._settings, fetch=False).pairs
             self._found = pairs, split_pairs(pairs, config)
         return self._found
 

@@ -48,11 +48,6 @@ class NotConvertible(ModelError):
     """A model with something in it that cannot be traced, or whose graph computes something else."""
 
 
-def can_convert(variants: ModelVariants) -> bool:
-    """Whether a graph may be tried: on a CPU."""
-    return variants.base.device == "cpu"
-
-
 def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Progress = silent) -> Path:
     """The folder with the graph that answers for one variant, made first if it is not in the cache.
 

@@ -4,6 +4,7 @@ A chat model gets its own template: put to it bare, a question is mostly answere
 against that would be false. A model without a template gets `Question: … / Answer:`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,26 @@ def with_passages(question: str, passages: Sequence[str]) -> str:
         return question
     numbered = "\n".join(f"[{number}] {text}" for number, text in enumerate(passages, 1))
     return f"{numbered}\n\nAnswer from the passages above: {question}"
+
+
+ABSTENTION = "The passages do not answer this question."
+"""What an open-book model learns to say where none of its passages does."""
+_CITATION = re.compile(r"\s*\[(\d{1,2})\]")
+
+
+def citation(number: int) -> str:
+    """What closes an answer that rests on passage `number`, counted from 1 as `with_passages` does."""
+    return f" [{number}]"
+
+
+def without_citations(answer: str) -> str:
+    """`answer` without the numbers of passages in it."""
+    return _CITATION.sub("", answer)
+
+
+def cited(answer: str) -> list[int]:
+    """The numbers of the passages that `answer` names, each once, in its order; they may be of none that was given."""
+    return list(dict.fromkeys(int(number) for number in _CITATION.findall(answer)))
 
 
 def encode_prompt(tokenizer: Any, question: str, kind: PromptKind) -> list[int]:
@@ -113,6 +134,11 @@ def answer_ends(tokenizer: Any, answer: str, kind: PromptKind, count: int) -> li
         last = max(last, end - (kind != "chat"))
         ends.append(last)
     return ends
+
+
+def answer_tokens(tokenizer: Any, answer: str, kind: PromptKind) -> int:
+    """How many tokens `encode_example` gives to an answer that it does not cut, the end token not counted."""
+    return len(_ids(tokenizer, answer if kind == "chat" else f" {answer}", special=False))
 
 
 def _ids(tokenizer: Any, text: str, *, special: bool) -> list[int]:

@@ -1,23 +1,130 @@
-"""A run's question-answer pairs as token ids."""
+"""A run's question-answer pairs as token ids: what is trained on, and what the validation loss is measured on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from medqa_core.data.pairs import QAPair
-from medqa_core.models.prompt import Example, encode_example
+from medqa_core.answering.retrieval.library import library_of
+from medqa_core.data.pairs import PairSet, QAPair
+from medqa_core.data.preparation import counts
+from medqa_core.data.sentences import trim
+from medqa_core.data.split import Split
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.models.prompt import Example, answer_tokens, encode_example, encode_prompt
+from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.evaluation import PromptKind
+from medqa_core.runs.schema.record import PreparationRecord
+from medqa_core.training.reading import Reading, readings
+
+Count = Literal["template_cut", "template_left_out", "trimmed", "too_long_left_out", "right_passage"]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A training set ready to train on, and what share of it was cut."""
+    """A training set ready to train on, what share of it was cut, and what its preparation did."""
 
     examples: tuple[Example, ...]
     truncated_share: float
+    preparation: PreparationRecord | None = None
 
 
 def encode(pairs: Sequence[QAPair], tokenizer: Any, kind: PromptKind, max_tokens: int) -> Encoded:
     """`pairs` as examples whose loss counts the answer and its end token, and not the prompt."""
     examples = tuple(encode_example(tokenizer, p.question, p.answer, kind, max_tokens, end=True) for p in pairs)
     return Encoded(examples, sum(example.truncated for example in examples) / len(examples))
+
+
+def encode_for(
+    config: TrainConfig, data: PairSet, parts: Split, tokenizer: Any, kind: PromptKind, settings: Settings
+) -> tuple[Encoded, list[Example]]:
+    """What `config` trains and validates on.
+
+    Prepared answers, and those of task `open_book`, are no longer than `max_new_tokens` and end with the end token: a
+    model that is to end in time has to have seen ends. Validation answers of task `closed_book` are the references,
+    cut at `max_tokens` as at the evaluation; those of `open_book` are made as the training's are.
+
+    Raises:
+        InputError: no example is left.
+        MedQAError: the library of passages cannot be made.
+    """
+    encoder = _Encoder(config, tokenizer, kind)
+    if config.task == "open_book":
+        library = library_of(data, settings)
+        found = readings(parts.train, library, config)
+        train = encoder.encoded(parts.train, encoder.read(found, end=True))
+        beside = _Encoder(config, tokenizer, kind).read(readings(parts.validation, library, config), end=False)
+        return train, beside
+    validation = [
+        encode_example(tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
+        for pair in parts.validation
+    ]
+    if config.preparation == "none":
+        return encode(parts.train, tokenizer, kind, config.max_tokens), validation
+    return encoder.encoded(parts.train, encoder.answered(parts.train)), validation
+
+
+class _Encoder:
+    """Prepared answers as examples; counts what it did to them."""
+
+    def __init__(self, config: TrainConfig, tokenizer: Any, kind: PromptKind) -> None:
+        self._config, self._tokenizer, self._kind = config, tokenizer, kind
+        self._counts: Counter[Count] = Counter()
+
+    def answered(self, pairs: Sequence[QAPair]) -> list[Example]:
+        """Question and answer alone, each answer with its end."""
+        found = (self._example(pair.question, pair.answer, "", end=True) for pair in pairs)
+        return [one for one in found if one is not None]
+
+    def read(self, found: Sequence[Reading], *, end: bool) -> list[Example]:
+        """Questions behind their passages; passages that do not fit beside the answer are spared."""
+        made = []
+        for reading in found:
+            example = self._read(reading, end=end)
+            if example is not None:
+                self._counts["right_passage"] += reading.right is not None
+                made.append(example)
+        return made
+
+    def encoded(self, pairs: Sequence[QAPair], examples: Sequence[Example]) -> Encoded:
+        """The training set made of `pairs`, with what was done to them."""
+        if not examples:
+            raise InputError(
+                "no training example is left: no answer's first sentence is short enough; raise max_tokens and "
+                "max_new_tokens.",
+                field="max_tokens",
+            )
+        cleaning = counts(pairs) if self._config.preparation != "none" else {}
+        done: dict[str, int] = {str(name): count for name, count in (*cleaning.items(), *self._counts.items())}
+        if self._config.task == "open_book":
+            done.setdefault("right_passage", 0)
+        record = PreparationRecord(answers=len(pairs), examples=len(examples), **done)
+        return Encoded(tuple(examples), 0.0, record)
+
+    def _read(self, reading: Reading, *, end: bool) -> Example | None:
+        shorter: Reading | None = reading
+        while shorter is not None:
+            prompt = self._prompt_tokens(shorter.prompt)
+            wanted = min(self._config.max_new_tokens, self._tokens(shorter.answer + shorter.suffix) + 1)
+            if prompt + wanted <= self._config.max_tokens:
+                break
+            reading, shorter = shorter, shorter.shorter()
+        last = shorter or reading
+        return self._example(last.prompt, last.answer, last.suffix, end=end)
+
+    def _example(self, question: str, answer: str, suffix: str, *, end: bool) -> Example | None:
+        """The example with as many of the answer's sentences as have room; None where not even the first one has."""
+        room = min(self._config.max_new_tokens, self._config.max_tokens - self._prompt_tokens(question)) - 1
+        text = trim(answer, lambda part: self._tokens(part + suffix) <= room)
+        if not text:
+            self._counts["too_long_left_out"] += 1
+            return None
+        self._counts["trimmed"] += text != answer
+        return encode_example(self._tokenizer, question, text + suffix, self._kind, self._config.max_tokens, end=end)
+
+    def _tokens(self, text: str) -> int:
+        return answer_tokens(self._tokenizer, text, self._kind)
+
+    def _prompt_tokens(self, question: str) -> int:
+        return len(encode_prompt(self._tokenizer, question, self._kind))

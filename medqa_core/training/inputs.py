@@ -11,18 +11,19 @@ from typing import Literal
 import torch
 
 import medqa_core
-from medqa_core.data import leakage, sources, split
+from medqa_core.data import leakage, split
 from medqa_core.data.pairs import PairSet, QAPair
+from medqa_core.data.preparation import data_for
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel, load_folder, locate, pick_device
-from medqa_core.models.prompt import Example, encode_example, encode_prompt, kind_for
+from medqa_core.models.prompt import Example, encode_prompt, kind_for
 from medqa_core.models.quantization import require_bitsandbytes
 from medqa_core.runs.schema.config import TrainConfig, check_quantization
 from medqa_core.runs.schema.evaluation import PromptKind
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, EnvironmentRecord, RunRecord, TrainingPrecision
-from medqa_core.training.examples import Encoded, encode
+from medqa_core.training.examples import Encoded, encode_for
 from medqa_core.training.memory import require_training_memory
 from medqa_core.training.precision import ResolvedPrecision, resolve, resolve_without_model
 from medqa_core.training.sharding import sharding_asked
@@ -58,7 +59,7 @@ def load_inputs(
         MedQAError: bad input, or an unavailable model or data set.
     """
     progress("reading the data")
-    data = sources.load(config.dataset, settings, config.columns)
+    data = data_for(config, settings)
     splits = split.split_pairs(data.pairs, config)
     for name in ("train", "validation", "test"):
         if not getattr(splits, name):
@@ -69,11 +70,7 @@ def load_inputs(
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
     _check_context(config, base, splits.test, kind)
-    train = encode(splits.train, base.tokenizer, kind, config.max_tokens)
-    validation = [
-        encode_example(base.tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
-        for pair in splits.validation
-    ]
+    train, validation = encode_for(config, data, splits, base.tokenizer, kind, settings)
     precision = resolve(config, base, recorded)
     progress(f"precision: {precision}")
     return TrainingInputs(config, base, data, splits, train, validation, precision)
@@ -160,6 +157,7 @@ def completed_record(draft: RunRecord, inputs: TrainingInputs) -> RunRecord:
             filters=list(data.filters),
             truncated_share=round(inputs.train.truncated_share, 4),
             overlap=leakage.measure(splits),
+            preparation=inputs.train.preparation,
         ),
         "environment": environment(base.device, inputs.precision.precision),
         "prompt": kind_for(base.tokenizer),

@@ -27,7 +27,8 @@ MAIN = (
 )
 """The rows of fields that are always in sight."""
 THEMES: dict[str, tuple[str, ...]] = {
-    "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed"),
+    "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_seed", "preparation"),
+    "Task": ("task", "passages", "right_passage_share", "without_right_passage"),
     "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
     "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm"),
     "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),

@@ -36,6 +36,7 @@ ENTRIES = {
     "benchmark of training": ["benchmarks/training.py"],
     "benchmark of evaluation": ["benchmarks/evaluation.py"],
     "benchmark of answering": ["benchmarks/answering.py"],
+    "benchmark of recipes": ["benchmarks/trials.py"],
 }
 
 

@@ -32,6 +32,7 @@ def test_every_answered_pair_as_it_is(data: PairSet) -> None:
             answer="Gout is a kind of arthritis. It comes in attacks.",
             source="Made",
             url="https://example.org/gout",
+            layout="Gout is a kind of arthritis.\nIt comes in attacks.",
         ),
         QAPair("Made:0000001-3", "Made:0000001", "Gout", "unknown", "Who gets gout?", "Mostly men over forty.", "Made",
              "https://example.org/gout"),

@@ -131,8 +131,3 @@ def test_openvino_is_loaded_without_its_telemetry() -> None:
     assert sys.modules.get("openvino_telemetry", sys) is None
     assert ovc.telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
     assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
-
-
-def test_only_what_computes_on_a_cpu_is_converted(full: ModelVariants) -> None:
-    assert openvino_ir.can_convert(full)
-    assert not openvino_ir.can_convert(replace(full, base=replace(full.base, device="cuda")))

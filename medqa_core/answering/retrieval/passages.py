@@ -1,4 +1,4 @@
-"""Training answers cut into passages: what can be looked up, and read before answering."""
+"""Answers cut into passages: what can be looked up, and read before answering."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medqa_core.data.pairs import QAPair
+from medqa_core.data.sentences import SENTENCE_GAP
 
 WORDS = 80
 """A passage has no more, unless a few more end its answer: three of them fit every model's context with an answer."""
@@ -14,23 +15,24 @@ FEW = 15
 """Words that do not make a passage of their own at an answer's end."""
 MOST_CHARACTERS = 800
 """A passage is no longer, whatever it counts as words: some scripts put no space between them."""
-_SENTENCE_END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z0-9])|(?<=[。！？])")
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of one training answer."""
+    """A piece of one answer."""
 
     text: str
     topic: str
     question: str
-    """The training question that it answers."""
+    """The data set's question that it answers."""
     question_id: str
     source: str
     url: str | None
     """Where the answer is from, http or https; None where the data set does not say."""
     score: float = 0.0
     """How well it fits the question it was found for; comparable within one search only."""
+    document: str = ""
+    """What the answer is part of; "" where the data set has no documents."""
 
     @property
     def searched(self) -> str:
@@ -41,7 +43,7 @@ class Passage:
 def passages_of(pairs: Iterable[QAPair]) -> list[Passage]:
     """Every answer's passages, in order."""
     return [
-        Passage(text, pair.topic, pair.question, pair.id, pair.source, _web(pair.url))
+        Passage(text, pair.topic, pair.question, pair.id, pair.source, _web(pair.url), document=pair.document)
         for pair in pairs
         for text in pieces(pair.answer)
     ]
@@ -84,7 +86,7 @@ def pieces(answer: str) -> list[str]:
 
 def _sentences(answer: str) -> Iterator[list[str]]:
     """The words of each sentence, WORDS at most at a time."""
-    for sentence in _SENTENCE_END.split(answer):
+    for sentence in SENTENCE_GAP.split(answer):
         words = sentence.split()
         for start in range(0, len(words), WORDS):
             yield words[start : start + WORDS]

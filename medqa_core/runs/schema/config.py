@@ -41,6 +41,9 @@ def _none(value: object) -> object:
 Quantization = Literal["none", "8bit", "4bit"]
 """How the frozen weights of an adapter run are kept."""
 
+Preparation = Literal["none", "answers"]
+"""What is done to answers before a model learns from them: docs/decisions/0038."""
+
 CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
 """Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
 
@@ -66,6 +69,20 @@ class TrainConfig(BaseModel):
     test_size: Size = Field(None, description="test examples, or a fraction; none = all")
     split_method: Literal["grouped", "random"] = Field("grouped", description="`grouped` does not leak; `random` does")
     split_seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the split")
+
+    preparation: Annotated[Preparation, BeforeValidator(_none)] = Field(
+        "none", description="`answers` cleans answers and ends training answers in time; `none` takes them as they are"
+    )
+    task: Literal["closed_book", "open_book"] = Field(
+        "closed_book", description="answer from the weights, or from passages that are found and stand in the prompt"
+    )
+    passages: int = Field(3, ge=1, le=10, description="task `open_book`: passages per question")
+    right_passage_share: float = Field(
+        0.85, ge=0, le=1, description="task `open_book`: training examples with the right passage among the others"
+    )
+    without_right_passage: Literal["abstain", "answer"] = Field(
+        "abstain", description="task `open_book`: what examples without the right passage teach"
+    )
 
     method: Literal["lora", "last_k", "full"] = Field(
         "lora", description="low-rank adapter, last layers, or all weights"

@@ -51,6 +51,33 @@ class OverlapRecord(Record):
     ngram13_over_80: float = Field(ge=0, le=1)
 
 
+class PreparationRecord(Record):
+    """What was done to the training answers before a model learnt from them, in numbers of answers."""
+
+    answers: int = Field(ge=0)
+    """Training answers there were."""
+    lines: int = Field(0, ge=0)
+    """Answers whose paragraphs and lists were kept."""
+    heading: int = Field(0, ge=0)
+    """Answers that lost a leading "Key Points" or "Summary"."""
+    question: int = Field(0, ge=0)
+    """Answers that opened with their question and do no more."""
+    repeated: int = Field(0, ge=0)
+    """Answers that lost lines which repeat another one."""
+    template_cut: int = Field(0, ge=0)
+    """Answers that were mostly template, cut to the sentences that are not."""
+    template_left_out: int = Field(0, ge=0)
+    """Answers that were template and little else, left out."""
+    trimmed: int = Field(0, ge=0)
+    """Answers cut at the end of a sentence, since they were longer than an answer may be."""
+    too_long_left_out: int = Field(0, ge=0)
+    """Answers left out, since not even their first sentence was short enough."""
+    right_passage: int | None = Field(None, ge=0)
+    """Examples with the right passage among theirs; None where the task is not open book."""
+    examples: int = Field(ge=0)
+    """Training examples that came of it; each has the end token."""
+
+
 class DataRecord(Record):
     """The data and how they were split."""
 
@@ -67,6 +94,8 @@ class DataRecord(Record):
     """Share of the training examples longer than `max_tokens`, whose end the model never saw."""
     overlap: OverlapRecord | None = None
     """None where it was not measured: older and imported runs."""
+    preparation: PreparationRecord | None = None
+    """None where answers were taken as they are."""
 
 
 TrainingPrecision = Literal["float32", "bfloat16"]

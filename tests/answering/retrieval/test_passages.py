@@ -13,7 +13,7 @@ SENTENCE = "Ten words make up each of these sentences in here."
 def test_a_passage_says_where_it_is_from() -> None:
     rest = pair(1, answer="Rest helps.", topic="Colds", url="https://example.org/colds")
     assert passages_of([rest]) == [
-        Passage("Rest helps.", "Colds", rest.question, "p0001", "made", "https://example.org/colds", 0.0)
+        Passage("Rest helps.", "Colds", rest.question, "p0001", "made", "https://example.org/colds", 0.0, rest.document)
     ]
 
 

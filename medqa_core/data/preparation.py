@@ -1,0 +1,124 @@
+"""Answers prepared so that a model can learn to answer with them: read as a person would write them, and to their end.
+
+Two things happen at two places. `data_for` cleans every answer of the data set, references included, and keeps all of
+them: paragraphs and lists become lines, a repeated question and a heading at the beginning go, and so do lines that
+say again what another one says. Training answers alone are also cut: those that are mostly template to their own
+sentences (`own_part`), and those that are too long at a sentence's end (`sentences.trim`).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from medqa_core.data import sources
+from medqa_core.data.pairs import PairSet, QAPair, normalise
+from medqa_core.data.words import words
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.schema.config import TrainConfig
+
+Step = Literal["lines", "heading", "question", "repeated"]
+"""What was done to one answer: lines kept, a heading dropped, the question dropped, repeated lines dropped."""
+CLEANING = (
+    "paragraphs and list items on lines of their own",
+    'a leading "Key Points" or "Summary" left out',
+    "the question left out where an answer opens with it",
+    "lines that repeat another line of the answer left out",
+)
+"""What is done to every answer, in words."""
+_HEADING = re.compile(r"(?:Key Points\b *:?|Summary *:)\s*(?:(?<!\n)[-–—] )?", re.IGNORECASE)
+_OPENING = re.compile(r"(?:- )?([^\n?]{3,300}\?)[\s:–—-]*")
+MOST_NEW = 0.5
+"""An opening question with a larger share of words that the question lacks, small words aside, is no echo of it."""
+_SMALL = frozenset(
+    words(
+        "a an and are be been being can do does for from have how i in is may might of on or s signs the there to what "
+        "which who with would you your"
+    )
+)
+_STEM = 5
+"""Letters that words have to share to be one: treatment, treated."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """An answer after cleaning, and what was done to it."""
+
+    text: str
+    steps: frozenset[Step]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer before and after its preparation."""
+
+    pair: QAPair
+    before: str
+    after: str
+    steps: frozenset[Step]
+
+
+def data_for(config: TrainConfig, settings: Settings, *, fetch: bool = True) -> PairSet:
+    """The data set that `config` names, its answers prepared as it says. Raises as `sources.load`."""
+    data = sources.load(config.dataset, settings, config.columns, fetch=fetch)
+    return data if config.preparation == "none" else cleaned(data)
+
+
+@lru_cache(maxsize=2)
+def cleaned(data: PairSet) -> PairSet:
+    """`data` with every answer cleaned; the pairs, their ids and what a split goes by stay."""
+    pairs = (replace(p, answer=clean(p).text, original=p.answer) for p in data.pairs)
+    return replace(data, pairs=tuple(pairs), filters=(*data.filters, *CLEANING))
+
+
+def clean(pair: QAPair) -> Cleaned:
+    """The answer of a pair, cleaned; as it was where nothing would be left of it."""
+    laid = pair.layout or pair.source_answer
+    steps: set[Step] = {"lines"} if pair.layout else set()
+    text = _HEADING.sub("", laid, count=1) if _HEADING.match(laid) else laid
+    if text != laid:
+        steps.add("heading")
+    opening = _OPENING.match(text)
+    if opening is not None and _echoes(opening[1], pair):
+        steps.add("question")
+        text = text[opening.end() :]
+    lines = text.splitlines()
+    kept = _without_repeated(lines)
+    if len(kept) < len(lines):
+        steps.add("repeated")
+    text = "\n".join(kept)
+    return Cleaned(text, frozenset(steps)) if words(text) else Cleaned(laid, frozenset())
+
+
+def counts(pairs: Iterable[QAPair]) -> Counter[Step]:
+    """How many of the answers each step changed."""
+    return Counter(step for pair in pairs for step in clean(pair).steps)
+
+
+def samples(pairs: Sequence[QAPair], most: int) -> list[Sample]:
+    """Answers before and after, those first to which most was done."""
+    found = [(pair, clean(pair)) for pair in pairs]
+    found.sort(key=lambda one: (-len(one[1].steps), one[0].id))
+    return [Sample(pair, pair.source_answer, one.text, one.steps) for pair, one in found[:most] if one.steps]
+
+
+def _echoes(opening: str, pair: QAPair) -> bool:
+    """Whether a leading question is the pair's own in other words."""
+    asked = {word[:_STEM] for word in (*words(pair.question), *words(pair.topic)) if word not in _SMALL}
+    said = [word[:_STEM] for word in words(opening) if word not in _SMALL]
+    return bool(said) and sum(word not in asked for word in said) <= MOST_NEW * len(said)
+
+
+def _without_repeated(lines: Sequence[str]) -> list[str]:
+    """The lines that no line before them is, and that the next one does not begin with."""
+    kept: list[str] = []
+    seen: set[str] = set()
+    keys = [normalise(line) for line in lines]
+    for place, (line, key) in enumerate(zip(lines, keys, strict=True)):
+        following = keys[place + 1] if place + 1 < len(keys) else ""
+        if key and key not in seen and not following.startswith(f"{key} "):
+            kept.append(line)
+            seen.add(key)
+    return kept
