@@ -190,7 +190,7 @@ def test_without_passages_the_answers_are_those_of_the_same_weights(run: Run, la
     assert asked is not None
     assert read_with_sources(run.folder)["answer"].tolist() == asked[f"{WITH_SOURCES_VARIANT}_answer"].tolist()
     same = getattr(part(run), f"against_{WITH_SOURCES_VARIANT}")["rougeL"]
-    assert (same.difference, same.p, same.verdict) == (0, 1, "cannot tell")
+    assert (same.difference, same.verdict) == (0, "cannot tell")
 
 
 def edited(run: Run, change: Callable[[dict[str, Any]], object]) -> None:
@@ -278,7 +278,7 @@ def test_verdicts_point_the_right_way_and_are_corrected_together() -> None:
     alone = judge("rougeL", data)
     assert alone.p is not None
     assert found["base"]["rougeL"].p == pytest.approx(max(holm(dict.fromkeys("abcdefgh", alone.p)).values()))
-    assert found["base"]["rougeL"].ci == alone.ci
+    assert found["base"]["rougeL"].ci == pytest.approx(alone.ci)
 
 
 def test_a_score_that_was_not_measured_is_not_compared() -> None:
