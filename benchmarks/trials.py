@@ -60,7 +60,7 @@ TRIALS: dict[str, tuple[str, dict[str, Any]]] = {
     "closed-3e-3": (CLOSED, {"epochs": 1.0, "learning_rate": 3e-3}),
     "closed-5e-4": (CLOSED, {"epochs": 1.0, "learning_rate": 5e-4}),
     "open-3-epochs": (OPEN, {"epochs": 3.0}),
-    "closed-rank-8": (CLOSED, {"epochs": 3.0, "lora_rank": 8, "lora_alpha": 16}),
+    "closed-rank-16": (CLOSED, {"epochs": 3.0, "lora_rank": 16, "lora_alpha": 32}),
     "closed-rank-32": (CLOSED, {"epochs": 3.0, "lora_rank": 32, "lora_alpha": 64}),
     "open-unprepared": (OPEN, {"epochs": 1.0, "preparation": "none"}),
     "open-answers-anyway": (OPEN, {"epochs": 1.0, "without_right_passage": "answer"}),

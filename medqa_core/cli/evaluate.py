@@ -1,6 +1,6 @@
 """`evaluate`: base against fine-tuned on the run's test questions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,8 +13,14 @@ from medqa_core.report.wording import verdict
 from medqa_core.report.wording import with_sources as verdict_of_with_sources
 from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, Precision
+from medqa_core.runs.schema.evaluation import Evaluation, Library, Precision
 from medqa_core.runs.store.run_store import RunStore
+
+_LIBRARIES: dict[str, Library] = {
+    "training-answers": "training answers",
+    "data-set": "data set",
+    "other-documents": "other documents",
+}
 
 
 def evaluate(
@@ -42,6 +48,13 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="With --with-sources: ask so many test questions, chosen at random, instead of all."),
     ] = None,
+    library: Annotated[
+        Literal["training-answers", "data-set", "other-documents"] | None,
+        typer.Option(
+            help="With --with-sources: what is searched. Default: the training answers; of an open-book run the other "
+            "documents, where a question's own is hidden."
+        ),
+    ] = None,
     grounded: Annotated[bool, typer.Option("--grounded", hidden=True, help="What 0.1 called --with-sources.")] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -52,6 +65,8 @@ def evaluate(
     with_sources = with_sources or grounded
     if questions is not None and not with_sources:
         raise InputError("--questions goes with --with-sources: base and fine-tuned model answer every test question.")
+    if library is not None and not with_sources:
+        raise InputError("--library goes with --with-sources.")
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     if int8_cost:
@@ -63,7 +78,8 @@ def evaluate(
     if keep_answers or not with_sources or opened.evaluation() is None or opened.predictions() is None:
         evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers)
     if with_sources:
-        evaluation = measure_with_sources(opened, settings, questions, keep_answers=keep_answers)
+        searched = _LIBRARIES.get(library or "")
+        evaluation = measure_with_sources(opened, settings, questions, searched, keep_answers=keep_answers)
     if json:
         print_json(evaluation.model_dump(mode="json"))
     else:
@@ -84,13 +100,20 @@ def measure(run: Run, settings: Settings, *, int8: bool = False, keep_answers: b
 
 
 def measure_with_sources(
-    run: Run, settings: Settings, questions: int | None = None, *, keep_answers: bool = False
+    run: Run,
+    settings: Settings,
+    questions: int | None = None,
+    library: Library | None = None,
+    *,
+    keep_answers: bool = False,
 ) -> Evaluation:
     """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
     from medqa_core.evaluation.with_sources import evaluate_with_sources
 
     with Bars() as progress:
-        evaluation = evaluate_with_sources(run, settings, progress, questions=questions, keep_answers=keep_answers)
+        evaluation = evaluate_with_sources(
+            run, settings, progress, questions=questions, library=library, keep_answers=keep_answers
+        )
     writer.write(run)
     return evaluation
 

@@ -22,6 +22,7 @@ from medqa_core.evaluation.measure import Answered, Questions, measure_answers, 
 from medqa_core.evaluation.other_topic import SEED, other_topics
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_today
+from medqa_core.evaluation.passages import read_for, shelf_of
 from medqa_core.evaluation.rows import Tested, generation, prediction_rows, references_of_rows
 from medqa_core.evaluation.rule import LEVEL, VERSION
 from medqa_core.evaluation.tables import OTHERWISE, judged
@@ -78,7 +79,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
-    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder.
+    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder. Both models
+    of a run of task `open_book` are asked with the same passages, found in the whole data set.
 
     Args:
         precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.
@@ -96,8 +98,15 @@ def evaluate(
     kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
+    prompts = None
+    if config.task == "open_book":
+        shelf = shelf_of(run, config, settings, "data set")
+        read, _ = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
+        prompts = {question.id: text for question, text in zip(parts.test, read, strict=True)}
+        retrieval = shelf.protocol(config, len(parts.test), len(parts.test))
+        protocol = protocol.model_copy(update={"retrieval": retrieval})
     others, kind = other_topics(parts.test, parts.groups)
-    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens, others)
+    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens, others, prompts)
     total = len(questions.prompts)
     # One for both variants: an engine is made in seconds, and of an adapter's run both share it.
     decoder = cache(lambda: decoder_for(variants, settings, precision, lambda stage: progress(stage, 0, total)))

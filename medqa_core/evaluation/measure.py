@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Questions:
     examples: list[Example]
     """Question and reference, for the loss."""
     prompts: list[list[int]]
-    """The question alone, for the answer."""
+    """The question without its reference, for the answer."""
     elsewhere: list[Example | None] = field(default_factory=list)
     """A question about another topic and the same reference; empty where that is not measured."""
 
@@ -40,19 +40,25 @@ class Questions:
         kind: PromptKind,
         max_tokens: int,
         others: Sequence[QAPair | None] = (),
+        prompts: Mapping[str, str] | None = None,
     ) -> "Questions":
         """`questions` encoded for the models' tokenizer, question and reference cut to `max_tokens` together.
 
         Args:
             others: for each question one about another topic, under which its reference's loss is taken too.
+            prompts: by question id what stands in its prompt, passages included; None: the questions alone.
         """
         tokenizer = variants.tokenizer
-        examples = [encode_example(tokenizer, q.question, q.answer, kind, max_tokens, end=False) for q in questions]
+
+        def text(question: QAPair) -> str:
+            return question.question if prompts is None else prompts.get(question.id, question.question)
+
+        examples = [encode_example(tokenizer, text(q), q.answer, kind, max_tokens, end=False) for q in questions]
         return cls(
             examples,
-            [encode_prompt(tokenizer, q.question, kind) for q in questions],
+            [encode_prompt(tokenizer, text(q), kind) for q in questions],
             [
-                None if other is None else with_prompt(tokenizer, other.question, example, kind, max_tokens)
+                None if other is None else with_prompt(tokenizer, text(other), example, kind, max_tokens)
                 for other, example in zip(others, examples, strict=False)
             ],
         )

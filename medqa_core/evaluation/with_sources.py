@@ -9,8 +9,8 @@ from medqa_core.answering.engine import decoder_for, decoding_of
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.generate import texts
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.retrieval.retriever import Retriever, retriever_for
-from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT, fitting
+from medqa_core.answering.retrieval.retriever import Retriever
+from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import most_words
@@ -19,18 +19,20 @@ from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.measure import Answered, each
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_today
+from medqa_core.evaluation.passages import Shelf, read_for, shelf_of
 from medqa_core.evaluation.rows import Tested, generation
 from medqa_core.evaluation.with_sources_rows import judged_again, with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.prompt import encode_prompt
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.with_sources import write_with_sources
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Correction, Decoding, Evaluation, Protocol, RetrievalProtocol, WithSources
+from medqa_core.runs.schema.evaluation import Correction, Decoding, Evaluation, Library, Protocol, WithSources
 
 PARTIAL = ".with_sources.jsonl"
 """What is answered so far, in the run folder; gone when it is whole."""
@@ -43,6 +45,7 @@ def evaluate_with_sources(
     progress: StageProgress = silent,
     *,
     questions: int | None = None,
+    library: Library | None = None,
     retriever: Retriever | None = None,
     keep_answers: bool = False,
 ) -> Evaluation:
@@ -53,7 +56,9 @@ def evaluate_with_sources(
 
     Args:
         questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all.
-        retriever: what finds the passages; None: what the settings say, over the run's training answers.
+        library: what is searched; None: the training answers, or for a run of task `open_book`, which is evaluated with
+            the whole data set's passages anyway, the other documents.
+        retriever: what finds the passages; None: what the settings say, over that library.
         keep_answers: take the answers that the run has, if the same passages are found, and measure everything else.
 
     Raises:
@@ -76,23 +81,18 @@ def evaluate_with_sources(
     )
     if not before.protocol.same_weights(weights):
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
-    retriever = retriever or retriever_for(run, settings)
+    library = library or ("other documents" if config.task == "open_book" else "training answers")
+    shelf = shelf_of(run, config, settings, library) if retriever is None else Shelf(library, retriever, PASSAGES)
     asked = _drawn(parts.test, questions)
-    found = _found(retriever, asked, progress)
-    fitted = [fitting(variants, q.question, few, config.max_new_tokens) for q, few in zip(asked, found, strict=True)]
-    prompts, read = [ids for ids, _ in fitted], [few for _, few in fitted]
+    said_to, read = read_for(variants, asked, shelf.search, config.max_new_tokens, progress)
+    prompts = [encode_prompt(variants.tokenizer, text, variants.prompt) for text in said_to]
     precision = before.protocol.decoding.precision if before.protocol.decoding else "float32"
     kept = _kept(run, before, weights, asked, read) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = weights.model_copy(
         update={
             "decoding": decoding,
-            "retrieval": RetrievalProtocol(
-                passages=PASSAGES,
-                method=retriever.name,
-                test_documents_held_out=config.split_method == "grouped",
-                **({"asked": len(asked), "of": len(parts.test)} if len(asked) < len(parts.test) else {}),
-            ),
+            "retrieval": shelf.protocol(config, len(asked), len(parts.test)),
             "correction": Correction(over=("compared models",)),
         }
     )
@@ -161,11 +161,3 @@ def _drawn(questions: Sequence[QAPair], most: int | None) -> Sequence[QAPair]:
     if most is None or most >= len(questions):
         return questions
     return [questions[place] for place in sorted(random.Random(0).sample(range(len(questions)), most))]
-
-
-def _found(retriever: Retriever, questions: Sequence[QAPair], progress: StageProgress) -> list[list[Passage]]:
-    found = []
-    for number, question in enumerate(questions, 1):
-        found.append(retriever.search(question.question, PASSAGES))
-        progress("passages", number, len(questions))
-    return found

@@ -65,12 +65,19 @@ def _base_losses(losses: BaseLosses) -> str:
     return f"{each} ({plural(losses.questions, 'validation question')})"
 
 
+_LIBRARIES = {
+    "training answers": "the training answers",
+    "data set": "all answers of the data set, the question's own document included",
+    "other documents": "the data set's answers from other documents than the question's",
+}
+
+
 def _retrieval(retrieval: RetrievalProtocol) -> str:
     text = (
         f"at most {retrieval.passages} per question, no two from the same answer, found by "
-        f"{words(retrieval.method, 120)} in the training answers"
+        f"{words(retrieval.method, 120)} in {_LIBRARIES[retrieval.library]}"
     )
-    if retrieval.test_documents_held_out:
+    if retrieval.library == "training answers" and retrieval.test_documents_held_out:
         text += ", which hold no document of a test question"
     if retrieval.asked is not None and retrieval.of is not None:
         text += f"; {count(retrieval.asked)} of the {count(retrieval.of)} test questions, chosen at random"

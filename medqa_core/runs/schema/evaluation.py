@@ -217,15 +217,22 @@ class MMLUProtocol(Record):
     """The accuracy over all questions was computed on import, from that of each subset."""
 
 
+Library = Literal["training answers", "data set", "other documents"]
+"""What passages are searched in: the run's training answers, every answer of the data set, or these without those of
+the question's own document."""
+
+
 class RetrievalProtocol(Record):
     """Which passages a model read before it answered."""
 
     passages: int = Field(ge=1)
     """At most so many per question, no two of them from the same answer."""
     method: Line
-    """What found them in the training answers."""
+    """What found them in the library."""
+    library: Library = "training answers"
+    """What was searched."""
     test_documents_held_out: bool
-    """Whether the training answers hold no document of a test question."""
+    """Whether what was searched holds no document of the question."""
     asked: int | None = Field(None, ge=0)
     """Test questions asked, chosen at random; None: all of them."""
     of: int | None = Field(None, ge=0)
