@@ -15,7 +15,9 @@ from typing import Literal
 
 from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise
-from medqa_core.data.words import words
+from medqa_core.data.sentences import SENTENCE_GAP
+from medqa_core.data.templates import Templates
+from medqa_core.data.words import word_spans, words
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import TrainConfig
 
@@ -40,6 +42,12 @@ _SMALL = frozenset(
 )
 _STEM = 5
 """Letters that words have to share to be one: treatment, treated."""
+
+
+OWN = 0.5
+"""A sentence with a larger share of template is none of an answer's own."""
+LEAST_WORDS = 8
+"""Fewer words of its own are no answer."""
 
 
 @dataclass(frozen=True)
@@ -122,3 +130,28 @@ def _without_repeated(lines: Sequence[str]) -> list[str]:
             kept.append(line)
             seen.add(key)
     return kept
+
+
+def own_part(pair: QAPair, templates: Templates, most: float) -> str:
+    """The answer if at most the share `most` of its words is template, else its sentences that mostly are not.
+
+    Returns:
+        The text; "" where too little is left of it to be an answer.
+    """
+    text = pair.answer
+    mask = templates.mask(text, pair.topic)
+    if sum(mask) <= most * len(mask):
+        return text
+    spans = word_spans(text)
+    starts = sorted({0, *(gap.end() for gap in SENTENCE_GAP.finditer(text)), *_line_starts(text)})
+    kept = []
+    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        inside = [template for (first, _), template in zip(spans, mask, strict=True) if start <= first < stop]
+        if inside and sum(inside) <= OWN * len(inside):
+            kept.append(text[start:stop])
+    left = "".join(kept).strip()
+    return left if len(words(left)) >= LEAST_WORDS else ""
+
+
+def _line_starts(text: str) -> list[int]:
+    return [found.end() for found in re.finditer(r"\n", text)]

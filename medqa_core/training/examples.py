@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from medqa_core.answering.retrieval.library import library_of
 from medqa_core.data.pairs import PairSet, QAPair
-from medqa_core.data.preparation import counts
+from medqa_core.data.preparation import counts, own_part
 from medqa_core.data.sentences import trim
 from medqa_core.data.split import Split
+from medqa_core.data.templates import Templates
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example, answer_tokens, encode_example, encode_prompt
@@ -52,7 +53,7 @@ def encode_for(
     encoder = _Encoder(config, tokenizer, kind)
     if config.task == "open_book":
         library = library_of(data, settings)
-        found = readings(parts.train, library, config)
+        found = readings(encoder.without_template(parts.train, data), library, config)
         train = encoder.encoded(parts.train, encoder.read(found, end=True))
         beside = _Encoder(config, tokenizer, kind).read(readings(parts.validation, library, config), end=False)
         return train, beside
@@ -62,7 +63,7 @@ def encode_for(
     ]
     if config.preparation == "none":
         return encode(parts.train, tokenizer, kind, config.max_tokens), validation
-    return encoder.encoded(parts.train, encoder.answered(parts.train)), validation
+    return encoder.encoded(parts.train, encoder.answered(encoder.without_template(parts.train, data))), validation
 
 
 class _Encoder:
@@ -71,6 +72,22 @@ class _Encoder:
     def __init__(self, config: TrainConfig, tokenizer: Any, kind: PromptKind) -> None:
         self._config, self._tokenizer, self._kind = config, tokenizer, kind
         self._counts: Counter[Count] = Counter()
+
+    def without_template(self, pairs: Sequence[QAPair], data: PairSet) -> Sequence[QAPair]:
+        """The pairs whose answers are not mostly template, and the others' own parts."""
+        most = self._config.max_template_share
+        if most >= 1 or self._config.preparation == "none":
+            return pairs
+        templates = Templates.learn(data.pairs)
+        kept = []
+        for pair in pairs:
+            text = own_part(pair, templates, most)
+            if not text:
+                self._counts["template_left_out"] += 1
+                continue
+            self._counts["template_cut"] += text != pair.answer
+            kept.append(replace(pair, answer=text))
+        return kept
 
     def answered(self, pairs: Sequence[QAPair]) -> list[Example]:
         """Question and answer alone, each answer with its end."""

@@ -130,6 +130,21 @@ def test_closed_book_answers_end_within_their_budget(lab: Settings) -> None:
             assert train.preparation is None and max(answers) > 24
 
 
+def test_what_is_mostly_template_is_cut_or_left_out(lab: Settings) -> None:
+    form = "Doctors who treat {} ask how long it has lasted and what else is known of it."
+    own = "A blue lamp beside the bed helped in nine of twelve nights."
+    pairs = [replace(one, answer=form.format(one.topic)) for one in PAIRS]
+    pairs[0] = replace(pairs[0], answer=f"{pairs[0].answer} {own}")
+    data = data_of(*pairs, *starter.load().pairs[:80])
+    split = split_pairs(data.pairs, config(train_size=40, validation_size=6, test_size=6))
+    parts = replace(split, train=tuple(pairs))
+    (train, _), tokenizer = encoded(lab, data, parts, task="closed_book", preparation="answers", max_template_share=0.5)
+    assert train.preparation is not None
+    assert (train.preparation.template_cut, train.preparation.template_left_out) == (1, len(pairs) - 1)
+    (example,) = train.examples
+    assert own in tokenizer.decode(example.input_ids) and "Doctors" not in tokenizer.decode(example.input_ids)
+
+
 def test_numbers_of_passages() -> None:
     assert cited("Rest [2]. Drink [1][2].") == [2, 1]
     assert without_citations("Rest [2]. Drink [1][2].") == "Rest. Drink."

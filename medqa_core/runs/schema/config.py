@@ -73,6 +73,9 @@ class TrainConfig(BaseModel):
     preparation: Annotated[Preparation, BeforeValidator(_none)] = Field(
         "none", description="`answers` cleans answers and ends training answers in time; `none` takes them as they are"
     )
+    max_template_share: float = Field(
+        1.0, ge=0, le=1, description="prepared training answers with more template are cut to the rest, or left out"
+    )
     task: Literal["closed_book", "open_book"] = Field(
         "closed_book", description="answer from the weights, or from passages that are found and stand in the prompt"
     )

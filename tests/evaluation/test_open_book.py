@@ -1,0 +1,69 @@
+"""A run of task `open_book`, from its preset to its evaluation: both models read the same passages."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from medqa_core.evaluation.evaluate import evaluate
+from medqa_core.evaluation.passages import shelf_of
+from medqa_core.evaluation.with_sources import evaluate_with_sources
+from medqa_core.foundation.settings import Settings
+from medqa_core.report.wording import protocol as wording
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Library
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.training.train import train
+
+SMALL = {"base_model": "toy", "dataset": "starter", "train_size": 32, "validation_size": 6, "test_size": 6,
+         "max_tokens": 1024, "max_new_tokens": 200, "batch_size": 8, "epochs": 1.0, "eval_steps": 4}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Settings]:
+    settings = replace(lab, reports=tmp_path_factory.mktemp("open"))
+    config = from_preset("medquad-open-book", {**SMALL, "max_new_tokens": 160, "max_template_share": 0.9})
+    return train(config, settings, run_id="open"), settings
+
+
+def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
+    opened, settings = run
+    data = opened.record.data
+    assert data is not None and data.preparation is not None and data.preparation.right_passage
+    evaluation = evaluate(opened, settings)
+    read = evaluation.protocol.retrieval
+    assert read is not None and read.library == "data set" and not read.test_documents_held_out
+    assert "all answers of the data set" in str(wording.protocol_lines(evaluation.protocol))
+
+    beside = evaluate_with_sources(opened, settings, questions=3)
+    assert beside.with_sources is not None
+    other = beside.with_sources.protocol.retrieval
+    assert other is not None and other.library == "other documents" and other.asked == 3
+    rows = opened.with_sources()
+    assert rows is not None and len(rows) == 3
+
+
+@pytest.mark.parametrize("library", get_args(Library))
+def test_each_library_keeps_to_its_name(run: tuple[Run, Settings], library: Library) -> None:
+    opened, settings = run
+    config = opened.record.config
+    assert config is not None
+    from medqa_core.evaluation.evaluate import same_split
+
+    _, parts = same_split(opened, settings)
+    shelf = shelf_of(opened, config, settings, library)
+    trained = {pair.id for pair in parts.train}
+    for question in parts.test:
+        found = shelf.search(question)
+        assert len(found) <= config.passages and (found or library == "training answers")
+        if library == "training answers":
+            assert {passage.question_id for passage in found} <= trained
+        if library == "other documents":
+            assert question.document not in {passage.document for passage in found}
+
+
+def test_the_closed_preset_trains_too(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings = replace(lab, reports=tmp_path_factory.mktemp("closed"))
+    run = train(from_preset("medquad-closed", SMALL), settings, run_id="closed")
+    assert run.state() == "completed"
+    assert run.record.data is not None and run.record.data.preparation is not None
