@@ -1,6 +1,7 @@
 """What the verbs share: options, JSON output, notes and progress on standard error."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any, Protocol
 
 import typer
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from medqa_core.foundation.files import dumps
 from medqa_core.foundation.visible import escaped, visible
+from medqa_core.report.wording.outcome import outcome_lines
 from medqa_core.report.wording.stages import stage_text
 from medqa_core.runs.run import Run
 
@@ -40,13 +42,16 @@ def say_end(run: Run, *, json: bool) -> None:
     """How the training of `run` ended; an error is part of it."""
     status = run.status()
     if json:
-        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None})
+        outcome = asdict(run.snapshot().outcome)
+        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None, "outcome": outcome})
     elif status is not None:
         best = status.best
         lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
         say(f"{run.id}: {run.state()} after {status.step} of {status.total_steps} steps{lowest}.")
         if status.error:
             say(status.error)
+        for line in outcome_lines(run.snapshot().outcome) if run.state() == "completed" else ():
+            say(line)
 
 
 class Advance(Protocol):

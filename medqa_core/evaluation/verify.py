@@ -1,20 +1,32 @@
 """Whether a run's figures still follow from its files, its data and its models: every check that can be made."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+import medqa_core
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import passages_of
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.chain import (
+    BFLOAT16_TOLERANCE,
+    LOSS_TOLERANCE,
+    recorded_best,
+    sample_problem,
+    sampled,
+    settings_problem,
+    validation_problem,
+)
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import control_answers
+from medqa_core.evaluation.measure import Questions
+from medqa_core.evaluation.passages import read_for, shelf_of
 from medqa_core.evaluation.proof import base_problem
 from medqa_core.evaluation.recompute import (
     columns_problem,
@@ -33,34 +45,48 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import plain
 from medqa_core.models import folders
 from medqa_core.models.locate import locate
-from medqa_core.models.variants import load_variants
-from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest
+from medqa_core.models.prompt import Example
+from medqa_core.models.variants import ModelVariants, load_variants
+from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, written_by
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
+from medqa_core.runs.artifacts.training_record import TRAINING, differences
+from medqa_core.runs.artifacts.weights import config_file
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, RetrievalProtocol
-from medqa_core.runs.schema.record import Check
+from medqa_core.runs.schema.record import Check, SplitSizes
+from medqa_core.runs.schema.self_test import Failure
 
 SHOWN = 3
 """Problems of the manifest that are named one by one."""
 Progress = Callable[[str], None]
+WriteUps = Mapping[str, Callable[[Run], str]]
+ValidatedOn = Callable[[Run, ModelVariants], Sequence[Example]]
 Outcome = tuple[bool | None, str]
 
 
-def verify(run: Run, settings: Settings, progress: Progress = lambda _: None) -> list[Check]:
+def verify(
+    run: Run,
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    write_ups: WriteUps | None = None,
+    validated_on: ValidatedOn | None = None,
+) -> list[Check]:
     """Check `run` against itself, its data and its models; nothing is written.
 
     A check that cannot be made has `passed` None and says why. None raises: a damaged file is what they are for.
 
     Args:
         progress: is called with what is checked next.
+        write_ups: what renders each write-up of a run, by the name of its file; without it they are not compared.
+        validated_on: what makes the validation examples of task `open_book`, whose passages the training looks up.
     """
     if run.record.kind == "imported":
         return _imported(run)
     return [
         Check(name=name, passed=passed, detail=plain(detail)[:1000])
-        for name, (passed, detail) in _outcomes(run, settings, progress)
+        for name, (passed, detail) in _outcomes(run, settings, progress, write_ups or {}, validated_on)
     ]
 
 
@@ -76,19 +102,26 @@ def _imported(run: Run) -> list[Check]:
 
 NAMES = (
     "manifest",
+    "training record",
+    "settings",
     "evaluation.json",
     "MMLU accuracies",
     "answer scores",
     "content and controls",
     "split",
+    "write-ups",
     "weights",
     "base weights",
     "base answers",
+    "validation loss",
+    "test losses",
 )
 """Every check, in the order in which they are made."""
 
 
-def _outcomes(run: Run, settings: Settings, progress: Progress) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(
+    run: Run, settings: Settings, progress: Progress, write_ups: WriteUps, validated_on: ValidatedOn | None
+) -> Iterator[tuple[str, Outcome]]:
     evaluation, rows, answers = run.evaluation(), run.predictions(), run.mmlu_answers()
 
     def made(name: str, check: Callable[[], Outcome]) -> tuple[str, Outcome]:
@@ -96,15 +129,21 @@ def _outcomes(run: Run, settings: Settings, progress: Progress) -> Iterator[tupl
         return name, _safe(check)
 
     yield made("manifest", lambda: _manifest(run))
+    yield made("training record", lambda: _training_record(run))
+    yield made("settings", lambda: _settings(run))
     yield made("evaluation.json", lambda: _evaluation(run, evaluation, rows, answers))
     yield made("MMLU accuracies", lambda: _mmlu(run, answers))
     data = _Data(run, settings)
     yield made("answer scores", lambda: _scores(run, rows, data))
     yield made("content and controls", lambda: _content(run, rows, evaluation, data))
     yield made("split", lambda: _split(run, rows, data))
+    yield made("write-ups", lambda: _write_ups(run, write_ups))
     yield made("weights", lambda: _weights(run, evaluation))
     yield made("base weights", lambda: _base_weights(run, evaluation, settings))
-    yield made("base answers", lambda: _base_answers(run, settings))
+    models = _Models(run, settings)
+    yield made("base answers", lambda: _base_answers(run, models, settings))
+    yield made("validation loss", lambda: _validation_loss(run, data, models, validated_on))
+    yield made("test losses", lambda: _test_losses(run, evaluation, rows, data, models, settings))
 
 
 def _safe(check: Callable[[], Outcome]) -> Outcome:
@@ -136,6 +175,75 @@ class _Data:
             pairs = data_for(config, self._settings, fetch=False).pairs
             self._found = pairs, split_pairs(pairs, config)
         return self._found
+
+
+class _Models:
+    """The run's two models, loaded when they are first needed."""
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        self._run, self._settings = run, settings
+        self._found: ModelVariants | MedQAError | None = None
+
+    def variants(self) -> ModelVariants:
+        """Both models.
+
+        Raises:
+            MedQAError: as `load_variants`, at each call.
+        """
+        if self._found is None:
+            try:
+                self._found = load_variants(self._run, self._settings)
+            except MedQAError as error:
+                self._found = error
+        if isinstance(self._found, MedQAError):
+            raise self._found
+        return self._found
+
+
+def _training_record(run: Run) -> Outcome:
+    record = run.snapshot().training_record
+    if record is None:
+        problem = _unread(run, TRAINING)
+        why = (
+            f"{TRAINING} is missing: versions before 0.3 left no record of what a training produced. That the weights "
+            "are this training's rests on their validation loss alone."
+            if run.state() == "completed"
+            else f"{TRAINING} is missing: the training has not come to its end."
+        )
+        return (False, problem) if problem else (None, why)
+    found = differences(run.folder, record)
+    if found:
+        more = f" And {len(found) - SHOWN} more." if len(found) > SHOWN else ""
+        return False, " ".join(found[:SHOWN]) + more
+    moment = record.written_at.strftime("%Y-%m-%d %H:%M")
+    if record.written_by == "afterwards":
+        return True, f"nothing changed since the record of {moment}, which was made after the training"
+    return True, f"weights, their configuration, log and settings are those of the training's end, {moment}"
+
+
+def _settings(run: Run) -> Outcome:
+    config = run.record.config
+    if config is None:
+        return None, "run.json holds no configuration."
+    count, problem = settings_problem(run, config)
+    if problem is None and not count:
+        return None, "No adapter and no log to compare the configuration with."
+    return problem is None, problem or f"{count} figures of adapter and log follow from the configuration"
+
+
+def _write_ups(run: Run, renderers: WriteUps) -> Outcome:
+    there = [name for name in renderers if os.path.lexists(run.folder / name)]
+    if not there:
+        return None, "No write-up to compare: `report` writes them."
+    for name in there:
+        if run.write_up(name) != renderers[name](run):
+            version = written_by(run.folder)
+            if version != medqa_core.__version__:
+                return None, f"{name} was written by version {version or 'before 0.3'}: `report` writes it anew."
+            if run.snapshot().votes:
+                return None, f"{name} is not what the files give now; votes may have come since it was written."
+            return False, f"{name} is not what the run's files give; `report` writes it anew"
+    return True, f"{', '.join(there)} written anew: not a character differs"
 
 
 def _manifest(run: Run) -> Outcome:
@@ -264,10 +372,17 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     _, parts = data.parts()
     if recorded != parts.hash:
         return False, f"recorded {recorded[:12]}…, but the data available give {parts.hash[:12]}…"
+    sizes = run.record.data.split if run.record.data else None
+    if sizes is not None and sizes != parts.sizes:
+        return False, f"run.json counts {_counts(sizes)}; the data available give {_counts(parts.sizes)}"
     test = {pair.id for pair in parts.test}
     if rows is not None and set(rows["question_id"]) != test:
         return False, "the questions of predictions.parquet are not the split's test questions"
     return True, f"hash {recorded[:12]}…, {len(test)} test questions"
+
+
+def _counts(sizes: SplitSizes) -> str:
+    return f"{sizes.train} training, {sizes.validation} validation and {sizes.test} test pairs"
 
 
 def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
@@ -278,9 +393,16 @@ def _weights(run: Run, evaluation: Evaluation | None) -> Outcome:
     if stated is None:
         return None, "No evaluation says which weights were measured."
     sums = {f"{weights.parent.name}/{weights.name}": sha256(weights), "evaluation.json": stated}
-    results = run.mmlu()
+    results, config = run.mmlu(), config_file(weights)
     asked = results.fine_tuned_sha256 if results else None
-    return _equal(sums | ({RESULTS: asked} if asked else {}))
+    same, detail = _equal(sums | ({RESULTS: asked} if asked else {}))
+    measured = evaluation.protocol.fine_tuned_config_sha256 if evaluation else None
+    if not same or measured is None:
+        return same, detail if not same else f"{detail}; with which configuration, this evaluation does not say"
+    sums = {f"{config.parent.name}/{config.name}": sha256(config), "evaluation.json": measured}
+    asked = results.fine_tuned_config_sha256 if results else None
+    fits, more = _equal(sums | ({RESULTS: asked} if asked else {}))
+    return fits, f"{detail}; configuration {more}" if fits else more
 
 
 def _base_weights(run: Run, evaluation: Evaluation | None, settings: Settings) -> Outcome:
@@ -305,8 +427,55 @@ def _equal(sums: dict[str, str]) -> Outcome:
     return False, ", ".join(f"{name} has {value[:12]}…" for name, value in sums.items())
 
 
-def _base_answers(run: Run, settings: Settings) -> Outcome:
-    problem = base_problem(load_variants(run, settings), settings)
-    if problem is not None:
-        return False, f"{problem.failure.value} ({problem.question})" if problem.question else problem.failure.value
-    return True, "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not"
+def _base_answers(run: Run, models: _Models, settings: Settings) -> Outcome:
+    problem = base_problem(models.variants(), settings)
+    if problem is None:
+        return True, "the base variant is bit for bit the base loaded alone, the fine-tuned variant is not"
+    if problem.failure is Failure.NOTHING_CHANGED and run.snapshot().outcome.unchanged:
+        return True, "both variants are bit for bit the base: its training changed nothing, as the run says"
+    return False, f"{problem.failure.value} ({problem.question})" if problem.question else problem.failure.value
+
+
+def _validation_loss(run: Run, data: _Data, models: _Models, validated_on: ValidatedOn | None) -> Outcome:
+    config, stated = run.record.config, recorded_best(run)
+    if config is None or stated is None:
+        return None, "The run states no validation loss."
+    if config.quantization != "none":
+        return None, f"The training validated on a base in {config.quantization} weights, which are not computed here."
+    variants = models.variants()
+    if config.task == "open_book":
+        if validated_on is None:
+            return None, "The training validated on questions behind passages, which are not put together here."
+        examples = validated_on(run, variants)
+    else:
+        asked = data.parts()[1].validation[: config.eval_examples]
+        examples = Questions.of(variants, asked, variants.prompt, config.max_tokens).examples
+    tolerance = LOSS_TOLERANCE if run.record.precision == "float32" else BFLOAT16_TOLERANCE
+    found, problem = validation_problem(variants, examples[: config.eval_examples], stated[1], tolerance)
+    return problem is None, problem or f"{found:.4f} nats per token computed from the weights, as step {stated[0]} says"
+
+
+def _test_losses(
+    run: Run,
+    evaluation: Evaluation | None,
+    rows: pd.DataFrame | None,
+    data: _Data,
+    models: _Models,
+    settings: Settings,
+) -> Outcome:
+    config = run.record.config
+    if rows is None or rows.empty or config is None:
+        return None, "No losses of test questions are stored."
+    pairs, _ = data.parts()
+    tokens = evaluation.protocol.loss_tokens if evaluation else None
+    known = {pair.id: pair for pair in pairs}
+    if not set(rows["question_id"]) <= set(known):
+        return None, "Its questions are not in the data set."
+    some, variants = sampled(rows), models.variants()
+    asked, prompts = [known[id_] for id_ in some["question_id"]], None
+    if config.task == "open_book":
+        shelf = shelf_of(run, config, settings, "data set")
+        read, _ = read_for(variants, asked, shelf.search, config.max_new_tokens, lambda *_: None)
+        prompts = {question.id: text for question, text in zip(asked, read, strict=True)}
+    count, problem = sample_problem(variants, some, asked, tokens or config.max_tokens, prompts)
+    return problem is None, problem or f"{count} losses of test questions computed from the models"

@@ -1,6 +1,8 @@
 """What a model folder must hold before it is loaded, and the checksum of its weights. Loads no weights itself."""
 
+import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+SETTLED_NS = 2 * 10**9
 _SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
 
 
@@ -66,11 +69,14 @@ def weight_files(folder: Path, label: str) -> list[Path]:
 def weights_sha256(folder: Path, label: str, cache: Path) -> str:
     """One checksum for the weights: the file's own SHA-256, or that of the shards' names and checksums.
 
-    A checksum once computed is remembered in `cache/hashes.json` for as long as the file's size and time of
-    change stay the same. A cache that cannot be written only costs the second it takes to compute it again.
+    A checksum once computed is remembered in `cache/hashes.json` for as long as the file is the same one and its inode
+    was not changed (`_identity`). A cache that cannot be written only costs the time it takes to compute it again, half
+    a second for half a gigabyte.
+
+    A file of the hub's cache is named by its content; one that is not what its name says is refused.
 
     Raises:
-        ModelError: as `weight_files`, or a file cannot be read.
+        ModelError: as `weight_files`, a file cannot be read, or it is not the one that the hub gave.
     """
     paths = weight_files(folder, label)
     memory = cache / "hashes.json"
@@ -80,12 +86,18 @@ def weights_sha256(folder: Path, label: str, cache: Path) -> str:
     try:
         for path in paths:
             real = path.resolve()
-            stat = real.stat()
-            key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}"
-            found = known.get(key)
+            key = _identity(real)
+            found = known.get(key) if key is not None else None
             if found is None:
-                found = fresh[key] = files.sha256(real)
+                found = files.sha256(real)
+                if key is not None and key == _identity(real):  # nobody wrote to it meanwhile
+                    fresh[key] = found
             sums[path.name] = found
+            if not _as_named(real, found):
+                raise ModelError(
+                    f"{label}: {path.name} is not the file that the model hub gave: its checksum is another one. "
+                    f"Delete {real} and fetch the model again."
+                )
     except OSError as error:
         raise ModelError(f"{label}: the weights cannot be read: {error.strerror or error}.") from error
     if fresh:
@@ -93,6 +105,25 @@ def weights_sha256(folder: Path, label: str, cache: Path) -> str:
     if len(sums) == 1:
         return next(iter(sums.values()))
     return files.sha256_text("".join(f"{name} {value}\n" for name, value in sorted(sums.items())))
+
+
+def _identity(path: Path) -> str | None:
+    """What changes whenever the file does: device, inode, size and the time at which its inode last changed.
+
+    That time is the system's own. A program can set the time of a file's content back, and whoever does so changes the
+    inode. Of a file changed within the last two seconds nothing is remembered, since two changes can share a tick of
+    the clock; nor on Windows, which calls the time of creation by this name.
+    """
+    stat = path.stat()
+    if os.name == "nt" or time.time_ns() - stat.st_ctime_ns < SETTLED_NS:
+        return None
+    return f"{path}|{stat.st_dev}|{stat.st_ino}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}"
+
+
+def _as_named(real: Path, checksum: str) -> bool:
+    """Whether a file of the hub's cache is what its name says: large files are named by their SHA-256 there."""
+    named = real.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", real.name) is not None
+    return not named or real.name == checksum
 
 
 _REFUSED = {

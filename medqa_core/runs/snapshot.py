@@ -19,11 +19,13 @@ from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
 from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Retrieval, read_retrieval
+from medqa_core.runs.artifacts.training_record import TRAINING, TrainingRecord, read_training_record
 from medqa_core.runs.artifacts.trials import TRIALS, Trials
 from medqa_core.runs.artifacts.votes import VOTES, Vote, read_votes
 from medqa_core.runs.artifacts.weights import adapter_folder, model_folder, weights_file
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
 from medqa_core.runs.metrics_log.log import METRICS_LOG, MetricsLog
+from medqa_core.runs.outcome import TrainingOutcome, outcome_of
 from medqa_core.runs.part_cache import PartCache
 from medqa_core.runs.readers import EVALUATION
 from medqa_core.runs.reading import Reading
@@ -34,7 +36,7 @@ from medqa_core.runs.schema.status import Activity, Status, activity_of, now
 
 T = TypeVar("T")
 
-AT_ONCE = (RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8)
+AT_ONCE = (RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING)
 """Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
 GROWING = (METRICS_LOG, VOTES)
 """Files that only grow: what they held when they were read is a state of theirs, whatever has come since."""
@@ -71,6 +73,8 @@ class RunSnapshot:
     votes: tuple[Vote, ...]
     retrieval: Retrieval | None
     int8: Int8Cost | None
+    training_record: TrainingRecord | None
+    """What the training left at its end; None in runs of versions before 0.3, and before its end."""
     adapter_folder: Path | None
     """The folder of the adapter, if the run has one."""
     model_folder: Path | None
@@ -109,6 +113,11 @@ class RunSnapshot:
     def progress(self) -> float | None:
         """How much of the training is done, 0 to 1; None until the number of steps is known."""
         return self.status.progress if self.status is not None else None
+
+    @property
+    def outcome(self) -> TrainingOutcome:
+        """What came of the training: whether it changed anything, and whether it diverged."""
+        return outcome_of(self.metrics_log, self.status, self.training_record)
 
     @property
     def has_model(self) -> bool:
@@ -170,6 +179,7 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
         votes=part(VOTES, read_votes),
         retrieval=part(RETRIEVAL, read_retrieval),
         int8=part(INT8, read_int8),
+        training_record=part(TRAINING, read_training_record),
         adapter_folder=adapter_folder(folder),
         model_folder=model_folder(folder),
         weights_file=weights_file(folder),

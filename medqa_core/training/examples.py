@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 from medqa_core.answering.retrieval.library import library_of
 from medqa_core.data.pairs import PairSet, QAPair
-from medqa_core.data.preparation import counts, own_part
+from medqa_core.data.preparation import counts, data_for, own_part
 from medqa_core.data.sentences import trim
-from medqa_core.data.split import Split
+from medqa_core.data.split import Split, split_pairs
 from medqa_core.data.templates import Templates
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Example, answer_tokens, encode_example, encode_prompt
+from medqa_core.models.variants import ModelVariants
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.evaluation import PromptKind
 from medqa_core.runs.schema.record import PreparationRecord
@@ -64,6 +66,21 @@ def encode_for(
     if config.preparation == "none":
         return encode(parts.train, tokenizer, kind, config.max_tokens), validation
     return encoder.encoded(parts.train, encoder.answered(encoder.without_template(parts.train, data))), validation
+
+
+def validation_examples(settings: Settings, run: Run, variants: ModelVariants) -> list[Example]:
+    """What the training of `run` validated on, made once more.
+
+    Raises:
+        DataUnavailable, InputError: the data set is not available, or the run has no configuration.
+        MedQAError: the library of passages cannot be made.
+    """
+    config = run.record.config
+    if config is None:
+        raise InputError(f"{run.id} has no configuration.")
+    data = data_for(config, settings, fetch=False)
+    parts = split_pairs(data.pairs, config)
+    return encode_for(config, data, parts, variants.tokenizer, variants.prompt, settings)[1]
 
 
 class _Encoder:

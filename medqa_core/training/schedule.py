@@ -4,7 +4,6 @@ Nothing here has a state: the sampler's position is the number of the step, so a
 uninterrupted one would have seen.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -57,8 +56,7 @@ class TrainingSchedule:
 
     def seen(self, step: int) -> int:
         """Examples seen after a step, repeats counted."""
-        epochs, position = divmod(step, self.steps_per_epoch)
-        return epochs * len(self.lengths) + min(position * self.config.effective_batch, len(self.lengths))
+        return self.config.examples_seen(step, len(self.lengths))
 
     def epoch(self, step: int) -> float:
         """Epochs done after a step."""
@@ -66,12 +64,7 @@ class TrainingSchedule:
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step: linear warm-up to the peak, then as `config.schedule` says; never 0."""
-        config = self.config
-        if step <= config.warmup_steps:
-            return config.learning_rate * step / config.warmup_steps
-        done = (step - config.warmup_steps - 1) / max(1, self.total_steps - config.warmup_steps)
-        factor = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}
-        return config.learning_rate * factor[config.schedule]
+        return self.config.learning_rate_at(step, len(self.lengths))
 
 
 @lru_cache(maxsize=2)

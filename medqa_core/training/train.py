@@ -4,18 +4,23 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
 
+import medqa_core
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.manifest import discard_manifest
+from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.status import LIVE, Status
+from medqa_core.runs.schema.status import LIVE, Best, Status
 from medqa_core.runs.status_writer import StatusWriter, is_main
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.callbacks import Callback, Callbacks, noop
+from medqa_core.training.change import changes_base
 from medqa_core.training.failure import describe_failure
 from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.inputs import TrainingInputs, completed_record, difference, load_inputs
@@ -122,6 +127,7 @@ def _train_recorded(
             stop.check()
             discard_manifest(run.folder)
             finished = _train_to_end(run, inputs, settings, status, callbacks, stop)
+            record_training(run, inputs.base.folder, status.status.best)
         except (Interrupted, KeyboardInterrupt):
             status.update(state="stopped", stage=None)
             log.warning(
@@ -137,6 +143,20 @@ def _train_recorded(
             checkpoint.remove(run.folder)
             log.info("completed: %s", finished)
     return run
+
+
+def record_training(
+    run: Run, base: Path, best: Best | None, *, by: Literal["training", "afterwards"] = "training"
+) -> None:
+    """Leave the record of what this training produced; before the run is called completed, or it would be lost.
+
+    Args:
+        base: the folder of the base model.
+        best: the validation whose weights were kept.
+        by: `afterwards` for a run that has ended without one.
+    """
+    changed = None if best is None else best.step > 0 and changes_base(run, base)
+    write_training_record(run.folder, by=by, code_version=medqa_core.__version__, best=best, changed=changed)
 
 
 def _train_unrecorded(run: Run, inputs: TrainingInputs, stop: StopFlag) -> Run:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import medqa_core
-from medqa_core.foundation.files import read_json
+from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.runs.readers import WRITE_UPS
 from medqa_core.runs.run import Run
@@ -209,3 +209,27 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert done.stdout == "{\n"
     assert done.stderr == ""
     assert done.returncode in (0, 1)
+
+
+def test_a_record_made_afterwards_says_so(cli: Cli, own_store: RunStore) -> None:
+    folder = own_store.folder / "smoke"
+    assert "has a record of its training already" in cli("verify", "smoke", "--record").error
+    (folder / "training.json").unlink()
+    said = cli("verify", "smoke", "--record", "--json")
+    assert (said.code, said.err) == (0, "")
+    [check] = [one for one in said.json["checks"] if one["name"] == "training record"]
+    assert check["passed"] is True and "which was made after the training" in check["detail"]
+    record = own_store.open("smoke").snapshot().training_record
+    assert record is not None and (record.written_by, record.changed) == ("afterwards", True)
+    (folder / "training.json").unlink()
+    write_json(folder / "status.json", read_json(folder / "status.json") | {"state": "stopped"})
+    assert "smoke is stopped: only of a completed training" in cli("verify", "smoke", "--record").error
+
+
+def test_a_training_that_changed_nothing_is_told_at_its_end(cli: Cli, own_store: RunStore) -> None:
+    fields = ("method=full", "learning_rate=1", "warmup_steps=0", "eval_steps=100")
+    arguments = [part for field in fields for part in ("--set", field)]
+    said = cli("train", "--preset", "smoke", *arguments)
+    assert said.code == 0
+    assert "\nThe training diverged: the loss went from " in said.out
+    assert "\nUnchanged: the fine-tuned model is the base model; no validation was better than the one " in said.out

@@ -1,19 +1,23 @@
 """Tampering is found and named; what cannot be checked says why; an honest run passes."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from medqa_core.evaluation.evaluate import judge_again
 from medqa_core.evaluation.verify import NAMES, verify
-from medqa_core.foundation.files import read_json, write_json
+from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.settings import Settings
+from medqa_core.report import writer
 from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
 from medqa_core.runs.artifacts.predictions import read_predictions, write_predictions
+from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import Check, ImportRecord, RunRecord
 from medqa_core.runs.schema.status import now
@@ -42,19 +46,35 @@ def run(smoke: Run, tmp_path: Path) -> Run:
     write_json(folder / "mmlu_results" / "results.json", {"base": base, "fine_tuned": tuned})
     copy = RunStore(folder.parent).open("smoke")
     judge_again(copy)
-    write_manifest(folder)
+    writer.write(copy)
     return copy
+
+
+RENDERERS = {name: one.render for name, one in writer.FORMATS.items()}
 
 
 def checked(run: Run, settings: Settings) -> dict[str, Check]:
     """A fresh look at the folder."""
-    return {check.name: check for check in verify(RunStore(run.folder.parent).open(run.id), settings)}
+    checks = verify(RunStore(run.folder.parent).open(run.id), settings, write_ups=RENDERERS)
+    return {check.name: check for check in checks}
+
+
+def failed(run: Run, settings: Settings) -> set[str]:
+    """The names of the checks that fail, once whoever tampered has written the manifest anew."""
+    write_manifest(run.folder)
+    return {name for name, check in checked(run, settings).items() if check.passed is False}
+
+
+def edited(path: Path, change: Callable[[Any], object]) -> None:
+    value = read_json(path)
+    change(value)
+    write_json(path, value)
 
 
 def test_an_honest_run_passes(run: Run, lab: Settings) -> None:
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     heard: list[str] = []
-    checks = verify(run, lab, heard.append)
+    checks = verify(run, lab, heard.append, RENDERERS)
     assert [check.name for check in checks] == list(NAMES) == heard
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
@@ -170,13 +190,147 @@ def test_tampering_is_found_and_named(
     assert again[check] == checks[check]
 
 
+def record_again(run: Run) -> None:
+    """What a thorough forger does: the record of the training once more, over what he put there."""
+    stated = run.snapshot().training_record
+    assert stated is not None
+    write_training_record(
+        run.folder, by="training", code_version=stated.code_version, best=stated.best, changed=stated.changed
+    )
+
+
+def change_alpha(folder: Path) -> None:
+    edited(folder / "adapter" / "adapter_config.json", lambda value: value.update(lora_alpha=800))
+
+
+def change_rate(folder: Path) -> None:
+    edited(folder / "run.json", lambda value: value["config"].update(learning_rate=0.5))
+
+
+def change_counts(folder: Path) -> None:
+    edited(folder / "run.json", lambda value: value["data"]["split"].update(test=value["data"]["split"]["test"] + 1))
+
+
+def change_last_row(folder: Path) -> None:
+    *before, last = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    row = json.loads(last)
+    row["loss"] -= 0.5
+    (folder / "metrics.jsonl").write_text("\n".join([*before, json.dumps(row)]) + "\n", "utf-8")
+
+
+def change_best(folder: Path) -> None:
+    edited(folder / "status.json", lambda value: value["best"].update(validation_loss=0.1))
+
+
+def other_weights(folder: Path) -> None:
+    """The adapter of another training, of the same shape."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / WEIGHTS
+    save_file({name: tensor.flip(0) * 3 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
+def change_summary(folder: Path) -> None:
+    path = folder / "summary.txt"
+    path.write_text(path.read_text("utf-8").replace("better", "far better", 1) + "It is right.\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "by_record", "by_content"),
+    [
+        (change_alpha, {"training record"}, {"settings", "weights", "validation loss", "test losses"}),
+        (change_rate, {"training record"}, {"settings"}),
+        (change_counts, {"training record"}, {"split"}),
+        (change_last_row, {"training record"}, {"settings"}),
+        (change_best, set(), {"settings"}),
+        (other_weights, {"training record"}, {"weights", "validation loss", "test losses"}),
+        (change_summary, {"write-ups"}, set()),
+    ],
+)
+def test_a_new_manifest_hides_nothing(
+    run: Run, lab: Settings, tamper: Callable[[Path], None], by_record: set[str], by_content: set[str]
+) -> None:
+    """Nor does a new record hide what follows from other files."""
+    tamper(run.folder)
+    assert failed(run, lab) >= by_record | by_content
+    record_again(run)
+    writer.write(run)
+    again = failed(run, lab)
+    assert again >= by_content and "training record" not in again
+
+
+def test_a_scale_that_was_changed_everywhere_shows_in_the_losses(run: Run, lab: Settings) -> None:
+    change_alpha(run.folder)
+    edited(run.folder / "run.json", lambda value: value["config"].update(lora_alpha=800))
+    total = sha256(run.folder / "adapter" / "adapter_config.json")
+    edited(run.folder / "evaluation.json", lambda value: value["protocol"].update(fine_tuned_config_sha256=total))
+    record_again(run)
+    writer.write(run)
+    assert failed(run, lab) == {"validation loss", "test losses"}
+    assert checked(run, lab)["validation loss"].detail.startswith("the training recorded ")
+
+
+def test_a_run_of_before_the_record_says_what_rests_on_what(run: Run, lab: Settings) -> None:
+    (run.folder / "training.json").unlink()
+    write_manifest(run.folder)
+    checks = checked(run, lab)
+    assert checks["training record"].passed is None
+    assert "versions before 0.3 left no record" in checks["training record"].detail
+    assert {name for name, check in checks.items() if not check.passed} == {"training record"}
+    write_training_record(run.folder, by="afterwards", code_version="0.3.0", best=None, changed=None)
+    assert failed(run, lab) == set()
+    assert "which was made after the training" in checked(run, lab)["training record"].detail
+    other_weights(run.folder)
+    assert "training record" in failed(run, lab)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema_version": 9}', '{"weights": {"a": "b"}}'])
+def test_a_damaged_record_fails(run: Run, lab: Settings, content: str) -> None:
+    (run.folder / "training.json").write_text(content)
+    assert failed(run, lab) - {"write-ups"} == {"training record"}
+
+
+def test_files_that_were_added_or_removed_are_named(run: Run, lab: Settings) -> None:
+    (run.folder / "adapter" / "more.safetensors").write_bytes(b"x")
+    (run.folder / "metrics.jsonl").unlink()
+    said = checked(run, lab)["training record"]
+    assert said.passed is False
+    assert "adapter/more.safetensors was not there when the record was made." in said.detail
+    assert "metrics.jsonl was changed." in said.detail and "The last row of metrics.jsonl" in said.detail
+    (run.folder / "adapter" / "adapter_config.json").unlink()
+    assert "adapter/adapter_config.json is missing." in checked(run, lab)["training record"].detail
+
+
+def test_write_ups_of_another_version_or_with_newer_votes_are_not_called_changed(run: Run, lab: Settings) -> None:
+    change_summary(run.folder)
+    write_manifest(run.folder)
+    assert checked(run, lab)["write-ups"].passed is False
+    edited(run.folder / "manifest.json", lambda value: value.update(written_by="0.1.0"))
+    assert checked(run, lab)["write-ups"].detail.startswith("summary.txt was written by version 0.1.0")
+    for name in RENDERERS:
+        (run.folder / name).unlink()
+    assert checked(run, lab)["write-ups"].passed is None
+
+
+def test_quantised_or_unknown_trainings_say_what_is_not_computed(run: Run, lab: Settings) -> None:
+    edited(run.folder / "run.json", lambda value: value["config"].update(quantization="8bit"))
+    assert "base in 8bit weights" in checked(run, lab)["validation loss"].detail
+    (run.folder / "status.json").unlink()
+    (run.folder / "training.json").unlink()
+    assert checked(run, lab)["training record"].detail.endswith("the training has not come to its end.")
+    edited(run.folder / "run.json", lambda value: value.update(config=None))
+    checks = checked(run, lab)
+    assert {checks[name].passed for name in ("settings", "validation loss", "test losses")} == {None}
+
+
 @pytest.mark.parametrize("file", ["predictions.parquet", WEIGHTS, "evaluation.json", "mmlu_results/answers.parquet"])
 def test_a_deleted_file_is_named(run: Run, lab: Settings, file: str) -> None:
     (run.folder / file).unlink()
     checks = checked(run, lab)
     assert checks["manifest"].detail == f"{file} is missing."
     assert any(check.passed is None for check in checks.values())
-    assert [name for name, check in checks.items() if check.passed is False] == ["manifest"]
+    wrong = {name for name, check in checks.items() if check.passed is False}
+    assert wrong - {"write-ups", "training record"} == {"manifest"}
 
 
 @pytest.mark.parametrize("file", ["predictions.parquet", WEIGHTS, "evaluation.json", "mmlu_results/results.json"])
@@ -217,14 +371,18 @@ def test_data_and_model_out_of_reach_are_said(run: Run, lab: Settings) -> None:
 
 
 def test_a_run_without_an_evaluation_or_manifest_says_so(run: Run, lab: Settings) -> None:
-    for name in ("evaluation.json", "predictions.parquet", "manifest.json"):
+    for name in ("evaluation.json", "predictions.parquet"):
         (run.folder / name).unlink()
     shutil.rmtree(run.folder / "mmlu_results")
+    writer.write(run)
+    (run.folder / "manifest.json").unlink()
     checks = checked(run, lab)
     assert "has not been evaluated" in checks["evaluation.json"].detail
     assert "manifest.json is missing" in checks["manifest"].detail
     passed = {name for name, check in checks.items() if check.passed is not None}
-    assert passed == {"split", "base weights", "base answers"}
+    assert passed == {"split", "base weights", "base answers", "training record", "settings", "write-ups"} | {
+        "validation loss"
+    }
 
 
 def test_an_imported_run_reports_its_own_checks(tmp_path: Path, lab: Settings) -> None:

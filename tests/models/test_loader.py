@@ -1,6 +1,7 @@
 """Loading a folder: complete and safe, or refused in one line before anything of it is used."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -199,17 +200,30 @@ def test_unusable_names_and_devices(settings: Settings, model: Path) -> None:
     assert loader.pick_device() in {"cuda", "mps", "cpu"}
 
 
-def test_the_checksum_is_remembered_until_the_file_changes(
-    model: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    computed: list[Path] = []
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that were written just now count as left alone for long."""
+    monkeypatch.setattr(folders, "SETTLED_NS", -(10**12))
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose checksum was computed."""
+    found: list[Path] = []
     real = files.sha256
 
     def counted(path: Path) -> str:
-        computed.append(path)
+        found.append(path)
         return real(path)
 
     monkeypatch.setattr(files, "sha256", counted)
+    return found
+
+
+@pytest.mark.usefixtures("settled")
+def test_the_checksum_is_remembered_until_the_file_changes(
+    model: Path, settings: Settings, computed: list[Path]
+) -> None:
     first = folders.weights_sha256(model, "m", settings.cache)
     assert folders.weights_sha256(model, "m", settings.cache) == first
     assert len(computed) == 1
@@ -219,6 +233,49 @@ def test_the_checksum_is_remembered_until_the_file_changes(
     assert len(computed) == 2
 
 
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_time_that_was_put_back_does_not_pass_for_the_file(model: Path, settings: Settings, replaced: bool) -> None:
+    """As whoever merges an adapter into the base would do it: the same size, and the time of before."""
+    path = model / "model.safetensors"
+    first, before = folders.weights_sha256(model, "m", settings.cache), path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    if replaced:
+        path.unlink()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert folders.weights_sha256(model, "m", settings.cache) == files.sha256(path) != first
+
+
+def test_of_a_file_written_just_now_nothing_is_remembered(
+    model: Path, settings: Settings, computed: list[Path]
+) -> None:
+    for _ in range(2):
+        folders.weights_sha256(model, "m", settings.cache)
+    assert len(computed) == 2 and not (settings.cache / "hashes.json").exists()
+
+
+def test_a_file_of_the_hub_is_what_its_blob_s_name_says(model: Path, settings: Settings, tmp_path: Path) -> None:
+    blobs = tmp_path / "models--a--b" / "blobs"
+    snapshot = tmp_path / "models--a--b" / "snapshots" / ("0" * 40)
+    blobs.mkdir(parents=True)
+    shutil.copytree(model, snapshot)
+    weights = snapshot / "model.safetensors"
+    blob = blobs / files.sha256(weights)
+    weights.rename(blob)
+    weights.symlink_to(blob)
+    assert folders.weights_sha256(snapshot, "a/b", settings.cache) == blob.name
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.safetensors is not the file that the model hub gave"):
+        load(str(snapshot), settings=settings, device="cpu")
+
+
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1, "b": "short"}'])
 def test_a_torn_memory_of_checksums_is_ignored(model: Path, settings: Settings, content: str) -> None:
     settings.cache.mkdir()

@@ -24,6 +24,7 @@ from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
+from medqa_core.runs.artifacts.training_record import read_training_record
 from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.readers import WRITE_UPS
 from medqa_core.runs.run import Run
@@ -48,6 +49,7 @@ READERS: dict[str, Reader] = {
     "job.json": read_job,
     "metrics.jsonl": Run.metrics_log,
     "train.log": Run.log_tail,
+    "training.json": lambda run: read_training_record(run.folder).value,
     "evaluation.json": Run.evaluation,
     "predictions.parquet": Run.predictions,
     "with_sources.parquet": Run.with_sources,

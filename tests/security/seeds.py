@@ -18,6 +18,7 @@ from medqa_core.models.adapter import check_adapter
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
+from medqa_core.runs.artifacts.training_record import differences, read_training_record
 from medqa_core.runs.artifacts.votes import read_votes
 from medqa_core.runs.importers import importer
 from medqa_core.runs.run import Run
@@ -84,6 +85,17 @@ VOTE = {
     "precision": "int8",
     "question_id": "q1",
 }
+TRAINING = {
+    "schema_version": 1,
+    "written_at": "2026-11-27T10:00:00Z",
+    "written_by": "training",
+    "code_version": "0.3.0",
+    "run_sha256": "0" * 64,
+    "weights": {"adapter/adapter_config.json": "1" * 64},
+    "last_row": {"split": "train", "step": 3, "loss": 1.5},
+    "best": {"step": 3, "validation_loss": 1.5},
+    "changed": True,
+}
 INT8 = {"schema_version": 1, "n": 3, "loss": 0.1}
 RETRIEVAL = {"schema_version": 1, "questions": 10, "passages": 5, "method": "bm25", "known_item": []}
 JOB = {"evaluate": True, "submitted_at": "2026-11-20T10:00:00Z"}
@@ -105,6 +117,12 @@ def of_run(run: Run) -> list[Target]:
     return [Target(name, (run.folder / name).read_bytes(), mutation, read) for name, mutation, read in found]
 
 
+def _differences(folder: Path) -> object:
+    (folder / "run.json").touch()
+    record = read_training_record(folder).value
+    return record and differences(folder, record)
+
+
 def alone() -> list[Target]:
     """Files that are read by themselves."""
     step = "checkpoints/step-00000001/manifest.json"
@@ -124,6 +142,7 @@ def alone() -> list[Target]:
         Target("mmlu_results/results.json", _json(LM_EVAL), mutate.of_json, lambda f: _bare(f).mmlu()),
         Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f))),
         Target("int8.json", _json(INT8), mutate.of_json, read_int8),
+        Target("training.json", _json(TRAINING), mutate.of_json, _differences),
         Target("retrieval.json", _json(RETRIEVAL), mutate.of_json, read_retrieval),
         Target("manifest.json", _json({"schema_version": 1, "files": {"a": "0" * 64}}), mutate.of_json, check_manifest),
         Target(step, _json({"state.json": "0" * 64}), mutate.of_json, checkpoint.newest),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import medqa_core
 from medqa_core.foundation.errors import OutsideStore, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.paths import resolve_inside
@@ -30,8 +31,18 @@ def write_manifest(run_folder: Path) -> Path:
     found = {name: _sum(path) for name, path in _found(run_folder) if path is not None}
     sums = {name: sha for name, sha in found.items() if sha is not None}
     path = run_folder / MANIFEST
-    write_json(path, {"schema_version": 1, "files": sums})
+    write_json(path, {"schema_version": 1, "written_by": medqa_core.__version__, "files": sums})
     return path
+
+
+def written_by(run_folder: Path) -> str | None:
+    """The version of the program that wrote the manifest, and the write-ups with it; None where it does not say."""
+    try:
+        value = read_json(resolve_inside(run_folder, MANIFEST))
+    except (UnreadableFile, OutsideStore):
+        return None
+    said = value.get("written_by") if isinstance(value, dict) else None
+    return said if isinstance(said, str) else None
 
 
 def discard_manifest(run_folder: Path) -> None:

@@ -148,6 +148,19 @@ class TrainConfig(BaseModel):
         """Optimizer steps of the whole run on so many training examples."""
         return max(1, math.ceil(self.epochs * self.steps_per_epoch(examples) - 1e-9))
 
+    def examples_seen(self, step: int, examples: int) -> int:
+        """Examples seen after a step, counted from 1, of so many training examples; repeats counted."""
+        epochs, position = divmod(step, self.steps_per_epoch(examples))
+        return epochs * examples + min(position * self.effective_batch, examples)
+
+    def learning_rate_at(self, step: int, examples: int) -> float:
+        """The learning rate of a step: linear warm-up to the peak, then as `schedule` says; never 0."""
+        if step <= self.warmup_steps:
+            return self.learning_rate * step / self.warmup_steps
+        done = (step - self.warmup_steps - 1) / max(1, self.steps(examples) - self.warmup_steps)
+        factor = {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 * (1.0 + math.cos(math.pi * done))}
+        return self.learning_rate * factor[self.schedule]
+
 
 def validated(values: Mapping[str, Any]) -> TrainConfig:
     """`values` as a configuration; text is converted to the field's type.

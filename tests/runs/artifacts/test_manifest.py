@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import medqa_core
 from medqa_core.foundation.files import read_json, sha256, write_json
-from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, write_manifest
+from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, write_manifest, written_by
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def test_it_lists_what_no_longer_changes(folder: Path) -> None:
     written = read_json(folder / MANIFEST)
     names = ["adapter/adapter_model.safetensors", "evaluation.json", "mmlu_results/results.json", "run.json"]
+    assert written_by(folder) == medqa_core.__version__ == written.pop("written_by")
     assert written == {"schema_version": 1, "files": {name: sha256(folder / name) for name in names}}
     assert list(written["files"]) == names
     assert check_manifest(folder) == []
