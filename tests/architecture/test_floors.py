@@ -30,7 +30,17 @@ BELOW: dict[str, tuple[str, ...]] = {
 which names what runs on the nodes of a cluster (`cluster.nodes`) and has it imported there."""
 
 SCORES = {
-    f"medqa_core.evaluation.{name}" for name in ("judge", "mcnemar", "rule", "tables", "text_metrics", "between_runs")
+    f"medqa_core.evaluation.{name}"
+    for name in (
+        "between_runs",
+        "content",
+        "judge",
+        "mcnemar",
+        "rule",
+        "specifics",
+        "tables",
+        "text_metrics",
+    )
 }
 """Modules of `evaluation` that know texts and tables alone, no model: pages and reports may score and judge with them.
 What one of them imports from its own folder belongs here too."""

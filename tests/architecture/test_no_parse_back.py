@@ -51,6 +51,7 @@ HANDS_ON: dict[type[ast.AST], tuple[str, ...]] = {
 CLEANERS = frozenset({"words", "shorten", "plain"})
 """They only pass on what they are given, which may be a file's text and not ours."""
 ALLOWED: dict[tuple[str, str], str] = {
+    ("medqa_core/evaluation/controls.py", "_typical"): "an answer of the data, its topic's name masked, cut into words",
     ("medqa_core/report/archive.py", "_wanted"): "names of files, which decide whether a ZIP may hold them",
     ("medqa_core/report/document/quotation.py", "quotation"): "an imported source's own words, tidied for quoting",
     ("medqa_core/report/document/quotation.py", "_numbers"): "names of figures as an imported source states them",

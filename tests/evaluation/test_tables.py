@@ -53,7 +53,7 @@ def test_each_metric_by_its_definition() -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.01, 0.3])
 def test_perplexity_and_bits_per_byte_are_the_loss_in_other_units(gain: float) -> None:
     for primary in ("loss", "rougeL"):
-        found = judged(rows(gain=gain), primary)  # type: ignore[arg-type]
+        found = judged(rows(gain=gain), primary)
         for metrics in (found.metrics, found.clean, *found.by_question_type.values(), *found.by_source.values()):
             loss = metrics["loss"]
             assert loss.base is not None
