@@ -5,7 +5,7 @@ the shipped runs into an installation's own store.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from medqa_core.report.charts.metrics import forest_figure, gains_figure, mmlu_f
 from medqa_core.report.charts.palette import DARK, LIGHT, Palette
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
+from medqa_core.report.views.controls import comparison_rows, control_views
 from medqa_core.report.views.metric import MetricView, whole
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.predictions import SCHEMA
@@ -96,6 +97,15 @@ class OpenRun:
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(METRIC_COLUMNS))
         return frame.rename_axis("metric")
 
+    def controls(self) -> pd.DataFrame:
+        """The models against answers without a model: one row a control, model and metric.
+
+        `base` is the control's value, `fine_tuned` that of `model`, `difference` model − control; the rest as in
+        `metrics`. Empty where no control was measured.
+        """
+        columns = ["control", "model", "metric", *(field.name for field in fields(MetricView) if field.name != "name")]
+        return pd.DataFrame(comparison_rows(self._facts), columns=columns)
+
     def predictions(self) -> pd.DataFrame:
         """One row a test question: both models' answers with their scores."""
         found = self._facts.predictions
@@ -115,7 +125,7 @@ class OpenRun:
 
     def metrics_figure(self, *, dark: bool = False) -> Figure:
         """The metrics' differences with their intervals, in per cent of the base model's value; right is better."""
-        rows = forest.rows(whole(self._facts))
+        rows = forest.rows(whole(self._facts), control_views(self._facts))
         if not rows:
             raise self._lacks("metric of both models")
         return _on_paper(forest_figure(rows, _palette(dark)), dark)

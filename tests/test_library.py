@@ -67,6 +67,15 @@ def test_a_run_as_frames() -> None:
     assert run.problems == () and "starter" in repr(run) and run.verdict()
 
 
+def test_the_controls_as_a_frame() -> None:
+    controls = medqa_core.open_run("starter", REPORTS).controls()
+    assert set(controls["control"]) == {"template_answer", "nearest_answer", "top_passage"}
+    tuned = controls[(controls["control"] == "template_answer") & (controls["model"] == "fine_tuned")]
+    assert {"rougeL", "content_f1"} <= set(tuned["metric"])
+    assert (tuned["difference"] - (tuned["fine_tuned"] - tuned["base"])).abs().max() < 1e-9
+    assert medqa_core.open_run("run-2", REPORTS).controls().empty
+
+
 def test_its_figures() -> None:
     run = medqa_core.open_run("starter", REPORTS)
     found = run.figures()

@@ -1,7 +1,5 @@
 """The parts of the metrics page: all metrics on the whole test set or its clean subset, and how it was measured."""
 
-from dataclasses import asdict
-
 import pandas as pd
 import streamlit as st
 
@@ -14,7 +12,7 @@ from medqa_core.report.document.answer_tables import TEMPLATES, of_both, referen
 from medqa_core.report.document.model import Column, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.rules.clean import clean_subset
-from medqa_core.report.views.controls import control_views
+from medqa_core.report.views.controls import comparison_rows, control_views
 from medqa_core.report.views.figures import figures
 from medqa_core.report.views.metric import LEVEL, MetricView, clean, whole
 from medqa_core.report.wording import controls as controls_in_words
@@ -68,20 +66,10 @@ def against_controls(facts: Facts) -> None:
         document.table(table, caption=controls_in_words.CONTROLS)
     charts.download(
         "Download the controls as CSV",
-        lambda: _controls_frame(facts),
+        lambda: pd.DataFrame(comparison_rows(facts)),
         f"{facts.run.id}-controls.csv",
         key="controls-csv",
     )
-
-
-def _controls_frame(facts: Facts) -> pd.DataFrame:
-    rows = [
-        {"control": control.name, "model": model, "metric": name, **asdict(metric)}
-        for control in control_views(facts)
-        for model in ("base", "fine_tuned", "with_sources")
-        for name, metric in getattr(control, model).items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def _part(facts: Facts) -> str:

@@ -132,6 +132,16 @@ def test_the_passages_are_read(run: Run, lab: Settings, shelf: Shelf, monkeypatc
     assert all("Rest helps." in text and "See a doctor." in text and "Sleep well." not in text for text in seen)
 
 
+def test_its_answers_can_be_kept(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="smoke has no answers with sources of the weights that it has now"):
+        evaluate_with_sources(run, lab, retriever=shelf, keep_answers=True)
+    first = evaluate_with_sources(run, lab, retriever=shelf)
+    monkeypatch.setattr(with_sources, "generate", lambda *_: pytest.fail("asked again"))
+    assert evaluate_with_sources(run, lab, retriever=shelf, keep_answers=True) == first
+    with pytest.raises(InputError, match="smoke would now read other passages"):
+        evaluate_with_sources(run, lab, retriever=Shelf([]), keep_answers=True)
+
+
 def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Settings, shelf: Shelf) -> None:
     evaluate_with_sources(run, lab, questions=7, retriever=shelf)
     first, found = read_with_sources(run.folder), part(run)

@@ -1,10 +1,11 @@
 """The controls of an evaluation as everybody reads them: answers without a model, and the models against them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import CONTROLS, METRICS
+from medqa_core.report.names import CONTROLS, METRICS, MODELS
 from medqa_core.report.views.metric import MetricView, metric_views
 from medqa_core.runs.schema.evaluation import Control, Metric, MetricName
 
@@ -57,6 +58,17 @@ def best_control(controls: tuple[ControlView, ...], metric: str) -> ControlView 
     known = [one for one in controls if metric in one.values]
     sign = -1 if METRICS[metric].lower_is_better else 1
     return max(known, key=lambda one: sign * one.values[metric], default=None)
+
+
+def comparison_rows(facts: Facts) -> list[dict[str, Any]]:
+    """Each model against each control on each metric as a flat row, for tables that are downloaded."""
+    return [
+        {"control": control.name, "model": model, "metric": name}
+        | {field: value for field, value in asdict(metric).items() if field != "name"}
+        for control in control_views(facts)
+        for model in MODELS
+        for name, metric in getattr(control, model).items()
+    ]
 
 
 def _views(metrics: Mapping[MetricName, Metric]) -> dict[str, MetricView]:
