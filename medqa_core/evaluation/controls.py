@@ -60,6 +60,13 @@ def control_answers(parts: Split, most_words: int) -> dict[ControlName, ControlA
     }
 
 
+def top_passages(found: Sequence[Sequence[Passage]], words: int) -> ControlAnswers:
+    """The passage that was found first for each question, cut to `words` words; empty where none was."""
+    first = [few[0] if few else None for few in found]
+    texts = ["" if one is None else cut(one.text, words) for one in first]
+    return ControlAnswers(texts, [None if one is None else one.question_id for one in first])
+
+
 def control_columns(
     answers: ControlAnswers, questions: Sequence[QAPair], references: Sequence[tuple[str, ...]], content: Content
 ) -> dict[str, list[Any]]:

@@ -35,7 +35,9 @@ def judge_controls(rows: pd.DataFrame, with_sources: pd.DataFrame | None) -> dic
         if np.isfinite(numbers(rows, f"{name}_rougeL")).any():
             answered = int(rows[f"{name}_id"].notna().sum())
             found[name] = _control(rows, name, VARIANTS, groups, answered)
-    if with_sources is not None and np.isfinite(numbers(with_sources, "top_passage_rougeL")).any():
+    if "top_passage" in found or with_sources is None:
+        return found
+    if np.isfinite(numbers(with_sources, "top_passage_rougeL")).any():
         ours = with_sources.add_prefix("with_sources_").rename(columns=_plain)
         both = ours.merge(rows.drop(columns="group_id", errors="ignore"), on="question_id", validate="one_to_one")
         answered = int((numbers(both, "top_passage_words") > 0).sum())

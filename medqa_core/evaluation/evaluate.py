@@ -14,7 +14,7 @@ from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.evaluation.content import Content
-from medqa_core.evaluation.controls import control_answers, controls_protocol, most_words
+from medqa_core.evaluation.controls import control_answers, controls_protocol, most_words, top_passages
 from medqa_core.evaluation.controls_judged import judge_controls
 from medqa_core.evaluation.judge import RESAMPLES
 from medqa_core.evaluation.loss import answer_losses, mean_loss
@@ -98,10 +98,12 @@ def evaluate(
     kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
-    prompts = None
+    prompts, passages, words = None, [], most_words(config.max_new_tokens)
+    controls = control_answers(parts, words)
     if config.task == "open_book":
         shelf = shelf_of(run, config, settings, "data set")
-        read, _ = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
+        controls["top_passage"] = top_passages([shelf.search(question) for question in parts.test], words)
+        read, passages = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
         prompts = {question.id: text for question, text in zip(parts.test, read, strict=True)}
         retrieval = shelf.protocol(config, len(parts.test), len(parts.test))
         protocol = protocol.model_copy(update={"retrieval": retrieval})
@@ -121,7 +123,6 @@ def evaluate(
                 else measure_answers(variants, variant, questions, config.max_new_tokens, decoder, partial, progress)
             )
     progress("scores and copies", 0, 1)
-    words = most_words(config.max_new_tokens)
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
     rows = prediction_rows(
         tested,
@@ -130,7 +131,8 @@ def evaluate(
         questions,
         losses,
         answered,
-        control_answers(parts, words),
+        controls,
+        [[one.text for one in few] for few in passages],
     )
     asked = sum(other is not None for other in others)
     more = {

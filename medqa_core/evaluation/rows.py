@@ -38,8 +38,13 @@ def prediction_rows(
     losses: dict[Variant, Losses],
     answered: dict[Variant, Answered],
     controls: dict[ControlName, ControlAnswers],
+    passages: Sequence[Sequence[str]] = (),
 ) -> pd.DataFrame:
-    """One row per test question, in the columns of `runs.artifacts.predictions.SCHEMA`."""
+    """One row per test question, in the columns of `runs.artifacts.predictions.SCHEMA`.
+
+    Args:
+        passages: texts that both models read before they answered; none where it is empty.
+    """
     parts = tested.parts
     known = NgramIndex(one.answer for one in parts.train)
     copies = CopyIndex((one.id, one.answer) for one in parts.train)
@@ -68,11 +73,14 @@ def prediction_rows(
             **{f"{variant}_{name}": values for name, values in found.items()},
         }
     rows = pd.DataFrame(columns)
-    return rows.assign(**derived_columns(rows, tested, controls))
+    return rows.assign(**derived_columns(rows, tested, controls, passages))
 
 
 def derived_columns(
-    rows: pd.DataFrame, tested: Tested, controls: dict[ControlName, ControlAnswers]
+    rows: pd.DataFrame,
+    tested: Tested,
+    controls: dict[ControlName, ControlAnswers],
+    passages: Sequence[Sequence[str]] = (),
 ) -> dict[str, list[Any]]:
     """What follows from the other columns and the data: content, controls, templates, the topic's worth."""
     asked, content = tested.parts.test, tested.content
@@ -85,7 +93,7 @@ def derived_columns(
         "other_question": [None if other is None else other.id for other in others],
     }
     for variant in VARIANTS:
-        said = content.columns(rows[f"{variant}_answer"].tolist(), asked, tested.references)
+        said = content.columns(rows[f"{variant}_answer"].tolist(), asked, tested.references, passages)
         columns |= {f"{variant}_{name}": values for name, values in said.items()}
     for control, made in controls.items():
         its = control_columns(made, asked, tested.references, content)
@@ -198,5 +206,5 @@ def _specifics(rows: pd.DataFrame, name: str) -> SpecificsCount:
         right_answers=int((right > 0).sum()),
         stated=int(stated.sum()),
         in_reference=int(right.sum()),
-        in_passages=None if passages is None else int(passages.sum()),
+        in_passages=None if passages is None or passages.isna().any() else int(passages.sum()),
     )

@@ -10,7 +10,6 @@ import pandas as pd
 
 import medqa_core
 from medqa_core.answering.retrieval.bm25 import BM25
-from medqa_core.answering.retrieval.passages import passages_of
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
@@ -24,9 +23,9 @@ from medqa_core.evaluation.chain import (
     validation_problem,
 )
 from medqa_core.evaluation.content import Content
-from medqa_core.evaluation.controls import control_answers
+from medqa_core.evaluation.controls import control_answers, top_passages
 from medqa_core.evaluation.measure import Questions
-from medqa_core.evaluation.passages import read_for, shelf_of
+from medqa_core.evaluation.passages import Shelf, read_for, shelf_of
 from medqa_core.evaluation.proof import base_problem
 from medqa_core.evaluation.recompute import (
     columns_problem,
@@ -175,6 +174,13 @@ class _Data:
             pairs = data_for(config, self._settings, fetch=False).pairs
             self._found = pairs, split_pairs(pairs, config)
         return self._found
+
+    def shelf(self, retrieval: RetrievalProtocol | None) -> Shelf | None:
+        """What passages were found in; None where none were, or not by BM25, which alone can be repeated here."""
+        config = self._run.record.config
+        if config is None or retrieval is None or retrieval.method != BM25.name:
+            return None
+        return shelf_of(self._run, config, self._settings, retrieval.library)
 
 
 class _Models:
@@ -331,20 +337,24 @@ def _content(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation | None,
     content = Content.of(pairs)
     tested = Tested(parts, references_of(parts.test, pairs), content)
     controls = control_answers(parts, asked.most_words)
+    if shelf := data.shelf(evaluation.protocol.retrieval if evaluation else None):
+        controls["top_passage"] = top_passages([shelf.search(one) for one in parts.test], asked.most_words)
     count, problem = nats_problem(rows)
     if problem is None:
         more, problem = columns_problem(rows, derived_columns(rows, tested, controls))
         count += more
     with_sources = run.with_sources()
     if problem is None and with_sources is not None and with_sources["words"].notna().any():
-        method = evaluation.with_sources.protocol.retrieval if evaluation and evaluation.with_sources else None
-        more, problem = _content_with_sources(with_sources, tested, method, asked.most_words)
+        shelf = data.shelf(
+            evaluation.with_sources.protocol.retrieval if evaluation and evaluation.with_sources else None
+        )
+        more, problem = _content_with_sources(with_sources, tested, shelf, asked.most_words)
         count += more
     return problem is None, problem or f"{count} values recomputed from the answers, the tokens' nats and the data"
 
 
 def _content_with_sources(
-    rows: pd.DataFrame, tested: Tested, retrieval: RetrievalProtocol | None, most_words: int
+    rows: pd.DataFrame, tested: Tested, shelf: Shelf | None, most_words: int
 ) -> tuple[int, str | None]:
     """The same of answers with sources; what passages bear out only where BM25 found them, which can be repeated."""
     parts = tested.parts
@@ -352,15 +362,14 @@ def _content_with_sources(
     asked = [known[id_][0] for id_ in rows["question_id"]]
     mine = replace(tested, references=[known[id_][1] for id_ in rows["question_id"]])
     answers = rows["answer"].tolist()
-    if retrieval is None or retrieval.method != BM25.name:
+    if shelf is None:
         recomputed = tested.content.columns(answers, asked, mine.references)
         return columns_problem(rows, recomputed)
-    index = BM25(passages_of(parts.train))
     read: list[list[str]] = []
     for question, ids in zip(asked, rows["passages"], strict=True):
-        found = {one.question_id: one.text for one in index.search(question.question, retrieval.passages)}
+        found = {one.question_id: one.text for one in shelf.search(question)}
         if ids is None or not found.keys() >= set(ids):
-            return len(read), f"passages of {question.id}: {retrieval.method} finds others"
+            return len(read), f"passages of {question.id}: {BM25.name} finds others"
         read.append([found[id_] for id_ in ids])
     return columns_problem(rows, with_sources_columns(answers, mine, asked, read, most_words))
 

@@ -7,6 +7,7 @@ import pytest
 
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.passages import shelf_of
+from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import evaluate_with_sources
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.wording import protocol as wording
@@ -34,6 +35,13 @@ def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
     read = evaluation.protocol.retrieval
     assert read is not None and read.library == "data set" and not read.test_documents_held_out
     assert "all answers of the data set" in str(wording.protocol_lines(evaluation.protocol))
+
+    top = evaluation.controls["top_passage"]
+    assert top.answered == 6 and set(top.fine_tuned) >= {"rougeL", "content_f1"} and not top.with_sources
+    made = evaluation.fine_tuned_generation
+    assert made is not None and made.specifics is not None and made.specifics["name"].in_passages is not None
+    checks = {check.name: check for check in verify(opened, settings)}
+    assert checks["content and controls"].passed, checks["content and controls"].detail
 
     beside = evaluate_with_sources(opened, settings, questions=3)
     assert beside.with_sources is not None

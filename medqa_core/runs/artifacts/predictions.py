@@ -15,8 +15,10 @@ READ_LIMIT = 256 * 2**20
 ROW_LIMIT = 200_000
 
 VARIANTS = ("base", "fine_tuned")
-CONTROLS: tuple[ControlName, ...] = ("template_answer", "nearest_answer")
-"""Controls whose scores stand here; their answers are training texts, which do not belong in a run."""
+CONTROLS: tuple[ControlName, ...] = ("template_answer", "nearest_answer", "top_passage")
+"""Controls whose scores stand here, the last one where both models read passages.
+
+Their answers are training texts, which do not belong in a run."""
 
 
 def score_fields(prefix: str = "") -> Iterator[pa.Field]:
@@ -65,7 +67,7 @@ SCHEMA = pa.schema(
                 ),  # share of the answer's words copied from one training answer
                 (f"{variant}_nearest", pa.string()),  # id of the training question whose answer that is
                 *content_fields(f"{variant}_"),
-                *specifics_fields(f"{variant}_"),
+                *specifics_fields(f"{variant}_", ("stated", "right", "in_passages")),
                 # thousandths of a nat for each reference token, 65,535 at most; null where one is not finite
                 (f"{variant}_nats", pa.list_(pa.uint16())),
                 (f"{variant}_loss_outside_templates", pa.float64()),  # of them, nats per token outside templates
