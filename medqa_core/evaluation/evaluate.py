@@ -8,6 +8,7 @@ from functools import cache
 import pandas as pd
 
 from medqa_core.answering.engine import decoder_for, decoding_of
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data import lookup
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
@@ -98,7 +99,8 @@ def evaluate(
     kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
-    prompts, passages, words = None, [], most_words(config.max_new_tokens)
+    prompts, words = None, most_words(config.max_new_tokens)
+    passages: Sequence[Sequence[Passage]] = []
     controls = control_answers(parts, words)
     if config.task == "open_book":
         shelf = shelf_of(run, config, settings, "data set")
