@@ -10,52 +10,105 @@ from medqa_core.cli.output import JsonFlag, note, print_json, say
 from medqa_core.data import describe as describing
 from medqa_core.data import sources
 from medqa_core.data.describe import Description
+from medqa_core.data.pairs import PairSet
+from medqa_core.data.sizes import PARTS
+from medqa_core.data.split import split_pairs
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import token_lengths
 from medqa_core.models.references import EMBEDDED
-from medqa_core.runs.schema.config import validated
+from medqa_core.runs.schema.config import TrainConfig, validated
 
 app = typer.Typer(help="The data sets and the embedded model.", rich_markup_mode=None)
 Size = Annotated[str | None, typer.Option(help="Pairs, or a fraction such as 0.1; default: a share of what there is.")]
 
 
+Source = Annotated[
+    str, typer.Option(help="starter, medquad, MedQuAD's ZIP or folder, a CSV, JSONL or Parquet file, or a hub id.")
+]
+Columns = Annotated[
+    str | None, typer.Option(metavar="OURS=THEIRS,…", help="The file's columns, such as question=Q,answer=A.")
+]
+Method = Annotated[str, typer.Option(help="grouped, which keeps what is shared in one part, or random, which leaks.")]
+Version = Annotated[int, typer.Option(help="What counts as shared: 2, or 1 as before version 0.3.")]
+Seed = Annotated[int, typer.Option(help="Seed of the split.")]
+
+
 @app.command()
 def describe(
-    source: Annotated[
-        str,
-        typer.Option(help="starter, medquad, MedQuAD's ZIP or folder, a CSV, JSONL or Parquet file, or a hub id."),
-    ] = "starter",
-    columns: Annotated[
-        str | None, typer.Option(metavar="OURS=THEIRS,…", help="The file's columns, such as question=Q,answer=A.")
-    ] = None,
+    source: Source = "starter",
+    columns: Columns = None,
     train_size: Size = None,
     validation_size: Size = None,
     test_size: Size = None,
-    split: Annotated[str, typer.Option(help="grouped, which does not leak, or random, which does.")] = "grouped",
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
+    split: Method = "grouped",
+    split_version: Version = 2,
+    seed: Seed = 42,
     max_tokens: Annotated[int, typer.Option(help="Longest example in tokens; longer ones are truncated.")] = 384,
     json: JsonFlag = False,
 ) -> None:
     """Count a data set, split it, and report how much of the test set leaks into training."""
     settings = Settings.from_environment()
-    given = {
-        "dataset": source,
-        "columns": columns,
-        "train_size": train_size,
-        "validation_size": validation_size,
-        "test_size": test_size,
-        "split_method": split,
-        "split_seed": seed,
-        "max_tokens": max_tokens,
-    }
-    config = validated({name: value for name, value in given.items() if value is not None})
-    data = sources.load(source, settings, config.columns)
-    found = describing.describe(data, describing.with_default_sizes(config, data))
+    config, data = _data(
+        settings,
+        dataset=source,
+        columns=columns,
+        train_size=train_size,
+        validation_size=validation_size,
+        test_size=test_size,
+        split_method=split,
+        split_version=split_version,
+        split_seed=seed,
+        max_tokens=max_tokens,
+    )
+    found = describing.describe(data, config)
     tokens = _tokens(found, settings)
     if json:
         print_json({**found.facts(), "tokens": tokens})
     else:
         _show(found, tokens)
+
+
+@app.command("split")
+def list_split(
+    source: Source = "starter",
+    columns: Columns = None,
+    train_size: Size = None,
+    validation_size: Size = None,
+    test_size: Size = None,
+    split: Method = "grouped",
+    split_version: Version = 2,
+    seed: Seed = 42,
+    json: JsonFlag = False,
+) -> None:
+    """List which pair is in which part, and its group: the pairs that are linked to it have the same one."""
+    config, data = _data(
+        Settings.from_environment(),
+        dataset=source,
+        columns=columns,
+        train_size=train_size,
+        validation_size=validation_size,
+        test_size=test_size,
+        split_method=split,
+        split_version=split_version,
+        split_seed=seed,
+    )
+    made = split_pairs(data.pairs, config)
+    rows = [
+        {"id": pair.id, "part": part, "group": made.groups[pair.id]} for part in PARTS for pair in getattr(made, part)
+    ]
+    if json:
+        known = {"split_version": made.version, "split_seed": config.split_seed, "split_hash": made.hash}
+        print_json({"source": data.name, **known, "pairs": rows})
+    else:
+        for row in rows:
+            say("\t".join((row["part"], row["id"], row["group"])))
+
+
+def _data(settings: Settings, **given: Any) -> tuple[TrainConfig, PairSet]:
+    """The configuration of what was given, with the data set's own sizes where none was, and the data set."""
+    config = validated({name: value for name, value in given.items() if value is not None})
+    data = sources.load(config.dataset, settings, config.columns)
+    return describing.with_default_sizes(config, data), data
 
 
 @app.command()
@@ -85,7 +138,7 @@ def _tokens(found: Description, settings: Settings) -> dict[str, Any] | None:
 
 def _show(found: Description, tokens: dict[str, Any] | None) -> None:
     facts = found.facts()
-    overlap = facts.pop("overlap")
+    overlap, templates = facts.pop("overlap"), facts.pop("templates")
     for name, value in facts.items():
         shown = ", ".join(f"{k} {v:,}" for k, v in value.items()) if isinstance(value, dict) else value
         shown = "; ".join(value) if isinstance(value, list) else shown
@@ -96,6 +149,8 @@ def _show(found: Description, tokens: dict[str, Any] | None) -> None:
         cut = f"{tokens['truncated_share']:.1%} longer than {tokens['max_tokens']:,}, truncated in training"
         _line("tokens", f"mean {tokens['mean']:,}, median {tokens['median']:,}, p95 {tokens['p95']:,}; {cut}")
     _line("answers in training", ", ".join(f"{overlap[key]:.1%} {words}" for key, words in NGRAMS.items()))
+    share, types = templates["share"], templates["by_question_type"]
+    _line("template text", f"{share:.1%} of the answers' words; most in {next(iter(types))}" if share else "none")
     sentence = describing.leakage_sentence(found.overlap, found.sizes.test)
     if describing.leaks(found.overlap):
         Console().print(f"{'leakage':<20} ▼ {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)

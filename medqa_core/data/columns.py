@@ -14,6 +14,8 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "question_type": ("question_type", "qtype", "type"),
     "source": ("source", "document_source"),
     "url": ("url", "document_url", "link"),
+    "synonyms": ("synonyms", "aliases"),
+    "concepts": ("concepts", "umls_cui", "cui"),
 }
 """Our names, and the names under which a table's columns are found where no mapping is given; the first wins."""
 REQUIRED = ("question", "answer")

@@ -2,23 +2,32 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from medqa_core.data import leakage
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sizes import PARTS
-from medqa_core.data.split import METHODS, Split, split_pairs
+from medqa_core.data.split import Split, method, split_pairs
+from medqa_core.data.templates import Templates
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import OverlapRecord, SplitSizes
 
+LONGEST = 10
+"""Templates that are listed."""
 SHARED = {
     "document": "are from a document that the training set holds too",
     "focus": "are on a topic that the training set holds too",
     "question": "repeat a training question",
     "answer": "have a training answer word for word",
+    "synonym": "are on a topic of which the training set holds a name",
+    "concept": "are on a topic of which the training set holds a specific concept",
+    "near_duplicate": "have nearly the text of a training answer",
 }
 """Each relation of a test question to the training set, as the end of a sentence that starts with a number."""
+SHARES = "its document, a name or specific concept of its topic, its question or (nearly) its answer"
+"""All relations, for the sentence that none was found."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,40 @@ class Description:
             "by_question_type": tally(pair.question_type for pair in data.pairs),
             "filters": list(data.filters),
             "split": self.sizes.model_dump(),
-            "split_method": METHODS[self.config.split_method],
+            "split_method": method(self.config),
+            "split_version": self.config.split_version,
             "split_seed": self.config.split_seed,
             "split_hash": self.split.hash,
             "overlap": self.overlap.model_dump(),
+            "templates": {
+                "share": self.template_share(),
+                "by_question_type": self.template_shares(),
+                "longest": [asdict(one) for one in self.templates.longest(LONGEST)],
+            },
         }
+
+    @cached_property
+    def templates(self) -> Templates:
+        """What is template text in the data set; learnt when first asked for."""
+        return Templates.learn(self._ordered)
+
+    @property
+    def _ordered(self) -> list[QAPair]:
+        """All pairs by their ids, as the split has them too: what it learnt is learnt once."""
+        return sorted(self.data.pairs, key=lambda pair: pair.id)
+
+    def template_shares(self) -> dict[str, float]:
+        """The share of the words of all usable answers that is template text, by question type, the largest first."""
+        found: dict[str, Counter[str]] = {}
+        for pair, (inside, words) in zip(self._ordered, self.templates.counts(), strict=True):
+            found.setdefault(pair.question_type, Counter()).update(inside=inside, words=words)
+        shares = {kind: _share(one["inside"], one["words"]) for kind, one in found.items()}
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+    def template_share(self) -> float:
+        """The share of the words of all usable answers that is template text, 0 to 1."""
+        counted = self.templates.counts()
+        return _share(sum(inside for inside, _ in counted), sum(words for _, words in counted))
 
 
 def with_default_sizes(config: TrainConfig, data: PairSet) -> TrainConfig:
@@ -81,7 +119,11 @@ def describe(data: PairSet, config: TrainConfig) -> Description:
         InputError: a part asks for more pairs than there are for it.
     """
     split = split_pairs(data.pairs, config)
-    return Description(data, config, split, leakage.measure(split))
+    return Description(data, config, split, leakage.measure(split, data.pairs))
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
 
 
 def topics(pairs: Sequence[QAPair]) -> int:
@@ -103,7 +145,7 @@ def counts(found: Description, field: Literal["source", "question_type"]) -> dic
 
 
 def leaks(overlap: OverlapRecord) -> bool:
-    """Whether any test question shares a document, topic, question or answer with the training set."""
+    """Whether any test question shares with the training set what was measured."""
     return any(getattr(overlap, relation) for relation in SHARED)
 
 
@@ -112,7 +154,7 @@ def leakage_sentence(overlap: OverlapRecord, test: int) -> str:
     if not test:
         return "There is no test question that could leak."
     if not leaks(overlap):
-        return "No test question shares its document, topic, question or answer with the training set."
+        return f"No test question shares {SHARES} with the training set."
     found = [f"{n:,} ({n / test:.1%}) {words}" for key, words in SHARED.items() if (n := getattr(overlap, key))]
     listed = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
     return f"The test set leaks: of {test:,} test questions {listed}."

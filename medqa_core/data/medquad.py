@@ -81,6 +81,7 @@ def _pairs(root: ElementTree.Element) -> Iterator[QAPair]:
     source = root.get("source", "unknown")
     document = f"{source}:{root.get('id', '')}"
     topic = tidy(root.findtext("Focus") or "")
+    synonyms, concepts = (_texts(root, name) for name in ("Synonym", "CUI"))
     for element in root.iter("QAPair"):
         question = element.find("Question")
         if question is None or not (question.text or "").strip():
@@ -97,4 +98,11 @@ def _pairs(root: ElementTree.Element) -> Iterator[QAPair]:
             source=source,
             url=root.get("url"),
             layout=layout_of(raw, answer),
+            synonyms=synonyms,
+            concepts=concepts,
         )
+
+
+def _texts(root: ElementTree.Element, name: str) -> tuple[str, ...]:
+    """What stands in the elements of this name, each once; they annotate the document's focus."""
+    return tuple(dict.fromkeys(text for element in root.iter(name) if (text := tidy(element.text or ""))))

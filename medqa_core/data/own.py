@@ -79,6 +79,8 @@ def _pairs(table: Table, mapping: Mapping[str, str], source: str, *, medquad: bo
             source=where,
             url=cells.get("url") or None,
             layout=layout_of(names.text(row, "answer", mapping["answer"]), cells["answer"]),
+            synonyms=_listed(cells.get("synonyms", "")),
+            concepts=_listed(cells.get("concepts", "")),
         )
 
 
@@ -86,6 +88,11 @@ def _clean(text: str) -> str:
     if not text.isprintable():
         text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
     return tidy(text)
+
+
+def _listed(cell: str) -> tuple[str, ...]:
+    """The names in a cell, with `|` or `;` between them, each once."""
+    return tuple(dict.fromkeys(name for part in cell.replace("|", ";").split(";") if (name := part.strip())))
 
 
 def _made_id(question: str, answer: str) -> str:

@@ -1,6 +1,7 @@
 """A question-answer pair, and a set of them with its provenance."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from dataclasses import dataclass, replace
 from medqa_core.data.words import words
 
 _GAP = re.compile(r"\s+")
+_FIRST_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class QAPair:
     """The answer with its paragraphs and lists (data.layout), where the source has them; None where it is one line."""
     original: str | None = None
     """The answer as the data set has it, where `answer` was prepared (data.preparation)."""
+    synonyms: tuple[str, ...] = ()
+    """Other names of the topic, as the data set gives them."""
+    concepts: tuple[str, ...] = ()
+    """Identifiers of the topic in a vocabulary, such as UMLS CUIs."""
 
     @property
     def source_answer(self) -> str:
@@ -58,6 +64,11 @@ class PairSet:
 def normalise(text: str) -> str:
     """Words only, lower case, compatibility forms folded: the key under which two texts count as the same."""
     return " ".join(words(text))
+
+
+def first_normalise(text: str) -> str:
+    """`normalise` as splits of version 1 have it: without combining marks, a Chinese sentence in one piece."""
+    return " ".join(_FIRST_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
 
 
 def tidy(text: str) -> str:

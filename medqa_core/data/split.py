@@ -1,9 +1,10 @@
 """A run's split into training, validation and test pairs: two ways, both decided by the seed and the pairs alone.
 
-`grouped` does not leak: what shares a document, a topic, a question or an answer stays in one part. The giant
-component (on MedQuAD, one paragraph is the answer to hundreds of questions) goes to training; the others are dealt to
-three pools in an order that only the seed and the pairs' ids decide; each part is then drawn from its pool,
-stratified by source and question type. `random` deals pair by pair and leaks; it is there to be compared with.
+`grouped` keeps in one part what `data.groups` links: what shares a document, a topic, a question or an answer, and from
+version 2 on another name of the topic, a specific concept or a near-duplicate answer. The giant component (on MedQuAD,
+one paragraph is the answer to hundreds of questions) goes to training; the others are dealt to three pools in an order
+that only the seed and the pairs' ids decide; each part is then drawn from its pool, stratified by source and question
+type. `random` deals pair by pair and leaks; it is there to be compared with.
 """
 
 import hashlib
@@ -12,22 +13,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medqa_core.data.groups import components
-from medqa_core.data.pairs import QAPair, normalise
+from medqa_core.data.pairs import QAPair, first_normalise, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import SplitSizes
 
-METHODS = {
-    "grouped": "grouped by document, topic, question and answer; stratified by source and question type",
-    "random": "random, pair by pair: topics, questions and answers of the test set may be in the training set",
-}
-"""What each `split_method` does, in words."""
 Stratum = tuple[str, str]  # source, question type
 PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 """The parts in sentences."""
 GIANT = 0.05
 """A component with more than this share of all pairs goes to training whole while there is room."""
+
+
+def method(config: TrainConfig) -> str:
+    """What the configuration's `split_method` does, in words."""
+    if config.split_method == "random":
+        return "random, pair by pair: topics, questions and answers of the test set may be in the training set"
+    names = "topic with its other names and specific concepts, question and answer with its near-duplicates"
+    by = names if config.split_version > 1 else "topic, question and answer"
+    return f"grouped by document, {by}; stratified by source and question type"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Split:
     test: tuple[QAPair, ...]
     groups: dict[str, str]
     """Pair id to group id, for every pair of the split."""
+    version: int = 2
+    """Of what links pairs, and of the hash; runs keep theirs."""
 
     @property
     def sizes(self) -> SplitSizes:
@@ -49,29 +56,28 @@ class Split:
     def hash(self) -> str:
         """SHA-256 over the parts' names and pair ids: two splits are the same if their hashes are."""
         digest = hashlib.sha256()
+        normal = normalise if self.version > 1 else first_normalise
         for name in PARTS:
             for pair in sorted(getattr(self, name), key=lambda p: p.id):
-                digest.update(
-                    f"{name}\t{pair.id}\t{normalise(pair.question)}\t{normalise(pair.source_answer)}\n".encode()
-                )
+                digest.update(f"{name}\t{pair.id}\t{normal(pair.question)}\t{normal(pair.source_answer)}\n".encode())
         return digest.hexdigest()
 
 
 def split_pairs(pairs: Sequence[QAPair], config: TrainConfig) -> Split:
-    """The split that `config` asks for: its method, sizes and seed.
+    """The split that `config` asks for: its method, version, sizes and seed.
 
     Raises:
         InputError: a part asks for more pairs than there are for it.
     """
     sizes = (config.train_size, config.validation_size, config.test_size)
-    method = {"grouped": grouped_split, "random": random_split}[config.split_method]
-    return method(pairs, sizes, config.split_seed)
+    made = {"grouped": grouped_split, "random": random_split}[config.split_method]
+    return made(pairs, sizes, config.split_seed, version=config.split_version)
 
 
 def grouped_split(
-    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES
+    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES, *, version: int = 2
 ) -> Split:
-    """Split `pairs` into train, validation and test without a document, topic, question or answer in two parts.
+    """Split `pairs` into train, validation and test with nothing that `data.groups` links in two parts.
 
     Args:
         pairs: what there is, in any order: the order does not change the result.
@@ -79,13 +85,14 @@ def grouped_split(
             are not divided); None takes its whole pool.
         seed: decides the split, the same on every machine (no random number generator is involved).
         shares: the pools' shares where a size is None.
+        version: of what links pairs.
 
     Raises:
         InputError: a part asks for more pairs than its pool holds, or the fractions for more than all pairs.
     """
     ordered = sorted(pairs, key=lambda pair: pair.id)
     quota = quotas(len(ordered), sizes, shares)
-    named = _named_groups(ordered)
+    named = _named_groups(ordered, version)
 
     pools: list[list[QAPair]] = [[], [], []]
     for members in _dealing_order(named, seed):
@@ -105,11 +112,11 @@ def grouped_split(
                 field=f"{name}_size",
             )
         parts.append(_draw(pool, wanted, seed, population))
-    return _split(parts, named)
+    return _split(parts, named, version)
 
 
 def random_split(
-    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES
+    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES, *, version: int = 2
 ) -> Split:
     """Split `pairs` one by one, whatever they share: the usual split, whose test set leaks.
 
@@ -118,6 +125,7 @@ def random_split(
         sizes: how many pairs each part gets, or a fraction of all pairs; None shares what the others leave.
         seed: decides the split.
         shares: in which proportion parts whose size is None share what is left.
+        version: of what makes a group.
 
     Raises:
         InputError: the sizes are more than all pairs together.
@@ -128,21 +136,21 @@ def random_split(
         parts.append(ordered[start : start + size])
         start += size
     # Groups are those of the grouped split: questions on one topic are not independent, however they were dealt.
-    return _split(parts, _named_groups(sorted(pairs, key=lambda pair: pair.id)))
+    return _split(parts, _named_groups(sorted(pairs, key=lambda pair: pair.id), version), version)
 
 
-def _named_groups(ordered: Sequence[QAPair]) -> dict[str, list[QAPair]]:
+def _named_groups(ordered: Sequence[QAPair], version: int) -> dict[str, list[QAPair]]:
     """The connected components, each under the smallest of its pairs' ids."""
     by_component: dict[int, list[QAPair]] = defaultdict(list)
-    for pair, component in zip(ordered, components(ordered), strict=True):
+    for pair, component in zip(ordered, components(ordered, version), strict=True):
         by_component[component].append(pair)
     return {min(pair.id for pair in members): members for members in by_component.values()}
 
 
-def _split(parts: Sequence[Sequence[QAPair]], named: dict[str, list[QAPair]]) -> Split:
+def _split(parts: Sequence[Sequence[QAPair]], named: dict[str, list[QAPair]], version: int) -> Split:
     group_of = {pair.id: name for name, members in named.items() for pair in members}
     chosen = {pair.id: group_of[pair.id] for part in parts for pair in part}
-    return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), chosen)
+    return Split(tuple(parts[0]), tuple(parts[1]), tuple(parts[2]), chosen, version)
 
 
 def _rank(seed: int, key: str) -> str:

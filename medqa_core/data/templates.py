@@ -11,6 +11,8 @@ references instead of 32%).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +54,13 @@ class Templates:
         self._pairs = tuple(pairs)
         self._ids: dict[str, int] = {}
         answers = [self._numbered(pair) for pair in pairs]
-        self._tokens = np.concatenate([np.empty(0, dtype=np.int64), *answers])
+        none = np.empty(0, dtype=np.int64)
+        self._tokens = np.concatenate([none, *(tokens for tokens, _ in answers)])
+        self._lengths = np.concatenate([none, *(lengths for _, lengths in answers)])
+        sizes = np.array([len(tokens) for tokens, _ in answers], dtype=np.int64)
+        self._bounds = np.concatenate([[0], np.cumsum(sizes)])
         # Which answer each token is of; a run lies in one of them.
-        self._answer = np.repeat(np.arange(len(answers)), np.array([len(one) for one in answers], dtype=np.int64))
+        self._answer = np.repeat(np.arange(len(answers)), sizes)
         self._topic = _topics(pairs)
         self._hashes, self._starts = self._by_hash()
         self._runs, self._support = self._common()
@@ -65,7 +71,7 @@ class Templates:
 
         Pairs without a topic are told apart by their document, and without one by their question.
         """
-        return cls(pairs)
+        return _learnt(tuple(pairs))
 
     def __bool__(self) -> bool:
         return len(self._runs) > 0
@@ -84,6 +90,26 @@ class Templates:
         mask = self.mask(text, topic)
         return sum(mask) / len(mask) if mask else 0.0
 
+    def counts(self) -> list[tuple[int, int]]:
+        """Of each answer that was learnt from, how many words stand in templates, and how many it has."""
+        inside = np.where(self._outside(), 0, self._lengths)
+        sums = [np.concatenate([[0], np.cumsum(values)])[self._bounds] for values in (inside, self._lengths)]
+        return list(zip(*(np.diff(values).tolist() for values in sums), strict=True))
+
+    def remaining(self) -> Iterator[list[str]]:
+        """What is left of each answer that was learnt from, word by word: `TOPIC` for the topic's name, no template."""
+        outside, spelt, bounds = self._outside(), list(self._ids), self._bounds.tolist()
+        for start, end in pairwise(bounds):
+            yield [spelt[token] for token in self._tokens[start:end][outside[start:end]].tolist()]
+
+    def _outside(self) -> NDArray[np.bool_]:
+        """For each token of the corpus whether it stands in no template."""
+        outside = np.ones(len(self._tokens), dtype=np.bool_)
+        starts = np.flatnonzero(self._support)
+        for k in range(RUN):
+            outside[starts + k] = False
+        return outside
+
     def longest(self, n: int) -> list[Template]:
         """The `n` longest templates, none inside another: runs joined as long as about as many topics have them."""
         found: list[Template] = []
@@ -100,9 +126,11 @@ class Templates:
                 break
         return found
 
-    def _numbered(self, pair: QAPair) -> NDArray[np.int64]:
-        tokens, _ = _masked(words(pair.answer), words(pair.topic))
-        return np.fromiter((self._ids.setdefault(token, len(self._ids)) for token in tokens), np.int64, len(tokens))
+    def _numbered(self, pair: QAPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The number of each token of an answer, and of how many words it is."""
+        tokens, lengths = _masked(words(pair.answer), words(pair.topic))
+        numbers = [self._ids.setdefault(token, len(self._ids)) for token in tokens]
+        return np.array(numbers, dtype=np.int64), np.array(lengths, dtype=np.int64)
 
     def _by_hash(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """The hash of each run within one answer, sorted, equals by their topics, and where each run starts."""
@@ -163,7 +191,7 @@ class Templates:
     def _text(self, start: int, end: int) -> str:
         """The tokens from `start` to `end` as their answer has them."""
         number = int(self._answer[start])
-        first = int(np.searchsorted(self._answer, number))
+        first = int(self._bounds[number])
         pair = self._pairs[number]
         tokens, lengths = _masked(words(pair.answer), words(pair.topic))
         spans = word_spans(pair.answer)
@@ -175,6 +203,12 @@ class Templates:
             pieces.append(TOPIC if tokens[k] == TOPIC else pair.answer[begin:stop])
             last = stop
         return "".join(pieces)
+
+
+@lru_cache(maxsize=2)
+def _learnt(pairs: tuple[QAPair, ...]) -> Templates:
+    """Kept, since a split and its description ask for the same."""
+    return Templates(pairs)
 
 
 def _masked(found: list[str], name: list[str]) -> tuple[list[str], list[int]]:

@@ -62,7 +62,7 @@ def counted(found: Description) -> Counted | None:
 
 def _split_key(config: TrainConfig) -> SplitKey:
     sizes = (config.train_size, config.validation_size, config.test_size)
-    return (*sizes, config.split_method, config.split_seed)
+    return (*sizes, config.split_method, config.split_version, config.split_seed)
 
 
 # A data set goes by its object's id, which no other one can take while the cached result holds it; when its file

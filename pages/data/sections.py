@@ -11,7 +11,7 @@ import streamlit as st
 from medqa_core.data import describe
 from medqa_core.data.describe import SHARED, Description, leakage_sentence, leaks, topics
 from medqa_core.data.pairs import PairSet, QAPair, normalise
-from medqa_core.data.split import METHODS
+from medqa_core.data.split import method
 from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
 from medqa_core.models.token_lengths import FETCH
@@ -41,6 +41,9 @@ RELATIONS = {
     "focus": "topic also in training",
     "question": "question also in training",
     "answer": "answer also in training",
+    "synonym": "topic in training under one of its names",
+    "concept": "specific concept (CUI) also in training",
+    "near_duplicate": "answer nearly that of a training pair",
 }
 
 
@@ -156,7 +159,7 @@ def made(found: Description) -> None:
     data, config = found.data, found.config
     lines = [
         f"Licence: {data.licence}",
-        f"Split: {METHODS[config.split_method]}; seed {config.split_seed}",
+        f"Split: {method(config)}; seed {config.split_seed}",
         f"Split hash: `{found.split.hash}`",
         *(capital(line) for line in data.filters or ("no filter: the texts are used as they are written",)),
     ]

@@ -108,7 +108,9 @@ def _next(run: Run) -> None:
 
 
 def _copy(config: TrainConfig) -> None:
-    fields.fill(config)
+    # What counts as shared is the run's own; a new run takes the latest.
+    latest = TrainConfig.model_fields["split_version"].default
+    fields.fill(config.model_copy(update={"split_version": latest}))
     flash("The form below now has these settings.")
 
 

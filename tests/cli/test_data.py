@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,18 @@ from medqa_core.models import token_lengths, toy
 from tests.support.commands import Said
 
 Cli = Callable[..., Said]
-OVERLAP = {"document", "focus", "question", "answer", "ngram13_any", "ngram13_over_half", "ngram13_over_80"}
+OVERLAP = {
+    "document",
+    "focus",
+    "question",
+    "answer",
+    "synonym",
+    "concept",
+    "near_duplicate",
+    "ngram13_any",
+    "ngram13_over_half",
+    "ngram13_over_80",
+}
 
 
 @pytest.fixture
@@ -37,6 +49,32 @@ def test_everything_as_json(cli: Cli) -> None:
     short = cli("data", "describe", "--max-tokens", "16", "--json").json
     assert short["tokens"]["truncated_share"] == 1
     assert short["split_hash"] == facts["split_hash"]
+
+
+def test_the_split_is_listed_pair_by_pair(cli: Cli) -> None:
+    found = cli("data", "split", "--train-size", "300", "--test-size", "60", "--json").json
+    rows = found["pairs"]
+    assert Counter(row["part"] for row in rows) == {"train": 300, "validation": 48, "test": 60}
+    groups = {part: {row["group"] for row in rows if row["part"] == part} for part in ("train", "validation", "test")}
+    assert not groups["train"] & groups["test"] and not groups["validation"] & groups["test"]
+    assert len({row["id"] for row in rows}) == len(rows)
+    described = cli("data", "describe", "--train-size", "300", "--test-size", "60", "--json").json
+    assert found["split_hash"] == described["split_hash"] and found["split_version"] == 2
+    lines = cli("data", "split", "--train-size", "300", "--test-size", "60").out.splitlines()
+    assert lines[0].split("\t") == [rows[0]["part"], rows[0]["id"], rows[0]["group"]]
+    assert cli("data", "split", "--split-version", "3").code == 2
+
+
+def test_synonyms_of_an_own_file_keep_a_topic_in_one_part(cli: Cli, tmp_path: Path) -> None:
+    rows = "".join(
+        f"Was ist {n}?,Das ist {n}.,Name {n},{f'anders; Name {n + 1}' if n % 2 == 0 else ''}\n" for n in range(40)
+    )
+    (tmp_path / "my.csv").write_text("question,answer,topic,synonyms\n" + rows.replace("anders; ", ""))
+    facts = cli("data", "describe", "--source", str(tmp_path / "my.csv"), "--json").json
+    assert facts["overlap"]["synonym"] == 0
+    first = cli("data", "describe", "--source", str(tmp_path / "my.csv"), "--split-version", "1", "--json").json
+    assert first["overlap"]["synonym"] > 0 == first["overlap"]["focus"]
+    assert facts["templates"] == {"share": 0.0, "by_question_type": {"unknown": 0.0}, "longest": []}
 
 
 def test_without_the_embedded_model(cli: Cli) -> None:

@@ -100,3 +100,15 @@ def test_the_starter_set_has_its_own_words() -> None:
     pairs = starter.load().pairs
     found = Templates.learn(pairs)
     assert sum(found.share(pair.answer, pair.topic) for pair in pairs) / len(pairs) < 0.01
+
+
+def test_what_was_learnt_from_is_counted_and_what_is_left_of_it() -> None:
+    pairs = [*filled(NAMES), about("rash", "It is seen."), about("burn", "")]
+    found = Templates.learn(pairs)
+    assert [inside / words for inside, words in found.counts()[:-1]] == [
+        pytest.approx(found.share(pair.answer, pair.topic)) for pair in pairs[:-1]
+    ]
+    assert found.counts()[-1] == (0, 0)
+    left = list(found.remaining())
+    assert [len(words) for words in left] == [1] * len(NAMES) + [3, 0]
+    assert Templates.learn([]).counts() == [] == list(Templates.learn([]).remaining())

@@ -67,7 +67,10 @@ class TrainConfig(BaseModel):
     train_size: Size = Field(None, description="training examples, or a fraction; none = all there are")
     validation_size: Size = Field(None, description="validation examples, or a fraction; none = all")
     test_size: Size = Field(None, description="test examples, or a fraction; none = all")
-    split_method: Literal["grouped", "random"] = Field("grouped", description="`grouped` does not leak; `random` does")
+    split_method: Literal["grouped", "random"] = Field(
+        "grouped", description="`grouped` keeps what shares a topic or text in one part; `random` leaks"
+    )
+    split_version: int = Field(2, ge=1, le=2, description="what counts as shared; 1 is that of versions before 0.3")
     split_seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the split")
 
     preparation: Annotated[Preparation, BeforeValidator(_none)] = Field(

@@ -44,6 +44,13 @@ class OverlapRecord(Record):
     focus: int = Field(ge=0)
     question: int = Field(ge=0)
     answer: int = Field(ge=0)
+    synonym: int | None = Field(None, ge=0)
+    """Test questions whose topic shares a name with one of the training set: its own or another that the data give it.
+    None, as for the next two: not measured, in runs of versions before 0.3."""
+    concept: int | None = Field(None, ge=0)
+    """Test questions whose topic shares a specific concept (such as a UMLS CUI) with one of the training set."""
+    near_duplicate: int | None = Field(None, ge=0)
+    """Test questions whose answer is linked to a training answer by near-duplicates."""
     ngram13_any: float = Field(ge=0, le=1)
     """Share of the test answers of which any run of 13 words stands in a training answer."""
     ngram13_over_half: float = Field(ge=0, le=1)

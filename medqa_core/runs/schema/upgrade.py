@@ -22,9 +22,18 @@ RETRIEVAL_FIELDS = {"seconds_a_question": "seconds_per_question"}
 
 
 def upgrade_run(value: Any) -> Any:
-    """`run.json` of schema 1 (MedQA Lab 0.1) as schema 2."""
-    if not _is_first(value):
+    """`run.json` of schema 1 (MedQA Lab 0.1) as schema 2; a configuration that names no split version has the first."""
+    if not isinstance(value, Mapping):
         return value
+    run = dict(value)
+    if _is_first(value):
+        run = _first_run(value)
+    if isinstance(run.get("config"), Mapping):
+        run["config"] = {"split_version": 1, **run["config"]}
+    return run
+
+
+def _first_run(value: Mapping[str, Any]) -> dict[str, Any]:
     run = _renamed(value, RUN_FIELDS) | {"schema_version": 2}
     if "config" in run:
         run["config"] = _renamed(run["config"], CONFIG_FIELDS)
