@@ -8,11 +8,14 @@ import streamlit as st
 from medqa_core.data.describe import Description, describe, with_default_sizes
 from medqa_core.data.lookup import data_of
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.templates import Template
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.token_lengths import TokenLengths, nearest_tokenizer, token_lengths
 from medqa_core.runs.schema.config import TrainConfig
 
+LONGEST = 10
+"""Templates that are shown."""
 SplitKey = tuple[int | float | str | None, ...]
 
 
@@ -23,6 +26,16 @@ class Counted:
     data: PairSet
     lengths: TokenLengths
     tokenizer: str
+
+
+@dataclass(frozen=True)
+class TemplateText:
+    """How much of a data set's answers is template text, and the longest templates."""
+
+    share: float
+    """Of the words of all usable answers, 0 to 1."""
+    by_question_type: dict[str, float]
+    longest: list[Template]
 
 
 def described(config: TrainConfig, *, default_sizes: bool) -> Description:
@@ -45,6 +58,12 @@ def counterpart(found: Description) -> Description | None:
         return _described(found.data, id(found.data), _split_key(config), config)
     except MedQAError:
         return None
+
+
+def templates(found: Description) -> TemplateText:
+    """The template text of the data set, however it is split."""
+    with st.spinner("Looking for template text. The first time takes some seconds."):
+        return _templates(found, id(found.data))
 
 
 def counted(found: Description) -> Counted | None:
@@ -75,3 +94,8 @@ def _described(_data: PairSet, data_id: int, split: SplitKey, _config: TrainConf
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _counted(_data: PairSet, data_id: int, name: str, _folder: Path) -> Counted:
     return Counted(_data, token_lengths(_data.pairs, _folder), name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _templates(_found: Description, data_id: int) -> TemplateText:
+    return TemplateText(_found.template_share(), _found.template_shares(), _found.templates.longest(LONGEST))

@@ -33,6 +33,7 @@ def data(config: TrainConfig, *, own: bool) -> None:
     sections.sentence(found)
     figure = charts.place("lengths")
     sections.leakage(found)
+    sections.templates(found)
     sections.split(found)
     sections.counts(found)
     sections.sample(found)

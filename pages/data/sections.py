@@ -12,10 +12,12 @@ from medqa_core.data import describe
 from medqa_core.data.describe import SHARED, Description, leakage_sentence, leaks, topics
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.split import method
+from medqa_core.data.templates import RUN, TOPIC, TOPICS
 from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
 from medqa_core.models.token_lengths import FETCH
 from medqa_core.report.charts.lengths import histogram, overflows, token_lengths_figure
+from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import OverlapRecord
 from pages.data import cache
 from pages.shared import charts, notices, tables, theme
@@ -29,6 +31,7 @@ LONGEST = 320
 """Characters of a question or an answer in the sample."""
 Tally = dict[str, dict[str, int]]
 """Pairs by value, and by part."""
+LATEST: int = TrainConfig.model_fields["split_version"].default
 FIELDS: tuple[Literal["question_type"], Literal["source"]] = ("question_type", "source")
 """What pairs are counted by."""
 NGRAMS = {
@@ -107,6 +110,30 @@ def leakage(found: Description) -> None:
     charts.download("Download as CSV", lambda: _leakage_frame(both), "leakage.csv", key="leakage-csv")
 
 
+def templates(found: Description) -> None:
+    """How much of the answers is text that many topics share, by question type, and the longest of it."""
+    st.header("Template text", anchor=False)
+    text = cache.templates(found)
+    if not text.share:
+        notices.notice(
+            "The answers have no template text.",
+            f"No run of {RUN} words stands in answers on {TOPICS} topics or more, the topic's name left aside.",
+        )
+        return
+    answers = describe.tally(pair.question_type for pair in found.data.pairs)
+    shares = [[kind, count(answers[kind]), percent(share)] for kind, share in text.by_question_type.items()]
+    caption = (
+        f"{percent(text.share)} of the words of all usable answers: runs of {RUN} words that stand in answers on "
+        f"{TOPICS} topics or more, the topic's name left aside. A model that has learnt them gains in every score of "
+        "wording without knowing anything about the topic."
+    )
+    columns = (Column("Question type"), Column("Answers", "number"), Column("Template text", "number"))
+    tables.table(columns, shares[:MOST], caption=caption)
+    listed = [[shorten(one.text, LONGEST), count(one.words), count(one.topics)] for one in text.longest]
+    columns = (Column("Longest templates"), Column("Words", "number"), Column("Topics", "number"))
+    tables.table(columns, listed, caption=f"{TOPIC} stands for the topic's name, which counts as one word.")
+
+
 def split(found: Description) -> None:
     """The parts, and what became of the pairs on the way there."""
     st.header("From the source to the split", anchor=False)
@@ -159,7 +186,7 @@ def made(found: Description) -> None:
     data, config = found.data, found.config
     lines = [
         f"Licence: {data.licence}",
-        f"Split: {method(config)}; seed {config.split_seed}",
+        f"Split: {method(config)}; version {config.split_version}, seed {config.split_seed}",
         f"Split hash: `{found.split.hash}`",
         *(capital(line) for line in data.filters or ("no filter: the texts are used as they are written",)),
     ]
@@ -178,7 +205,8 @@ def _question(pair: QAPair) -> Raw:
 
 
 def _method(each: Description) -> str:
-    return f"{each.config.split_method} split"
+    older = f", version {each.config.split_version}" if each.config.split_version < LATEST else ""
+    return f"{each.config.split_method} split{older}"
 
 
 def _shared(n: int, test: int) -> Cell:

@@ -45,7 +45,8 @@ def test_the_runs_data_are_split_as_the_run_was(build: RunBuilder, open_page: Op
     text = shown(app)
     assert app.title[0].value == "What is the model trained on?"
     assert "The starter set: 578 usable pairs; 300 are for training, 40 for validation and 60 for the test." in text
-    assert "No test question shares its document, topic, question or answer" in text
+    assert "No test question shares its document, a name or specific concept of its topic" in text
+    assert "Template text" in [h.value for h in app.header]
     assert split.hash in text
     assert "These are not the data" not in text
     assert "Duplicates dropped" in text and "By question type" in [h.value for h in app.header]
@@ -148,3 +149,21 @@ def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open
     st.cache_resource.clear()
     text = shown(open_page("data/data.py"))
     assert "The tokens cannot be counted." in text and "578 usable pairs" in text
+
+
+def test_template_text_is_told_by_question_type_with_the_longest(
+    build: RunBuilder, open_page: Open, tmp_path: Path
+) -> None:
+    form = "What is {0}? {0} is a thing that we say nothing about, but it is {1}."
+    rows = [f"What is thing{n}?,{form.format(f'thing{n}', f'sign{n}')},thing{n},information" for n in range(40)]
+    rows += [f"Why {n}?,Because{n}.,cause{n},causes" for n in range(9)]
+    (tmp_path / "my.csv").write_text(
+        "\n".join(["question,answer,topic,type", *(row.replace(", but", " but") for row in rows)])
+    )
+    change(
+        build.finished().folder, dataset=str(tmp_path / "my.csv"), train_size=None, test_size=None, validation_size=None
+    )
+    text = shown(open_page("data/data.py"))
+    assert "What is [topic]? [topic] is a thing that we say nothing about but it is" in text
+    assert "of the words of all usable answers: runs of 8 words that stand in answers on 5 topics or more" in text
+    assert text.index("information") < text.index("causes")
