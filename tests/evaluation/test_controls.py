@@ -1,6 +1,7 @@
 """Answers without a model: typical and nearest training answers, and models judged against them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,12 @@ def split(train: list[QAPair], test: list[QAPair]) -> Split:
 
 
 def asked(topic: str, **changes: str) -> QAPair:
-    values = {"id": f"test:{topic}", "document": topic, "topic": topic, "question": f"What causes {topic}?"}
+    values: dict[str, Any] = {
+        "id": f"test:{topic}",
+        "document": topic,
+        "topic": topic,
+        "question": f"What causes {topic}?",
+    }
     return replace(letters()[0], **{**values, **changes})
 
 

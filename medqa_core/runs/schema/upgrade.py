@@ -34,7 +34,7 @@ def upgrade_run(value: Any) -> Any:
 
 
 def _first_run(value: Mapping[str, Any]) -> dict[str, Any]:
-    run = _renamed(value, RUN_FIELDS) | {"schema_version": 2}
+    run: dict[str, Any] = _renamed(value, RUN_FIELDS) | {"schema_version": 2}
     if "config" in run:
         run["config"] = _renamed(run["config"], CONFIG_FIELDS)
     imported = run.get("imported")
