@@ -1,1 +1,1 @@
-"""Question-answer pairs: where they come from, how they are cleaned, and a split that does not leak. No torch."""
+"""Question-answer pairs: where they come from, how they are cleaned, and a split whose leaks are measured. No torch."""

@@ -106,7 +106,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "run-2": {
         "title": "DistilGPT-2 on MedQuAD, as in Run #2",
-        "description": "Repeat the reference run's recipe on a split that does not leak.",
+        "description": "Repeat the reference run's recipe on a split by document, topic and text.",
         "base_model": "distilbert/distilgpt2",
         "dataset": "medquad",
         "train_size": 3500,
