@@ -13,6 +13,7 @@ from medqa_core.cli import (
     doctor,
     evaluate,
     import_,
+    judge,
     mmlu,
     replay,
     report,
@@ -45,6 +46,7 @@ app.command("stop")(stop.stop)
 app.add_typer(runs.app, name="runs")
 app.command("evaluate")(evaluate.evaluate)
 app.command("mmlu")(mmlu.mmlu)
+app.command("judge")(judge.judge)
 app.command("retrieval")(retrieval.retrieval)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)

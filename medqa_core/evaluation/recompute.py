@@ -9,12 +9,14 @@ import pandas as pd
 
 from medqa_core.evaluation.controls_judged import judge_controls
 from medqa_core.evaluation.measure import MOST_NATS
+from medqa_core.evaluation.preference import NAME, judge_preference
 from medqa_core.evaluation.rows import form, references_of_rows
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
 from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.runs.artifacts.mmlu import LETTERS, MMLUResults, SubsetScore, choices_by
+from medqa_core.runs.artifacts.model_judge import ModelJudge
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Control, Evaluation, Metric, References
 
@@ -111,6 +113,19 @@ def _generation(evaluation: Evaluation, rows: pd.DataFrame) -> Iterator[tuple[st
         for field, value in form(rows, variant, most).items():
             if field in stated.model_fields_set:
                 yield f"{variant}_generation.{field}", getattr(stated, field), value
+
+
+def judge_problem(result: ModelJudge, rows: pd.DataFrame) -> tuple[int, str | None]:
+    """How many figures of judge.json were recomputed from its rows, and the first that differs."""
+    unusable = int(rows[["base_first", "fine_tuned_first"]].isna().sum().sum())
+    drawn = int(rows["drawn"].fillna(True).sum())
+    compared: list[tuple[str, Any, Any]] = [("unusable", result.unusable, unusable)]
+    compared += [("questions", result.questions, drawn)]
+    compared += _metrics("preference", {NAME: result.preference}, {NAME: judge_preference(rows)}, same_rule=True)
+    for name, stated, recomputed in compared:
+        if not same(stated, recomputed):
+            return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
+    return len(compared), None
 
 
 def same(stated: Any, recomputed: Any) -> bool:

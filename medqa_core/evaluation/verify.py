@@ -30,6 +30,7 @@ from medqa_core.evaluation.proof import base_problem
 from medqa_core.evaluation.recompute import (
     columns_problem,
     evaluation_problem,
+    judge_problem,
     mmlu_problem,
     nats_problem,
     scores_problem,
@@ -48,6 +49,7 @@ from medqa_core.models.prompt import Example
 from medqa_core.models.variants import ModelVariants, load_variants
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, written_by
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
+from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.training_record import TRAINING, differences
 from medqa_core.runs.artifacts.weights import config_file
@@ -115,7 +117,7 @@ NAMES = (
     "validation loss",
     "test losses",
 )
-"""Every check, in the order in which they are made."""
+"""Every check, in the order in which they are made; after the scores comes `judge model` where one was asked."""
 
 
 def _outcomes(
@@ -135,6 +137,8 @@ def _outcomes(
     data = _Data(run, settings)
     yield made("answer scores", lambda: _scores(run, rows, data))
     yield made("content and controls", lambda: _content(run, rows, evaluation, data))
+    if any(os.path.lexists(run.folder / name) for name in (JUDGE, JUDGE_ROWS)):
+        yield made("judge model", lambda: _judge(run))
     yield made("split", lambda: _split(run, rows, data))
     yield made("write-ups", lambda: _write_ups(run, write_ups))
     yield made("weights", lambda: _weights(run, evaluation))
@@ -372,6 +376,15 @@ def _content_with_sources(
             return len(read), f"passages of {question.id}: {BM25.name} finds others"
         read.append([found[id_] for id_ in ids])
     return columns_problem(rows, with_sources_columns(answers, mine, asked, read, most_words))
+
+
+def _judge(run: Run) -> Outcome:
+    snapshot = run.snapshot()
+    if snapshot.judge is None or snapshot.judge_rows is None:
+        problems = [line for name in (JUDGE, JUDGE_ROWS) for line in snapshot.problems_by_file.get(name, ())]
+        return False, problems[0] if problems else f"one of {JUDGE} and {JUDGE_ROWS} is missing"
+    count, problem = judge_problem(snapshot.judge, snapshot.judge_rows)
+    return problem is None, problem or f"{count} figures recomputed from {len(snapshot.judge_rows)} judged questions"
 
 
 def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -35,6 +35,12 @@ class Settings:
     """A read-only demo for strangers (`MEDQA_PUBLIC=1`)."""
     embeddings: str | None = None
     """An embedding model, a folder or `owner/name`, that finds passages in place of BM25 (`MEDQA_EMBEDDINGS`)."""
+    judge: str | None = None
+    """A judge model: an OpenAI-compatible address, or a model of this machine (`MEDQA_JUDGE`)."""
+    judge_model: str | None = None
+    """What the address calls the model (`MEDQA_JUDGE_MODEL`)."""
+    judge_key: str | None = field(default=None, repr=False)
+    """Sent to that address and nowhere else; never written (`MEDQA_JUDGE_KEY`)."""
     keep_questions: bool = False
     """Whether a blind vote keeps its question's text (`MEDQA_KEEP_QUESTIONS=1`): it may tell of the person who asks."""
     hosts: tuple[str, ...] = ()
@@ -55,7 +61,10 @@ class Settings:
             medquad=_path("MEDQA_MEDQUAD") or _beside_checkout("MedQuAD-master.zip"),
             mmlu=_path("MEDQA_MMLU") or _beside_checkout("mmlu"),
             public=_on("MEDQA_PUBLIC"),
-            embeddings=os.environ.get("MEDQA_EMBEDDINGS", "").strip() or None,
+            embeddings=_text("MEDQA_EMBEDDINGS"),
+            judge=_text("MEDQA_JUDGE"),
+            judge_model=_text("MEDQA_JUDGE_MODEL"),
+            judge_key=_text("MEDQA_JUDGE_KEY"),
             keep_questions=_on("MEDQA_KEEP_QUESTIONS"),
             hosts=_words("MEDQA_HOSTS", _HOST, "a host name such as lab.example.org"),
             frames=_words("MEDQA_FRAMES", _FRAME, "a site such as https://example.org") + _space(),
@@ -84,6 +93,10 @@ def _path(variable: str) -> Path | None:
         return Path(value).expanduser().absolute() if value else None
     except RuntimeError as error:  # `~name` of a user that does not exist
         raise InputError(f"{shorten(value)!r} names the home folder of an unknown user.", field=variable) from error
+
+
+def _text(variable: str) -> str | None:
+    return os.environ.get(variable, "").strip() or None
 
 
 def _on(variable: str) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 from medqa_core.foundation.format import words
 from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.artifacts.mmlu import MMLUResults, scored
+from medqa_core.runs.artifacts.model_judge import ModelJudge
 from medqa_core.runs.artifacts.retrieval import Retrieval
 from medqa_core.runs.artifacts.trials import Trials
 from medqa_core.runs.artifacts.votes import Vote
@@ -109,6 +110,16 @@ class Facts:
     def int8(self) -> Int8Cost | None:
         """What int8 weights cost in quality."""
         return self.snapshot.int8
+
+    @property
+    def judge(self) -> ModelJudge | None:
+        """What a judge model preferred in all."""
+        return self.snapshot.judge
+
+    @property
+    def judge_rows(self) -> pd.DataFrame | None:
+        """One row a question that a judge model was asked about; None where there is no row."""
+        return _filled(self.snapshot.judge_rows)
 
     @property
     def problems(self) -> tuple[str, ...]:

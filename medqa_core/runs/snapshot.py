@@ -16,6 +16,7 @@ from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs import readers, records
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
+from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS, ModelJudge, read_judge, read_judge_rows
 from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Retrieval, read_retrieval
@@ -36,7 +37,10 @@ from medqa_core.runs.schema.status import Activity, Status, activity_of, now
 
 T = TypeVar("T")
 
-AT_ONCE = (RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING)
+AT_ONCE = (
+    RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING, JUDGE,
+    JUDGE_ROWS,
+)  # fmt: skip
 """Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
 GROWING = (METRICS_LOG, VOTES)
 """Files that only grow: what they held when they were read is a state of theirs, whatever has come since."""
@@ -75,6 +79,10 @@ class RunSnapshot:
     int8: Int8Cost | None
     training_record: TrainingRecord | None
     """What the training left at its end; None in runs of versions before 0.3, and before its end."""
+    judge: ModelJudge | None
+    """What a judge model preferred in all."""
+    judge_rows: pd.DataFrame | None
+    """One row a question that a judge model was asked about."""
     adapter_folder: Path | None
     """The folder of the adapter, if the run has one."""
     model_folder: Path | None
@@ -180,6 +188,8 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
         retrieval=part(RETRIEVAL, read_retrieval),
         int8=part(INT8, read_int8),
         training_record=part(TRAINING, read_training_record),
+        judge=part(JUDGE, read_judge),
+        judge_rows=_own(part(JUDGE_ROWS, read_judge_rows)),
         adapter_folder=adapter_folder(folder),
         model_folder=model_folder(folder),
         weights_file=weights_file(folder),

@@ -2,7 +2,7 @@
 
 from medqa_core.report.facts import Facts
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.metrics import answers, mmlu, overall, slices, votes, with_sources
+from pages.metrics import answers, judge, mmlu, overall, slices, votes, with_sources
 from pages.shared import live, notices, run_picker
 from pages.shared.verdict_line import verdict_line
 
@@ -22,6 +22,7 @@ def metrics(snapshot: RunSnapshot) -> None:
     mmlu.mmlu(facts)
     with_sources.with_sources(facts)
     votes.votes(facts)
+    judge.judge(facts)
     overall.how_measured(facts)
     notices.problems(facts.problems)
 

@@ -36,6 +36,7 @@ SCORES = {
         "content",
         "judge",
         "mcnemar",
+        "preference",
         "rule",
         "specifics",
         "tables",

@@ -15,6 +15,9 @@ VARIABLES = (
     "MEDQA_PUBLIC",
     "MEDQA_KEEP_QUESTIONS",
     "MEDQA_EMBEDDINGS",
+    "MEDQA_JUDGE",
+    "MEDQA_JUDGE_MODEL",
+    "MEDQA_JUDGE_KEY",
 )
 
 
@@ -86,3 +89,11 @@ def test_switches(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, on
 def test_questions_are_not_kept_unless_the_host_says_so(tmp_path: Path) -> None:
     settings = Settings(reports=tmp_path, cache=tmp_path, medquad=None, mmlu=None, public=False)
     assert settings.keep_questions is False
+
+
+def test_a_judge_and_its_key_which_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MEDQA_JUDGE", "MEDQA_JUDGE_MODEL", "MEDQA_JUDGE_KEY"):
+        monkeypatch.setenv(name, f" {name.lower()}-value ")
+    settings = Settings.from_environment()
+    assert (settings.judge, settings.judge_model) == ("medqa_judge-value", "medqa_judge_model-value")
+    assert settings.judge_key == "medqa_judge_key-value" and "medqa_judge_key-value" not in repr(settings)

@@ -23,6 +23,7 @@ from medqa_core.report.views.votes import current_sha256, tally
 from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.model_judge import read_judge, read_judge_rows
 from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.artifacts.training_record import read_training_record
 from medqa_core.runs.artifacts.votes import read_votes
@@ -56,6 +57,8 @@ READERS: dict[str, Reader] = {
     "mmlu_results/results.json": Run.mmlu,
     "mmlu_results/answers.parquet": Run.mmlu_answers,
     "int8.json": lambda run: read_int8(run.folder).value,
+    "judge.json": lambda run: read_judge(run.folder).value,
+    "judge.parquet": lambda run: read_judge_rows(run.folder).value,
     "retrieval.json": lambda run: read_retrieval(run.folder).value,
     "votes.jsonl": lambda run: tally(read_votes(run.folder).value, current_sha256(run)),
     "trials.csv": lambda run: run.trials() or None,

@@ -30,6 +30,8 @@ SHOWN_ON: dict[str, tuple[str, ...]] = {
     "mmlu_results/results.json": FACTS,
     "mmlu_results/answers.parquet": FACTS,
     "retrieval.json": ("metrics",),
+    "judge.json": ("metrics",),
+    "judge.parquet": ("metrics",),
     "votes.jsonl": ("metrics",),
     "trials.csv": FACTS,
 }

@@ -17,6 +17,7 @@ from medqa_core.models import folders
 from medqa_core.models.adapter import check_adapter
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.manifest import check_manifest
+from medqa_core.runs.artifacts.model_judge import read_judge
 from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.artifacts.training_record import differences, read_training_record
 from medqa_core.runs.artifacts.votes import read_votes
@@ -98,6 +99,9 @@ TRAINING = {
 }
 INT8 = {"schema_version": 1, "n": 3, "loss": 0.1}
 RETRIEVAL = {"schema_version": 1, "questions": 10, "passages": 5, "method": "bm25", "known_item": []}
+JUDGE = {"schema_version": 1, "model": "m", "where": "folder", "prompt_sha256": "0", "questions": 3, "of": 3} | {
+    "requests": 6, "unusable": 0, "seconds": 1.0, "preference": {"base": 0.4, "fine_tuned": 0.6}
+}  # fmt: skip
 JOB = {"evaluate": True, "submitted_at": "2026-11-20T10:00:00Z"}
 
 
@@ -143,6 +147,7 @@ def alone() -> list[Target]:
         Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f))),
         Target("int8.json", _json(INT8), mutate.of_json, read_int8),
         Target("training.json", _json(TRAINING), mutate.of_json, _differences),
+        Target("judge.json", _json(JUDGE), mutate.of_json, read_judge),
         Target("retrieval.json", _json(RETRIEVAL), mutate.of_json, read_retrieval),
         Target("manifest.json", _json({"schema_version": 1, "files": {"a": "0" * 64}}), mutate.of_json, check_manifest),
         Target(step, _json({"state.json": "0" * 64}), mutate.of_json, checkpoint.newest),

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from medqa_core.evaluation.preference import judge_preference
 from medqa_core.foundation.files import read_json, write_json, write_text
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.report import writer
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, RESULTS, SUBSETS, write_answers
+from medqa_core.runs.artifacts.model_judge import JUDGE, ModelJudge, write_judge_rows
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
 from medqa_core.runs.artifacts.votes import Vote, cast_vote
 from medqa_core.runs.artifacts.with_sources import SCHEMA as GROUNDED_SCHEMA
@@ -33,6 +35,7 @@ def add_everything(run: Run) -> None:
     write_with_sources(run.folder, _with_sources(run))
     write_json(run.folder / "evaluation.json", _evaluation(run))
     write_json(run.folder / INT8, _int8().model_dump(mode="json"))
+    _add_judge(run)
     write_json(run.folder / RETRIEVAL, _retrieval().model_dump(mode="json"))
     write_json(run.folder / RESULTS, {"base": _mmlu(0.24), "fine_tuned": _mmlu(0.25)})
     write_answers(run.folder, _answers())
@@ -90,6 +93,18 @@ def _int8() -> Int8Cost:
     variant = VariantCost(same=0.5, loss=loss, rougeL=Change(float32=0.2, int8=0.19, difference=-0.01))
     sums = {"base_sha256": "a" * 64, "fine_tuned_sha256": "b" * 64}
     return Int8Cost(questions=12, max_new_tokens=16, engine="CTranslate2 4", base=variant, fine_tuned=variant, **sums)
+
+
+def _add_judge(run: Run) -> None:
+    """A judge model's choices: for the fine-tuned model, and of every third question for what stands first."""
+    rows = run.predictions()
+    assert rows is not None
+    kept = rows[["question_id", "group_id"]].assign(drawn=True, fine_tuned_first="fine_tuned")
+    kept["base_first"] = ["base" if n % 3 == 0 else "fine_tuned" for n in range(len(kept))]
+    write_judge_rows(run.folder, kept)
+    about = {"model": "judge-1", "where": "address", "prompt_sha256": "c" * 64, "questions": len(kept), "of": len(kept)}
+    result = ModelJudge(**about, requests=2 * len(kept), unusable=0, preference=judge_preference(kept), seconds=9.0)
+    write_json(run.folder / JUDGE, result.model_dump(mode="json"))
 
 
 def _retrieval() -> Retrieval:

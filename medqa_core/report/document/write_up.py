@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 
-from medqa_core.foundation.format import words
+from medqa_core.foundation.format import count, words
 from medqa_core.report.document import answer_tables, records, tables
-from medqa_core.report.document.model import Block, Bullets, Document, Findings, Paragraph, Section, Table
+from medqa_core.report.document.model import Block, Bullets, Column, Document, Findings, Paragraph, Section, Table
 from medqa_core.report.document.quotation import quotation
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import Insight, insights, limitations, next_steps
 from medqa_core.report.views.examples import examples
 from medqa_core.report.views.figures import settings
 from medqa_core.report.views.headline import four
+from medqa_core.report.views.model_judge import judge_view
 from medqa_core.report.views.verdict import verdict_view
+from medqa_core.report.wording import model_judge
 from medqa_core.report.wording.controls import CONTROLS
 from medqa_core.report.wording.examples import rule
 from medqa_core.report.wording.headline import limits_line, title
@@ -104,6 +106,7 @@ def _evaluation(facts: Facts) -> tuple[Block, ...]:
         table = make(facts)
         if table is not None:
             blocks += [Paragraph(about), table] if about else [table]
+    blocks += _judge(facts)
     measured = protocol_lines(facts.evaluation.protocol) if facts.evaluation else []
     if measured:
         lines = tuple(f"{label}: {text}" for label, text in measured)
@@ -114,6 +117,16 @@ def _evaluation(facts: Facts) -> tuple[Block, ...]:
         rows = [(words(c.name, 80), results[c.passed], words(c.detail)) for c in checks]
         blocks.append(Table.of(("Check", "Result", "Detail"), rows))
     return tuple(blocks)
+
+
+def _judge(facts: Facts) -> list[Block]:
+    """What a judge model prefers, with what that is worth; nothing where none was asked."""
+    view = judge_view(facts)
+    if view is None:
+        return []
+    rows = [(name, count(n)) for name, n in model_judge.choice_rows(view)]
+    table = Table.of(("Judge model", Column("Questions", "number")), rows)
+    return [Paragraph(model_judge.sentence(view)), table, Bullets(tuple(model_judge.notes(view)))]
 
 
 def _two_answers(facts: Facts) -> list[Section]:

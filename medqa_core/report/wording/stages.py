@@ -4,6 +4,7 @@ from medqa_core.report.names import MODELS
 
 MEASURES = {"loss": "loss", "answers": "answers", "mmlu": "MMLU", "mmlu_cloze": "MMLU, answer texts"}
 STAGES = {f"{model}_{key}": f"{name}: {what}" for model, name in MODELS.items() for key, what in MEASURES.items()}
+STAGES["judge_replies"] = "judge model: replies"
 
 
 def stage_text(stage: str) -> str:

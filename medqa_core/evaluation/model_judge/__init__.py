@@ -1,0 +1,1 @@
+"""A judge model: which of two answers agrees better with the references, as another model sees it. Never decisive."""
