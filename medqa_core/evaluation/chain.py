@@ -77,11 +77,20 @@ def _log(run: Run, config: TrainConfig) -> Iterator[tuple[str, Any, Any]]:
         for row in _rows(curve):
             where, step = f"metrics.jsonl, step {int(row['step']):,}", int(row["step"])
             if math.isfinite(row["learning_rate"]):
-                yield f"{where}: the learning rate", row["learning_rate"], config.learning_rate_at(step, examples)
+                rate = _rate(run, config, step, examples, row["learning_rate"])
+                yield f"{where}: the learning rate", row["learning_rate"], rate
             if math.isfinite(row["examples"]):
                 yield f"{where}: the number of examples", row["examples"], config.examples_seen(step, examples)
     if status is not None and status.total_steps is not None:
         yield "the number of steps in status.json", status.total_steps, config.steps(examples)
+
+
+def _rate(run: Run, config: TrainConfig, step: int, examples: int, stated: float) -> float:
+    """The learning rate that follows; the first runs of version 0.1 began their warm-up at 0, a step behind."""
+    early = config.learning_rate * (step - 1) / max(1, config.warmup_steps)
+    if run.record.code_version == "0.1.0" and step <= config.warmup_steps and _same(stated, early):
+        return early
+    return config.learning_rate_at(step, examples)
 
 
 def _rows(curve: Curve) -> Iterator[dict[str, float]]:

@@ -396,3 +396,18 @@ def test_an_imported_run_reports_its_own_checks(tmp_path: Path, lab: Settings) -
     assert list(checks) == list(NAMES)
     assert {check.passed for check in checks.values()} == {None}
     assert all(check.detail.startswith("imported: ") for name, check in checks.items() if name != "manifest")
+
+
+def test_the_first_runs_began_their_warm_up_at_zero(run: Run, lab: Settings) -> None:
+    config = run.record.config
+    assert config is not None
+    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    for row in rows:
+        if "learning_rate" in row and row["step"] <= config.warmup_steps:
+            row["learning_rate"] = config.learning_rate * (row["step"] - 1) / config.warmup_steps
+    (run.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert checked(run, lab)["settings"].detail.startswith("metrics.jsonl, step 1: the learning rate is 0, but ")
+    edited(run.folder / "run.json", lambda value: value.update(code_version="0.1.0"))
+    assert checked(run, lab)["settings"].passed is True
+    change_rate(run.folder)
+    assert checked(run, lab)["settings"].passed is False
