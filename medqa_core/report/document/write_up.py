@@ -14,11 +14,12 @@ from medqa_core.report.views.headline import four
 from medqa_core.report.views.model_judge import judge_view
 from medqa_core.report.views.verdict import verdict_view
 from medqa_core.report.wording import model_judge
+from medqa_core.report.wording.caveats import NO_OVERLAP
 from medqa_core.report.wording.controls import CONTROLS
 from medqa_core.report.wording.examples import rule
 from medqa_core.report.wording.headline import limits_line, title
 from medqa_core.report.wording.protocol import protocol_lines
-from medqa_core.report.wording.verdict import NO_OVERLAP, verdict_text
+from medqa_core.report.wording.verdict import verdict_text
 from medqa_core.runs.run import Run
 
 FEW = 3

@@ -7,8 +7,8 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.names import verdict_mark, verdict_word
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.views.metric import clean, one
+from medqa_core.report.wording.caveats import NO_OVERLAP
 from medqa_core.report.wording.metric import change_text, detectable, values_text
-from medqa_core.report.wording.verdict import NO_OVERLAP
 
 WORDING = "rougeL"
 """Reciting what was trained on raises it most."""

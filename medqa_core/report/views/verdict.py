@@ -5,22 +5,15 @@ from typing import Literal
 
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import FAMILIES
-from medqa_core.report.views.metric import MetricView, clean, whole
+from medqa_core.report.views.caveats import Caveat, caveats
+from medqa_core.report.views.gain import Gain, content, gain
+from medqa_core.report.views.metric import MetricView, whole
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Verdict
 
-Answer = Literal["yes", "in part", "no", "about the same", "cannot tell"]
+Word = Literal["Yes", "No", "Mixed", "Inconclusive"]
 Missing = Literal["evaluation", "base figures", "paired figures"]
 """What a run lacks that has no answer."""
-
-
-@dataclass(frozen=True)
-class CleanCaveat:
-    """Gains that the clean subset does not confirm: they may be memory."""
-
-    metrics: tuple[str, ...]
-    n: int
-    """Questions of the clean subset."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +22,19 @@ class VerdictView:
 
     run_id: str
     imported: bool
-    answer: Answer | None = None
+    word: Word | None = None
     """None where nothing was compared; then `missing` says what is lacking."""
     missing: Missing | None = None
     clauses: tuple[MetricView, ...] = ()
     """One metric a family, the primary one first, each with its verdict."""
-    caveat: CleanCaveat | None = None
+    gain: Gain | None = None
+    """What kind of gain; None where there is one and nobody measured of what kind."""
+    content: Verdict | None = None
+    """The verdict on content; None where it was not measured."""
+    caveats: tuple[Caveat, ...] = ()
+    """What speaks against a gain, the strongest first."""
+    unchanged: bool = False
+    """Whether the training left the base model as it was."""
     primary: str = ""
     """The primary metric's name; where it was not compared, the first clause stands in for it."""
 
@@ -57,12 +57,18 @@ def verdict_view(run: Run | Facts) -> VerdictView:
         return VerdictView(run_id, imported, missing="base figures" if no_base else "paired figures")
     primary = str(facts.evaluation.primary_metric)
     clauses = _one_a_family(compared, primary)
+    against = caveats(facts, compared, clauses)
+    unchanged = facts.snapshot.outcome.unchanged
+    kind = gain(compared, any(caveat.kind == "control" for caveat in against))
     return VerdictView(
         run_id,
         imported,
-        answer=_answer([metric.verdict for metric in clauses]),
+        word="No" if unchanged else _word([one.verdict for one in clauses], kind, content(compared), against),
         clauses=clauses,
-        caveat=_caveat(clauses, clean(facts)),
+        gain=kind,
+        content=content(compared),
+        caveats=() if unchanged else against,
+        unchanged=unchanged,
         primary=primary,
     )
 
@@ -76,19 +82,15 @@ def _one_a_family(compared: dict[str, MetricView], primary: str) -> tuple[Metric
     return tuple(compared[name] for name in names)
 
 
-def _answer(verdicts: list[Verdict]) -> Answer:
-    """The answer in a word or two; the first verdict is the primary metric's."""
-    if "better" in verdicts:
-        return "yes" if verdicts[0] == "better" and "worse" not in verdicts else "in part"
-    return "no" if "worse" in verdicts else "cannot tell" if verdicts[0] == "cannot tell" else "about the same"
+def _word(verdicts: list[Verdict], kind: Gain | None, said: Verdict | None, against: tuple[Caveat, ...]) -> Word:
+    """The answer in a word; the first verdict is the primary metric's, `said` that on content.
 
-
-def _caveat(clauses: tuple[MetricView, ...], subset: dict[str, MetricView]) -> CleanCaveat | None:
-    """Gains that are not found again where training held no piece of the reference."""
-    lost = [
-        (metric.name, part.n)
-        for metric in clauses
-        if (part := subset.get(metric.name)) is not None and part.compared and part.n and part.n != metric.n
-        if metric.verdict == "better" != part.verdict
-    ]
-    return CleanCaveat(tuple(name for name, _ in lost), lost[-1][1]) if lost else None
+    "Yes" needs all of it: the primary metric and content better, nothing worse, and no caveat that forbids it.
+    """
+    if any(caveat.broken for caveat in against):
+        return "No"
+    better, worse = ("better" in verdicts or said == "better"), ("worse" in verdicts or said == "worse")
+    if not better:
+        return "No" if worse or verdicts[0] == "equivalent" else "Inconclusive"
+    whole = verdicts[0] == "better" and kind in ("content", "both") and not worse
+    return "Yes" if whole and not any(caveat.blocks for caveat in against) else "Mixed"

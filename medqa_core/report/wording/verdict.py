@@ -1,19 +1,17 @@
-"""The answer to "Did fine-tuning help?" in words: the answer, what limits it, and the figures behind it."""
+"""The answer to "Did fine-tuning help?" in words: a word with the kind of gain, what limits it, and the figures."""
 
 import math
 from dataclasses import dataclass
 
 from medqa_core.foundation.command import PROGRAM
-from medqa_core.foundation.format import capital, count, listing, plural
+from medqa_core.foundation.format import capital, count, listing
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import FAMILIES, LOSS, METRICS, WORDING
 from medqa_core.report.views.metric import MetricView
-from medqa_core.report.views.verdict import CleanCaveat, VerdictView, verdict_view
+from medqa_core.report.views.verdict import VerdictView, verdict_view
+from medqa_core.report.wording.caveats import caveats_text
 from medqa_core.report.wording.metric import change_text, detectable, level_text, values_text, within_margin
 from medqa_core.runs.run import Run
-
-NO_OVERLAP = "no 13-word overlap with the training data"
-"""What makes a test question part of the clean subset."""
 
 _PLAIN = {
     LOSS: "{who} predicts the reference answers {how}",
@@ -60,9 +58,8 @@ def verdict_text(view: VerdictView) -> VerdictText:
         who = "The source reports" if view.imported else "The evaluation holds"
         return VerdictText(_MISSING[view.missing].format(who=who, run=view.run_id))
     answer = _answer(view)
-    answer = f"As the source reports it, {answer}" if view.imported else capital(answer)
-    figures = _figures(view.clauses[0], view.primary)
-    return VerdictText(answer, _caveat(view.caveat) if view.caveat else "", figures)
+    answer = f"As the source reports it, {answer[0].lower()}{answer[1:]}" if view.imported else answer
+    return VerdictText(answer, caveats_text(view.caveats), _figures(view.clauses[0], view.primary))
 
 
 def sentence(run: Run | Facts) -> str:
@@ -88,7 +85,9 @@ def plainly(metric: MetricView, before: str | None) -> str:
 
 
 def _answer(view: VerdictView) -> str:
-    """`yes: after fine-tuning the model …; whether it … cannot be told.` Told first, in the order of the metrics."""
+    """`Mixed: after fine-tuning …, a gain in form; whether … is inconclusive.` Clear verdicts first."""
+    if view.unchanged:
+        return "No: training left the weights as they were, so the fine-tuned model is the base model."
     told = [metric for metric in view.clauses if metric.verdict != "cannot tell"]
     unclear = [metric for metric in view.clauses if metric.verdict == "cannot tell"]
     order = [metric.verdict for metric in told]
@@ -97,23 +96,35 @@ def _answer(view: VerdictView) -> str:
     for metric in sorted(told, key=lambda metric: order.index(metric.verdict)):
         groups.setdefault(metric.verdict, []).append(plainly(metric, before))
         before = metric.name
-    parts = [listing(clauses) for clauses in groups.values()]
+    parts = {verdict: listing(clauses) for verdict, clauses in groups.items()}
     if {"better", "worse"} <= set(groups):
-        parts[1] = f"but {parts[1]}"
+        second = list(groups)[1]
+        parts[second] = f"but {parts[second]}"
     clauses = []
     for metric in unclear:
         clauses.append(plainly(metric, before))
         before = metric.name
-    if not told:
-        return f"cannot tell whether {' or '.join(clauses)}."
-    parts += [f"whether {' or '.join(clauses)} cannot be told"] * bool(clauses)
-    return f"{view.answer}: {'; '.join(parts)}."
+    said = _kind(view)
+    if said:
+        parts["better" if "better" in parts else "content"] = "; ".join([*filter(None, [parts.get("better")]), said])
+    broken = ["its answers are of no use"] * any(caveat.broken for caveat in view.caveats)
+    open_ = [f"whether {' or '.join(clauses)} is inconclusive"] * bool(clauses)
+    return f"{view.word}: {'; '.join([*broken, *parts.values(), *open_])}."
 
 
-def _caveat(caveat: CleanCaveat) -> str:
-    gains = listing([METRICS[name].label for name in caveat.metrics])
-    asked = plural(caveat.n, "question")
-    return f"On the {asked} whose reference answer has {NO_OVERLAP}, the gain on {gains} is not confirmed."
+def _kind(view: VerdictView) -> str:
+    """What kind of gain it is, and what became of the content; empty where nothing was gained or lost."""
+    fell = "what the answers say beyond templates and the question got worse (content)"
+    if view.gain is None:
+        return "whether that is a gain in form or in content was not measured"
+    if view.gain == "none":
+        return fell if view.content == "worse" else ""
+    if view.gain == "form":
+        rest = {"worse": f"while {fell}", "equivalent": "not in content"}
+        return (
+            f"this is a gain in form, {rest.get(view.content or '', 'and whether content was gained is inconclusive')}"
+        )
+    return "this is a gain in form and in content" if view.gain == "both" else "this is a gain in content"
 
 
 def _figures(metric: MetricView, primary: str) -> str:

@@ -13,8 +13,11 @@ from tests.support.runs import RunBuilder
 def test_the_answer_names_each_family_once_and_the_primary_metric_with_its_interval(build: RunBuilder) -> None:
     run = build.finished()
     assert sentence(run) == (
-        "Yes: after fine-tuning the model predicts the reference answers better (loss) and its own answers share more "
-        "words with them (ROUGE-L); whether MMLU accuracy is higher cannot be told. "
+        "Mixed: after fine-tuning the model predicts the reference answers better (loss) and its own answers share "
+        "more words with them (ROUGE-L); whether that is a gain in form or in content was not measured; whether MMLU "
+        "accuracy is higher is inconclusive. But no test question has no 13-word overlap with the training data, so "
+        "this may be memory; no answers without a model were measured beside it; MMLU is at chance (26.0% of 1,089 "
+        "questions). "
         "Loss, the primary metric: 2.4301 → 2.0181 nats per token, a difference of −0.412 [−0.462, −0.362] "
         "(95% interval, 60 questions)."
     )
@@ -31,8 +34,9 @@ def test_a_worse_primary_metric_comes_first(build: RunBuilder) -> None:
         },
     )
     assert sentence(run).startswith(
-        "In part: after fine-tuning the model predicts the reference answers less well (loss); but its own answers "
-        "share more words with them (ROUGE-L); MMLU accuracy is unchanged. Loss"
+        "Mixed: after fine-tuning the model predicts the reference answers less well (loss); but its own answers "
+        "share more words with them (ROUGE-L); whether that is a gain in form or in content was not measured; MMLU "
+        "accuracy is unchanged. But"
     )
 
 
@@ -84,7 +88,8 @@ def test_an_unsupported_verdict_is_reported_as_a_limitation(build: RunBuilder) -
     found = next(i for i in limitations(run) if i.rule == "cannot_tell:loss")
     assert "do not support" in found.sentence
     assert sentence(run).startswith(
-        "Cannot tell whether after fine-tuning the model predicts the reference answers better (loss). Loss"
+        "Inconclusive: whether after fine-tuning the model predicts the reference answers better (loss) is "
+        "inconclusive. But"
     )
     assert "could have detected is about 0.6 nats per token." in sentence(run)
 
@@ -92,14 +97,17 @@ def test_an_unsupported_verdict_is_reported_as_a_limitation(build: RunBuilder) -
 @pytest.mark.parametrize(
     ("verdicts", "lead"),
     [
-        ({"loss": "better", "rougeL": "equivalent"}, "Yes: "),
-        ({"loss": "better", "rougeL": "worse"}, "In part: "),
-        ({"loss": "cannot tell", "rougeL": "better"}, "In part: "),
+        ({"loss": "better", "rougeL": "equivalent"}, "Mixed: "),
+        ({"loss": "better", "rougeL": "worse"}, "Mixed: "),
+        ({"loss": "cannot tell", "rougeL": "better"}, "Mixed: "),
         ({"loss": "worse", "rougeL": "cannot tell"}, "No: "),
-        ({"loss": "equivalent", "rougeL": "cannot tell"}, "About the same: "),
-        ({"loss": "cannot tell", "rougeL": "equivalent"}, "Cannot tell: "),
-        ({"loss": "cannot tell", "rougeL": "cannot tell"}, "Cannot tell whether after fine-tuning the model predicts"),
-        ({"token_f1": "better"}, "Yes: after fine-tuning the model’s answers share more words with the reference"),
+        ({"loss": "equivalent", "rougeL": "cannot tell"}, "No: "),
+        ({"loss": "cannot tell", "rougeL": "equivalent"}, "Inconclusive: "),
+        (
+            {"loss": "cannot tell", "rougeL": "cannot tell"},
+            "Inconclusive: whether after fine-tuning the model predicts",
+        ),
+        ({"token_f1": "better"}, "Mixed: after fine-tuning the model’s answers share more words with the reference"),
     ],
 )
 def test_the_first_word_follows_from_the_verdicts(build: RunBuilder, verdicts: dict[str, str], lead: str) -> None:
