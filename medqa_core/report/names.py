@@ -55,12 +55,15 @@ FAMILIES = (LOSS, WORDING, ("mmlu",))
 """Metrics that say nearly the same; the verdict counts the first of each that was compared."""
 
 
+INCONCLUSIVE = "inconclusive"
+"""What readers see where files say `cannot tell`."""
+
+
 def verdict_word(verdict: str) -> str:
     """A verdict as a word; one that is not known is none."""
-    return verdict if verdict in SIGNS else "cannot tell"
+    return INCONCLUSIVE if verdict == "cannot tell" or verdict not in SIGNS else verdict
 
 
 def verdict_mark(verdict: str) -> str:
     """A verdict with the sign that goes with it."""
-    word = verdict_word(verdict)
-    return f"{SIGNS[word]} {word}"
+    return f"{SIGNS.get(verdict, SIGNS['cannot tell'])} {verdict_word(verdict)}"

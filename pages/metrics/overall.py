@@ -21,8 +21,8 @@ from pages.shared import charts, document, notices, theme
 from pages.shared.markup import bullets, html, note
 
 _FINE = (
-    " Where a verdict cannot be told: the smallest difference that the test would have found about four times in five, "
-    "and about how many questions would show the smallest one that matters."
+    " Where a verdict is inconclusive: the smallest difference that the test would have found about four times in "
+    "five, and about how many questions would show the smallest one that matters."
 )
 WHOLE, CLEAN = "all questions", "clean subset"
 

@@ -15,7 +15,7 @@ from pages.shared import tables
 from pages.shared.markup import html, note, rich
 from pages.shared.tables import UNKNOWN, Column
 
-HEAD = (Column("blind votes"), Column("votes", "number"), Column("share [interval]", "number"))
+HEAD = (Column("blind votes"), Column("votes", "number"), Column("share", "number"))
 
 
 def votes(facts: Facts) -> None:
@@ -31,7 +31,7 @@ def votes(facts: Facts) -> None:
         return
     st.header("Which answer do people prefer?", anchor=False)
     note(sentence(found))
-    caption = "Blind votes on this run’s weights, from the Ask page; 95% intervals."
+    caption = "Blind votes on this run’s weights, from the Ask page."
     tables.table(HEAD, _rows(found), caption=caption)
     note(" ".join(notes(found)))
 

@@ -69,5 +69,5 @@ def test_other_forms() -> None:
     assert f.p_value(0.00001) == "p < 0.001"
     assert f.listing(["a", "b", "c"]) == "a, b and c"
     assert verdict_mark("better") == "▲ better"
-    assert verdict_mark("anything") == "? cannot tell"
+    assert verdict_mark("anything") == "? inconclusive"
     assert f.without_emoji("✅ ⚠️ • Loss fell → 2.0 °C") == "Loss fell → 2.0 °C"

@@ -65,7 +65,7 @@ def test_finished_run_on_the_summary(build: RunBuilder, open_page: Open) -> None
     build.finished()
     text = shown(healthy(open_page("summary/summary.py")))
     assert "Did fine-tuning help?" in text
-    assert "2.4312" in text and "1.8406" in text and "▲ better" in text and "? cannot tell" in text
+    assert "2.4312" in text and "1.8406" in text and "▲ better" in text and "? inconclusive" in text
     assert "Run #3" in text
 
 

@@ -47,7 +47,7 @@ def _against_clean(facts: Facts, name: str, subject: str) -> Iterator[Insight]:
     elif there == "cannot tell":
         limit = f" {capital(detectable(part))}." if detectable(part) else ""
         kind = "clean_unclear"
-        sentence = f"Whether the {noun} on {label} holds on {asked} cannot be told: {figures}.{limit}"
+        sentence = f"Whether the {noun} on {label} holds on {asked} is inconclusive: {figures}.{limit}"
     else:
         kind = "clean_fails"
         sentence = f"The {noun} on {label} does not hold on {asked}: {figures}, {verdict_word(there)}."

@@ -8,9 +8,12 @@ from medqa_core.foundation.format import general, number, p_value, plural, signe
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.statistics.trends import below, differs, falling, rising, tenths
+from medqa_core.runs.metrics_log.log import Curve
 
 FEWEST = 4
 """Fewer values than this cannot show a trend at p < 0.05."""
+STILL_FALLING = 0.02
+"""Nats per token by which a loss has to fall over its last quarter to be still falling: a difference that matters."""
 
 
 def non_finite(facts: Facts) -> Iterator[Insight]:
@@ -20,7 +23,7 @@ def non_finite(facts: Facts) -> Iterator[Insight]:
         if steps:
             yield Insight(
                 "non_finite",
-                f"The {split} loss was not a number at {plural(len(steps), 'logged step')}, "
+                f"The {split} loss was not a number (NaN or infinite) at {plural(len(steps), 'logged step')}, "
                 f"first at step {steps[0]:,}.",
                 tuple(f"metrics.jsonl, {split}, step {step:,}: loss not finite" for step in steps[:5]),
                 f"{len(steps):,} of {plural(len(curve), 'row')}",
@@ -30,20 +33,36 @@ def non_finite(facts: Facts) -> Iterator[Insight]:
 
 def validation_trend(facts: Facts) -> Iterator[Insight]:
     """Validation loss: fell to the end, fell and rose, rose, fell and levelled, or shows no falling trend."""
-    points = Points.of(facts.metrics_log.validation)
-    if len(points) < FEWEST:
+    points, train = Points.of(facts.metrics_log.validation), Points.of(facts.metrics_log.train)
+    if len(points) < FEWEST or _ended_without_a_number(facts.metrics_log.validation):
         return
     found = (
-        overfitting(points) or kept_falling(points) or rose_throughout(points) or fell(points) or did_not_fall(points)
+        overfitting(points, train)
+        or kept_falling(points)
+        or rose_throughout(points)
+        or fell(points)
+        or did_not_fall(points)
     )
     if found:
         yield found
 
 
-def overfitting(points: Points) -> Insight | None:
+def _ended_without_a_number(curve: Curve) -> bool:
+    """Whether the last logged loss was NaN or infinite: then what came before it is no trend of the run."""
+    bad, points = curve.non_finite_steps, Points.of(curve)
+    return bool(bad) and (not len(points) or max(bad) > points.step(len(points) - 1))
+
+
+def _rose(train: Points, after: int) -> bool:
+    """Whether the training losses after a step show a rising trend."""
+    return rising(train.losses[train.steps > after]).holds
+
+
+def overfitting(points: Points, train: Points) -> Insight | None:
     """The lowest validation loss is followed by a rise that a test can tell from chance.
 
-    The lowest value is picked by looking, so it takes no part in the test of what follows it.
+    The lowest value is picked by looking, so it takes no part in the test of what follows it. Where the training loss
+    rises too, the model does not overfit: training falls apart.
     """
     best, losses = points.best, points.losses
     after = losses[best + 1 :]
@@ -58,9 +77,13 @@ def overfitting(points: Points) -> Insight | None:
         start = f"rose from its first value, {losses[0]:.4f} at step {points.step(0):,},"
     epoch = points.epochs[best]
     from_epoch = f" from epoch {general(round(float(epoch), 2))} on" if np.isfinite(epoch) else ""
+    diverges = _rose(train, points.step(best))
+    what = f"the model overfits{from_epoch}"
+    if diverges:
+        what = "training loss rose with it, so training became unstable and this is no overfitting"
     return Insight(
-        "overfitting",
-        f"Validation loss {start} to {losses[-1]:.4f}: the model overfits{from_epoch}.",
+        "unstable" if diverges else "overfitting",
+        f"Validation loss {start} to {losses[-1]:.4f}: {what}.",
         (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", len(points) - 1))[
             0 if best else 1 :
         ],
@@ -71,11 +94,22 @@ def overfitting(points: Points) -> Insight | None:
 
 
 def kept_falling(points: Points) -> Insight | None:
-    """The validation loss falls, and its last value is the lowest."""
+    """The validation loss falls, and its last value is the lowest, by more than a hair in the last quarter."""
     trend = falling(points.losses)
     last = len(points) - 1
     if points.best != last or not trend.holds:
         return None
+    quarter = max(1, len(points) // 4)
+    late = float(points.losses[last - quarter] - points.losses[last])
+    if late < STILL_FALLING:
+        return Insight(
+            "levelled",
+            f"Validation loss fell from {points.losses[0]:.4f} to {points.losses[last]:.4f} and has levelled off: "
+            f"{number(late, 4)} over the last {plural(quarter, 'validation')}.",
+            (points.cite("validation", 0), points.cite("validation", last - quarter), points.cite("validation", last)),
+            _size(points, trend.p),
+            f"the loss had fallen by {STILL_FALLING} or more since step {points.step(last - quarter):,}",
+        )
     return Insight(
         "kept_falling",
         f"Validation loss kept falling to the end: {points.losses[0]:.4f} at step {points.step(0):,}, "
@@ -134,7 +168,7 @@ def did_not_fall(points: Points) -> Insight | None:
 def training_fell(facts: Facts) -> Iterator[Insight]:
     """The training loss of the last tenth of the logged steps is below that of the first tenth."""
     points = Points.of(facts.metrics_log.train)
-    if len(points) < 10:
+    if len(points) < 10 or _ended_without_a_number(facts.metrics_log.train):
         return
     first, last = tenths(points.losses)
     trend, ends = falling(points.losses), below(last, first)
@@ -182,7 +216,7 @@ def gap(facts: Facts) -> Iterator[Insight]:
 def early_best(facts: Facts) -> Iterator[Insight]:
     """The lowest validation loss came well before the end."""
     points = Points.of(facts.metrics_log.validation)
-    if len(points) < 3 or overfitting(points):
+    if len(points) < 3 or overfitting(points, Points.of(facts.metrics_log.train)):
         return
     best, last = points.best, len(points) - 1
     if last - best < 2 or points.step(best) > 0.8 * points.step(last):

@@ -97,6 +97,9 @@ def few_validations(facts: Facts) -> Iterator[Insight]:
     else:
         there = "There is" if n == 1 else "There are"
         sentence = f"{there} {plural(n, 'validation loss', 'validation losses')}, too few to tell a trend."
+        bad = len(facts.metrics_log.validation.non_finite_steps)
+        if bad:
+            sentence += f" {plural(bad, 'more is', 'more are')} not a number (NaN or infinite)."
     yield Insight(
         "few_validations",
         sentence,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import p_value, percent, plural, words
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, verdict_mark
 from medqa_core.report.rules.insight import Insight, Rule
-from medqa_core.report.statistics.trends import guessing
+from medqa_core.report.views.chance import accuracy
 from medqa_core.report.views.metric import MetricView, whole
 from medqa_core.report.wording.metric import change_text, detectable, required
 from medqa_core.runs.artifacts.mmlu import CHANCE
@@ -30,7 +31,7 @@ def no_base_figures(facts: Facts) -> Iterator[Insight]:
         return
     yield Insight(
         "no_base_figures",
-        "There are no figures of the base model, so what fine-tuning changed cannot be told.",
+        "There are no figures of the base model, so what fine-tuning changed is not known.",
         ("run.json, imported" if facts.imported else "evaluation.json, metrics: none with both models",),
         "0 metrics compared",
         "base figures on the same questions were there",
@@ -40,7 +41,7 @@ def no_base_figures(facts: Facts) -> Iterator[Insight]:
 def cannot_tell(facts: Facts) -> Iterator[Insight]:
     """Compared metrics whose difference cannot be told from none, with what could have been told."""
     for metric in unclear(facts):
-        sentence = f"The evaluation cannot tell whether {metric.label} changed"
+        sentence = f"Whether {metric.label} changed is inconclusive"
         sentence += f": {change_text(metric)}" if metric.difference is not None else ""
         if metric.reason:
             sentence += f" ({words(metric.reason)})"
@@ -56,6 +57,24 @@ def cannot_tell(facts: Facts) -> Iterator[Insight]:
             "the interval of the difference excluded zero",
             subject=metric.name,
         )
+
+
+def older_rule(facts: Facts) -> Iterator[Insight]:
+    """The verdicts are an older rule's, whose intervals were narrower and whose parts were judged by themselves."""
+    from medqa_core.evaluation.rule import VERSION  # brings scipy, which the first words of a page can do without
+
+    said = facts.evaluation.rule if facts.evaluation is not None else None
+    if facts.imported or facts.evaluation is None or not facts.metrics or (said or 0) >= VERSION:
+        return
+    version = "an older rule" if said is None else f"version {said} of the rule"
+    yield Insight(
+        "older_rule",
+        f"Its verdicts were made by {version}; the present one, version {VERSION}, is stricter: `{PROGRAM} evaluate "
+        f"{facts.run.id}` judges again.",
+        (f"evaluation.json, rule: {said}",),
+        f"version {said} of {VERSION}",
+        f"evaluation.json named version {VERSION} of the rule",
+    )
 
 
 def no_mmlu(facts: Facts) -> Iterator[Insight]:
@@ -75,23 +94,24 @@ def no_mmlu(facts: Facts) -> Iterator[Insight]:
 
 def at_chance(facts: Facts) -> Iterator[Insight]:
     """The fine-tuned model's MMLU accuracy is not significantly above chance."""
-    metric = facts.metric("mmlu")
-    accuracy, n = (metric.fine_tuned, metric.n) if metric is not None else (None, None)
-    if (accuracy is None or not n) and facts.mmlu is not None:
-        accuracy = facts.mmlu.pooled(facts.mmlu.fine_tuned)
-        n = sum(score.n or 0 for score in facts.mmlu.fine_tuned)
-    if accuracy is None or not n or not 0 <= accuracy <= 1:
+    tuned, base = accuracy(facts, "fine_tuned"), accuracy(facts, "base")
+    if tuned is None or tuned.test.holds:
         return
-    test = guessing(round(accuracy * n), n, CHANCE)
-    if test.holds:
-        return
+    what = f"MMLU accuracy, {percent(tuned.share)} of {plural(tuned.n, 'question')}"
+    chance = percent(CHANCE, 0)
+    fell = base is not None and base.test.holds
+    sentence = f"{what}, is not significantly above chance ({chance}): it says nothing about medical knowledge."
+    if fell and base is not None:
+        sentence = (
+            f"{what}, is not significantly above chance ({chance}), and the base model’s {percent(base.share)} is: "
+            "fine-tuning took away what the base model knew, or how to answer such questions."
+        )
     yield Insight(
-        "mmlu_at_chance",
-        f"MMLU accuracy, {percent(accuracy)} of {plural(n, 'question')}, is not significantly above chance "
-        f"({percent(CHANCE, 0)}): at this size the test says nothing about medical knowledge.",
-        (f"MMLU: {percent(accuracy)} of {n:,}, exact binomial test {p_value(test.p)}",),
-        f"{percent(accuracy)} against {percent(CHANCE, 0)}",
-        f"accuracy was above {percent(CHANCE, 0)} at p < 0.05",
+        "mmlu_fell_to_chance" if fell else "mmlu_at_chance",
+        sentence,
+        (f"MMLU: {percent(tuned.share)} of {tuned.n:,}, exact binomial test {p_value(tuned.test.p)}",),
+        f"{percent(tuned.share)} against {chance}",
+        f"accuracy was above {chance} at p < 0.05",
     )
 
 
@@ -130,6 +150,7 @@ MEASURES: tuple[Rule, ...] = (
     no_evaluation,
     no_base_figures,
     cannot_tell,
+    older_rule,
     no_mmlu,
     at_chance,
     no_predictions,

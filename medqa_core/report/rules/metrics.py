@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 from medqa_core.foundation.format import count, listing, p_value, plural, words
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import METRICS, verdict_mark
+from medqa_core.report.names import CONTENT, LOSS, METRICS, TOPIC, WORDING, verdict_mark
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.views.metric import MetricView, metric_views, one
 from medqa_core.report.wording.metric import change_text, level_text, values_text, within_margin
@@ -13,6 +13,9 @@ from medqa_core.runs.schema.evaluation import HOLM, holm
 
 FEWEST_QUESTIONS = 10
 """A kind of question with fewer is not spoken of."""
+
+ALIKE = (LOSS, WORDING, CONTENT, TOPIC, ("mmlu",))
+"""Metrics that say nearly the same."""
 
 WORDS = {"better": "is better", "worse": "is worse", "equivalent": "is about the same"}
 
@@ -24,9 +27,20 @@ def primary_verdict(facts: Facts) -> Iterator[Insight]:
 
 
 def other_verdicts(facts: Facts) -> Iterator[Insight]:
-    """The other metrics' verdicts, in the order of METRICS."""
-    if facts.evaluation is not None:
-        yield from _verdicts(facts, [name for name in METRICS if name != facts.evaluation.primary_metric])
+    """The other metrics' verdicts, in the order of METRICS: of metrics that say nearly the same each verdict once."""
+    if facts.evaluation is None:
+        return
+    primary = str(facts.evaluation.primary_metric)
+    seen: set[tuple[int, str]] = set()
+    for name in (primary, *(name for name in METRICS if name != primary)):
+        metric = one(facts, name)
+        if metric is None or not metric.compared:
+            continue
+        family = next((place for place, names in enumerate(ALIKE) if name in names), len(ALIKE))
+        said = (family, metric.verdict)
+        if name != primary and said not in seen:
+            yield from _verdicts(facts, [name])
+        seen.add(said)
 
 
 def where_the_gain_is(facts: Facts) -> Iterator[Insight]:

@@ -56,6 +56,8 @@ def length_of_training(facts: Facts) -> Iterator[Insight]:
             yield _step(
                 "stop_earlier", f"Stop near step {step:,}, or add training data: validation loss rose after it.", found
             )
+        elif found.kind == "unstable":
+            yield _step("learning_rate", "Repeat with a lower learning rate: training and validation loss rose.", found)
         elif found.kind in ("did_not_fall", "rose"):
             yield _step("learning_rate", "Try another learning rate: validation loss did not come down.", found)
 
@@ -103,6 +105,8 @@ def run_mmlu(facts: Facts) -> Iterator[Insight]:
 def larger_model(facts: Facts) -> Iterator[Insight]:
     """MMLU is not significantly above chance; larger models that fit the machine are named, where its size is known."""
     for found in measures.at_chance(facts):
+        if found.kind != "mmlu_at_chance":
+            continue
         sentence = "To ask about medical knowledge, use a base model that answers MMLU above chance."
         yield _step("larger_model", sentence + larger.that_fit(facts), found)
 

@@ -52,11 +52,11 @@ def verdict_view(run: Run | Facts) -> VerdictView:
     if facts.evaluation is None or not any(metric.known for metric in metrics.values()):
         return VerdictView(run_id, imported, missing="base figures" if imported else "evaluation")
     compared = {name: metric for name, metric in metrics.items() if metric.compared}
-    if not compared:
-        no_base = all(metric.base is None for metric in metrics.values())
-        return VerdictView(run_id, imported, missing="base figures" if no_base else "paired figures")
     primary = str(facts.evaluation.primary_metric)
     clauses = _one_a_family(compared, primary)
+    if not clauses:
+        no_base = all(metric.base is None for metric in metrics.values())
+        return VerdictView(run_id, imported, missing="base figures" if no_base else "paired figures")
     against = caveats(facts, compared, clauses)
     unchanged = facts.snapshot.outcome.unchanged
     kind = gain(compared, any(caveat.kind == "control" for caveat in against))

@@ -2,7 +2,7 @@
 
 from medqa_core.evaluation.between_runs import BetweenRuns, Reason
 from medqa_core.foundation.format import capital, count, listing, plural
-from medqa_core.report.names import METRICS, SIGNS, verdict_word
+from medqa_core.report.names import METRICS, SIGNS
 from medqa_core.report.views.metric import MetricView, metric_views
 
 _WHY: dict[Reason, str] = {
@@ -27,7 +27,7 @@ def sentence(found: BetweenRuns) -> str:
     """What the second run is against the first, metric by metric."""
     by_verdict: dict[str, list[str]] = {word: [] for word in SIGNS}
     for name, metric in views(found).items():
-        by_verdict[verdict_word(metric.verdict)].append(METRICS[name].label)
+        by_verdict[metric.verdict].append(METRICS[name].label)
     said = [f"{_HOW[word]} {listing(names)}" for word, names in by_verdict.items() if names]
     where = f"On {plural(found.questions, 'test question')} of both ({plural(found.groups, 'independent topic')})"
     if not said:

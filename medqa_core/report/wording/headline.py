@@ -19,6 +19,8 @@ SHORT: dict[str, str] = {
     "no_base_figures": "no base figures",
     "no_mmlu": "no MMLU result",
     "mmlu_at_chance": "MMLU at chance",
+    "mmlu_fell_to_chance": "MMLU fell to chance",
+    "older_rule": "judged by an older rule",
     "no_predictions": "no data by question",
     "rouge_is_overlap": "ROUGE is overlap, not correctness",
     "few_validations": "too few validations for a trend",
@@ -70,7 +72,7 @@ def limits_line(limits: list[Insight]) -> str:
     kinds = dict.fromkeys(limit.kind for limit in limits)
     parts = [SHORT[kind] for kind in kinds if kind in SHORT]
     unclear = [METRICS[limit.subject].label for limit in limits if limit.kind == "cannot_tell"]
-    parts = [f"cannot tell on {', '.join(unclear)}"] * bool(unclear) + parts
+    parts = [f"inconclusive on {', '.join(unclear)}"] * bool(unclear) + parts
     return f"Limits: {'; '.join(parts)}. {NOTE}" if parts else NOTE
 
 

@@ -59,7 +59,7 @@ def test_answer_card_escapes_everything_that_the_run_says() -> None:
 
 def test_verdict_has_sign_and_word() -> None:
     assert "▲ better" in verdict("better") and "mq-better" in verdict("better")
-    assert "? cannot tell" in verdict("cannot tell") and "mq-muted" in verdict("cannot tell")
+    assert "? inconclusive" in verdict("cannot tell") and "mq-muted" in verdict("cannot tell")
 
 
 def test_csv_does_not_start_a_formula() -> None:

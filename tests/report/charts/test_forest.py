@@ -45,7 +45,7 @@ def test_the_figure_says_in_words_what_it_shows(build: RunBuilder) -> None:
     drawn = forest_svg(facts)
     label = re.findall(r'aria-label="([^"]*)"', drawn)[0]
     assert "loss −0.412 [−0.462, −0.362], +17.0% (better)" in label
-    assert "MMLU +1.0 [−1.0, 3.0] points, +4.0% (cannot tell)" in label
+    assert "MMLU +1.0 [−1.0, 3.0] points, +4.0% (inconclusive)" in label
     assert drawn.count("<circle") == drawn.count('class="zero"') == 7
     assert drawn.count("▲ better") == 4 and drawn.count("≈ equivalent") == 1
     assert "right of zero is better" in drawn

@@ -25,7 +25,7 @@ def test_what_a_test_could_detect_stands_beside_what_it_could_not_tell() -> None
     values = metric(0.25, 0.26, 0.02, "cannot tell", p=0.4, n=1089, margin=0.01, required_n=4360)
     shown = tables.metrics_in_detail(metric_views({"mmlu": Metric.model_validate(values)}), "loss")
     assert shown.rows[0][-1] == Cell(
-        "? cannot tell", ("detects 2.0 points or more", "needs 4,360 questions"), "cannot tell"
+        "? inconclusive", ("detects 2.0 points or more", "needs 4,360 questions"), "cannot tell"
     )
     same = metric(2.0, 2.0, 0.01, "equivalent", margin=0.02)
     shown = tables.metrics_in_detail(metric_views({"loss": Metric.model_validate(same)}), "")

@@ -39,7 +39,7 @@ def test_copies_of_one_side_alone_are_said_without_a_comparison(build: RunBuilde
     ("part", "rule", "said"),
     [
         (metric(2.4, 2.0, 0.1, "better", n=44), "clean_holds", "The gain on loss holds on the 44 questions"),
-        (metric(2.4, 2.3, 0.2, "cannot tell", n=44), "clean_unclear", "cannot be told"),
+        (metric(2.4, 2.3, 0.2, "cannot tell", n=44), "clean_unclear", "is inconclusive"),
         (metric(2.4, 2.9, 0.1, "worse", n=44), "clean_fails", "does not hold on the 44 questions"),
         (metric(2.4, 2.4, 0.01, "equivalent", n=44), "clean_fails", "equivalent"),
     ],

@@ -108,4 +108,4 @@ def test_a_run_of_noise_claims_nothing_at_all(build: RunBuilder) -> None:
     found = {i.rule for i in insights(with_parts(facts, metrics_log=metrics_log))}
     neutral = {"copied", "flips", "did_not_fall", "early_best", "empty_answers:base", "gap"}
     assert not found - neutral
-    assert sentence(facts).startswith("Cannot tell whether")
+    assert sentence(facts).startswith("Inconclusive: whether")
