@@ -8,8 +8,10 @@ or "worse" is false; with one that was planted it is found or missed. Of each wo
 * found at ½, 1 and 1½: share of planted differences that were found (and the share called the wrong way round), as
   multiples of the smallest detectable difference that the judge itself states: at 1 it promises 80%.
 
-The last world judges whole evaluations, every metric with its correction: "false" is the share of them with any
-false better or worse, primary or secondary.
+Then whole evaluations, with every metric, question type, source and the clean part: how many of them say something
+false anywhere, of two models that do not differ and of two of which one is better on the loss alone. Zero-inflated
+worlds, where 90 to 99% of the topics do not differ and the rest makes a difference of the margin or twice it: how often
+that is called equivalent. At last runs of which it is known what they gained, form or content: how it is called.
 
     python benchmarks/verdict.py [--quick]
 """
@@ -28,9 +30,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medqa_core.evaluation import judge as judging
-from medqa_core.evaluation.judge import Item, Paired, judge_all
+from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
-from medqa_core.evaluation.tables import judged
+from medqa_core.evaluation.rule import MARGINS
+from medqa_core.evaluation.tables import Judged, Metrics, judged
+from medqa_core.report.views.gain import gain
+from medqa_core.report.views.metric import metric_views
 from medqa_core.runs.schema.evaluation import Metric
 
 RESAMPLES = 2_000
@@ -118,9 +123,59 @@ def rows_of(random: Random, count: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def whole(random: Random) -> list[Metric]:
-    """A whole evaluation without any difference: two losses and four scores of the same answers, and MMLU."""
-    return list(judged(rows_of(random, 100), "loss", choices(random, 1089, 0.2, 0.0)).metrics.values())
+def reported(random: Random, gain: float = 0.0) -> Judged:
+    """A whole evaluation of 120 topics with four types, three sources, a clean part and MMLU; `gain` on the loss."""
+    rows = rows_of(random, 120)
+    rows["fine_tuned_loss"] -= gain
+    group = rows["group_id"].astype(int)
+    rows["question_type"] = [f"type {n % 4}" for n in group]
+    rows["source"] = [f"source {n % 3}" for n in group]
+    rows["train_overlap"] = [float(n % 5 == 0) for n in group]
+    return judged(rows, "loss", choices(random, 1089, 0.2, 0.0))
+
+
+def rare(random: Random, count: int, share: float, mean: float, name: str) -> Item:
+    """A metric on which the models differ on a share of the topics only, by `mean` over all of them."""
+    topic = topics(random, count)
+    shared = name == "rougeL"
+    base = random.beta(4, 16, len(topic)) if shared else random.normal(2.4, 0.4, count)[topic]
+    change = np.where(random.random(count) < share, random.gamma(4, mean / share / 4, count), 0.0)[topic]
+    tuned = base + (np.minimum(change, 1 - base) if shared else change)
+    return Item(name, Paired(base, tuned, np.ones(len(topic)), topic))
+
+
+def with_gain(random: Random, form: float, content: float) -> Judged:
+    """An evaluation in which the fine-tuned model gained on template text, on the rest, or on both."""
+    count = 200
+    tokens, outside = random.integers(60, 120, count).astype(float), random.uniform(0.5, 0.8, count)
+    base = random.normal(2.4, 0.3, count)
+
+    def noise(size: float) -> Array:
+        return random.normal(0, size, count)
+
+    other = 0.4 + noise(0.1)
+    rows: dict[str, Any] = {
+        "group_id": [f"g{n}" for n in range(count)],
+        "reference_tokens": tokens,
+        "reference_bytes": tokens * 5,
+        "reference_words": tokens,
+        "outside_tokens": (outside * tokens).round(),
+        "other_tokens": tokens,
+        "base_loss_outside_templates": base + noise(0.1),
+        "base_topic_information": other,
+        "fine_tuned_topic_information": other + 0.1 * content + noise(0.05),
+        "base_loss": base,
+    }
+    rows["fine_tuned_loss_outside_templates"] = rows["base_loss_outside_templates"] - 0.2 * content + noise(0.1)
+    rows["fine_tuned_loss"] = base - 0.2 * content * outside - 0.8 * form * (1 - outside) + noise(0.1)
+    for name, of_form, of_content in (
+        ("rougeL", 0.08, 0.03),
+        ("rougeL_outside_templates", 0.0, 0.05),
+        ("content_f1", 0.0, 0.05),
+    ):
+        rows[f"base_{name}"] = random.beta(4, 16, count)
+        rows[f"fine_tuned_{name}"] = rows[f"base_{name}"] + of_form * form + of_content * content + noise(0.05)
+    return judged(pd.DataFrame(rows), "loss")
 
 
 def seconds_of_one() -> float:
@@ -166,21 +221,65 @@ def tried(world: World, trials: int, power_trials: int) -> dict[str, Any]:
     return result
 
 
-def tried_whole(trials: int) -> dict[str, Any]:
-    """The figures of whole evaluations."""
-    null = [whole(np.random.default_rng(seed)) for seed in range(trials)]
-    false = [[metric.verdict in ("better", "worse") for metric in metrics] for metrics in null]
-    return {
-        "false": sum(any(one) for one in false) / trials,
-        "primary_false": sum(one[0] for one in false) / trials,
-        "secondary_false": sum(any(one[2:]) for one in false) / trials,
-    }
+def false(metrics: Metrics, truly: tuple[str, ...] = ()) -> bool:
+    """Whether any metric but those that do differ is called better or worse."""
+    return any(metric.verdict in ("better", "worse") for name, metric in metrics.items() if name not in truly)
+
+
+def tried_whole(trials: int, gain: float) -> dict[str, float]:
+    """Shares of whole evaluations with something false in each table, and anywhere."""
+    truly = ("loss", "perplexity", "bits_per_byte") if gain else ()
+    counts = dict.fromkeys(("all questions", "types", "sources", "clean", "anywhere"), 0)
+    for seed in range(trials):
+        found = reported(np.random.default_rng(seed), gain)
+        tables = {
+            "all questions": false(found.metrics, truly),
+            "types": any(false(part, truly) for part in found.by_question_type.values()),
+            "sources": any(false(part, truly) for part in found.by_source.values()),
+            "clean": false(found.clean, truly),
+        }
+        for name, wrong in tables.items():
+            counts[name] += wrong
+        counts["anywhere"] += any(tables.values())
+    return {name: count / trials for name, count in counts.items()}
+
+
+def tried_rare(trials: int) -> dict[str, dict[str, float]]:
+    """How often a difference of the margin, and of twice the margin, is called equivalent, by world."""
+    results = {}
+    for name in ("rougeL", "loss"):
+        for count in (150, 400, 700):
+            for share in (0.01, 0.03, 0.1):
+                world = f"{name}, {count} topics, {1 - share:.0%} alike"
+                results[world] = {
+                    f"at {multiple:g}": called(
+                        judge_all(
+                            [
+                                rare(np.random.default_rng(seed), count, share, multiple * MARGINS[name], name)
+                                for seed in range(trials)
+                            ]
+                        ),
+                        "equivalent",
+                    )
+                    for multiple in (1, 2)
+                }
+    return results
+
+
+def tried_planted(trials: int) -> dict[str, dict[str, float]]:
+    """What a planted gain is called, by what was planted."""
+    results = {}
+    for name, (form, content) in {"form": (1, 0), "content": (0, 1), "both": (1, 1), "none": (0, 0)}.items():
+        drawn = [with_gain(np.random.default_rng(seed), form, content).metrics for seed in range(trials)]
+        said = [gain(metric_views((str(metric), value) for metric, value in one.items())) for one in drawn]
+        results[name] = {kind: said.count(kind) / trials for kind in ("form", "content", "both", "none")}
+    return results
 
 
 def main() -> None:
     """Run, print a table, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer trials: under a minute, rougher")
+    parser.add_argument("--quick", action="store_true", help="fewer trials: under two minutes, rougher")
     parser.add_argument("--trials", type=int, help="comparisons without a difference in each world (1,000)")
     arguments = parser.parse_args()
     trials = arguments.trials or (80 if arguments.quick else 1_000)
@@ -195,14 +294,25 @@ def main() -> None:
         power = "".join(f"{100 * one[f'found_{m}']:>14.1f}" if f"found_{m}" in one else f"{'':>14}" for m in MULTIPLES)
         shares = f"{100 * one['false']:>8.1f}{100 * one['covered']:>9.1f}"
         print(f"{name:<26}{shares}{power}", flush=True)
-    one = results["whole evaluation"] = tried_whole(trials)
-    print(
-        f"{'whole evaluation':<26}{100 * one['false']:>8.1f}   primary {100 * one['primary_false']:.1f}, "
-        f"any secondary {100 * one['secondary_false']:.1f}"
-    )
+    reports = {
+        "equal models": tried_whole(trials, 0.0),
+        "better on the loss alone": tried_whole(power_trials, 0.2),
+    }
+    for name, one in reports.items():
+        shares = ", ".join(f"{table} {100 * share:.1f}" for table, share in one.items())
+        print(f"whole evaluation, {name}: false in {shares}", flush=True)
+    rare_worlds, kinds = tried_rare(power_trials), tried_planted(power_trials // 3)
+    print("a difference of the margin | of twice the margin is called equivalent in")
+    for name, one in rare_worlds.items():
+        print(f"  {name:<34}{' | '.join(f'{100 * share:5.1f}' for share in one.values())}")
+    for name, one in kinds.items():
+        print(
+            f"planted {name}: called {', '.join(f'{kind} {100 * share:.0f}' for kind, share in one.items() if share)}"
+        )
     print(f"judging one evaluation of MedQuAD's size takes {seconds:.1f} s")
     worst = max(figures["false"] for name, figures in results.items() if not name.startswith("hard"))
-    print(json.dumps({"trials": trials, "worst_false": worst, "seconds": round(seconds, 2), "worlds": results}))
+    summary = {"trials": trials, "worst_false": worst, "seconds": round(seconds, 2), "worlds": results}
+    print(json.dumps({**summary, "reports": reports, "rare": rare_worlds, "planted": kinds}))
 
 
 if __name__ == "__main__":

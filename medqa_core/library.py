@@ -90,7 +90,8 @@ class OpenRun:
         """Base against fine-tuned: one row a metric, which is the index.
 
         `difference` is fine-tuned − base, with the ends of its interval at `level`; `n` counts questions; `verdict` is
-        `better`, `worse`, `equivalent` or `cannot tell`. Loss in nats per token, MMLU and ROUGE as shares of one.
+        `better`, `worse`, `equivalent` or `cannot tell`, which is inconclusive. Loss in nats per token, MMLU and ROUGE
+        as shares of one.
         """
         metrics = whole(self._facts)
         rows = {name: _metric_row(metrics[name]) for name in METRICS if name in metrics}

@@ -63,6 +63,7 @@ JUDGED_BY = {
     "correction": Correction(
         over=("secondary metrics", "question types", "sources"),
         level_without_primary=round((1 - LEVEL) / OTHERWISE, 4),
+        parts_within_whole=True,
     ),
 }
 """What the protocol says of intervals, p-values and verdicts."""

@@ -99,7 +99,8 @@ def _correction(correction: Correction) -> str:
     text = f"Holm's, {listing([names[family] for family in correction.over])}"
     level = correction.level_without_primary
     stricter = f"; secondary metrics at {percent(level, 0)} where the primary one finds nothing" if level else ""
-    return f"{text}{stricter}"
+    within = "; a part shows nothing that the whole does not" if correction.parts_within_whole else ""
+    return f"{text}{stricter}{within}"
 
 
 def _mmlu(asked: MMLUProtocol) -> str:

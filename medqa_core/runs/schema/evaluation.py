@@ -198,6 +198,8 @@ class Correction(Record):
     """Each is a family of tests that is corrected in itself."""
     level_without_primary: float | None = Field(None, gt=0, lt=1)
     """Significance level of the secondary metrics where the primary one finds nothing."""
+    parts_within_whole: bool = False
+    """Whether no part of the questions gets a smaller p-value than the same metric has on all of them."""
 
 
 Scoring = Literal["letter", "calibrated", "cloze"]

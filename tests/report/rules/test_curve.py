@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.insights import insights, next_steps
+from medqa_core.report.insights import insights, limitations, next_steps
 from medqa_core.report.rules.curve import validation_trend
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.run import Run
 from tests.support.runs import RunBuilder
 
 TRENDS = {"overfitting", "kept_falling", "fell", "rose", "training_fell", "early_best"}
-FALLING = [2.30, 2.10, 2.00, 1.95, 1.92, 1.90, 1.89, 1.88]
+FALLING = [2.30, 2.20, 2.10, 2.02, 1.98, 1.95, 1.91, 1.88]
 OVERFIT = [2.30, 2.00, 1.80, 1.84, 1.90, 1.97, 2.05, 2.15]
 LEVELLED = [2.30, 2.10, 2.00, 1.95, 1.92, 1.90, 1.91, 1.905]
 
@@ -50,6 +50,38 @@ def test_planted_overfitting_is_found_with_its_step_epoch_and_rows(build: RunBui
     assert "metrics.jsonl, validation, step 300: loss 1.8000" in found.evidence
     assert "p = 0.008" in found.effect
     assert "stop_earlier" in {step.rule for step in next_steps(run)}
+
+
+def test_losses_that_rise_together_are_no_overfitting(build: RunBuilder) -> None:
+    run = build.run()
+    build.curve(run, validation=OVERFIT, train=list(np.linspace(2.3, 1.8, 30)) + list(np.linspace(1.8, 2.6, 50)))
+    found = next(i for i in insights(run) if i.rule == "unstable")
+    assert "training loss rose with it" in found.sentence and "overfitting" not in names(run)
+    assert "learning_rate" in {step.rule for step in next_steps(run)}
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [2.10, 1.75, 1.60, 1.52, 1.47, 1.45, 1.4381, 1.4371],
+        [2.30, 2.00, 1.90, 1.90, 1.8999, 1.8998, 1.8997, 1.8996],
+    ],
+)
+def test_a_plateau_is_not_still_falling(build: RunBuilder, losses: Any) -> None:
+    run = build.run()
+    build.curve(run, validation=losses)
+    found = next(i for i in insights(run) if i.rule == "levelled")
+    assert "has levelled off" in found.sentence and "kept_falling" not in names(run)
+    assert "train_longer" not in {step.rule for step in next_steps(run)}
+
+
+def test_a_curve_that_ends_in_nan_has_no_trend(build: RunBuilder) -> None:
+    nan = float("nan")
+    run = build.run()
+    build.curve(run, validation=[*FALLING, nan], train=[*np.linspace(3, 2, 30), nan, nan])
+    assert "non_finite" in names(run) and not names(run) & (TRENDS - {"early_best"})
+    build.curve(run, validation=[nan, nan, nan])
+    assert any("3 more are not a number" in limit.sentence for limit in limitations(run))
 
 
 def test_a_curve_that_kept_falling_asks_for_longer_training(build: RunBuilder) -> None:

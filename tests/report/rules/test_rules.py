@@ -2,6 +2,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.files import write_json
 from medqa_core.report.insights import insights, limitations, next_steps
 from medqa_core.report.rules.insight import Insight
@@ -136,6 +137,32 @@ def test_the_starter_set_is_called_what_it_is(build: RunBuilder) -> None:
     run = build.run(data={"source": "starter", "split": {"train": 240, "validation": 30, "test": 30}})
     assert "no clinician has reviewed" in by_rule(limitations(run))["starter_text"].sentence
     assert "real_data" in by_rule(next_steps(run))
+
+
+def test_mmlu_that_fell_to_chance_is_not_a_test_that_says_nothing(build: RunBuilder) -> None:
+    run = build.run()
+    build.evaluation(run, metrics={"mmlu": metric(0.62, 0.26, 0.04, "worse", n=1089)})
+    found = by_rule(limitations(run))
+    assert "took away what the base model knew" in found["mmlu_fell_to_chance"].sentence
+    assert "mmlu_at_chance" not in found and "larger_model" not in by_rule(next_steps(run))
+
+
+def test_metrics_that_say_nearly_the_same_are_one_finding(build: RunBuilder) -> None:
+    run = build.run()
+    names = ("rougeL", "rouge1", "rouge2", "token_f1")
+    scores = {name: metric(0.1, 0.2, 0.05, "better") for name in names} | {"rouge2": metric(0.2, 0.1, 0.05, "worse")}
+    losses = {"loss": metric(2.4, 2.0, 0.1, "better"), "perplexity": metric(11.0, 7.4, 0.5, "better")}
+    build.evaluation(run, metrics=losses | scores)
+    said = [rule for rule in by_rule(insights(run)) if rule.startswith("verdict:")]
+    assert said == ["verdict:loss", "verdict:rouge1", "verdict:rouge2"]
+
+
+def test_verdicts_of_an_older_rule_say_so(build: RunBuilder) -> None:
+    run = build.run()
+    build.evaluation(run, rule=2)
+    assert "version 2 of the rule" in by_rule(limitations(run))["older_rule"].sentence
+    build.evaluation(run, rule=VERSION)
+    assert "older_rule" not in by_rule(limitations(run))
 
 
 def test_an_unfinished_run_says_how_far_it_came(build: RunBuilder) -> None:
