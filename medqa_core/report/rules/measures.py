@@ -71,8 +71,8 @@ def older_rule(facts: Facts) -> Iterator[Insight]:
         "older_rule",
         f"Its verdicts were made by {version}; the present one, version {VERSION}, is stricter: `{PROGRAM} evaluate "
         f"{facts.run.id}` judges again.",
-        (f"evaluation.json, rule: {said}",),
-        f"version {said} of {VERSION}",
+        (f"evaluation.json, rule: {'not stated' if said is None else said}",),
+        f"{VERSION - (said or 0)} versions behind" if said else "version not stated",
         f"evaluation.json named version {VERSION} of the rule",
     )
 

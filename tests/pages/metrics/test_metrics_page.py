@@ -68,7 +68,7 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
         "Which letters are chosen",
     ]
     text = shown(app)
-    assert "Yes: after fine-tuning the model predicts the reference answers better (loss)" in text
+    assert "Mixed: after fine-tuning the model predicts the reference answers better (loss)" in text
     assert "The gain on loss holds on the 9 questions" in text
     assert "8 (33.3%) are copies of a training answer, 8 (33.3%) near-copies" in text
     assert "says C on 300 of 300 questions" in text and "Always " in text

@@ -60,7 +60,7 @@ def test_a_gain_of_wording_that_the_clean_part_does_not_confirm_is_said(build: R
     found = by_rule(insights(run))
     assert "Whether the gain on ROUGE-L holds on the 44 questions" in found["clean_unclear:rougeL"].sentence
     assert "clean_holds" in found
-    said = "On the 44 questions whose reference answer has no 13-word overlap with the training data, the gain on"
+    said = "on the 44 questions whose reference answer has no 13-word overlap with the training data, the gain on"
     assert said in sentence(run)
     build.evaluation(run, clean={"rougeL": metric(0.15, 0.2, 0.02, "better", n=44)})
     assert said not in sentence(run)
