@@ -39,7 +39,8 @@ def judge_controls(rows: pd.DataFrame, with_sources: pd.DataFrame | None) -> dic
         return found
     if np.isfinite(numbers(with_sources, "top_passage_rougeL")).any():
         ours = with_sources.add_prefix("with_sources_").rename(columns=_plain)
-        both = ours.merge(rows.drop(columns="group_id", errors="ignore"), on="question_id", validate="one_to_one")
+        theirs = rows[[name for name in rows if name == "question_id" or name not in ours]]
+        both = ours.merge(theirs, on="question_id", validate="one_to_one")
         answered = int((numbers(both, "top_passage_words") > 0).sum())
         variants = (*VARIANTS, "with_sources")
         found["top_passage"] = _control(both, "top_passage", variants, both["group_id"].astype(str).tolist(), answered)
