@@ -10,7 +10,7 @@ are read. A question of which no reference has such words is not counted.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
@@ -20,7 +20,7 @@ from medqa_core.data.pairs import QAPair
 from medqa_core.data.templates import RUN, TOPICS, Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.evaluation.specifics import Specifics, Stated, specifics, specifics_f1
-from medqa_core.evaluation.text_metrics import answer_scores
+from medqa_core.evaluation.text_metrics import answer_scores, token_f1
 from medqa_core.runs.schema.evaluation import ContentProtocol, MetricName, SpecificKind
 
 CONTENT: tuple[MetricName, ...] = ("rougeL_outside_templates", "token_f1_outside_templates", "content_f1", "specifics")
@@ -35,6 +35,8 @@ class Content:
     templates: Templates
     language: str | None
     """Whose function words are left out."""
+    _known: dict[tuple[str, str], "_Outside"] = field(default_factory=dict, repr=False, compare=False)
+    """References by question and text: each column of answers is scored against the same."""
 
     @classmethod
     def of(cls, pairs: Sequence[QAPair]) -> "Content":
@@ -73,11 +75,12 @@ class Content:
     def _row(
         self, answer: str, question: QAPair, references: tuple[str, ...], passages: Sequence[str] | None
     ) -> dict[str, Any]:
-        theirs = [self._outside(text, question) for text in references]
+        theirs = [self._reference(text, question) for text in references]
         ours = self._outside(answer, question)
-        outside = _best(ours.words, [one.words for one in theirs])
-        plain = self._content(ours.words)
-        content = _best(plain, [self._content(one.words) for one in theirs])
+        outside = [" ".join(one.words) for one in theirs if one.words]
+        scores = answer_scores([" ".join(ours.words)], [outside])[0] if outside else {}
+        plain = " ".join(self._content(ours.words))
+        content = [" ".join(left) for one in theirs if (left := self._content(one.words))]
         bearing = [Stated(text) for text in references]
         said = Stated(answer)
         agreeing = [
@@ -85,14 +88,20 @@ class Content:
         ]
         total, masked = self.masked_words(answer, question.topic)
         return {
-            "rougeL_outside_templates": outside["rougeL"],
-            "token_f1_outside_templates": outside["token_f1"],
-            "content_f1": content["token_f1"],
+            "rougeL_outside_templates": scores.get("rougeL", np.nan),
+            "token_f1_outside_templates": scores.get("token_f1", np.nan),
+            "content_f1": max((token_f1(plain, one) for one in content), default=np.nan),
             "specifics": max((one for one in agreeing if one is not None), default=np.nan),
             "words": total,
             "template_words": masked,
             **_counts(ours.specifics, bearing, passages),
         }
+
+    def _reference(self, text: str, question: QAPair) -> "_Outside":
+        key = (question.id, text)
+        if key not in self._known:
+            self._known[key] = self._outside(text, question)
+        return self._known[key]
 
     def _outside(self, text: str, question: QAPair) -> "_Outside":
         """The words of `text` that are neither template nor the question's, and the specifics among them."""
@@ -119,14 +128,6 @@ class Content:
 class _Outside:
     words: list[str]
     specifics: Specifics
-
-
-def _best(answer: list[str], references: list[list[str]]) -> dict[str, float]:
-    """The scores of the words that are left, of those references that have any; NaN where none has."""
-    known = [" ".join(one) for one in references if one]
-    if not known:
-        return {"rougeL": np.nan, "token_f1": np.nan}
-    return answer_scores([" ".join(answer)], [known])[0]
 
 
 def _counts(ours: Specifics, references: Sequence[Stated], passages: Sequence[str] | None) -> dict[str, int]:
