@@ -26,7 +26,7 @@ Kind = Literal[
     "partly_scored",
     "mmlu_at_chance",
 ]
-"""The strongest first."""
+"""The strongest first; those that forbid a "Yes" stand before the others."""
 BROKEN = 0.9
 """Share of answers that are empty, or of their runs that repeat, from which on the answers are of no use."""
 MOST = 0.5
@@ -72,7 +72,7 @@ def caveats(facts: Facts, metrics: Views, clauses: tuple[MetricView, ...]) -> tu
         *_scored(facts),
     ]
     order = Kind.__args__  # type: ignore[attr-defined]
-    return tuple(sorted(found, key=lambda caveat: order.index(caveat.kind)))
+    return tuple(sorted(found, key=lambda caveat: (not caveat.blocks, order.index(caveat.kind))))
 
 
 def _answers(facts: Facts, wording: MetricView | None) -> list[Caveat]:

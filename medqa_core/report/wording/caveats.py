@@ -7,7 +7,7 @@ from medqa_core.report.names import CONTROLS, METRICS
 from medqa_core.report.views.caveats import Caveat
 from medqa_core.report.wording.metric import value_text
 
-MOST = 4
+MOST = 5
 """Caveats in the sentence."""
 NO_OVERLAP = "no 13-word overlap with the training data"
 """What makes a test question part of the clean subset."""
