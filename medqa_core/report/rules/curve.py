@@ -105,7 +105,7 @@ def kept_falling(points: Points) -> Insight | None:
         return Insight(
             "levelled",
             f"Validation loss fell from {points.losses[0]:.4f} to {points.losses[last]:.4f} and has levelled off: "
-            f"{number(late, 4)} over the last {plural(quarter, 'validation')}.",
+            f"it fell by {number(late, 4)} since step {points.step(last - quarter):,}.",
             (points.cite("validation", 0), points.cite("validation", last - quarter), points.cite("validation", last)),
             _size(points, trend.p),
             f"the loss had fallen by {STILL_FALLING} or more since step {points.step(last - quarter):,}",
