@@ -167,7 +167,7 @@ def test_shipped_runs_say_of_their_types_what_is_so(run_id: str) -> None:
     evaluation, table = run.evaluation(), run.predictions()
     assert evaluation is not None and table is not None
     assert evaluation.by_question_type_correction == "holm"
-    by_type = judged(table, evaluation.primary_metric).by_question_type
+    by_type = judged(table, evaluation.primary_metric, run.mmlu_answers()).by_question_type
     assert evaluation.by_question_type.keys() == by_type.keys()
     for kind, metrics in by_type.items():
         for name, metric in metrics.items():
