@@ -101,10 +101,11 @@ def _controls(facts: Facts, wording: MetricView | None) -> list[Caveat]:
     """Controls that the fine-tuned model does not beat on wording, or that nothing is known of."""
     controls = {} if facts.evaluation is None else facts.evaluation.controls
     compared = {name: metric_views((str(n), m) for n, m in one.fine_tuned.items()) for name, one in controls.items()}
+    reads = facts.record.config is not None and facts.record.config.task == "open_book"
     beaten, found = 0, []
     for name, views in compared.items():
-        if name == "top_passage":
-            continue  # stands in the place of a model that reads
+        if name == "top_passage" and not reads:
+            continue  # stands in the place of a model that reads passages
         for metric in ((wording.name,) if wording is not None else ()) + ("content_f1",):
             against = views.get(metric)
             if against is None or not against.compared:

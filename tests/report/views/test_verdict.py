@@ -127,6 +127,17 @@ def test_answers_that_are_copies_are_no_gain_without_reserve(build: RunBuilder) 
     assert "100% of its answers are copies of training answers" in verdict_text(found).caveat
 
 
+@pytest.mark.parametrize(("task", "word"), [("closed_book", "Yes"), ("open_book", "Mixed")])
+def test_the_top_passage_is_to_be_beaten_by_a_model_that_reads(build: RunBuilder, task: str, word: str) -> None:
+    config = build.run("other").record.config
+    assert config is not None
+    run = build.run(config=config.model_copy(update={"task": task}))
+    values = whole()
+    values["controls"] |= {"top_passage": {"fine_tuned": LOST}}
+    build.evaluation(run, **values)
+    assert verdict_view(run).word == word
+
+
 SAME = metric(0.1, 0.1, 0.005, "equivalent", margin=0.01)
 UNCLEAR = metric(0.1, 0.11, 0.03, "cannot tell")
 
