@@ -279,7 +279,7 @@ def tried_planted(trials: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Run, print a table, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer trials: under two minutes, rougher")
+    parser.add_argument("--quick", action="store_true", help="fewer trials: seconds, rougher")
     parser.add_argument("--trials", type=int, help="comparisons without a difference in each world (1,000)")
     arguments = parser.parse_args()
     trials = arguments.trials or (80 if arguments.quick else 1_000)
