@@ -1,7 +1,5 @@
 """Two of the compared runs judged against each other: verdicts, and the questions on which they differ most."""
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
@@ -18,12 +16,13 @@ from medqa_core.report.views.between_runs import between, controls
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
-from medqa_core.runs.run import Run
 from pages.shared import charts, document, notices, tables, theme
 from pages.shared.markup import note
 from pages.shared.tables import Column
 
 FEW = 5
+RunKey = tuple[str, FileStamp, FileStamp]
+"""A run's folder, and the state of the files that are judged."""
 
 
 def show(facts: list[Facts]) -> None:
@@ -37,7 +36,7 @@ def show(facts: list[Facts]) -> None:
             others = [run_id for run_id in by_id if run_id != second]
             first = st.selectbox("against", others, key="against", width=320)
     try:
-        found = _judged(*_key(by_id[first]), *_key(by_id[second]))
+        found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
     except InputError as error:
         notices.notice("These two runs are not judged against each other.", str(error))
         return
@@ -47,15 +46,15 @@ def show(facts: list[Facts]) -> None:
     _questions(found)
 
 
-def _key(facts: Facts) -> tuple[str, FileStamp, FileStamp]:
+def _key(facts: Facts) -> RunKey:
     folder = facts.run.folder
     return str(folder), FileStamp.of(folder / PREDICTIONS), FileStamp.of(folder / EVALUATION)
 
 
 @st.cache_resource(show_spinner="Judging the two runs.", max_entries=8)
-def _judged(first: str, _p1: FileStamp, _e1: FileStamp, second: str, _p2: FileStamp, _e2: FileStamp) -> BetweenRuns:
+def _judged(first: RunKey, second: RunKey, _first: Facts, _second: Facts) -> BetweenRuns:
     """Kept for these states of both runs' files: every question is resampled thousands of times."""
-    return between(Facts.of(Run.at(Path(first))), Facts.of(Run.at(Path(second))))
+    return between(_first, _second)
 
 
 def _questions(found: BetweenRuns) -> None:

@@ -15,6 +15,7 @@ from medqa_core.models import openvino_ir
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
+from tests.support.models import not_convertible
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -66,7 +67,7 @@ def test_another_precision_needs_another_decoder_and_no_other_weights(store: Set
 def test_a_precision_that_is_not_there_is_refused_and_the_next_question_is_answered(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_ir, "can_convert", lambda _: False)
+    monkeypatch.setattr(openvino_ir, "ensure", not_convertible)
     cache = cache_of(store)
     for _ in range(2):
         with pytest.raises(InputError, match="has no int8 mode: ask in float32"), cache.lend("one", precision="int8"):

@@ -45,7 +45,11 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
     [
         (
             ("train", "--preset", "smok"),
-            ["preset: 'smok'", "allowed: custom, medquad-cpu, run-2", "Did you mean 'smoke'?"],
+            [
+                "preset: 'smok'",
+                "allowed: custom, medquad-closed, medquad-cpu, medquad-open-book, run-2",
+                "Did you mean 'smoke'?",
+            ],
         ),
         (("train", "--set", "epoch=3"), ["configuration field: 'epoch'", "allowed: ", "Did you mean 'epochs'?"]),
         (("train", "--set", "epochs=-1"), ["epochs: '-1' is not allowed", "greater than 0"]),

@@ -35,6 +35,7 @@ from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status
 from medqa_core.runs.store.run_store import RunStore
+from tests.support.models import not_convertible
 
 pytestmark = pytest.mark.usefixtures("smoke")
 ASKED = 9
@@ -210,7 +211,7 @@ def test_a_model_that_openvino_does_not_run_is_refused(
     smoke: Run, lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(smoke.folder, tmp_path / "smoke")
-    monkeypatch.setattr(openvino_ir, "can_convert", lambda _: False)
+    monkeypatch.setattr(openvino_ir, "ensure", not_convertible)
     with pytest.raises(InputError, match=r"^toy on cpu has no int8 mode: ask in float32\.$"):
         measure_int8(RunStore(tmp_path).open("smoke"), lab)
     assert not (tmp_path / "smoke" / INT8).exists()
