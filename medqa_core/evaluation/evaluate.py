@@ -9,7 +9,7 @@ import pandas as pd
 
 from medqa_core.answering.engine import decoder_for, decoding_of
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.data import lookup
+from medqa_core.data import leakage, lookup
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
@@ -154,6 +154,7 @@ def evaluate(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
+            overlap=leakage.measure(parts, pairs),
             protocol=protocol.model_copy(update=more),
             with_sources=_with_sources(run, protocol),
             seconds=round(sum(losses[variant].seconds + answered[variant].seconds for variant in VARIANTS), 1),

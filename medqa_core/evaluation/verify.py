@@ -10,6 +10,7 @@ import pandas as pd
 
 import medqa_core
 from medqa_core.answering.retrieval.bm25 import BM25
+from medqa_core.data import leakage
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
@@ -139,7 +140,7 @@ def _outcomes(
     yield made("content and controls", lambda: _content(run, rows, evaluation, data))
     if any(os.path.lexists(run.folder / name) for name in (JUDGE, JUDGE_ROWS)):
         yield made("judge model", lambda: _judge(run))
-    yield made("split", lambda: _split(run, rows, data))
+    yield made("split", lambda: _split(run, evaluation, rows, data))
     yield made("write-ups", lambda: _write_ups(run, write_ups))
     yield made("weights", lambda: _weights(run, evaluation))
     yield made("base weights", lambda: _base_weights(run, evaluation, settings))
@@ -338,6 +339,9 @@ def _content(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation | None,
     pairs, parts = data.parts()
     if rows["question_id"].tolist() != [pair.id for pair in parts.test]:
         return False, "the questions of predictions.parquet are not the split's test questions"
+    overlap = evaluation.overlap if evaluation else None
+    if overlap is not None and overlap != (found := leakage.measure(parts, pairs)):
+        return False, f"evaluation.json states that the test set shares {overlap}; measured: {found}"
     content = Content.of(pairs)
     tested = Tested(parts, references_of(parts.test, pairs), content)
     controls = control_answers(parts, asked.most_words)
@@ -387,11 +391,11 @@ def _judge(run: Run) -> Outcome:
     return problem is None, problem or f"{count} figures recomputed from {len(snapshot.judge_rows)} judged questions"
 
 
-def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
+def _split(run: Run, evaluation: Evaluation | None, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     recorded = run.record.data.split_hash if run.record.data else None
     if recorded is None:
         return None, "run.json records no split hash."
-    _, parts = data.parts()
+    pairs, parts = data.parts()
     if recorded != parts.hash:
         return False, f"recorded {recorded[:12]}…, but the data available give {parts.hash[:12]}…"
     sizes = run.record.data.split if run.record.data else None
@@ -400,6 +404,9 @@ def _split(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     test = {pair.id for pair in parts.test}
     if rows is not None and set(rows["question_id"]) != test:
         return False, "the questions of predictions.parquet are not the split's test questions"
+    overlap = evaluation.overlap if evaluation else None
+    if overlap is not None and overlap != (found := leakage.measure(parts, pairs)):
+        return False, f"evaluation.json states that the test set shares {overlap}; measured: {found}"
     return True, f"hash {recorded[:12]}…, {len(test)} test questions"
 
 

@@ -359,6 +359,16 @@ def test_another_split_or_base_fails(run: Run, lab: Settings) -> None:
     assert not any(checks[name].passed for name in ("split", "base weights", "base answers"))
 
 
+def test_another_overlap_fails(run: Run, lab: Settings) -> None:
+    evaluation = read_json(run.folder / "evaluation.json")
+    assert evaluation["overlap"]["synonym"] == 0
+    evaluation["overlap"]["synonym"] = 3
+    write_json(run.folder / "evaluation.json", evaluation)
+    found = checked(run, lab)["split"]
+    assert found.passed is False
+    assert "synonym=3" in found.detail
+
+
 def test_data_and_model_out_of_reach_are_said(run: Run, lab: Settings) -> None:
     record = read_json(run.folder / "run.json")
     record["config"]["dataset"] = "not-there.csv"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from medqa_core.data.describe import leakage_sentence, leaks
+from medqa_core.data.groups import RELATIONS
 from medqa_core.foundation.format import count, listing, percent, plural, words
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules.curve import FEWEST
@@ -31,6 +33,24 @@ def not_finished(facts: Facts) -> Iterator[Insight]:
         (f"status.json: state {status.state}, step {status.step:,}",),
         f"{count(status.step)} of {count(total)} steps" if total is not None else plural(status.step, "step"),
         "the run had completed all its steps",
+    )
+
+
+def leaks_into_test(facts: Facts) -> Iterator[Insight]:
+    """Test questions that share a document, a name of their topic or more with the training set."""
+    data, evaluation = facts.record.data, facts.evaluation
+    overlap, file = evaluation.overlap if evaluation else None, "evaluation.json"
+    if overlap is None and data is not None:
+        overlap, file = data.overlap, "run.json, data"
+    if overlap is None or data is None or data.split is None or not leaks(overlap):
+        return
+    shared = {relation: n for relation in RELATIONS if (n := getattr(overlap, relation))}
+    yield Insight(
+        "leaks_into_test",
+        f"{leakage_sentence(overlap, data.split.test)} Figures on those may be too good.",
+        (f"{file}, overlap: {', '.join(f'{relation} {n}' for relation, n in shared.items())}",),
+        f"{count(max(shared.values()))} of {plural(data.split.test, 'test question')}",
+        "no test question shared anything of the kind with training",
     )
 
 
@@ -178,6 +198,7 @@ RULES: tuple[Rule, ...] = (
     not_finished,
     damaged,
     *MEASURES,
+    leaks_into_test,
     few_validations,
     left_out,
     unchecked,

@@ -23,6 +23,7 @@ SHORT: dict[str, str] = {
     "older_rule": "judged by an older rule",
     "no_predictions": "no data by question",
     "rouge_is_overlap": "ROUGE is overlap, not correctness",
+    "leaks_into_test": "test topics known from training",
     "few_validations": "too few validations for a trend",
     "left_out": "a source that leaves things out",
     "starter_text": "unreviewed demo text",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medqa_core.runs.schema.record import Line, Record
+from medqa_core.runs.schema.record import Line, OverlapRecord, Record
 from medqa_core.runs.schema.upgrade import upgrade_evaluation
 
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
@@ -345,6 +345,8 @@ class Evaluation(Record):
     base_generation: Generation | None = None
     fine_tuned_generation: Generation | None = None
     references: References | None = None
+    overlap: OverlapRecord | None = None
+    """What the test set shares with training, by every relation that is known today; run.json has those of its day."""
     controls: Annotated[dict[ControlName, Control], _known(ControlName)] = {}
     """Empty where none was measured."""
     with_sources: WithSources | None = None

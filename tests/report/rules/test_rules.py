@@ -127,6 +127,20 @@ def test_limits_follow_the_run(build: RunBuilder) -> None:
     assert list(found)[-1] == "research_demo"
 
 
+def test_what_the_test_set_shares_with_training_is_a_limit(build: RunBuilder) -> None:
+    """The evaluation's measure counts: it knows relations that a run of an older version did not look at."""
+    clean = {"document": 0, "focus": 0, "question": 0, "answer": 0, "ngram13_any": 0.0, "ngram13_over_half": 0.0,
+             "ngram13_over_80": 0.0}  # fmt: skip
+    run = build.finished()
+    build.evaluation(run, overlap={**clean, "synonym": 131, "concept": 0, "near_duplicate": 1})
+    (found,) = [one for one in limitations(run) if one.rule == "leaks_into_test"]
+    assert "131 " in found.sentence
+    assert "Figures on those may be too good." in found.sentence
+    assert found.evidence == ("evaluation.json, overlap: synonym 131, near_duplicate 1",)
+    build.evaluation(run, overlap={**clean, "synonym": 0, "concept": 0, "near_duplicate": 0})
+    assert "leaks_into_test" not in by_rule(limitations(run))
+
+
 def test_mmlu_above_chance_is_no_limit(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"mmlu": metric(0.25, 0.4, 0.03, "better", n=1089)})
