@@ -8,7 +8,7 @@ import pandas as pd
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.errors import shorten
-from medqa_core.foundation.format import count, listing, number, percent, signed
+from medqa_core.foundation.format import count, listing, number, percent, plural, signed
 from medqa_core.report.answer_rows import SCORES, used_references
 from medqa_core.report.names import METRICS, MODELS
 from medqa_core.report.views import copies
@@ -64,8 +64,19 @@ def card(row: dict[str, Any], texts: dict[str, QAPair], references: References, 
     )
     body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
     body += f'<div class="mq-cards">{variants}'
-    body += "".join(_reference(row, known, place, used, score) for place in range(len(known)))
-    return body + "</div></article>"
+    return f"{body}{_references(row, known, used, score)}</div></article>"
+
+
+def _references(row: dict[str, Any], known: tuple[str, ...], used: dict[str, int], score: str) -> str:
+    """Every reference; those that no figure on the card is from are folded."""
+    blocks = [_reference(row, known, place, used, score) for place in range(len(known))]
+    behind = [place for place in range(1, len(known)) if place not in used.values()]
+    shown = "".join(block for place, block in enumerate(blocks) if place not in behind)
+    if not behind:
+        return shown
+    folded = "".join(blocks[place] for place in behind)
+    more = plural(len(behind), "more reference that was", "more references that were")
+    return f'{shown}<details class="mq-part wide"><summary>{more} scored</summary>{folded}</details>'
 
 
 def _scored(row: dict[str, Any], pair: QAPair | None, references: References) -> tuple[str, ...]:

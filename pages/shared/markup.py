@@ -43,6 +43,11 @@ def answer(sentence: str) -> None:
     html(f'<p class="mq-answer" role="status">{rich(sentence)}</p>')
 
 
+def caveat(sentence: str) -> None:
+    """What speaks against the page's answer, below it."""
+    html(f'<p class="mq-caveat">{rich(sentence)}</p>')
+
+
 def note(sentence: str) -> None:
     """A muted line: a caption, a unit, how something was measured."""
     html(f'<p class="mq-note">{rich(sentence)}</p>')

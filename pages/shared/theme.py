@@ -80,6 +80,7 @@ _SHEET = """
 .mq p{margin:0 0 .5rem} .mq ul{margin:.1rem 0 .5rem;padding-left:1.1rem} .mq li{margin:.15rem 0}
 .mq-eyebrow{color:var(--mq-muted);font-size:.85rem;margin:0}
 .mq-answer{font-size:1.2rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
+.mq-caveat{font-size:1rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
 .mq-note,.mq-muted{color:var(--mq-muted)} .mq-note{font-size:.875rem;max-width:56rem;margin:0}
 .mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
 .mq-better{color:var(--mq-better)} .mq-worse{color:var(--mq-worse)}

@@ -3,15 +3,17 @@
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.verdict import verdict_view
 from medqa_core.report.wording.verdict import verdict_text
-from pages.shared.markup import answer, note
+from pages.shared.markup import answer, caveat, note
 
 
 def verdict_line(facts: Facts) -> None:
-    """Did it help? One sentence; then the primary metric with its interval, where it was compared."""
+    """Did it help? One sentence, and in a second what speaks against it; then the primary metric, where compared."""
     if facts.evaluation is None and facts.in_progress:
         answer("Not known yet: the run is in progress, and the test questions are answered after training.")
         return
     said = verdict_text(verdict_view(facts))
-    answer(said.plain)
+    answer(said.answer)
+    if said.caveat:
+        caveat(said.caveat)
     if said.figures:
         note(said.figures)

@@ -42,11 +42,6 @@ class VerdictText:
     figures: str = ""
 
     @property
-    def plain(self) -> str:
-        """The answer with its caveat, without figures."""
-        return " ".join(part for part in (self.answer, self.caveat) if part)
-
-    @property
     def whole(self) -> str:
         """Everything, as one paragraph."""
         return " ".join(part for part in (self.answer, self.caveat, self.figures) if part)

@@ -114,7 +114,7 @@ def test_what_speaks_against_a_gain(
     run = build.run()
     build.evaluation(run, **whole(**changes))
     found = verdict_view(run)
-    assert found.word == word and said in verdict_text(found).plain
+    assert found.word == word and said in verdict_text(found).whole
     assert kind is None or kind in [caveat.kind for caveat in found.caveats]
 
 
