@@ -140,6 +140,7 @@ border-top:2px solid var(--mq-text)}
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
+@media (min-width:768px){.mq th[scope="row"]{min-width:9.5rem}}
 @media (max-width:640px){
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:24.6rem}

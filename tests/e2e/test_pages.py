@@ -151,7 +151,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, server: str) -> Non
         page.goto(f"{server}/?run={RUNS[0]}")
         settled(page, PAGES["summary"])
         reached = set()
-        for _step in range(40):
+        for _step in range(80):
             page.keyboard.press("Tab")
             reached.add(
                 page.evaluate("(document.activeElement.innerText || document.activeElement.ariaLabel || '').trim()")
