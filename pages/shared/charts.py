@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def place(key: str) -> DeltaGenerator:
-    """A place for a figure that is drawn last; the style sheet keeps its height until then.
+    """A place for what is drawn last, a figure mostly; the style sheet keeps its height until then.
 
     An empty container is not on the page at all, so this one holds an element that is not shown.
     """

@@ -134,6 +134,7 @@ border-top:2px solid var(--mq-text)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 [class*="st-key-place-"]>:first-child{display:none}
 .st-key-place-loss{min-height:29.2rem} .st-key-place-gains{min-height:19.7rem}
+.st-key-place-two-answers{min-height:84rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:23.25rem}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
@@ -143,6 +144,7 @@ top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 @media (min-width:768px){.mq th[scope="row"]{min-width:9.5rem}}
 @media (max-width:640px){
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
+.st-key-place-two-answers{min-height:137rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:24.6rem}
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}

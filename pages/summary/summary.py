@@ -5,9 +5,10 @@ import streamlit as st
 from medqa_core.report.document.write_up import FEW, write_up
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import Insight, insights, limitations
+from medqa_core.report.views.examples import examples
 from medqa_core.report.wording.headline import limits_line
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import document, live, notices, run_picker
+from pages.shared import charts, document, live, notices, run_picker
 from pages.shared.loss_section import small_curve
 from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
@@ -37,6 +38,10 @@ def key_findings(found: list[Insight]) -> None:
 
 facts = Facts.of(live.follow(run, overview))
 notices.problems(facts.problems)
-two_answers.show(run, facts)
+found = examples(facts)
+answers = None if found is None else charts.place("two-answers")
 full_report.downloads(run)
 full_report.sections(write_up(facts))
+if found is not None and answers is not None:
+    with answers:  # last: reading a data set takes seconds
+        two_answers.show(run, found)

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from medqa_core.report.facts import Facts
-from medqa_core.report.views.examples import examples
+from medqa_core.report.views.examples import Examples
 from medqa_core.report.wording.examples import TITLES, rule
 from medqa_core.runs.run import Run
 from pages.shared.answer_cards import card
@@ -11,11 +10,8 @@ from pages.shared.markup import html, note
 from pages.shared.question_texts import question_texts, references
 
 
-def show(run: Run, facts: Facts) -> None:
-    """Both with everything that Answers shows of a question; nothing where they cannot be chosen by rank."""
-    found = examples(facts)
-    if found is None:
-        return
+def show(run: Run, found: Examples) -> None:
+    """Both with everything that Answers shows of a question."""
     st.header("Two answers", anchor=False)
     note(rule(found))
     texts, why = question_texts(run)

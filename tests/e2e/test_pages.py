@@ -150,6 +150,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, server: str) -> Non
     with visitor(browser, server, "light") as (page, _):
         page.goto(f"{server}/?run={RUNS[0]}")
         settled(page, PAGES["summary"])
+        page.get_by_text("Run information").first.wait_for()
         reached = set()
         for _step in range(80):
             page.keyboard.press("Tab")
