@@ -3,6 +3,7 @@
 The lists are those of bm25s; that of English is NLTK's, which contains the pieces of contractions.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
@@ -34,10 +35,10 @@ ENOUGH = 0.2
 
 def language_of(texts: Iterable[str]) -> str | None:
     """The language whose function words cover the most of the first SAMPLE texts; None where none covers enough."""
-    tokens = [word for _, text in zip(range(SAMPLE), texts, strict=False) for word in words(text)]
-    if not tokens:
+    counted = Counter(word for _, text in zip(range(SAMPLE), texts, strict=False) for word in words(text))
+    if not counted:
         return None
-    covered = {name: sum(word in function_words(name) for word in tokens) / len(tokens) for name in LISTS}
+    covered = {name: sum(counted[word] for word in function_words(name)) / counted.total() for name in LISTS}
     best = max(covered, key=lambda name: covered[name])
     return best if covered[best] >= ENOUGH else None
 
