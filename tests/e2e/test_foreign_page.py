@@ -1,11 +1,11 @@
 """What a page of a stranger can do to the app in a real browser: not frame it, not ask it. And the app calls nobody."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+
+from tests.support.loopback import Handler, listening
 
 pytestmark = pytest.mark.e2e
 PAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune", "qa/")
@@ -22,29 +22,21 @@ async ([app, path]) => {
 """
 
 
-class Stranger(BaseHTTPRequestHandler):
+class Stranger(Handler):
     """Another site: one page, which frames the app named in its address."""
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         app = self.path.partition("?app=")[2]
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(f'<h1>Stranger</h1><iframe name="app" src="{app}"></iframe>'.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        page = f'<h1>Stranger</h1><iframe name="app" src="{app}"></iframe>'.encode()
+        self.send_head(200, page, {"Content-Type": "text/html"})
+        self.wfile.write(page)
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[str]:
     """The other site's address: another origin to a browser, since the port is another one."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Stranger) as server:
+        yield server.address
 
 
 @pytest.mark.parametrize("path", ["/", "/qa/"])

@@ -7,12 +7,12 @@ It also plays a repository that is gated and one that does not exist.
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.support.loopback import Handler, listening
 
 COMMIT = "2290a62682d06624634c1f46a6ad5be0f47f38aa"
 GATED = "owner/gated"
@@ -35,40 +35,20 @@ class Hub:
 @contextmanager
 def serving(repositories: dict[str, dict[str, bytes]]) -> Iterator[Hub]:
     """Serve until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    hub = Hub(repositories, f"http://127.0.0.1:{server.server_address[1]}")
-    server.hub = hub  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(_Handler) as server:
+        server.state = Hub(repositories, server.address)
+        yield server.state
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, *, with_body: bool) -> None:
-        hub: Hub = self.server.hub  # type: ignore[attr-defined]
+class _Handler(Handler):
+    def answer(self) -> None:
+        hub: Hub = self.server.state
         path = unquote(urlsplit(self.path).path)
         hub.requests.append(f"{self.command} {path}")
         if hub.failing:
-            return self._send(503, b"down", {}, with_body)
+            return self._send(503, b"down", {})
         status, body, headers = self._reply(hub, [part for part in path.split("/") if part])
-        return self._send(status, body, headers, with_body)
+        return self._send(status, body, headers)
 
     def _reply(self, hub: Hub, parts: list[str]) -> tuple[int, bytes, dict[str, str]]:
         match parts:
@@ -83,12 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, hub.repositories[f"{owner}/{name}"]["/".join(rest)], {}
         return 404, b"{}", {}
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
-        self.send_response(status)
-        for key, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if with_body:
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_head(status, body, headers)
+        if self.command != "HEAD":
             self.wfile.write(body)
 
 

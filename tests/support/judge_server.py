@@ -2,13 +2,13 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.loopback import Handler, listening
 
 Choose = Callable[[dict[str, str]], str]
 """From the texts that it is shown, by name, to what it says."""
@@ -48,34 +48,19 @@ class JudgeServer:
 @contextmanager
 def judging(choose: Choose, **options: Any) -> Iterator[JudgeServer]:
     """Serve until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    state = JudgeServer(f"http://127.0.0.1:{server.server_address[1]}/v1", choose, **options)
-    server.state = state  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(_Handler) as server:
+        server.state = JudgeServer(f"{server.address}/v1", choose, **options)
+        yield server.state
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.server.state.paths.append(self.path)  # type: ignore[attr-defined]
-        self._send(200, b"{}", {})
-
-    def do_POST(self) -> None:
-        state: JudgeServer = self.server.state  # type: ignore[attr-defined]
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+class _Handler(Handler):
+    def answer(self) -> None:
+        state: JudgeServer = self.server.state
         state.paths.append(self.path)
+        if self.command != "POST":
+            self._send(200, b"{}", {})
+            return
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if state.key is not None and self.headers.get("Authorization") != f"Bearer {state.key}":
             said = f"Wrong key {self.headers.get('Authorization')}"
             self._send(401, json.dumps({"error": {"message": said}}).encode(), {})
@@ -92,10 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, state.body if state.body is not None else json.dumps(reply).encode(), {}, state.drip)
 
     def _send(self, status: int, content: bytes, headers: dict[str, str], drip: float = 0.0) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        self.send_head(status, content, headers)
         for piece in [content[n : n + 1] for n in range(len(content))] if drip else [content]:
             try:
                 self.wfile.write(piece)
