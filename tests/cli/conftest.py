@@ -16,8 +16,8 @@ from tests.support.commands import Command, Said
 
 
 @pytest.fixture
-def cli(in_lab: Settings, no_network: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """`cli("runs", "--json")` on the lab's store."""
+def online(in_lab: Settings, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """`online("judge", "smoke")` on the lab's store, with a network: what is asked is a server of the test's own."""
 
     def run(*arguments: str) -> Said:
         capsys.readouterr()
@@ -33,7 +33,13 @@ def cli(in_lab: Settings, no_network: None, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def folder(smoke: Run, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cli(online: Command, no_network: None) -> Command:
+    """`cli("runs", "--json")` on the lab's store, without a network."""
+    return online
+
+
+@pytest.fixture
+def folder(smoke: Run, in_lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the smoke run in a store of the test's own."""
     copy = tmp_path / "reports" / "smoke"
     shutil.copytree(smoke.folder, copy)

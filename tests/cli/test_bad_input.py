@@ -18,6 +18,7 @@ VERBS = (
     "runs",
     "evaluate",
     "mmlu",
+    "judge",
     "retrieval",
     "replay",
     "report",
@@ -29,7 +30,9 @@ VERBS = (
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), *[(verb,) for verb in VERBS], ("data", "describe"), ("data", "fetch")], ids=" ".join
+    "arguments",
+    [(), *[(verb,) for verb in VERBS], ("data", "describe"), ("data", "split"), ("data", "fetch"), ("runs", "compare")],
+    ids=" ".join,
 )
 def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
     said = cli(*arguments, "--help")
