@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from medqa_core.foundation.format import count
+from medqa_core.foundation.format import count, percent
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import MODELS
 from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.report.views.votes import Tally, current_sha256, tally
-from medqa_core.report.wording.votes import NONE_YET, notes, sentence, share_text
+from medqa_core.report.wording.votes import NONE_YET, notes, sentence
 from pages.shared import tables
 from pages.shared.markup import html, note, rich
 from pages.shared.tables import UNKNOWN, Column
@@ -63,4 +63,4 @@ def _rows(found: Tally) -> list[list[str]]:
 def _share(name: str, found: Proportion) -> list[str]:
     if not found.n:
         return [name, "0", UNKNOWN]
-    return [name, f"{count(found.hits)} of {count(found.n)}", share_text(found)]
+    return [name, f"{count(found.hits)} of {count(found.n)}", percent(found.share)]

@@ -74,9 +74,3 @@ class Proportion:
         """`better`: the whole interval is above one half; `worse`: below it; else `cannot tell`."""
         low, high = self.ci
         return "better" if low > 0.5 else "worse" if high < 0.5 else "cannot tell"
-
-    @property
-    def other(self) -> "Proportion":
-        """The same of the other outcome."""
-        low, high = self.ci
-        return Proportion(self.n - self.hits, self.n, (1 - high, 1 - low))

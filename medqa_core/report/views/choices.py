@@ -6,7 +6,6 @@ import pandas as pd
 
 from medqa_core.report.statistics.trends import sign
 from medqa_core.runs.artifacts.mmlu import (
-    CHANCE_ALPHA,
     MMLUResults,
     accuracy,
     always_one_letter,
@@ -65,11 +64,6 @@ class Scored:
     """One-sided exact binomial test against that."""
     p: float
     """McNemar's exact test between the models, of this scoring alone."""
-
-    @property
-    def at_chance(self) -> bool:
-        """Whether neither model is significantly above it, with Bonferroni's correction for two."""
-        return all(p > CHANCE_ALPHA / len(self.chance_p) for p in self.chance_p.values())
 
 
 def scorings(answers: pd.DataFrame | None, results: MMLUResults | None) -> tuple[Scored, ...]:

@@ -3,7 +3,6 @@
 from medqa_core.foundation.format import count, number, percent, plural
 from medqa_core.report.names import MODELS
 from medqa_core.report.views.model_judge import JudgeView
-from medqa_core.report.wording.votes import share_text
 
 _LEAD = {
     "better": "prefers the fine-tuned model’s answers",
@@ -38,7 +37,7 @@ def _votes(view: JudgeView) -> str:
     kappa = "" if view.kappa is None else f", Cohen’s kappa {number(view.kappa, 2)} with ties"
     about = (
         f"it agrees with {count(view.agreement.hits)} of {plural(view.agreement.n, 'decided blind vote')}, "
-        f"{share_text(view.agreement)}{kappa}."
+        f"{percent(view.agreement.share)}{kappa}."
     )
     if view.borne_out:
         return f"People’s votes bear it out: {about}"
@@ -57,7 +56,7 @@ def _position(view: JudgeView) -> str:
     }.get(view.position.against_half, "No bias towards first or second is significant")
     return (
         f"On {count(view.changed)} of {plural(judged, 'question')} ({percent(view.changed / judged)}) it preferred "
-        f"whatever stood in one place; they count as ties. {lean}: first on {share_text(view.position)} of these."
+        f"whatever stood in one place; they count as ties. {lean}: first on {percent(view.position.share)} of these."
     )
 
 

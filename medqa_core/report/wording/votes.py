@@ -1,8 +1,7 @@
-"""What votes tell, in words: never more than their intervals support."""
+"""What votes tell, in words: counts and shares, and no verdict."""
 
 from medqa_core.foundation.format import count, listing, percent, plural
 from medqa_core.report.names import MODELS
-from medqa_core.report.statistics.proportion import Proportion
 from medqa_core.report.views.votes import Tally
 
 DEPENDENCE = (
@@ -24,7 +23,7 @@ def sentence(tally: Tally) -> str:
     beside = f"; besides, {listing(undecided)}" if undecided else ""
     return (
         f"The {MODELS['fine_tuned']} model’s answer won {count(tally.wins.hits)} of "
-        f"{plural(tally.wins.n, 'decided vote')} ({share_text(tally.wins)}){beside}."
+        f"{plural(tally.wins.n, 'decided vote')} ({percent(tally.wins.share)}){beside}."
     )
 
 
@@ -38,8 +37,3 @@ def notes(tally: Tally) -> list[str]:
         counts = "does not count" if tally.other_weights == 1 else "do not count"
         found.append(f"{more} on other weights than this run has now and {counts}.")
     return [*found, DEPENDENCE] if tally.votes else found
-
-
-def share_text(found: Proportion) -> str:
-    """A share without an interval: none holds for votes of people of whom nobody knows how many they are."""
-    return percent(found.share)
