@@ -4,6 +4,7 @@ from medqa_core.evaluation.between_runs import BetweenRuns, Measured, judge_runs
 from medqa_core.foundation.errors import InputError
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import CONTROLS
+from medqa_core.report.views.controls import control_views
 
 ControlValues = dict[str, dict[str, tuple[float | None, float | None]]]
 """By control and metric: its value on the first run's test questions and on the second's."""
@@ -23,18 +24,13 @@ def between(first: Facts, second: Facts) -> BetweenRuns:
 
 def controls(first: Facts, second: Facts) -> ControlValues:
     """The answers without a model that either run was measured beside; empty where neither was."""
-    ours, theirs = (_controls(one) for one in (first, second))
+    ours, theirs = ({view.name: view.values for view in control_views(one)} for one in (first, second))
     values: ControlValues = {}
     for name in CONTROLS:
         a, b = ours.get(name, {}), theirs.get(name, {})
         if a or b:
             values[name] = {metric: (a.get(metric), b.get(metric)) for metric in {**a, **b}}
     return values
-
-
-def _controls(facts: Facts) -> dict[str, dict[str, float]]:
-    measured = facts.evaluation.controls if facts.evaluation else {}
-    return {str(name): {str(metric): v for metric, v in control.values.items()} for name, control in measured.items()}
 
 
 def _measured(facts: Facts) -> Measured:

@@ -1,15 +1,15 @@
 """What speaks against a gain: broken answers, controls that are not beaten, copies, templates, what was not scored."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import WORDING
 from medqa_core.report.views.chance import accuracy
+from medqa_core.report.views.controls import control_views
 from medqa_core.report.views.copies import copies
 from medqa_core.report.views.gain import Views, first
-from medqa_core.report.views.metric import MetricView, clean, metric_views
-from medqa_core.runs.schema.evaluation import ControlName
+from medqa_core.report.views.metric import MetricView, clean
 
 Kind = Literal[
     "diverged",
@@ -51,7 +51,8 @@ class Caveat:
     """What it is compared with: the base model's share, the fine-tuned model's score."""
     n: int | None = None
     """Questions that it is about."""
-    control: ControlName | None = None
+    control: str = ""
+    """Its name in files, where it is about one."""
     metrics: tuple[str, ...] = ()
     blocks: bool = False
     """Whether no plain "Yes" can be said beside it."""
@@ -71,7 +72,7 @@ def caveats(facts: Facts, metrics: Views, clauses: tuple[MetricView, ...]) -> tu
         *_clean(facts, clauses),
         *_scored(facts),
     ]
-    order = Kind.__args__  # type: ignore[attr-defined]
+    order = get_args(Kind)
     return tuple(sorted(found, key=lambda caveat: (not caveat.blocks, order.index(caveat.kind))))
 
 
@@ -82,14 +83,14 @@ def _answers(facts: Facts, wording: MetricView | None) -> list[Caveat]:
     if facts.evaluation is None or facts.evaluation.fine_tuned_generation is None:
         return found
     tuned, base = facts.evaluation.fine_tuned_generation, facts.evaluation.base_generation
-    shares = (
+    shares: tuple[tuple[Kind, float | None, float | None], ...] = (
         ("repeats", tuned.repetition, None if base is None else base.repetition),
         ("empty", tuned.empty_share, None if base is None else base.empty_share),
     )
     for kind, share, other in shares:
         if share is not None and share >= SHOWN[kind]:
             blocks, broken = share >= MOST, share >= BROKEN
-            found.append(Caveat(kind, share, other, blocks=blocks, broken=broken))  # type: ignore[arg-type]
+            found.append(Caveat(kind, share, other, blocks=blocks, broken=broken))
     if tuned.template_share is not None and tuned.template_share >= SHOWN["templates"]:
         found.append(Caveat("templates", tuned.template_share, None if base is None else base.template_share))
     if tuned.ended_share is not None and tuned.ended_share < UNENDED:
@@ -99,21 +100,20 @@ def _answers(facts: Facts, wording: MetricView | None) -> list[Caveat]:
 
 def _controls(facts: Facts, wording: MetricView | None) -> list[Caveat]:
     """Controls that the fine-tuned model does not beat on wording, or that nothing is known of."""
-    controls = {} if facts.evaluation is None else facts.evaluation.controls
-    compared = {name: metric_views((str(n), m) for n, m in one.fine_tuned.items()) for name, one in controls.items()}
     reads = facts.record.config is not None and facts.record.config.task == "open_book"
-    beaten, found = 0, []
-    for name, views in compared.items():
-        if name == "top_passage" and not reads:
+    beaten, found = False, []
+    for control in control_views(facts):
+        if control.name == "top_passage" and not reads:
             continue  # stands in the place of a model that reads passages
         for metric in ((wording.name,) if wording is not None else ()) + ("content_f1",):
-            against = views.get(metric)
+            against = control.fine_tuned.get(metric)
             if against is None or not against.compared:
                 continue
             if against.verdict == "better":
-                beaten += 1
+                beaten = True
                 continue
-            found.append(Caveat("control", against.base, against.fine_tuned, against.n, name, (metric,), blocks=True))
+            values = against.base, against.fine_tuned, against.n
+            found.append(Caveat("control", *values, control=control.name, metrics=(metric,), blocks=True))
             break
     if not beaten and not found:
         return [Caveat("no_controls", blocks=True)]

@@ -20,9 +20,10 @@ def caveats_text(caveats: tuple[Caveat, ...]) -> str:
 
 
 def _control(caveat: Caveat) -> str:
-    name, (metric,) = CONTROLS[caveat.control or "template_answer"], caveat.metrics
+    (metric,) = caveat.metrics
     ours, theirs = (value_text(metric, value) for value in (caveat.other, caveat.value))
-    return f"{name}s without a model score {theirs} on {METRICS[metric].label}, the fine-tuned model {ours}"
+    label = METRICS[metric].label
+    return f"{CONTROLS[caveat.control]}s without a model score {theirs} on {label}, the fine-tuned model {ours}"
 
 
 def _against_base(caveat: Caveat) -> str:
