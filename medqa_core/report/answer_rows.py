@@ -100,9 +100,7 @@ def used_references(row: Mapping[str, Any], references: Sequence[str], score: st
 
     The loss is of the question's own reference answer, which is the first.
     """
-    if score == "loss":
-        return dict.fromkeys(VARIANTS, 0)
-    if len(references) == 1:
+    if score == "loss" or len(references) == 1:
         return dict.fromkeys(VARIANTS, 0)
     # Here and not above: its stemmer takes a second to import, and few questions have several references.
     from medqa_core.evaluation.text_metrics import used_reference

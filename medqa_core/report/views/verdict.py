@@ -59,14 +59,14 @@ def verdict_view(run: Run | Facts) -> VerdictView:
         return VerdictView(run_id, imported, missing="base figures" if no_base else "paired figures")
     against = caveats(facts, compared, clauses)
     unchanged = facts.snapshot.outcome.unchanged
-    kind = gain(compared, any(caveat.kind == "control" for caveat in against))
+    kind, said = gain(compared, any(caveat.kind == "control" for caveat in against)), content(compared)
     return VerdictView(
         run_id,
         imported,
-        word="No" if unchanged else _word([one.verdict for one in clauses], kind, content(compared), against),
+        word="No" if unchanged else _word([one.verdict for one in clauses], kind, said, against),
         clauses=clauses,
         gain=kind,
-        content=content(compared),
+        content=said,
         caveats=() if unchanged else against,
         unchanged=unchanged,
         primary=primary,

@@ -2,7 +2,7 @@
 
 from medqa_core.evaluation.between_runs import BetweenRuns, Reason
 from medqa_core.foundation.format import capital, count, listing, plural
-from medqa_core.report.names import METRICS, SIGNS
+from medqa_core.report.names import METRICS, SIGNS, verdict_word
 from medqa_core.report.views.metric import MetricView, metric_views
 
 _WHY: dict[Reason, str] = {
@@ -10,7 +10,6 @@ _WHY: dict[Reason, str] = {
     "other text": "the runs read other parts of the references",
     "other references": "the runs were scored against another number of references",
 }
-_HOW = {"better": "better by", "worse": "worse by", "equivalent": "equivalent by", "cannot tell": "inconclusive by"}
 CORRECTION = (
     "The fine-tuned models of both runs, question by question, whole topics resampled. p-values are corrected for the "
     "number of metrics (Holm), but for the primary one."
@@ -25,10 +24,10 @@ def views(found: BetweenRuns) -> dict[str, MetricView]:
 
 def sentence(found: BetweenRuns) -> str:
     """What the second run is against the first, metric by metric."""
-    by_verdict: dict[str, list[str]] = {word: [] for word in SIGNS}
+    by_verdict: dict[str, list[str]] = {verdict: [] for verdict in SIGNS}
     for name, metric in views(found).items():
         by_verdict[metric.verdict].append(METRICS[name].label)
-    said = [f"{_HOW[word]} {listing(names)}" for word, names in by_verdict.items() if names]
+    said = [f"{verdict_word(verdict)} by {listing(names)}" for verdict, names in by_verdict.items() if names]
     where = f"On {plural(found.questions, 'test question')} of both ({plural(found.groups, 'independent topic')})"
     if not said:
         return f"{where}, {found.second} and {found.first} have no metric in common."

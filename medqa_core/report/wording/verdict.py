@@ -101,7 +101,7 @@ def _answer(view: VerdictView) -> str:
         before = metric.name
     said = _kind(view)
     if said:
-        parts["better" if "better" in parts else "content"] = "; ".join([*filter(None, [parts.get("better")]), said])
+        parts["better"] = f"{parts['better']}; {said}" if "better" in parts else said
     broken = ["its answers are of no use"] * any(caveat.broken for caveat in view.caveats)
     open_ = [f"whether {' or '.join(clauses)} is inconclusive"] * bool(clauses)
     return f"{view.word}: {'; '.join([*broken, *parts.values(), *open_])}."
