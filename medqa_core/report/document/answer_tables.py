@@ -20,6 +20,10 @@ from medqa_core.runs.schema.evaluation import Generation, SpecificKind
 SPECIFICS: dict[SpecificKind, str] = {"gene": "Gene symbols", "number": "Numbers with a unit", "name": "Proper names"}
 
 
+def _percent(share: float | None) -> str | None:
+    return None if share is None else percent(share)
+
+
 def _specifics(kind: SpecificKind, made: Generation) -> str | None:
     found = (made.specifics or {}).get(kind)
     if found is None:
@@ -33,9 +37,9 @@ GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
     ("Empty answers", lambda g: percent(g.empty_share)),
     ("Mean answer length, tokens", lambda g: number(g.mean_tokens, 1)),
     ("Answer length / reference length", lambda g: number(g.length_ratio, 2)),
-    ("Repeated sequences of four words", lambda g: None if g.repetition is None else percent(g.repetition)),
-    ("Words in templates", lambda g: None if g.template_share is None else percent(g.template_share)),
-    ("Answers that ended by themselves", lambda g: None if g.ended_share is None else percent(g.ended_share)),
+    ("Repeated sequences of four words", lambda g: _percent(g.repetition)),
+    ("Words in templates", lambda g: _percent(g.template_share)),
+    ("Answers that ended by themselves", lambda g: _percent(g.ended_share)),
     *((f"{label} stated; in a reference", partial(_specifics, kind)) for kind, label in SPECIFICS.items()),
     ("Time to answer all", lambda g: duration(g.seconds)),
     ("Prompt", lambda g: words(g.prompt, 60)),
@@ -86,8 +90,8 @@ def references(facts: Facts) -> Table | None:
     if found is None:
         return None
     rows: list[tuple[str, str | None]] = [
-        ("Words in templates", None if found.template_share is None else percent(found.template_share)),
-        ("Bytes that enter the loss", None if found.scored_share is None else percent(found.scored_share)),
+        ("Words in templates", _percent(found.template_share)),
+        ("Bytes that enter the loss", _percent(found.scored_share)),
     ]
     by_type = sorted(found.template_share_by_question_type.items(), key=lambda item: -item[1])
     rows += [(f"Words in templates, {words(kind, 40)}", percent(share)) for kind, share in by_type[:MOST_TYPES]]

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 from medqa_core.foundation.format import count, listing, p_value, plural, words
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import CONTENT, LOSS, METRICS, TOPIC, WORDING, verdict_mark
+from medqa_core.report.names import CONTENT, FAMILIES, METRICS, TOPIC, verdict_mark
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.views.metric import MetricView, metric_views, one
 from medqa_core.report.wording.metric import change_text, level_text, values_text, within_margin
@@ -14,7 +14,7 @@ from medqa_core.runs.schema.evaluation import HOLM, holm
 FEWEST_QUESTIONS = 10
 """A kind of question with fewer is not spoken of."""
 
-ALIKE = (LOSS, WORDING, CONTENT, TOPIC, ("mmlu",))
+ALIKE = (*FAMILIES, CONTENT, TOPIC)
 """Metrics that say nearly the same."""
 
 WORDS = {"better": "is better", "worse": "is worse", "equivalent": "is about the same"}
@@ -23,7 +23,7 @@ WORDS = {"better": "is better", "worse": "is worse", "equivalent": "is about the
 def primary_verdict(facts: Facts) -> Iterator[Insight]:
     """The primary metric's verdict."""
     if facts.evaluation is not None:
-        yield from _verdicts(facts, [str(facts.evaluation.primary_metric)])
+        yield from _verdict(one(facts, str(facts.evaluation.primary_metric)))
 
 
 def other_verdicts(facts: Facts) -> Iterator[Insight]:
@@ -39,7 +39,7 @@ def other_verdicts(facts: Facts) -> Iterator[Insight]:
         family = next((place for place, names in enumerate(ALIKE) if name in names), len(ALIKE))
         said = (family, metric.verdict)
         if name != primary and said not in seen:
-            yield from _verdicts(facts, [name])
+            yield from _verdict(metric)
         seen.add(said)
 
 
@@ -100,28 +100,26 @@ def _types(facts: Facts, name: str) -> list[tuple[str, MetricView]]:
     return found
 
 
-def _verdicts(facts: Facts, names: list[str]) -> Iterator[Insight]:
-    for name in names:
-        metric = one(facts, name)
-        if metric is None or metric.verdict == "cannot tell":
-            continue
-        verdict, change = metric.verdict, change_text(metric)
-        asked = f" on {plural(metric.n, 'question')}" if metric.n is not None else ""
-        yield Insight(
-            "verdict",
-            f"The fine-tuned model {WORDS[verdict]} on {metric.label}: {values_text(metric)}, "
-            f"a difference of {change}{asked}.{_margin(metric)}",
-            (
-                f"evaluation.json, metrics, {name}: {verdict_mark(verdict)}"
-                + (f", {p_value(metric.p)}" if metric.p is not None else "")
-                + (f", {plural(metric.groups, 'group')}" if metric.groups is not None else ""),
-            ),
-            change,
-            f"the {level_text(metric.level)} interval of the difference included zero"
-            if verdict != "equivalent"
-            else f"the {level_text(metric.level)} interval of the difference reached beyond the margin of equivalence",
-            subject=name,
-        )
+def _verdict(metric: MetricView | None) -> Iterator[Insight]:
+    if metric is None or metric.verdict == "cannot tell":
+        return
+    verdict, change = metric.verdict, change_text(metric)
+    asked = f" on {plural(metric.n, 'question')}" if metric.n is not None else ""
+    yield Insight(
+        "verdict",
+        f"The fine-tuned model {WORDS[verdict]} on {metric.label}: {values_text(metric)}, "
+        f"a difference of {change}{asked}.{_margin(metric)}",
+        (
+            f"evaluation.json, metrics, {metric.name}: {verdict_mark(verdict)}"
+            + (f", {p_value(metric.p)}" if metric.p is not None else "")
+            + (f", {plural(metric.groups, 'group')}" if metric.groups is not None else ""),
+        ),
+        change,
+        f"the {level_text(metric.level)} interval of the difference included zero"
+        if verdict != "equivalent"
+        else f"the {level_text(metric.level)} interval of the difference reached beyond the margin of equivalence",
+        subject=metric.name,
+    )
 
 
 def _margin(metric: MetricView) -> str:
