@@ -40,17 +40,17 @@ def print_json(value: Any) -> None:
 
 def say_end(run: Run, *, json: bool) -> None:
     """How the training of `run` ended; an error is part of it."""
-    status = run.status()
+    status, outcome = run.status(), run.snapshot().outcome
     if json:
-        outcome = asdict(run.snapshot().outcome)
-        print_json({"run": run.id, "status": status.model_dump(mode="json") if status else None, "outcome": outcome})
+        stated = status.model_dump(mode="json") if status else None
+        print_json({"run": run.id, "status": stated, "outcome": asdict(outcome)})
     elif status is not None:
         best = status.best
         lowest = f"; lowest validation loss {best.validation_loss:.4f} at step {best.step}" if best else ""
         say(f"{run.id}: {run.state()} after {status.step} of {status.total_steps} steps{lowest}.")
         if status.error:
             say(status.error)
-        for line in outcome_lines(run.snapshot().outcome) if run.state() == "completed" else ():
+        for line in outcome_lines(outcome) if run.state() == "completed" else ():
             say(line)
 
 
