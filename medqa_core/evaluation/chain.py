@@ -7,7 +7,7 @@ weights by changing numbers.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def sample_problem(
     some: pd.DataFrame,
     pairs: Sequence[QAPair],
     tokens: int,
-    prompts: Mapping[str, str] | None = None,
+    prompts: Sequence[str] = (),
 ) -> tuple[int, str | None]:
     """How many losses of predictions.parquet the models still have, and the first that differs.
 

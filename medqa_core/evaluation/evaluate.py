@@ -100,14 +100,14 @@ def evaluate(
     kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
-    prompts, words = None, most_words(config.max_new_tokens)
+    words = most_words(config.max_new_tokens)
+    prompts: Sequence[str] = []
     passages: Sequence[Sequence[Passage]] = []
     controls = control_answers(parts, words)
     if config.task == "open_book":
         shelf = shelf_of(run, config, settings, "data set")
         controls["top_passage"] = top_passages([shelf.search(question) for question in parts.test], words)
-        read, passages = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
-        prompts = {question.id: text for question, text in zip(parts.test, read, strict=True)}
+        prompts, passages = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
         retrieval = shelf.protocol(config, len(parts.test), len(parts.test))
         protocol = protocol.model_copy(update={"retrieval": retrieval})
     others, kind = other_topics(parts.test, parts.groups)

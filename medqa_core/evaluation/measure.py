@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,18 +40,21 @@ class Questions:
         kind: PromptKind,
         max_tokens: int,
         others: Sequence[QAPair | None] = (),
-        prompts: Mapping[str, str] | None = None,
+        prompts: Sequence[str] = (),
     ) -> "Questions":
         """`questions` encoded for the models' tokenizer, question and reference cut to `max_tokens` together.
 
         Args:
             others: for each question one about another topic, under which its reference's loss is taken too.
-            prompts: by question id what stands in its prompt, passages included; None: the questions alone.
+            prompts: for each question what stands in its prompt, passages included; empty: the questions alone. One
+                about another topic is asked with its own, where it is one of `questions`.
         """
         tokenizer = variants.tokenizer
+        said = prompts or [one.question for one in questions]
+        asked = {question.id: text for question, text in zip(questions, said, strict=True)}
 
         def text(question: QAPair) -> str:
-            return question.question if prompts is None else prompts.get(question.id, question.question)
+            return asked.get(question.id, question.question)
 
         examples = [encode_example(tokenizer, text(q), q.answer, kind, max_tokens, end=False) for q in questions]
         return cls(

@@ -42,6 +42,7 @@ from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.with_sources_rows import derived_columns as with_sources_columns
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, ModelUnavailable
 from medqa_core.foundation.files import sha256
+from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import plain
 from medqa_core.models import folders
@@ -62,7 +63,6 @@ from medqa_core.runs.schema.self_test import Failure
 
 SHOWN = 3
 """Problems of the manifest that are named one by one."""
-Progress = Callable[[str], None]
 WriteUps = Mapping[str, Callable[[Run], str]]
 ValidatedOn = Callable[[Run, ModelVariants], Sequence[Example]]
 Outcome = tuple[bool | None, str]
@@ -71,7 +71,7 @@ Outcome = tuple[bool | None, str]
 def verify(
     run: Run,
     settings: Settings,
-    progress: Progress = lambda _: None,
+    progress: Progress = silent,
     write_ups: WriteUps | None = None,
     validated_on: ValidatedOn | None = None,
 ) -> list[Check]:
@@ -179,6 +179,10 @@ class _Data:
             pairs = data_for(config, self._settings, fetch=False).pairs
             self._found = pairs, split_pairs(pairs, config)
         return self._found
+
+    def by_id(self) -> dict[str, QAPair]:
+        """All pairs by their id. Raises as `parts`."""
+        return {pair.id: pair for pair in self.parts()[0]}
 
     def shelf(self, retrieval: RetrievalProtocol | None) -> Shelf | None:
         """What passages were found in; None where none were, or not by BM25, which alone can be repeated here."""
@@ -313,8 +317,7 @@ def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     if rows is None:
         problem = _unread(run, PREDICTIONS)
         return (False, problem) if problem else (None, "predictions.parquet is missing: no answers are stored.")
-    pairs, _ = data.parts()
-    known = {pair.id: pair for pair in pairs}
+    known = data.by_id()
     unknown = [id_ for id_ in rows["question_id"] if id_ not in known]
     if unknown:
         return False, f"{len(unknown)} questions are not in the data set, {unknown[0]} first"
@@ -322,7 +325,7 @@ def _scores(run: Run, rows: pd.DataFrame | None, data: _Data) -> Outcome:
     # Runs of before several references counted were scored against the question's own answer.
     several = bool(rows["references"].notna().any())
     own: list[tuple[str, ...]] = [(one.answer,) for one in questions]
-    references = references_of(questions, pairs) if several else own
+    references = references_of(questions, known.values()) if several else own
     count, problem = scores_problem(rows, references)
     if problem is None and (with_sources := run.with_sources()) is not None:
         more, problem = with_sources_scores_problem(
@@ -491,16 +494,15 @@ def _test_losses(
     config = run.record.config
     if rows is None or rows.empty or config is None:
         return None, "No losses of test questions are stored."
-    pairs, _ = data.parts()
     tokens = evaluation.protocol.loss_tokens if evaluation else None
-    known = {pair.id: pair for pair in pairs}
+    known = data.by_id()
     if not set(rows["question_id"]) <= set(known):
         return None, "Its questions are not in the data set."
     some, variants = sampled(rows), models.variants()
-    asked, prompts = [known[id_] for id_ in some["question_id"]], None
+    asked = [known[id_] for id_ in some["question_id"]]
+    prompts: Sequence[str] = []
     if config.task == "open_book":
         shelf = shelf_of(run, config, settings, "data set")
-        read, _ = read_for(variants, asked, shelf.search, config.max_new_tokens, lambda *_: None)
-        prompts = {question.id: text for question, text in zip(asked, read, strict=True)}
+        prompts, _ = read_for(variants, asked, shelf.search, config.max_new_tokens, silent)
     count, problem = sample_problem(variants, some, asked, tokens or config.max_tokens, prompts)
     return problem is None, problem or f"{count} losses of test questions computed from the models"
