@@ -106,8 +106,9 @@ def evaluate(
     controls = control_answers(parts, words)
     if config.task == "open_book":
         shelf = shelf_of(run, config, settings, "data set")
-        controls["top_passage"] = top_passages([shelf.search(question) for question in parts.test], words)
-        prompts, passages = read_for(variants, parts.test, shelf.search, config.max_new_tokens, progress)
+        search = cache(shelf.search)
+        prompts, passages = read_for(variants, parts.test, search, config.max_new_tokens, progress)
+        controls["top_passage"] = top_passages([search(question) for question in parts.test], words)
         retrieval = shelf.protocol(config, len(parts.test), len(parts.test))
         protocol = protocol.model_copy(update={"retrieval": retrieval})
     others, kind = other_topics(parts.test, parts.groups)
