@@ -3,21 +3,16 @@
 All comparisons of one control are a family: their p-values are corrected together (Holm).
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from medqa_core.evaluation.content import CONTENT
-from medqa_core.evaluation.judge import Array, Item, judge_all
-from medqa_core.evaluation.rule import with_p
-from medqa_core.evaluation.tables import SCORES, numbers, paired
+from medqa_core.evaluation.tables import SCORES, judge_family, numbers
 from medqa_core.runs.artifacts.predictions import CONTROLS, VARIANTS
-from medqa_core.runs.schema.evaluation import Control, ControlName, Metric, MetricName, holm
+from medqa_core.runs.schema.evaluation import Control, ControlName, MetricName
 
 COMPARED: tuple[MetricName, ...] = (*SCORES, *CONTENT)
 NO_ANSWER = "The training data hold nothing that it could answer with."
-Place = tuple[str, MetricName]
 
 
 def judge_controls(rows: pd.DataFrame, with_sources: pd.DataFrame | None) -> dict[ControlName, Control]:
@@ -56,35 +51,14 @@ def _plain(column: str) -> str:
 def _control(rows: pd.DataFrame, control: str, variants: tuple[str, ...], groups: list[str], answered: int) -> Control:
     if not answered:
         return Control(answered=0, reason=NO_ANSWER)
-    compared = dict(_comparisons(rows, control, variants, groups))
-    judged = dict(zip(compared, judge_all(list(compared.values())), strict=True))
-    tests = {place: metric.p for place, metric in judged.items() if metric.p is not None}
-    adjusted = holm({f"{variant} {name}": p for (variant, name), p in tests.items()})
-    by_variant: dict[str, dict[MetricName, Metric]] = {variant: {} for variant in variants}
-    for (variant, name), metric in judged.items():
-        p = adjusted.get(f"{variant} {name}")
-        by_variant[variant][name] = metric if p is None else with_p(name, metric, p, len(tests))
-    values = {
-        name: float(np.nanmean(column)) for name in COMPARED if np.isfinite(column := _of(rows, control, name)).any()
-    }
+    theirs = {name: numbers(rows, f"{control}_{name}") for name in COMPARED}
+    compared = [
+        (variant, name, theirs[name], numbers(rows, f"{variant}_{name}")) for variant in variants for name in COMPARED
+    ]
     words = numbers(rows, f"{control}_words")
     return Control(
-        values=values,
+        values={name: float(np.nanmean(column)) for name, column in theirs.items() if np.isfinite(column).any()},
         answered=answered,
         mean_words=float(np.nanmean(words)) if np.isfinite(words).any() else None,
-        **by_variant,
+        **judge_family(compared, groups),
     )
-
-
-def _comparisons(
-    rows: pd.DataFrame, control: str, variants: tuple[str, ...], groups: list[str]
-) -> Iterator[tuple[Place, Item]]:
-    for variant in variants:
-        for name in COMPARED:
-            theirs, ours = _of(rows, control, name), _of(rows, variant, name)
-            if np.isfinite(theirs).any() and np.isfinite(ours).any():
-                yield (variant, name), Item(name, paired(name, theirs, ours, groups))
-
-
-def _of(rows: pd.DataFrame, column: str, name: MetricName) -> Array:
-    return numbers(rows, f"{column}_{name}")

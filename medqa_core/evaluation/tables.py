@@ -120,6 +120,31 @@ def paired(name: MetricName, base: Array, tuned: Array, groups: Sequence[str], w
         return Paired.of(base * weight, tuned * weight, weight, groups)  # type: ignore[arg-type]
 
 
+def judge_family(compared: Sequence[tuple[str, MetricName, Array, Array]], groups: Sequence[str]) -> dict[str, Metrics]:
+    """Scores of several columns of answers, judged together: their p-values are corrected as one family (Holm).
+
+    Args:
+        compared: a column's name, a metric, and on the same questions the scores of what it is compared with and its
+            own. A metric that one of the two has of no question is not compared.
+        groups: the questions' topics; whole topics are resampled.
+
+    Returns:
+        By column and metric, in the order of `compared`.
+    """
+    items = {
+        (column, name): Item(name, paired(name, theirs, ours, groups))
+        for column, name, theirs, ours in compared
+        if np.isfinite(theirs).any() and np.isfinite(ours).any()
+    }
+    judged = dict(zip(items, judge_all(list(items.values())), strict=True))
+    adjusted = holm({place: metric.p for place, metric in judged.items() if metric.p is not None})
+    found: dict[str, Metrics] = {column: {} for column, *_ in compared}
+    for (column, name), metric in judged.items():
+        p = adjusted.get((column, name))
+        found[column][name] = metric if p is None else with_p(name, metric, p, len(adjusted))
+    return found
+
+
 def _with_scales(metrics: Metrics, rows: pd.DataFrame) -> Metrics:
     """`metrics`, behind the loss the same in other units; its judgement, corrected, is theirs too."""
     loss = metrics["loss"]
@@ -167,7 +192,7 @@ def _corrected(metrics: Metrics, primary: MetricName) -> Metrics:
     Medicine 28, 2009).
     """
     tests = {name: m.p for name, m in metrics.items() if m.p is not None and name != primary}
-    adjusted, count = holm(tests), float(len(tests))  # type: ignore[arg-type]
+    adjusted, count = holm(tests), float(len(tests))
     first = metrics[primary].p if primary in metrics else None
     if first is not None:
         adjusted = {name: min(1.0, OTHERWISE * p, max(p, first)) for name, p in adjusted.items()}
@@ -179,8 +204,8 @@ def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
     """Holm over the parts, metric by metric."""
     corrected = {part: dict(metrics) for part, metrics in by_part.items()}
     for name in dict.fromkeys(name for metrics in by_part.values() for name in metrics):
-        p_values = {part: metrics[name].p for part, metrics in by_part.items() if metrics[name].p is not None}
-        for part, p in holm(p_values).items():  # type: ignore[arg-type]
+        p_values = {part: p for part, metrics in by_part.items() if (p := metrics[name].p) is not None}
+        for part, p in holm(p_values).items():
             corrected[part][name] = with_p(name, by_part[part][name], p, len(p_values))
     return corrected
 

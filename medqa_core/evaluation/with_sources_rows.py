@@ -1,13 +1,12 @@
 """Answers with sources as rows, judged against the base's and the fine-tuned model's on the same questions.
 
-Eight comparisons are made, four metrics with two models. They are a family of their own: their p-values are corrected
+All scores are compared with both models. These comparisons are a family of their own: their p-values are corrected
 together (Holm), whatever the fine-tuning's primary metric showed.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from medqa_core.answering.retrieval.passages import Passage
@@ -15,12 +14,10 @@ from medqa_core.data.overlap import CopyIndex
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
-from medqa_core.evaluation.judge import Item, judge_all
 from medqa_core.evaluation.rows import Tested, answer_columns
-from medqa_core.evaluation.rule import with_p
-from medqa_core.evaluation.tables import SCORES, Metrics, numbers, paired
+from medqa_core.evaluation.tables import SCORES, Metrics, judge_family, numbers
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import WithSources, holm
+from medqa_core.runs.schema.evaluation import WithSources
 
 
 def with_sources_rows(
@@ -93,18 +90,9 @@ def judge_with_sources(rows: pd.DataFrame, with_sources: pd.DataFrame) -> dict[s
     """
     both = with_sources.merge(rows, on="question_id", suffixes=("", "_of_variant"), validate="one_to_one")
     groups = both["group_id"].astype(str).tolist()
-    places, items = [], []
-    for variant in VARIANTS:
-        for name in (*SCORES, *CONTENT):
-            theirs, ours = numbers(both, f"{variant}_{name}"), numbers(both, name)
-            if np.isfinite(theirs).any() and np.isfinite(ours).any():
-                places.append((variant, name))
-                items.append(Item(name, paired(name, theirs, ours, groups)))
-    judged = dict(zip(places, judge_all(items), strict=True))
-    tests = {f"{variant} {name}": metric.p for (variant, name), metric in judged.items() if metric.p is not None}
-    adjusted = holm(tests)
-    found: dict[str, Metrics] = {variant: {} for variant in VARIANTS}
-    for (variant, name), metric in judged.items():
-        p = adjusted.get(f"{variant} {name}")
-        found[variant][name] = metric if p is None else with_p(name, metric, p, len(tests))
-    return found
+    compared = [
+        (variant, name, numbers(both, f"{variant}_{name}"), numbers(both, name))
+        for variant in VARIANTS
+        for name in (*SCORES, *CONTENT)
+    ]
+    return judge_family(compared, groups)

@@ -1,12 +1,14 @@
 """`evaluation.json`: base against fine-tuned, metric by metric, in a form that others can rely on."""
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from medqa_core.runs.schema.record import Line, OverlapRecord, Record
 from medqa_core.runs.schema.upgrade import upgrade_evaluation
 
+Name = TypeVar("Name")
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
 MetricName = Literal[
     "loss",
@@ -357,7 +359,7 @@ class Evaluation(Record):
     _upgrade = model_validator(mode="before")(upgrade_evaluation)
 
 
-def holm(p_values: dict[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     """Holm's step-down adjusted p-values, by the same names."""
     adjusted, highest = {}, 0.0
     for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
