@@ -58,6 +58,11 @@ def evaluation_problem(
         for variant, metrics in judge_with_sources(rows, with_sources).items():
             stated = getattr(evaluation.with_sources, f"against_{variant}")
             compared += _metrics(f"with_sources.against_{variant}", stated, metrics, same_rule)
+    return _first_difference(compared)
+
+
+def _first_difference(compared: Sequence[tuple[str, Any, Any]]) -> tuple[int, str | None]:
+    """How many figures are compared, and the first of which both values differ: its name, stated and recomputed."""
     for name, stated, recomputed in compared:
         if not same(stated, recomputed):
             return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
@@ -122,10 +127,7 @@ def judge_problem(result: ModelJudge, rows: pd.DataFrame) -> tuple[int, str | No
     compared: list[tuple[str, Any, Any]] = [("unusable", result.unusable, unusable)]
     compared += [("questions", result.questions, drawn)]
     compared += _metrics("preference", {NAME: result.preference}, {NAME: judge_preference(rows)}, same_rule=True)
-    for name, stated, recomputed in compared:
-        if not same(stated, recomputed):
-            return len(compared), f"{name}: stated {_text(stated)}, recomputed {_text(recomputed)}"
-    return len(compared), None
+    return _first_difference(compared)
 
 
 def same(stated: Any, recomputed: Any) -> bool:
