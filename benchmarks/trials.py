@@ -15,6 +15,7 @@ import argparse
 import csv
 import gc
 import json
+import math
 import random
 import statistics
 import sys
@@ -35,10 +36,12 @@ from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.generate import answers, texts
 from medqa_core.answering.retrieval.library import library_of
 from medqa_core.answering.sources import fitting
+from medqa_core.data.function_words import function_words
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import split_pairs
 from medqa_core.data.words import words
+from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.text_metrics import answer_scores, repetition
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import cited, without_citations
@@ -72,15 +75,6 @@ TRIALS: dict[str, tuple[str, dict[str, Any]]] = {
 FIGURES = ("content_f1", "rougeL", "token_f1", "repetition", "ended", "words", "cited", "abstained", "supported")
 SMALL = {"base_model": "toy", "dataset": "starter", "train_size": 40, "validation_size": 8, "test_size": 8,
          "max_tokens": 512, "max_new_tokens": 48, "eval_steps": 4, "batch_size": 8}  # fmt: skip
-FUNCTION_WORDS = frozenset(
-    words(
-        "a about after all also an and any are as at be because been before being between both but by can could "
-        "did do does during each for from had has have he her his how i if in into is it its may might more most "
-        "no not of on one only or other our out over she should so some such than that the their them then there "
-        "these they this those through to under up was we were what when where which while who will with would "
-        "you your"
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,7 @@ class Asked:
 
     questions: Sequence[QAPair]
     references: Sequence[tuple[str, ...]]
+    content: Content
 
 
 def asked(config: TrainConfig, settings: Settings, most: int) -> Asked:
@@ -97,21 +92,23 @@ def asked(config: TrainConfig, settings: Settings, most: int) -> Asked:
     validation = split_pairs(data.pairs, config).validation
     drawn = random.Random(0).sample(range(len(validation)), min(most, len(validation)))
     questions = [validation[place] for place in sorted(drawn)]
-    return Asked(questions, references_of(questions, data.pairs))
+    return Asked(questions, references_of(questions, data.pairs), Content.of(data.pairs))
 
 
-def content_f1(answer: str, reference: str, question: str) -> float:
-    """F1 of the words beside function words and the question's own, each counted once."""
-    without = FUNCTION_WORDS | set(words(question))
-    said, wanted = set(words(answer)) - without, set(words(reference)) - without
-    return 2 * len(said & wanted) / (len(said) + len(wanted)) if said and wanted else 0.0
+def supported(answer: str, question: str, passages: Sequence[str], language: str | None) -> float | None:
+    """The share of an answer's words, without function words and the question's, that its passages hold.
 
-
-def supported(answer: str, question: str, passages: Sequence[str]) -> float | None:
-    """The share of an answer's content words that its passages hold; None without any."""
-    known = set(words(" ".join(passages)))
-    said = [word for word in words(answer) if word not in FUNCTION_WORDS and word not in set(words(question))]
+    None without any.
+    """
+    known, left_out = set(words(" ".join(passages))), function_words(language) | set(words(question))
+    said = [word for word in words(answer) if word not in left_out]
     return sum(word in known for word in said) / len(said) if said and passages else None
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Of those that there are; None where there is none."""
+    known = [one for one in values if one is not None]
+    return statistics.fmean(known) if known else None
 
 
 def judged(
@@ -120,18 +117,16 @@ def judged(
     """The means of one column of answers; the answers themselves are kept beside."""
     plain = [without_citations(answer).strip() for answer in given]
     scores = answer_scores(plain, of.references)
-    content = [
-        max(content_f1(answer, one, question.question) for one in references)
-        for answer, question, references in zip(plain, of.questions, of.references, strict=True)
-    ]
-    support = [supported(a, q.question, p) for a, q, p in zip(plain, of.questions, read, strict=True)]
-    known = [one for one in support if one is not None]
+    found = of.content.columns(plain, of.questions, of.references)["content_f1"]
+    content = [None if math.isnan(one) else one for one in found]
+    language = of.content.language
+    support = [supported(a, q.question, p, language) for a, q, p in zip(plain, of.questions, read, strict=True)]
     with (out / "answers.jsonl").open("a", encoding="utf-8") as file:
         for question, answer, score in zip(of.questions, given, content, strict=True):
-            row = {"trial": name, "id": question.id, "answer": answer, "content_f1": round(score, 4)}
+            row = {"trial": name, "id": question.id, "answer": answer, "content_f1": score and round(score, 4)}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     figures = {
-        "content_f1": statistics.fmean(content),
+        "content_f1": mean(content),
         "rougeL": statistics.fmean(one["rougeL"] for one in scores),
         "token_f1": statistics.fmean(one["token_f1"] for one in scores),
         "repetition": statistics.fmean(map(repetition, plain)),
@@ -139,7 +134,7 @@ def judged(
         "words": statistics.fmean(len(words(answer)) for answer in plain),
         "cited": statistics.fmean(bool(cited(answer)) for answer in given),
         "abstained": statistics.fmean(answer.startswith("The passages do not answer") for answer in given),
-        "supported": statistics.fmean(known) if known else None,
+        "supported": mean(support),
     }
     return {key: None if value is None else round(value, 4) for key, value in figures.items()}
 
