@@ -9,6 +9,9 @@ from pages.shared import tables
 from pages.shared.markup import bullets, html, rich, verdict
 from pages.shared.tables import UNKNOWN, Column, Raw
 
+UNBROKEN = 32
+"""Characters of a note from which on it may break."""
+
 
 def table(shown: Table, *, caption: str) -> None:
     """Show a table; `caption` says what it shows."""
@@ -43,9 +46,13 @@ def finding(one: Insight) -> str:
     )
 
 
+def _note(note: str) -> str:
+    """A line under a verdict; a short one stays on it, a sentence may break."""
+    return f'<span class="mq-note{" fit" if len(note) < UNBROKEN else ""}">{escape(note)}</span>'
+
+
 def _cell(cell: Cell) -> Raw:
     if cell.verdict is not None:
-        notes = (f'<br><span class="mq-note fit">{escape(note)}</span>' for note in cell.notes)
-        return Raw(verdict(cell.verdict) + "".join(notes))
+        return Raw(verdict(cell.verdict) + "".join(f"<br>{_note(note)}" for note in cell.notes))
     beside = f' <span class="mq-note">{escape(", ".join(cell.notes))}</span>' if cell.notes else ""
     return Raw(escape(UNKNOWN if cell.text is None else cell.text) + beside)

@@ -102,7 +102,8 @@ border-top:2px solid var(--mq-text)}
 .mq th{font-weight:600;text-align:left;vertical-align:bottom} .mq th .mq-note{font-weight:400}
 .mq thead th{color:var(--mq-muted);font-weight:400;font-size:.82rem;border-bottom:1px solid var(--mq-text)}
 .mq td,.mq th{padding:.38rem 1.1rem .38rem 0;border:0;border-bottom:1px solid var(--mq-rule);vertical-align:top}
-.mq .num{text-align:right;white-space:nowrap} .mq td:last-child,.mq th:last-child{padding-right:.2rem}
+.mq .num{text-align:right;white-space:nowrap}
+.mq thead .num{white-space:normal} .mq td:last-child,.mq th:last-child{padding-right:.2rem}
 .mq .fit{white-space:nowrap;overflow-wrap:normal}
 .mq-notice{border-left:3px solid var(--mq-muted);padding:.1rem 0 .1rem .9rem;max-width:56rem}
 .mq-notice.mq-bad{border-left-color:var(--mq-worse)} .mq-notice p:last-child{margin-bottom:0}
@@ -134,17 +135,16 @@ border-top:2px solid var(--mq-text)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 [class*="st-key-place-"]>:first-child{display:none}
 .st-key-place-loss{min-height:29.2rem} .st-key-place-gains{min-height:19.7rem}
-.st-key-place-two-answers{min-height:84rem}
+.st-key-place-two-answers:not(:has(.mq-row)){min-height:84rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:23.25rem}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
-@media (min-width:768px){.mq th[scope="row"]{min-width:9.5rem}}
 @media (max-width:640px){
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
-.st-key-place-two-answers{min-height:137rem}
+.st-key-place-two-answers:not(:has(.mq-row)){min-height:137rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:24.6rem}
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}
