@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medqa_core.data.pairs import QAPair
-from medqa_core.data.templates import Templates
+from medqa_core.data.templates import Templates, run_hashes
 
 SHINGLE = 5
 """Words in a row that are compared."""
@@ -25,7 +25,6 @@ SIMILAR = 0.8
 """Jaccard similarity of the shingles from which two answers are near-duplicates."""
 _PERMUTATIONS, _BANDS, _ROWS = 32, 8, 4
 """A pair at 0.8 becomes a candidate with 98.5%, one at 0.9 with 99.98%."""
-_POWERS = np.array([pow(0x9E3779B97F4A7C15, k, 2**64) for k in range(SHINGLE)], dtype=np.uint64)
 
 _Shingles = NDArray[np.uint64]
 
@@ -57,11 +56,7 @@ def shingles(texts: Iterable[Sequence[str]]) -> list[_Shingles]:
     found = []
     for text in texts:
         values = np.fromiter((_hash(word, known) for word in text), dtype=np.uint64, count=len(text))
-        size = max(len(text) - SHINGLE + 1, 0)
-        total = np.zeros(size, dtype=np.uint64)
-        for k, power in enumerate(_POWERS):
-            total += values[k : k + size] * power
-        found.append(np.unique(total >> np.uint64(32)))
+        found.append(np.unique(run_hashes(values, SHINGLE) >> np.uint64(32)))
     return found
 
 

@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from medqa_core.data.words import word_spans, words
 
 TOPIC = "[topic]"
-"""Stands for the topic's name in a pattern; no word is spelt so."""
+"""Stands for the topic's name; no word is spelt so."""
 
 
 def pattern(question: str, topic: str) -> str:
     """The question's words with the topic's name as TOPIC: `what causes [topic]`; without that name, all its words."""
-    tokens, name = words(question), words(topic)
-    for start in reversed(list(_places(tokens, name))):
-        tokens[start : start + len(name)] = [TOPIC]
-    return " ".join(tokens)
+    return " ".join(masked(words(question), words(topic))[0])
+
+
+def masked(found: list[str], name: list[str]) -> tuple[list[str], list[int]]:
+    """The words with each occurrence of `name` as one TOPIC, and how many words each of these tokens stands for."""
+    tokens: list[str] = []
+    lengths: list[int] = []
+    start = 0
+    for place in _places(found, name):
+        tokens += [*found[start:place], TOPIC]
+        lengths += [1] * (place - start) + [len(name)]
+        start = place + len(name)
+    return tokens + found[start:], lengths + [1] * (len(found) - start)
 
 
 def with_topic(text: str, topic: str, other: str) -> str:
@@ -27,7 +36,8 @@ def with_topic(text: str, topic: str, other: str) -> str:
 def _places(tokens: list[str], name: list[str]) -> Iterator[int]:
     """Where the words of `name` stand in a row, from left to right and without overlap."""
     place = 0
-    while name and place + len(name) <= len(tokens):
+    while name and name[0] in tokens[place:]:
+        place = tokens.index(name[0], place)
         if tokens[place : place + len(name)] == name:
             yield place
             place += len(name)

@@ -19,19 +19,17 @@ from numpy.typing import NDArray
 
 from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, normalise
+from medqa_core.data.patterns import TOPIC, masked
 from medqa_core.data.words import word_spans, words
 
 RUN = COPIED_RUN
 """Words in a row that make a template, the topic's name counted as one."""
 TOPICS = 5
 """Different topics in whose answers a run must stand."""
-TOPIC = "[topic]"
-"""Stands for the topic's name; no word is spelt so."""
 STEADY = 2
 """Neighbouring runs belong to one template if neither stands in more than this many times the other's topics."""
 
 _BASE = 0x9E3779B97F4A7C15
-_POWERS = np.array([pow(_BASE, k, 2**64) for k in range(RUN)], dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Templates:
 
     def mask(self, text: str, topic: str) -> list[bool]:
         """For each of `words(text)` whether it stands in a template; all words of a topic's name do, or none."""
-        tokens, lengths = _masked(words(text), words(topic))
+        tokens, lengths = masked(words(text), words(topic))
         numbers = np.array([self._ids.get(token, -1) for token in tokens], dtype=np.int64)
         covered = np.zeros(len(tokens), dtype=np.bool_)
         for start in np.flatnonzero(np.isin(_hashes(numbers), self._runs)):
@@ -128,7 +126,7 @@ class Templates:
 
     def _numbered(self, pair: QAPair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The number of each token of an answer, and of how many words it is."""
-        tokens, lengths = _masked(words(pair.answer), words(pair.topic))
+        tokens, lengths = masked(words(pair.answer), words(pair.topic))
         numbers = [self._ids.setdefault(token, len(self._ids)) for token in tokens]
         return np.array(numbers, dtype=np.int64), np.array(lengths, dtype=np.int64)
 
@@ -193,7 +191,7 @@ class Templates:
         number = int(self._answer[start])
         first = int(self._bounds[number])
         pair = self._pairs[number]
-        tokens, lengths = _masked(words(pair.answer), words(pair.topic))
+        tokens, lengths = masked(words(pair.answer), words(pair.topic))
         spans = word_spans(pair.answer)
         ends = np.cumsum(lengths)
         pieces, last = [], None
@@ -211,27 +209,17 @@ def _learnt(pairs: tuple[QAPair, ...]) -> Templates:
     return Templates(pairs)
 
 
-def _masked(found: list[str], name: list[str]) -> tuple[list[str], list[int]]:
-    """The words with each occurrence of `name` as one token, and how many words each token stands for."""
-    tokens: list[str] = []
-    lengths: list[int] = []
-    start = 0
-    while name and name[0] in found[start:]:
-        place = found.index(name[0], start)
-        whole = found[place : place + len(name)] == name
-        tokens += [*found[start:place], TOPIC if whole else name[0]]
-        lengths += [1] * (place - start) + [len(name) if whole else 1]
-        start = place + lengths[-1]
-    return tokens + found[start:], lengths + [1] * (len(found) - start)
-
-
 def _hashes(tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
     """A hash of each run of tokens, by where it starts."""
-    values = tokens.astype(np.uint64) + np.uint64(1)
-    size = max(len(tokens) - RUN + 1, 0)
+    return run_hashes(tokens.astype(np.uint64) + np.uint64(1), RUN)
+
+
+def run_hashes(values: NDArray[np.uint64], n: int) -> NDArray[np.uint64]:
+    """A hash of each run of `n` values, by where it starts: a polynomial of them, modulo 2**64."""
+    size = max(len(values) - n + 1, 0)
     total = np.zeros(size, dtype=np.uint64)
-    for k, power in enumerate(_POWERS):
-        total += values[k : k + size] * power
+    for k in range(n):
+        total += values[k : k + size] * np.uint64(pow(_BASE, k, 2**64))
     return total
 
 

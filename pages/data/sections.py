@@ -11,8 +11,9 @@ import streamlit as st
 from medqa_core.data import describe
 from medqa_core.data.describe import SHARED, Description, leakage_sentence, leaks, topics
 from medqa_core.data.pairs import PairSet, QAPair, normalise
+from medqa_core.data.patterns import TOPIC
 from medqa_core.data.split import method
-from medqa_core.data.templates import RUN, TOPIC, TOPICS
+from medqa_core.data.templates import RUN, TOPICS
 from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
 from medqa_core.models.token_lengths import FETCH
