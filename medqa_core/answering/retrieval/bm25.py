@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 
 import bm25s
-from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 from medqa_core.answering.retrieval.passages import Passage, best
+from medqa_core.data.function_words import function_words
 from medqa_core.data.words import words
-
-_STOP_WORDS = frozenset(word for entry in STOPWORDS_EN_PLUS for word in words(entry)) - {"d", "m", "o", "t", "y"}
-"""Of English; the letters are left of contractions in such lists, and here of vitamin D and T cells."""
 
 
 class BM25:
@@ -33,4 +30,5 @@ class BM25:
 
 
 def _terms(text: str) -> list[str]:
-    return [word for word in words(text) if word not in _STOP_WORDS]
+    stop_words = function_words("English")
+    return [word for word in words(text) if word not in stop_words]
