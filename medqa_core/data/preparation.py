@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise
-from medqa_core.data.sentences import SENTENCE_GAP
+from medqa_core.data.sentences import starts
 from medqa_core.data.templates import Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.foundation.settings import Settings
@@ -42,8 +43,6 @@ _SMALL = frozenset(
 )
 _STEM = 5
 """Letters that words have to share to be one: treatment, treated."""
-
-
 OWN = 0.5
 """A sentence with a larger share of template is none of an answer's own."""
 LEAST_WORDS = 8
@@ -143,15 +142,10 @@ def own_part(pair: QAPair, templates: Templates, most: float) -> str:
     if sum(mask) <= most * len(mask):
         return text
     spans = word_spans(text)
-    starts = sorted({0, *(gap.end() for gap in SENTENCE_GAP.finditer(text)), *_line_starts(text)})
     kept = []
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, stop in pairwise([*starts(text), len(text)]):
         inside = [template for (first, _), template in zip(spans, mask, strict=True) if start <= first < stop]
         if inside and sum(inside) <= OWN * len(inside):
             kept.append(text[start:stop])
     left = "".join(kept).strip()
     return left if len(words(left)) >= LEAST_WORDS else ""
-
-
-def _line_starts(text: str) -> list[int]:
-    return [found.end() for found in re.finditer(r"\n", text)]

@@ -1,4 +1,4 @@
-"""Where a text may end: after a sentence, or after an item of a list."""
+"""Where sentences begin, and where a text may end: after a sentence, or after an item of a list."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 SENTENCE_GAP = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+(?=[\"'(\[]?[A-Z0-9])|(?<=[。！？])")
 """What stands between two sentences."""
 _ITEM_END = re.compile(r"^- .*$", re.MULTILINE)
+_LINE_END = re.compile(r"\n")
 _GAP_BEFORE_LINE = re.compile(r"(?<=[.!?。！？])\n")
 
 
@@ -18,6 +19,12 @@ def ends(text: str) -> list[int]:
     found |= {gap.start() for gap in _GAP_BEFORE_LINE.finditer(text)}
     found |= {item.end() for item in _ITEM_END.finditer(text)}
     return [*sorted(place for place in found if 0 < place < len(text) and text[place - 1] != ":"), len(text)]
+
+
+def starts(text: str) -> list[int]:
+    """The places in `text` where a sentence or a line begins, in order; the first is 0."""
+    lines = (found.end() for found in _LINE_END.finditer(text))
+    return sorted({0, *(gap.end() for gap in SENTENCE_GAP.finditer(text)), *lines})
 
 
 def trim(text: str, fits: Callable[[str], bool]) -> str:
