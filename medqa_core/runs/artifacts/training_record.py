@@ -5,6 +5,7 @@ that compute a file's content from another one's (`evaluation.chain`).
 """
 
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -59,18 +60,9 @@ def write_training_record(
         UnreadableFile, OutsideStore: a file of it cannot be read or lies elsewhere.
         OSError: the record cannot be written.
     """
-    record = records.record(folder).value
+    found = _found(folder)
     made = TrainingRecord(
-        written_at=now(),
-        written_by=by,
-        code_version=code_version,
-        run_sha256=_sum(folder, records.RECORD),
-        weights=_weights(folder),
-        metrics_sha256=_sum(folder, METRICS_LOG) if (folder / METRICS_LOG).is_file() else None,
-        last_row=_last_row(folder),
-        best=best,
-        split_hash=record.data.split_hash if record is not None and record.data is not None else None,
-        changed=changed,
+        written_at=now(), written_by=by, code_version=code_version, best=best, changed=changed, **asdict(found)
     )
     write_json(folder / TRAINING, made.model_dump(mode="json"))
     return made
@@ -87,27 +79,46 @@ def differences(folder: Path, stated: TrainingRecord) -> list[str]:
     Raises:
         UnreadableFile, OutsideStore: a file of it cannot be read or lies elsewhere.
     """
+    here = _found(folder)
     problems = []
-    here = _weights(folder)
-    for name in sorted({*here, *stated.weights}):
+    for name in sorted({*here.weights, *stated.weights}):
         if name not in stated.weights:
             problems.append(f"{name} was not there when the record was made.")
-        elif name not in here:
+        elif name not in here.weights:
             problems.append(f"{name} is missing.")
-        elif here[name] != stated.weights[name]:
+        elif here.weights[name] != stated.weights[name]:
             problems.append(f"{name} is not the file that the record names.")
-    if _sum(folder, records.RECORD) != stated.run_sha256:
+    if here.run_sha256 != stated.run_sha256:
         problems.append(f"{records.RECORD} was changed: configuration, base, data or split are not those trained with.")
-    there = (folder / METRICS_LOG).is_file()
-    if (stated.metrics_sha256 is None) == there or (there and _sum(folder, METRICS_LOG) != stated.metrics_sha256):
+    if here.metrics_sha256 != stated.metrics_sha256:
         problems.append(f"{METRICS_LOG} was changed.")
-    if _last_row(folder) != stated.last_row:
+    if here.last_row != stated.last_row:
         problems.append(f"The last row of {METRICS_LOG} is another one.")
-    record = records.record(folder).value
-    split = record.data.split_hash if record is not None and record.data is not None else None
-    if split != stated.split_hash:
+    if here.split_hash != stated.split_hash:
         problems.append("The split is another one.")
     return problems
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a record says of a run's files, under its names."""
+
+    run_sha256: str
+    weights: dict[str, str]
+    metrics_sha256: str | None
+    last_row: dict[str, Any] | None
+    split_hash: str | None
+
+
+def _found(folder: Path) -> _Found:
+    record = records.record(folder).value
+    return _Found(
+        run_sha256=_sum(folder, records.RECORD),
+        weights=_weights(folder),
+        metrics_sha256=_sum(folder, METRICS_LOG) if (folder / METRICS_LOG).is_file() else None,
+        last_row=_last_row(folder),
+        split_hash=record.data.split_hash if record is not None and record.data is not None else None,
+    )
 
 
 def _weights(folder: Path) -> dict[str, str]:
