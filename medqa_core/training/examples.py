@@ -52,20 +52,8 @@ def encode_for(
         InputError: no example is left.
         MedQAError: the library of passages cannot be made.
     """
-    encoder = _Encoder(config, tokenizer, kind)
-    if config.task == "open_book":
-        library = library_of(data, settings)
-        found = readings(encoder.without_template(parts.train, data), library, config)
-        train = encoder.encoded(parts.train, encoder.read(found, end=True))
-        beside = _Encoder(config, tokenizer, kind).read(readings(parts.validation, library, config), end=False)
-        return train, beside
-    validation = [
-        encode_example(tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False)
-        for pair in parts.validation
-    ]
-    if config.preparation == "none":
-        return encode(parts.train, tokenizer, kind, config.max_tokens), validation
-    return encoder.encoded(parts.train, encoder.answered(encoder.without_template(parts.train, data))), validation
+    train = _training(config, data, parts.train, tokenizer, kind, settings)
+    return train, _validation(config, data, parts.validation, tokenizer, kind, settings)
 
 
 def validation_examples(settings: Settings, run: Run, variants: ModelVariants) -> list[Example]:
@@ -80,7 +68,28 @@ def validation_examples(settings: Settings, run: Run, variants: ModelVariants) -
         raise InputError(f"{run.id} has no configuration.")
     data = data_for(config, settings, fetch=False)
     parts = split_pairs(data.pairs, config)
-    return encode_for(config, data, parts, variants.tokenizer, variants.prompt, settings)[1]
+    return _validation(config, data, parts.validation, variants.tokenizer, variants.prompt, settings)
+
+
+def _training(
+    config: TrainConfig, data: PairSet, pairs: Sequence[QAPair], tokenizer: Any, kind: PromptKind, settings: Settings
+) -> Encoded:
+    if config.task == "closed_book" and config.preparation == "none":
+        return encode(pairs, tokenizer, kind, config.max_tokens)
+    encoder = _Encoder(config, tokenizer, kind)
+    kept = encoder.without_template(pairs, data)
+    if config.task == "open_book":
+        return encoder.encoded(pairs, encoder.read(readings(kept, library_of(data, settings), config), end=True))
+    return encoder.encoded(pairs, encoder.answered(kept))
+
+
+def _validation(
+    config: TrainConfig, data: PairSet, pairs: Sequence[QAPair], tokenizer: Any, kind: PromptKind, settings: Settings
+) -> list[Example]:
+    if config.task == "open_book":
+        found = readings(pairs, library_of(data, settings), config)
+        return _Encoder(config, tokenizer, kind).read(found, end=False)
+    return [encode_example(tokenizer, pair.question, pair.answer, kind, config.max_tokens, end=False) for pair in pairs]
 
 
 class _Encoder:
@@ -137,15 +146,14 @@ class _Encoder:
         return Encoded(tuple(examples), 0.0, record)
 
     def _read(self, reading: Reading, *, end: bool) -> Example | None:
-        shorter: Reading | None = reading
-        while shorter is not None:
-            prompt = self._prompt_tokens(shorter.prompt)
-            wanted = min(self._config.max_new_tokens, self._tokens(shorter.answer + shorter.suffix) + 1)
-            if prompt + wanted <= self._config.max_tokens:
-                break
-            reading, shorter = shorter, shorter.shorter()
-        last = shorter or reading
-        return self._example(last.prompt, last.answer, last.suffix, end=end)
+        while not self._fits(reading) and (shorter := reading.shorter()) is not None:
+            reading = shorter
+        return self._example(reading.prompt, reading.answer, reading.suffix, end=end)
+
+    def _fits(self, reading: Reading) -> bool:
+        """Whether the passages leave room for as much of the answer as an answer may have."""
+        wanted = min(self._config.max_new_tokens, self._tokens(reading.answer + reading.suffix) + 1)
+        return self._prompt_tokens(reading.prompt) + wanted <= self._config.max_tokens
 
     def _example(self, question: str, answer: str, suffix: str, *, end: bool) -> Example | None:
         """The example with as many of the answer's sentences as have room; None where not even the first one has."""
