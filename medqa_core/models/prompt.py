@@ -102,7 +102,7 @@ def encode_example(
 ) -> Example:
     """A question with its answer, cut to `max_tokens`; with `end`, the end token closes an answer that fits."""
     prompt = encode_prompt(tokenizer, question, kind)[: max_tokens - 1]
-    words = _ids(tokenizer, answer if kind == "chat" else f" {answer}", special=False)
+    words = _ids(tokenizer, _behind_prompt(answer, kind), special=False)
     kept = words[: max_tokens - len(prompt)]
     truncated = len(kept) < len(words)
     text = answer
@@ -127,18 +127,23 @@ def answer_ends(tokenizer: Any, answer: str, kind: PromptKind, count: int) -> li
     """
     if not getattr(tokenizer, "is_fast", False):
         return None
-    text = answer if kind == "chat" else f" {answer}"
+    text = _behind_prompt(answer, kind)
     spans = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
     ends, last = [], 0
     for _, end in spans["offset_mapping"][:count]:
-        last = max(last, end - (kind != "chat"))
+        last = max(last, end - (len(text) - len(answer)))
         ends.append(last)
     return ends
 
 
 def answer_tokens(tokenizer: Any, answer: str, kind: PromptKind) -> int:
     """How many tokens `encode_example` gives to an answer that it does not cut, the end token not counted."""
-    return len(_ids(tokenizer, answer if kind == "chat" else f" {answer}", special=False))
+    return len(_ids(tokenizer, _behind_prompt(answer, kind), special=False))
+
+
+def _behind_prompt(answer: str, kind: PromptKind) -> str:
+    """The answer as it is encoded: behind a space where the prompt ends in `Answer:`."""
+    return answer if kind == "chat" else f" {answer}"
 
 
 def _ids(tokenizer: Any, text: str, *, special: bool) -> list[int]:
