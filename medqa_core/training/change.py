@@ -1,6 +1,5 @@
 """Whether a training changed anything: its weights, as they were saved, against the base's."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from medqa_core.foundation.files import read_json
 from medqa_core.models.folders import weight_files
+from medqa_core.runs.artifacts.weights import config_file
 from medqa_core.runs.run import Run
 
 
@@ -21,15 +22,16 @@ def changes_base(run: Run, base: Path) -> bool | None:
 
     Raises:
         ModelError, OSError: files of the base cannot be read.
+        UnreadableFile: the adapter's configuration cannot be read.
     """
     weights = run.weights_file()
     if weights is None:
         return None
     if weights.parent.name == "adapter":
-        alpha = json.loads((weights.parent / "adapter_config.json").read_text("utf-8")).get("lora_alpha")
+        alpha = read_json(config_file(weights)).get("lora_alpha")
         return alpha != 0 and any(bool(tensor.any()) for name, tensor in _tensors([weights]) if ".lora_B." in name)
     with ExitStack() as stack:
-        files = [stack.enter_context(_opened(path)) for path in weight_files(base, str(base.name))]
+        files = [stack.enter_context(_opened(path)) for path in weight_files(base, base.name)]
         where = {name: file for file in files for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         known = 0
         for name, tensor in _tensors(weight_files(weights.parent, run.id)):
