@@ -249,7 +249,7 @@ KNOWN = {
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
     "report/writer.py": "the names of FORMATS, to be written",
-    "evaluation/verify.py": "file names that stand in the program",
+    "evaluation/verify_files.py": "file names that stand in the program",
     "evaluation/mmlu_tasks.py": "a folder of the library's own",
     "evaluation/mmlu_data.py": "the user's own folder, and file names that stand in the program",
     "runs/metrics_log/cache.py": "the cache, and file names that stand in the program",
