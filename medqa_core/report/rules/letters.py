@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from medqa_core.foundation.format import count, p_value, percent, plural
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import MODELS
@@ -14,10 +16,11 @@ from medqa_core.runs.artifacts.predictions import VARIANTS
 
 def letter_bias(facts: Facts) -> Iterator[Insight]:
     """A model picks one letter more often than a quarter of the time, and more often than it is the right one."""
+    answers = facts.mmlu_answers
     for variant in VARIANTS:
         name = MODELS[variant]
-        found = choices(facts.mmlu_answers, variant)
-        if found is None:
+        found = choices(answers, variant)
+        if answers is None or found is None:
             continue
         spread = uneven(found.picked)
         top = max(range(len(LETTERS)), key=lambda i: found.picked[i])
@@ -29,7 +32,7 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
             "letter_bias",
             f"Asked for a letter on MMLU, the {name} model says {LETTERS[top]} on {count(found.picked[top])} of "
             f"{plural(found.n, 'question')}, and it is the right one on {count(found.right[top])}: it is biased "
-            f"towards {LETTERS[top]}.{_both(facts, top)} {_accuracy(found)}",
+            f"towards {LETTERS[top]}.{_both(answers, top)} {_accuracy(found)}",
             (
                 f"MMLU answers, {name} model: {_counts(found.picked)}",
                 f"MMLU answers, correct answers: {_counts(found.right)}",
@@ -41,10 +44,8 @@ def letter_bias(facts: Facts) -> Iterator[Insight]:
         )
 
 
-def _both(facts: Facts, letter: int) -> str:
+def _both(answers: pd.DataFrame, letter: int) -> str:
     """On how many questions both models say that letter, where that is most of them."""
-    answers = facts.mmlu_answers
-    assert answers is not None, "its letters were counted"
     said = int(answers[[f"{variant}_choice" for variant in VARIANTS]].eq(letter).all(axis=1).sum())
     return f" Both models say it on {count(said)}." if 2 * said > len(answers) else ""
 
