@@ -16,7 +16,7 @@ from medqa_core.data.split import split_pairs
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import token_lengths
 from medqa_core.models.references import EMBEDDED
-from medqa_core.runs.schema.config import TrainConfig, validated
+from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig, validated
 
 app = typer.Typer(help="The data sets and the embedded model.", rich_markup_mode=None)
 Size = Annotated[str | None, typer.Option(help="Pairs, or a fraction such as 0.1; default: a share of what there is.")]
@@ -41,7 +41,7 @@ def describe(
     validation_size: Size = None,
     test_size: Size = None,
     split: Method = "grouped",
-    split_version: Version = 2,
+    split_version: Version = SPLIT_VERSION,
     seed: Seed = 42,
     max_tokens: Annotated[int, typer.Option(help="Longest example in tokens; longer ones are truncated.")] = 384,
     json: JsonFlag = False,
@@ -76,7 +76,7 @@ def list_split(
     validation_size: Size = None,
     test_size: Size = None,
     split: Method = "grouped",
-    split_version: Version = 2,
+    split_version: Version = SPLIT_VERSION,
     seed: Seed = 42,
     json: JsonFlag = False,
 ) -> None:

@@ -16,7 +16,7 @@ from medqa_core.data.groups import components
 from medqa_core.data.pairs import QAPair, first_normalise, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
 from medqa_core.runs.schema.record import SplitSizes
 
 Stratum = tuple[str, str]  # source, question type
@@ -44,7 +44,7 @@ class Split:
     test: tuple[QAPair, ...]
     groups: dict[str, str]
     """Pair id to group id, for every pair of the split."""
-    version: int = 2
+    version: int = SPLIT_VERSION
     """Of what links pairs, and of the hash; runs keep theirs."""
 
     @property
@@ -75,7 +75,12 @@ def split_pairs(pairs: Sequence[QAPair], config: TrainConfig) -> Split:
 
 
 def grouped_split(
-    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES, *, version: int = 2
+    pairs: Sequence[QAPair],
+    sizes: Sizes,
+    seed: int,
+    shares: tuple[float, float, float] = SHARES,
+    *,
+    version: int = SPLIT_VERSION,
 ) -> Split:
     """Split `pairs` into train, validation and test with nothing that `data.groups` links in two parts.
 
@@ -116,7 +121,12 @@ def grouped_split(
 
 
 def random_split(
-    pairs: Sequence[QAPair], sizes: Sizes, seed: int, shares: tuple[float, float, float] = SHARES, *, version: int = 2
+    pairs: Sequence[QAPair],
+    sizes: Sizes,
+    seed: int,
+    shares: tuple[float, float, float] = SHARES,
+    *,
+    version: int = SPLIT_VERSION,
 ) -> Split:
     """Split `pairs` one by one, whatever they share: the usual split, whose test set leaks.
 

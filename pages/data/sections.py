@@ -18,7 +18,7 @@ from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
 from medqa_core.models.token_lengths import FETCH
 from medqa_core.report.charts.lengths import histogram, overflows, token_lengths_figure
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import SPLIT_VERSION
 from medqa_core.runs.schema.record import OverlapRecord
 from pages.data import cache
 from pages.shared import charts, notices, tables, theme
@@ -32,7 +32,6 @@ LONGEST = 320
 """Characters of a question or an answer in the sample."""
 Tally = dict[str, dict[str, int]]
 """Pairs by value, and by part."""
-LATEST: int = TrainConfig.model_fields["split_version"].default
 FIELDS: tuple[Literal["question_type"], Literal["source"]] = ("question_type", "source")
 """What pairs are counted by."""
 NGRAMS = {
@@ -206,7 +205,7 @@ def _question(pair: QAPair) -> Raw:
 
 
 def _method(each: Description) -> str:
-    older = f", version {each.config.split_version}" if each.config.split_version < LATEST else ""
+    older = f", version {each.config.split_version}" if each.config.split_version < SPLIT_VERSION else ""
     return f"{each.config.split_method} split{older}"
 
 

@@ -11,7 +11,7 @@ from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import RESUMABLE, enqueue
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, span
 from pages.fine_tune.flash import flash
@@ -109,8 +109,7 @@ def _next(run: Run) -> None:
 
 def _copy(config: TrainConfig) -> None:
     # What counts as shared is the run's own; a new run takes the latest.
-    latest = TrainConfig.model_fields["split_version"].default
-    fields.fill(config.model_copy(update={"split_version": latest}))
+    fields.fill(config.model_copy(update={"split_version": SPLIT_VERSION}))
     flash("The form below now has these settings.")
 
 

@@ -44,6 +44,9 @@ Quantization = Literal["none", "8bit", "4bit"]
 Preparation = Literal["none", "answers"]
 """What is done to answers before a model learns from them: docs/decisions/0038."""
 
+SPLIT_VERSION = 2
+"""The latest of what counts as shared by two pairs; 1 is that of versions before 0.3."""
+
 CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
 """Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
 
@@ -70,7 +73,9 @@ class TrainConfig(BaseModel):
     split_method: Literal["grouped", "random"] = Field(
         "grouped", description="`grouped` keeps what shares a topic or text in one part; `random` leaks"
     )
-    split_version: int = Field(2, ge=1, le=2, description="what counts as shared; 1 is that of versions before 0.3")
+    split_version: int = Field(
+        SPLIT_VERSION, ge=1, le=SPLIT_VERSION, description="what counts as shared; 1 is that of versions before 0.3"
+    )
     split_seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the split")
 
     preparation: Annotated[Preparation, BeforeValidator(_none)] = Field(
