@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency
+from medqa_core.answering.emergency.screen import NOT_COVERED, REFERRAL, describes_emergency, is_covered
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, QuestionRefused
 from medqa_core.runs.schema.evaluation import Precision
 
@@ -43,6 +43,8 @@ class Question:
 
     text: str
     """One line, trimmed, without control and bidirectional characters."""
+    notice: str = ""
+    """What is to be shown before its answers: that emergencies are not recognised in its language."""
 
     @classmethod
     def checked(cls, asked: object) -> "Question":
@@ -55,7 +57,7 @@ class Question:
         text = _cleaned(asked)
         if describes_emergency(text):
             raise EmergencyDescribed(REFERRAL)
-        return cls(text)
+        return cls(text, "" if is_covered(text) else NOT_COVERED)
 
 
 def _cleaned(asked: object) -> str:

@@ -44,6 +44,8 @@ def ask(
         else:
             say(str(emergency))
         return
+    if checked.notice and not json:
+        say(f"{checked.notice}\n")
     settings = GenerationSettings.checked(
         temperature=temperature, max_new_tokens=max_tokens, seed=seed, precision="int8" if int8 else "float32"
     )
@@ -56,7 +58,8 @@ def ask(
         note("")
     if json:
         answers = {column: answer.as_dict() for column, answer in found.by_column.items()}
-        shown = {"question": checked.text, "answers": answers, "notice": NOTICE}
+        notice = f"{NOTICE} {checked.notice}".rstrip()
+        shown = {"question": checked.text, "answers": answers, "notice": notice}
         print_json({**shown, "passages": [asdict(one) for one in found.passages]} if sources else shown)
     else:
         _say_answers(found)

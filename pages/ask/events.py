@@ -24,7 +24,7 @@ from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask.text import Place, meta, referral, sources, status, voted, who
+from pages.ask.text import Place, meta, notice, referral, sources, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -79,7 +79,8 @@ class Events:
         """
         parts = self.parts
         try:
-            return {parts.question: Question.checked(text), parts.referral: ""}
+            question = Question.checked(text)
+            return {parts.question: question, parts.referral: notice(question)}
         except EmergencyDescribed:
             said, shown = status("No model was asked."), referral()
         except MedQAError as error:
@@ -168,7 +169,8 @@ class Events:
         """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it.
 
         `with_sources` adds a third answer of that name and the passages that it was given. A question that describes an
-        emergency gets a `referral` in place of the answers.
+        emergency gets a `referral`, which is the text of each answer too: no model is asked. `notice` comes with a
+        question in a language in which emergencies are not recognised.
         """
         try:
             checked = Question.checked(question)
@@ -177,9 +179,10 @@ class Events:
             )
             for answers in self._answers(checked, run, chosen, request, with_sources):
                 found: dict[str, Any] = {column: answer.as_dict() for column, answer in answers.by_column.items()}
+                found |= {"notice": checked.notice} if checked.notice else {}
                 yield {**found, "passages": [asdict(one) for one in answers.passages]} if with_sources else found
         except EmergencyDescribed as emergency:
-            yield {"referral": str(emergency)}
+            yield referred(str(emergency), with_sources)
         except MedQAError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -261,6 +264,13 @@ def _details(
         cards[column].details: read.get(column, "") + meta(answer, (overlaps or {}).get(column))
         for column, answer in answers.by_column.items()
     }
+
+
+def referred(text: str, with_sources: bool) -> dict[str, Any]:
+    """The answer of the API to an emergency: the referral by its name, and where a program reads the answers."""
+    columns: tuple[Column, ...] = (*VARIANTS, "with_sources") if with_sources else VARIANTS
+    found = {column: {"text": text, "finish_reason": "referred", "provenance": None} for column in columns}
+    return {"referral": text, **found, **({"passages": []} if with_sources else {})}
 
 
 def _named(request: gr.Request) -> str:

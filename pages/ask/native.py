@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import VARIANTS, Variant
 from pages.ask.service import answer_service
-from pages.ask.text import meta, referral
+from pages.ask.text import meta, notice, referral
 from pages.shared.markup import html
 
 REFRESH_SECONDS = 0.2
@@ -36,6 +36,8 @@ def comparison(run_id: str) -> None:
     st.button("Stop")  # any press runs the page anew, which ends the loop below
     try:
         question = Question.checked(text)
+        if question.notice:
+            html(notice(question))
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
         chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)

@@ -1,15 +1,18 @@
 """What the Ask page writes around the answers, as HTML: every text that came from elsewhere is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
 
 from medqa_core.answering.compare import COLUMN_NAMES, Answer, Column, FinishReason
 from medqa_core.answering.emergency.quality import Rate, ScreenQuality
+from medqa_core.answering.emergency.questions import Language
 from medqa_core.answering.emergency.screen import BESIDE, CALL
+from medqa_core.answering.question import Question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import VoteResult
+from medqa_core.foundation.format import listing
 from medqa_core.models.variants import VARIANTS
 from medqa_core.runs.artifacts.votes import Choice
 
@@ -25,6 +28,14 @@ CHOICES: dict[Choice, str] = {
     "right": "Right is better",
     "tie": "Tie",
     "both bad": "Both bad",
+}
+LANGUAGE_NAMES: dict[Language, str] = {
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "de": "German",
+    "pt": "Portuguese",
+    "zh": "Chinese",
 }
 Place = Literal["left", "right"]
 PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
@@ -48,6 +59,11 @@ def referral() -> str:
     return f'<div role="alert" class="referral"><strong>{escape(CALL)}</strong><p>{escape(BESIDE)}</p></div>'
 
 
+def notice(question: Question) -> str:
+    """What is shown before the answers to a question in a language in which emergencies are not recognised."""
+    return f'<p role="status" class="referral">{escape(question.notice)}</p>' if question.notice else ""
+
+
 def voted(result: VoteResult) -> str:
     """What a voter is told: whose answers they were, and ROUGE-L where there is a reference."""
     names = {variant: COLUMN_NAMES[variant].lower() for variant in VARIANTS}
@@ -58,8 +74,9 @@ def voted(result: VoteResult) -> str:
     return f"{text} ROUGE-L on this test question: {scores}."
 
 
-def about(screen: ScreenQuality) -> str:
-    """What this demo is, and how well it recognises an emergency."""
+def about(screen: ScreenQuality, by_language: Mapping[Language, ScreenQuality]) -> str:
+    """What this demo is, and how well it recognises an emergency, in each language too."""
+    found = listing([f"{one.recall.count} of {one.recall.of} in {LANGUAGE_NAMES[n]}" for n, one in by_language.items()])
     total = screen.recall.of + screen.false_alarms.of
     parts = (
         "Two small language models answer: the base model as it was published, and the same model after a fine-tune. "
@@ -67,7 +84,8 @@ def about(screen: ScreenQuality) -> str:
         "A question that describes an emergency is not put to them; the emergency number is given instead. What "
         "decides is a small statistical classifier, which understands nothing. "
         f"On {total:,} questions written to test it, which it was not trained on, it found {_rate(screen.recall)} of "
-        f"the emergencies and gave a needless referral to {_rate(screen.false_alarms)} of the others.",
+        f"the emergencies and gave a needless referral to {_rate(screen.false_alarms)} of the others. "
+        f"Emergencies found by language: {found}. In other languages they are not recognised, and the page says so.",
         "Under each answer: what produced it, with the hashes of weights and prompt, the settings and the seed.",
         "A vote stores which answer was preferred and the hour, nothing about you; whoever runs this demo may have "
         "chosen to store the question's text too.",

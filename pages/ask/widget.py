@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from medqa_core.answering.admission import WAITING
 from medqa_core.answering.compare import Column
 from medqa_core.answering.emergency.quality import screen_quality
+from medqa_core.answering.emergency.questions import LANGUAGES
 from medqa_core.answering.question import MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
@@ -95,7 +96,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
             prove = gr.Button("Compare the base answers with a freshly loaded base model", size="sm", elem_id="prove")
             proof = gr.HTML("", elem_id="proof")
         with gr.Accordion("About this demo", open=False):
-            gr.HTML(about(screen_quality()))
+            gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
         checked, comparison = gr.State(None), gr.State(None)
         events = Events(service, Parts(left, right, third, line, referral, ballot, checked, comparison))
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

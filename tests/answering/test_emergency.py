@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medqa_core.answering.emergency.quality import Rate, screen_quality
-from medqa_core.answering.emergency.questions import labelled_questions
-from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency, plain_words, probability
+from medqa_core.answering.emergency.questions import LANGUAGES, Language, labelled_questions
+from medqa_core.answering.emergency.screen import REFERRAL, describes_emergency, is_covered, plain_words, probability
 from medqa_core.answering.question import Question
 from medqa_core.foundation.errors import EmergencyDescribed
 
@@ -26,6 +26,17 @@ from medqa_core.foundation.errors import EmergencyDescribed
         "Fell off a ladder and I can't feel my legs",
         "MY HUSBAND COLLAPSED!!! HE IS NOT BREATHING!!!",
         "he is unconcious and not respondng",
+        "suicide",
+        "overdose",
+        "Heart attack!",
+        "stroke",
+        "severe bleeding",
+        "anaphylaxis",
+        "mi padre no respira",
+        "je veux mourir",
+        "Herzinfarkt",
+        "ela tomou todos os comprimidos",
+        "孩子不呼吸了",
     ],
 )
 def test_a_described_emergency_is_referred(question: str) -> None:
@@ -49,11 +60,40 @@ def test_a_described_emergency_is_referred(question: str) -> None:
         "Is ibuprofen or paracetamol better for a mild headache?",
         "What are the symptoms of gout?",
         "痛風とは何ですか",
+        "hello",
+        "gout",
+        "headache",
+        "insulin",
+        "¿Qué es un infarto?",
+        "Quels sont les symptômes de la goutte ?",
+        "Was ist Gicht?",
+        "Como se trata a gota?",
+        "什么是中风？",
     ],
 )
 def test_a_question_for_knowledge_is_answered(question: str) -> None:
     assert not describes_emergency(question)
     assert Question.checked(question).text == question
+
+
+@pytest.mark.parametrize(
+    "question", ["Какие симптомы подагры?", "инфаркт", "Jakie są objawy dny?", "가슴이 너무 아파요"]
+)
+def test_a_language_that_is_not_covered_is_told(question: str) -> None:
+    assert not is_covered(question)
+    assert "112 in Europe" in Question.checked(question).notice
+
+
+@pytest.mark.parametrize("question", ["gout", "What is adrenoleukodystrophy?", "¿Qué es la gota?", "痛风是什么？"])
+def test_a_language_that_is_covered_needs_no_notice(question: str) -> None:
+    assert is_covered(question) and Question.checked(question).notice == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_is_measured(language: Language) -> None:
+    found = screen_quality(language)
+    assert found.recall.value >= 0.7 and found.false_alarms.value <= 0.25
+    assert found.recall.of >= 15 and found.false_alarms.of >= 15
 
 
 def test_spelling_of_apostrophes_and_width_is_the_same() -> None:
@@ -73,7 +113,7 @@ def test_the_written_questions_are_many_and_no_test_question_is_a_training_quest
     assert len(set(texts)) == len(texts)
     assert len(test) >= 200
     kinds = {question.kind for question in train if question.emergency}
-    assert {question.kind for question in test if question.emergency} == kinds and len(kinds) == 10
+    assert {question.kind for question in test if question.emergency} == kinds and len(kinds) == 11
 
 
 def test_what_the_page_says_of_it_is_no_worse_than_when_it_was_made() -> None:

@@ -5,7 +5,7 @@ from functools import cache
 
 from scipy.stats import binomtest
 
-from medqa_core.answering.emergency.questions import LabelledQuestion, labelled_questions
+from medqa_core.answering.emergency.questions import LabelledQuestion, Language, labelled_questions
 from medqa_core.answering.emergency.screen import THRESHOLD, probabilities
 
 
@@ -37,9 +37,9 @@ class ScreenQuality:
 
 
 @cache
-def screen_quality() -> ScreenQuality:
-    """The quality on the test part, from which nothing was learnt."""
-    written = labelled_questions("test")
+def screen_quality(language: Language | None = None) -> ScreenQuality:
+    """The quality on the test part, from which nothing was learnt; on one language of it where that is given."""
+    written = labelled_questions("test", language)
     return ScreenQuality(
         recall=_referred([one for one in written if one.emergency]),
         false_alarms=_referred([one for one in written if not one.emergency]),

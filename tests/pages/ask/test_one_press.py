@@ -102,6 +102,12 @@ def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: lis
 
 
 @pytest.mark.usefixtures("unloaded")
+def test_a_question_in_a_language_that_is_not_covered_says_so(events: Any) -> None:
+    said = events.screen("Какие симптомы подагры?", False)
+    assert said["question"] is not None and "112 in Europe" in said["referral"]
+
+
+@pytest.mark.usefixtures("unloaded")
 def test_a_refused_question_in_the_widget_says_why(events: Any, screened: list[str]) -> None:
     updates = list(press(events, "???"))
     assert screened == [] and updates[1:] == [{"line": gr.skip()}]
@@ -117,8 +123,10 @@ def test_the_api(events: Any, screened: list[str]) -> None:
 
 @pytest.mark.usefixtures("unloaded")
 def test_an_emergency_in_the_api_comes_before_bad_settings(events: Any, screened: list[str]) -> None:
-    assert [list(found) for found in events.compare(EMERGENCY, "smoke", -1)] == [["referral"]]
-    assert screened == [EMERGENCY]
+    assert [list(found) for found in events.compare(EMERGENCY, "smoke", -1)] == [["referral", "base", "fine_tuned"]]
+    (found,) = events.compare(EMERGENCY, "smoke", -1, with_sources=True)
+    assert found["passages"] == [] and found["with_sources"]["finish_reason"] == "referred"
+    assert screened == [EMERGENCY, EMERGENCY]
 
 
 def native() -> None:

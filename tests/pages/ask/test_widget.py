@@ -106,8 +106,14 @@ def test_a_bad_question_is_refused_by_the_core(ask: Ask, question: str, said: st
 
 def test_an_emergency_gets_the_referral_in_place_of_both_answers(ask: Ask) -> None:
     name, (answers,) = ask("My father collapsed and is not breathing")[-1]
-    assert name == "complete" and list(answers) == ["referral"]
-    assert "112" in answers["referral"]
+    assert name == "complete" and list(answers) == ["referral", "base", "fine_tuned"]
+    assert "112" in answers["referral"] and answers["base"]["text"] == answers["referral"]
+    assert answers["fine_tuned"]["finish_reason"] == "referred" and answers["fine_tuned"]["provenance"] is None
+
+
+def test_a_question_in_another_language_brings_the_emergency_number(ask: Ask) -> None:
+    name, (answers,) = ask("Какие симптомы подагры?")[-1]
+    assert name == "complete" and "112 in Europe" in answers["notice"] and "text" in answers["base"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +151,9 @@ def test_what_is_said_of_the_demo_and_in_an_emergency() -> None:
     from pages.ask.text import about, referral
 
     assert 'role="alert"' in referral() and "112 in Europe" in referral()
-    said = about(ScreenQuality(recall=Rate(9, 10), false_alarms=Rate(1, 20)))
+    screen = ScreenQuality(recall=Rate(9, 10), false_alarms=Rate(1, 20))
+    said = about(screen, {"en": screen, "zh": screen})
+    assert "found by language: 9 of 10 in English and 9 of 10 in Chinese" in said
     assert "On 30 questions written to test it" in said
     assert "found 90.0% (9 of 10; 95% interval 59.6% to 98.2%) of the emergencies" in said
 
