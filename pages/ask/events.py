@@ -269,8 +269,10 @@ def _details(
 def referred(text: str, with_sources: bool) -> dict[str, Any]:
     """The answer of the API to an emergency: the referral by its name, and where a program reads the answers."""
     columns: tuple[Column, ...] = (*VARIANTS, "with_sources") if with_sources else VARIANTS
-    found = {column: {"text": text, "finish_reason": "referred", "provenance": None} for column in columns}
-    return {"referral": text, **found, **({"passages": []} if with_sources else {})}
+    found: dict[str, Any] = {
+        column: {"text": text, "finish_reason": "referred", "provenance": None} for column in columns
+    }
+    return {"referral": text, **found} | ({"passages": []} if with_sources else {})
 
 
 def _named(request: gr.Request) -> str:
