@@ -12,6 +12,7 @@ from medqa_core.cli import (
     data,
     doctor,
     evaluate,
+    export,
     import_,
     judge,
     mmlu,
@@ -52,6 +53,8 @@ app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("import")(import_.import_)
+app.command("export")(export.export)
+app.command("push")(export.push)
 app.command("ask")(ask.ask)
 
 

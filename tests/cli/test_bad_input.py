@@ -24,6 +24,8 @@ VERBS = (
     "report",
     "verify",
     "import",
+    "export",
+    "push",
     "ask",
     "cluster",
 )

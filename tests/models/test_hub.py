@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.hub_server import COMMIT, GATED, Hub, serving
+from tests.support.hub_server import COMMIT, GATED, Hub, serving
 from tests.support.models import RunPython
 
 REPO = "distilbert/distilgpt2"

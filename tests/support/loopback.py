@@ -42,6 +42,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.answer()
 
+    def do_PUT(self) -> None:
+        self.answer()
+
     def send_head(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         """All but the content itself; `headers` come after its length."""
         self.send_response(status)

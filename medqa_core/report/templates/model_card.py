@@ -16,6 +16,8 @@ from medqa_core.report.wording.headline import place
 from medqa_core.runs.run import Run
 
 Weights = Literal["adapter", "model", ""]
+ROOT = "."
+"""The folder of the weights in a repository of the hub."""
 
 EMBEDDED = {"smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 LICENCES = {
@@ -29,12 +31,28 @@ _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the folder that a card stands in has its weights."""
+
+    weights: Weights
+    """Which, if any."""
+    folder: str
+    """Where in it: `adapter` or `model` in a run, `ROOT` in a repository of the hub."""
+    repo: str | None = None
+    """What the hub calls the folder, where it is known."""
+
+    @property
+    def name(self) -> str:
+        """What `from_pretrained` is given."""
+        return self.folder if self.repo is None else self.repo
+
+
+@dataclass(frozen=True)
 class Card:
     """What a card says of its folder, before the write-up."""
 
     imported: bool
-    weights: Weights
-    """Which weights the folder holds, if any."""
+    layout: Layout
     base: str
     """The base model on the hub; empty for a local or toy model, and for an imported run."""
     licence: str
@@ -44,30 +62,31 @@ class Card:
     data: Literal["medquad", "starter", ""]
 
 
-def render(run: Run | Facts) -> str:
-    """The whole card."""
+def render(run: Run | Facts, layout: Layout | None = None) -> str:
+    """The whole card: of the run's own folder, or of a folder with another `layout`."""
     facts = Facts.of(run)
+    there = layout or _own_layout(facts)
     template = markdown_environment().get_template("card.md.j2")
-    return template.render(metadata=metadata(facts).to_yaml(), card=card(facts), document=write_up(facts))
+    return template.render(metadata=metadata(facts, there).to_yaml(), card=card(facts, there), document=write_up(facts))
 
 
-def card(facts: Facts) -> Card:
+def card(facts: Facts, layout: Layout) -> Card:
     """What the folder is and what it derives from."""
-    base, weights, model = hub_id(facts) or "", _weights(facts), facts.record.base_model
+    base, model = hub_id(facts) or "", facts.record.base_model
     source = facts.record.data.source.lower() if facts.record.data else ""
     return Card(
         facts.imported,
-        weights,
+        layout,
         base,
         LICENCES[base][1] if base in LICENCES else "",
-        bool(weights) and model is not None and model.id.lower() in EMBEDDED,
+        bool(layout.weights) and model is not None and model.id.lower() in EMBEDDED,
         "medquad" if "medquad" in source else "starter" if "starter" in source else "",
     )
 
 
-def metadata(facts: Facts) -> ModelCardData:
+def metadata(facts: Facts, layout: Layout) -> ModelCardData:
     """The front matter: only what the run's files bear out."""
-    base, weights = hub_id(facts), _weights(facts)
+    base, weights = hub_id(facts), layout.weights
     results = _results(facts)
     source = facts.record.data.source.lower() if facts.record.data else ""
     values: dict[str, object] = {
@@ -86,19 +105,18 @@ def metadata(facts: Facts) -> ModelCardData:
 
 
 def hub_id(facts: Facts) -> str | None:
-    """The base model on the hub; None for a local or toy model, and for an imported run, which holds no weights."""
-    model = facts.record.base_model
-    if facts.imported or model is None:
+    """The base model on the hub; None for a local or toy model, and for an imported run without weights."""
+    model, held = facts.record.base_model, facts.snapshot.adapter_folder or facts.snapshot.model_folder
+    if model is None or (facts.imported and not held):
         return None
     name = EMBEDDED.get(model.id.lower(), model.id)
     return name if _HUB_ID.fullmatch(name) else None
 
 
-def _weights(facts: Facts) -> Weights:
-    """Which weights the folder holds: `adapter`, `model`, or none."""
-    if facts.imported:
-        return ""
-    return "adapter" if facts.snapshot.adapter_folder else "model" if facts.snapshot.model_folder else ""
+def _own_layout(facts: Facts) -> Layout:
+    """The run's own folder."""
+    weights: Weights = "adapter" if facts.snapshot.adapter_folder else "model" if facts.snapshot.model_folder else ""
+    return Layout(weights, weights)
 
 
 def _results(facts: Facts) -> list[EvalResult]:
