@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from medqa_core.data.lookup import split_of
 from medqa_core.data.pairs import QAPair
+from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 
@@ -19,13 +20,18 @@ RUNS = 2
 def per_run_cache(build: Callable[[Sequence[QAPair], Settings], T]) -> Callable[[Run, Settings], T]:
     """`build` of a run's training pairs, kept while the run's data are the same.
 
-    What it returns raises MedQAError where the data set is not available, or is not the one that the run was trained
-    on.
+    What it returns raises MedQAError where the data set is not available or not known, or is not the one that the run
+    was trained on.
     """
     lock = threading.Lock()  # two visitors who ask at once build it once
     kept: OrderedDict[tuple[Path, Settings, str | None], T] = OrderedDict()
 
     def of(run: Run, settings: Settings) -> T:
+        if run.record.questions is not None and not run.record.training_set_known:
+            raise DataUnavailable(
+                f"It is not known what {run.id} was trained on: import it again with --trained-on to compare and to "
+                "search its training answers."
+            )
         key = (run.folder, settings, run.record.data.split_hash if run.record.data else None)
         with lock:
             if key not in kept:

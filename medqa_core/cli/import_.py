@@ -1,31 +1,107 @@
-"""`import`: a run that another tool made, as a run of kind `imported`."""
+"""`import`: a run that another tool made, as a run of kind `imported`; with --data its model too."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.cli.output import JsonFlag, note, print_json, say
+from medqa_core.cli.signals import ending
+from medqa_core.foundation.command import PROGRAM
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
 from medqa_core.runs.importers import import_path
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import EvaluationConfig, validated_evaluation
 from medqa_core.runs.store.run_store import RunStore
+
+COLUMNS = "question=COLUMN,answer=COLUMN"
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="A Trainer output folder, lm-eval results, or a summary text.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A Trainer output folder, lm-eval results, a summary text; with --data a model's folder."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Import the model too, to be asked these questions: `medquad`, a file or a hub id."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="With --data: the model it was trained from or is compared with. Default: as it names."),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="With --base: a hub model's revision.")] = None,
+    trained_on: Annotated[
+        str | None,
+        typer.Option(
+            help="With --data: the data that the model was trained on. Without it leaks and copies cannot be seen."
+        ),
+    ] = None,
+    test_size: Annotated[
+        str | None,
+        typer.Option(help="With --data: so many of its questions, or a fraction; chosen at random. Default: all."),
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar=COLUMNS, help="The columns of a --data file.")] = None,
+    trained_on_columns: Annotated[
+        str | None, typer.Option(metavar=COLUMNS, help="The columns of a --trained-on file.")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="With --data: longest answer in tokens. Default: 128.")
+    ] = None,
     run_id: Annotated[str | None, typer.Option(help="Id of the new run.")] = None,
     title: Annotated[str | None, typer.Option(help="Title of the new run.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Import a run that another tool made: what it states, what it leaves out, and which checks it passes."""
-    run = import_path(path, RunStore(Settings.from_environment().reports), run_id=run_id, title=title)
+    """Import a run that another tool made: what it states, what it leaves out, and which checks it passes.
+
+    With --data its model comes along: whole weights or a LoRA adapter, as safetensors. Then evaluate, mmlu, ask, verify
+    and report work as for runs made here. Two models with one tokenizer can be compared without any training:
+    `import MODEL --base OTHER --data DATA`.
+    """
+    settings = Settings.from_environment()
+    given = {
+        "dataset": data,
+        "columns": columns,
+        "trained_on": trained_on,
+        "trained_on_columns": trained_on_columns,
+        "test_size": test_size,
+        "max_new_tokens": max_new_tokens,
+    }
+    known = {name: value for name, value in given.items() if value is not None}
+    if data is None and (known or base or revision):
+        raise InputError(
+            "name the questions that the model is to be asked, which it was not trained on.", field="--data"
+        )
+    if data is not None:
+        config = validated_evaluation(known)
+        with ending():
+            run = _with_model(path, config, settings, base=base, revision=revision, run_id=run_id, title=title)
+    else:
+        run = import_path(path, RunStore(settings.reports), run_id=run_id, title=title)
     writer.write(run)
+    print_json(run.record.model_dump(mode="json")) if json else _tell(run, path)
+
+
+def _with_model(
+    path: Path,
+    config: EvaluationConfig,
+    settings: Settings,
+    *,
+    base: str | None,
+    revision: str | None,
+    run_id: str | None,
+    title: str | None,
+) -> Run:
+    from medqa_core.models.incoming.import_model import import_model
+
+    return import_model(path, config, settings, base=base, revision=revision, run_id=run_id, title=title, progress=note)
+
+
+def _tell(run: Run, path: Path) -> None:
     imported = run.record.imported
-    if json:
-        print_json(run.record.model_dump(mode="json"))
-        return
-    say(f"{run.id}: imported.")
+    say(f"{run.id}: imported{', with its model' if imported and imported.model else ''}.")
     if imported is None:
         return
     marks = {True: "passed", False: "FAILED", None: "cannot be checked"}
@@ -33,3 +109,14 @@ def import_(
         say(f"  {marks[check.passed]:<18} {check.name}: {check.detail}")
     for missing in imported.missing:
         say(f"  {'not stated':<18} {missing}")
+    for line in imported.model.notes if imported.model else ():
+        say(f"  {'note':<18} {line}")
+    if imported.model is not None:
+        if not run.record.training_set_known:
+            say("  What it was trained on is not known: leaks cannot be excluded. Name it with --trained-on.")
+        say(f"Next: {PROGRAM} evaluate {run.id}")
+        return
+    from medqa_core.models.incoming.found import holds_weights
+
+    if holds_weights(path):
+        say(f"Its figures came, its model did not: {PROGRAM} import {path} --data DATA takes the model too.")

@@ -9,18 +9,19 @@ from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 
 
-def data_of(config: TrainConfig, settings: Settings) -> PairSet:
+def data_of(config: QuestionsConfig, settings: Settings) -> PairSet:
     """The data set that `config` names, if it is available without a network.
 
     Raises:
         MedQAError: it is not, or its file does not fit any more; the message says what to do.
     """
-    name = config.dataset
-    if settings.public and name not in sources.SOURCES and hub.cached(name, settings.cache) is None:
+    trained_on = config.trained_on if isinstance(config, EvaluationConfig) else None
+    named = [name for name in (config.dataset, trained_on) if name is not None and name not in sources.SOURCES]
+    if settings.public and any(hub.cached(name, settings.cache) is None for name in named):
         # A run folder may come from elsewhere: what it names must not open this machine's files to strangers.
         raise DataUnavailable("This is a public demo: data sets that are files of its machine are not shown.")
     return data_for(config, settings, fetch=False)
@@ -28,10 +29,10 @@ def data_of(config: TrainConfig, settings: Settings) -> PairSet:
 
 def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | None, str]:
     """The pairs by question id, and "" — or None and why the texts cannot be shown."""
-    if record.config is None:
+    if record.questions is None:
         return None, "This run does not say which questions it was tested on."
     try:
-        return {pair.id: pair for pair in data_of(record.config, settings).pairs}, ""
+        return {pair.id: pair for pair in data_of(record.questions, settings).pairs}, ""
     except MedQAError as error:
         return None, str(error)
 
@@ -43,9 +44,9 @@ def references(record: RunRecord, settings: Settings, questions: Sequence[QAPair
         InputError: an imported run, of which the data are not known.
         MedQAError: the data are not available.
     """
-    if record.config is None:
+    if record.questions is None:
         raise InputError(f"{record.id} is an imported run: its reference answers are not known here.")
-    known = _by_question(data_of(record.config, settings))
+    known = _by_question(data_of(record.questions, settings))
     same = {key: known.get(key, ()) for key in map(normalise, (one.question for one in questions))}
     return references_of(questions, [pair for pairs in same.values() for pair in pairs])
 
@@ -66,18 +67,19 @@ def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:
         InputError: an imported run, of which the data are not known.
         MedQAError: the data are not available, or are not those that the run was trained on.
     """
-    if record.config is None:
+    config = record.questions
+    if config is None:
         raise InputError(f"{record.id} is an imported run: what it was trained on is not known here.")
-    data = data_of(record.config, settings)
-    parts = _split(data, record.config.model_dump_json())
+    data = data_of(config, settings)
+    parts = _split(data, type(config), config.model_dump_json())
     check_split(record, data, parts)
     return data, parts
 
 
 @lru_cache(maxsize=2)
-def _split(data: PairSet, config: str) -> Split:
+def _split(data: PairSet, kind: type[TrainConfig] | type[EvaluationConfig], config: str) -> Split:
     """Seconds on a large data set, and asked for with every vote."""
-    return split_pairs(data.pairs, TrainConfig.model_validate_json(config))
+    return split_pairs(data.pairs, kind.model_validate_json(config))
 
 
 def check_split(record: RunRecord, data: PairSet, parts: Split) -> None:

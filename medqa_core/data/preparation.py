@@ -17,10 +17,11 @@ from typing import Literal
 from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sentences import starts
+from medqa_core.data.split import TRAINED_ON
 from medqa_core.data.templates import Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig
 
 Step = Literal["lines", "heading", "question", "repeated"]
 """What was done to one answer: lines kept, a heading dropped, the question dropped, repeated lines dropped."""
@@ -67,10 +68,24 @@ class Sample:
     steps: frozenset[Step]
 
 
-def data_for(config: TrainConfig, settings: Settings, *, fetch: bool = True) -> PairSet:
-    """The data set that `config` names, its answers prepared as it says. Raises as `sources.load`."""
+def data_for(config: QuestionsConfig, settings: Settings, *, fetch: bool = True) -> PairSet:
+    """The data set that `config` names, its answers prepared as it says. Raises as `sources.load`.
+
+    Of a model that was trained elsewhere also the pairs that it was trained on, where they are known.
+    """
     data = sources.load(config.dataset, settings, config.columns, fetch=fetch)
+    if isinstance(config, EvaluationConfig) and config.trained_on is not None:
+        trained_on = sources.load(config.trained_on, settings, config.trained_on_columns, fetch=fetch)
+        data = _with_training_set(data, trained_on)
     return data if config.preparation == "none" else cleaned(data)
+
+
+@lru_cache(maxsize=2)
+def _with_training_set(data: PairSet, trained_on: PairSet) -> PairSet:
+    """Both; the training pairs' ids say so, since two files may number their rows alike."""
+    training = (replace(pair, id=f"{TRAINED_ON}{pair.id}") for pair in trained_on.pairs)
+    about = f"{len(trained_on.pairs):,} pairs of {trained_on.title}, which the model was trained on, stand beside"
+    return replace(data, pairs=(*data.pairs, *training), filters=(*data.filters, about))
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from medqa_core.data.groups import components
 from medqa_core.data.pairs import QAPair, first_normalise, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
-from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
+from medqa_core.runs.schema.config import SPLIT_VERSION, EvaluationConfig, QuestionsConfig
 from medqa_core.runs.schema.record import SplitSizes
 
 Stratum = tuple[str, str]  # source, question type
@@ -26,8 +26,15 @@ GIANT = 0.05
 """A component with more than this share of all pairs goes to training whole while there is room."""
 
 
-def method(config: TrainConfig) -> str:
+TRAINED_ON = "trained-on:"
+"""What the ids of pairs begin with that a model was trained on elsewhere."""
+
+
+def method(config: QuestionsConfig) -> str:
     """What the configuration's `split_method` does, in words."""
+    if isinstance(config, EvaluationConfig):
+        known = "the training set is the one that was named" if config.trained_on else "the training set is not known"
+        return f"none made here: the data are test questions, and {known}"
     if config.split_method == "random":
         return "random, pair by pair: topics, questions and answers of the test set may be in the training set"
     names = "topic with its other names and specific concepts, question and answer with its near-duplicates"
@@ -63,12 +70,14 @@ class Split:
         return digest.hexdigest()
 
 
-def split_pairs(pairs: Sequence[QAPair], config: TrainConfig) -> Split:
+def split_pairs(pairs: Sequence[QAPair], config: QuestionsConfig) -> Split:
     """The split that `config` asks for: its method, version, sizes and seed.
 
     Raises:
         InputError: a part asks for more pairs than there are for it.
     """
+    if isinstance(config, EvaluationConfig):
+        return given_split(pairs, config.test_size, config.split_seed, version=config.split_version)
     sizes = (config.train_size, config.validation_size, config.test_size)
     made = {"grouped": grouped_split, "random": random_split}[config.split_method]
     return made(pairs, sizes, config.split_seed, version=config.split_version)
@@ -147,6 +156,30 @@ def random_split(
         start += size
     # Groups are those of the grouped split: questions on one topic are not independent, however they were dealt.
     return _split(parts, _named_groups(sorted(pairs, key=lambda pair: pair.id), version), version)
+
+
+def given_split(
+    pairs: Sequence[QAPair], test_size: int | float | None, seed: int, *, version: int = SPLIT_VERSION
+) -> Split:
+    """The split of a model that was trained elsewhere: what it was trained on, and the rest as test questions.
+
+    Args:
+        pairs: those whose ids begin with TRAINED_ON are the training set; it is empty where none are.
+        test_size: how many of the others are asked, or a fraction of them; None: all.
+        seed: decides which.
+        version: of what makes a group.
+
+    Raises:
+        InputError: `test_size` is more than there are.
+    """
+    ordered = sorted(pairs, key=lambda pair: pair.id)
+    training = [pair for pair in ordered if pair.id.startswith(TRAINED_ON)]
+    others = [pair for pair in ordered if not pair.id.startswith(TRAINED_ON)]
+    wanted = at_most(test_size, len(others), len(others))
+    if wanted > len(others):
+        raise InputError(f"the data hold {len(others):,} test questions; you asked for {wanted:,}.", field="test_size")
+    test = _draw(others, wanted, seed, Counter(_stratum(pair) for pair in others))
+    return _split((training, (), test), _named_groups(ordered, version), version)
 
 
 def _named_groups(ordered: Sequence[QAPair], version: int) -> dict[str, list[QAPair]]:

@@ -48,12 +48,14 @@ class ControlAnswers:
 
 
 def control_answers(parts: Split, most_words: int) -> dict[ControlName, ControlAnswers]:
-    """The answers of FROM_TRAINING to the test questions, the same on every machine.
+    """The answers of FROM_TRAINING to the test questions, the same on every machine; none without training data.
 
     Args:
         parts: the run's split.
         most_words: where an answer is cut.
     """
+    if not parts.train:
+        return {}
     return {
         "template_answer": _template_answers(parts, most_words),
         "nearest_answer": _nearest_answers(parts, most_words),

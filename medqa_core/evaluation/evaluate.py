@@ -37,7 +37,7 @@ from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import QuestionsConfig
 from medqa_core.runs.schema.evaluation import (
     HOLM,
     BaseLosses,
@@ -155,7 +155,7 @@ def evaluate(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
-            overlap=leakage.measure(parts, pairs),
+            overlap=leakage.measure(parts, pairs) if parts.train else None,
             protocol=protocol.model_copy(update=more),
             with_sources=_with_sources(run, protocol),
             seconds=round(sum(losses[variant].seconds + answered[variant].seconds for variant in VARIANTS), 1),
@@ -241,13 +241,13 @@ def _with_sources(run: Run, protocol: Protocol) -> WithSources | None:
     return before.with_sources
 
 
-def checked(run: Run) -> TrainConfig:
+def checked(run: Run) -> QuestionsConfig:
     """The configuration of a run that can be measured.
 
     Raises:
-        InputError: an imported run, or one that is still being trained.
+        InputError: an imported run without weights, or one that is still being trained.
     """
-    config = run.record.config
+    config = run.record.questions
     if config is None:
         raise InputError(f"{run.id} is an imported run: its figures are the source's and cannot be measured again.")
     if run.state() in LIVE:
@@ -297,9 +297,11 @@ def _with_verdicts(
 
 
 def _base_losses(
-    variants: ModelVariants, validation: Sequence[QAPair], config: TrainConfig, partial: Partial
-) -> BaseLosses:
-    """The base's loss on validation questions under each prompt that the run's tokenizer knows."""
+    variants: ModelVariants, validation: Sequence[QAPair], config: QuestionsConfig, partial: Partial
+) -> BaseLosses | None:
+    """The base's loss on validation questions under each prompt that the run's tokenizer knows; None without any."""
+    if not validation:
+        return None
     kept = [row["base_losses"] for row in partial.rows if "base_losses" in row]
     if kept:
         return BaseLosses.model_validate(kept[0])
@@ -316,7 +318,7 @@ def _base_losses(
     return losses
 
 
-def _protocol(config: TrainConfig, variants: ModelVariants, decoding: Decoding) -> Protocol:
+def _protocol(config: QuestionsConfig, variants: ModelVariants, decoding: Decoding) -> Protocol:
     return Protocol(
         prompt=variants.prompt,
         loss_tokens=config.max_tokens,

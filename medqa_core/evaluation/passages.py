@@ -14,7 +14,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import with_passages
 from medqa_core.models.variants import ModelVariants
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import QuestionsConfig, TrainConfig
 from medqa_core.runs.schema.evaluation import Library, RetrievalProtocol
 
 
@@ -32,11 +32,10 @@ class Shelf:
             return search_others(self.retriever, question.question, self.passages, question.document)
         return self.retriever.search(question.question, self.passages)
 
-    def protocol(self, config: TrainConfig, asked: int, of: int) -> RetrievalProtocol:
+    def protocol(self, config: QuestionsConfig, asked: int, of: int) -> RetrievalProtocol:
         """What the protocol says of the passages of `asked` test questions of `of`."""
-        held_out = self.library == "other documents" or (
-            self.library == "training answers" and config.split_method == "grouped"
-        )
+        grouped = isinstance(config, TrainConfig) and config.split_method == "grouped"
+        held_out = self.library == "other documents" or (self.library == "training answers" and grouped)
         some = {"asked": asked, "of": of} if asked < of else {}
         return RetrievalProtocol(
             passages=self.passages,
@@ -47,7 +46,7 @@ class Shelf:
         )
 
 
-def shelf_of(run: Run, config: TrainConfig, settings: Settings, library: Library) -> Shelf:
+def shelf_of(run: Run, config: QuestionsConfig, settings: Settings, library: Library) -> Shelf:
     """The library of a run's data set. Raises as `library_of` and `retriever_for`."""
     passages = config.passages if config.task == "open_book" else PASSAGES
     if library == "training answers":

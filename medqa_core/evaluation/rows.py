@@ -46,8 +46,9 @@ def prediction_rows(
         passages: texts that both models read before they answered; none where it is empty.
     """
     parts = tested.parts
-    known = NgramIndex(one.answer for one in parts.train)
-    copies = CopyIndex((one.id, one.answer) for one in parts.train)
+    # Where it is not known what a model was trained on, nothing is known of overlap and copies; it is not none.
+    known = NgramIndex(one.answer for one in parts.train) if parts.train else None
+    copies = copy_index(parts)
     columns: dict[str, list[Any]] = {
         "question_id": [q.id for q in parts.test],
         "group_id": [parts.groups[q.id] for q in parts.test],
@@ -61,7 +62,7 @@ def prediction_rows(
             for q, loss in zip(parts.test, losses["base"].own, strict=True)
         ],
         "other_tokens": [0 if loss is None else loss.tokens for loss in losses["base"].elsewhere],
-        "train_overlap": [known.share(q.answer) for q in parts.test],
+        "train_overlap": [np.nan if known is None else known.share(q.answer) for q in parts.test],
     }
     for variant, said in answered.items():
         found = answer_columns(said.texts, tested.references, copies)
@@ -131,12 +132,20 @@ def _mean(nats: Sequence[int] | None, counted: Sequence[bool]) -> float:
     return float(chosen.mean() / 1000)
 
 
+def copy_index(parts: Split) -> CopyIndex | None:
+    """The training answers that an answer may be copied from; None where they are not known."""
+    return CopyIndex((one.id, one.answer) for one in parts.train) if parts.train else None
+
+
 def answer_columns(
-    answers: Sequence[str], references: Sequence[tuple[str, ...]], copies: CopyIndex
+    answers: Sequence[str], references: Sequence[tuple[str, ...]], copies: CopyIndex | None
 ) -> dict[str, list[Any]]:
-    """What an evaluation keeps of any column of answers: their texts, scores, repetition and copies, by name."""
+    """What an evaluation keeps of any column of answers: their texts, scores, repetition and copies, by name.
+
+    `copies`: the training answers; None where they are not known.
+    """
     scores = answer_scores(answers, references)
-    nearest = [copies.nearest(text) for text in answers]
+    nearest = [(np.nan, None) if copies is None else copies.nearest(text) for text in answers]
     return {
         "answer": list(answers),
         **{name: [one[name] for one in scores] for name in NAMES},

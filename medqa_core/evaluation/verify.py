@@ -48,21 +48,20 @@ def verify(
         write_ups: what renders each write-up of a run, by the name of its file; without it they are not compared.
         validated_on: what makes the validation examples of task `open_book`, whose passages the training looks up.
     """
-    if run.record.kind == "imported":
-        return _imported(run)
-    return [
+    stated = run.record.imported.checks if run.record.imported else []
+    source = [Check(name=f"source: {one.name}", passed=one.passed, detail=one.detail) for one in stated]
+    if run.record.figures_are_reported:
+        return _reported(run, source)
+    return source + [
         Check(name=name, passed=passed, detail=plain(detail)[:1000])
         for name, (passed, detail) in _outcomes(run, settings, progress, write_ups or {}, validated_on)
     ]
 
 
-def _imported(run: Run) -> list[Check]:
-    about = run.record.imported
+def _reported(run: Run, source: list[Check]) -> list[Check]:
     why = "imported: its figures are the source's; no data, answers or weights came with them"
     passed, detail = manifest_outcome(run)
-    checks = [Check(name="manifest", passed=passed, detail=plain(detail)[:1000])]
-    stated = about.checks if about else []
-    checks += [Check(name=f"source: {one.name}", passed=one.passed, detail=one.detail) for one in stated]
+    checks = [Check(name="manifest", passed=passed, detail=plain(detail)[:1000]), *source]
     return checks + [Check(name=name, passed=None, detail=why) for name in NAMES[1:]]
 
 

@@ -38,7 +38,7 @@ class RunData:
         Raises:
             DataUnavailable, InputError: they are not available.
         """
-        config = self._run.record.config
+        config = self._run.record.questions
         if config is None:
             raise InputError("run.json holds no configuration: its data set is not known.")
         if self._found is None:
@@ -52,7 +52,7 @@ class RunData:
 
     def shelf(self, retrieval: RetrievalProtocol | None) -> Shelf | None:
         """What passages were found in; None where none were, or not by BM25, which alone can be repeated here."""
-        config = self._run.record.config
+        config = self._run.record.questions
         if config is None or retrieval is None or retrieval.method != BM25.name:
             return None
         return shelf_of(self._run, config, self._settings, retrieval.library)

@@ -45,7 +45,7 @@ def training_record_outcome(run: Run) -> Outcome:
         why = (
             f"{TRAINING} is missing: versions before 0.3 left no record of what a training produced. That the weights "
             "are this training's rests on their validation loss alone."
-            if run.state() == "completed"
+            if run.state() in ("completed", "imported")
             else f"{TRAINING} is missing: the training has not come to its end."
         )
         return (False, problem) if problem else (None, why)
@@ -54,6 +54,8 @@ def training_record_outcome(run: Run) -> Outcome:
         more = f" And {len(found) - SHOWN} more." if len(found) > SHOWN else ""
         return False, " ".join(found[:SHOWN]) + more
     moment = record.written_at.strftime("%Y-%m-%d %H:%M")
+    if record.written_by == "import":
+        return True, f"weights, their configuration and log are those of the import, {moment}"
     if record.written_by == "afterwards":
         return True, f"nothing changed since the record of {moment}, which was made after the training"
     return True, f"weights, their configuration, log and settings are those of the training's end, {moment}"
@@ -62,6 +64,8 @@ def training_record_outcome(run: Run) -> Outcome:
 def settings_outcome(run: Run) -> Outcome:
     """The figures of adapter and log follow from the configuration."""
     config = run.record.config
+    if config is None and run.record.evaluated_on is not None:
+        return None, "It was trained elsewhere: its settings are the source's word."
     if config is None:
         return None, "run.json holds no configuration."
     count, problem = settings_problem(run, config)

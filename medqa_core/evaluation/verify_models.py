@@ -143,7 +143,7 @@ def test_losses_outcome(
     settings: Settings,
 ) -> Outcome:
     """Both models have the losses that the rows state, on some of the test questions."""
-    config = run.record.config
+    config = run.record.questions
     if rows is None or rows.empty or config is None:
         return None, "No losses of test questions are stored."
     tokens = evaluation.protocol.loss_tokens if evaluation else None

@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.data.overlap import CopyIndex
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
-from medqa_core.evaluation.rows import Tested, answer_columns
+from medqa_core.evaluation.rows import Tested, answer_columns, copy_index
 from medqa_core.evaluation.tables import SCORES, Metrics, judge_family, numbers
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import WithSources
@@ -38,7 +37,7 @@ def with_sources_rows(
         passages: that were read, best first.
         most_words: where the control, the first passage alone, is cut.
     """
-    copies = CopyIndex((one.id, one.answer) for one in tested.parts.train)
+    copies = copy_index(tested.parts)
     return pd.DataFrame(
         {
             "question_id": [q.id for q in asked],

@@ -1,7 +1,8 @@
-"""What a run's adapter must say of itself before peft reads it: plain low-rank matrices and nothing that does more.
+"""What a run's adapter must say of itself before peft reads it: low-rank matrices and whole modules, nothing that does
+more.
 
 peft's configuration can name modules to import, files to open as pickles and models to fetch. None of that belongs to
-an adapter that was trained here.
+an adapter of the store: those that were trained elsewhere come in with a plain configuration (`models.incoming`).
 """
 
 from pathlib import Path
@@ -18,12 +19,18 @@ PLAIN = frozenset(
         *("base_model_name_or_path", "revision", "peft_type", "peft_version", "task_type", "inference_mode"),
         *("r", "lora_alpha", "lora_dropout", "lora_bias", "bias", "fan_in_fan_out", "use_rslora", "use_dora"),
         *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights"),
+        *("target_parameters", "modules_to_save", "rank_pattern", "alpha_pattern", "trainable_token_indices"),
+        *("ensure_weight_tying",),
         # Read by kinds of adapter that the other keys rule out.
         *("megatron_core", "qalora_group_size"),
     }
 )
 """Keys that may hold something; any other must be null, false or empty."""
 MOST_RANK = 4096
+_NAMED = (
+    *("target_modules", "exclude_modules", "layers_pattern", "target_parameters", "modules_to_save"),
+    *("rank_pattern", "alpha_pattern"),  # tables: their numbers are for the modules of that name
+)
 
 
 def check_adapter(folder: Path, label: str) -> None:
@@ -48,13 +55,14 @@ def check_adapter(folder: Path, label: str) -> None:
     # The other ways to begin compute on the base's weights, some with a file of their own.
     if config.get("init_lora_weights", True) not in (True, False, "gaussian"):
         raise ModelError(f"{label} cannot be loaded: {CONFIG} begins from more than zeros (init_lora_weights).")
-    for key in ("target_modules", "exclude_modules", "layers_pattern"):
-        if not _names(config.get(key)):
+    for key in _NAMED:
+        value = config.get(key)
+        if not is_plain_names(list(value) if isinstance(value, dict) else value):
             raise ModelError(f"{label} cannot be loaded: {key} in {CONFIG} is not a list of names.")
 
 
-def _names(value: Any) -> bool:
-    """A text would be a pattern, which can take for ever to match."""
+def is_plain_names(value: Any) -> bool:
+    """Whether a value names modules, or none. A text would be a pattern, which can take for ever to match."""
     return (
         value is None
         or value == "all-linear"

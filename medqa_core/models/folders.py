@@ -30,13 +30,22 @@ def check(folder: Path, label: str) -> None:
         raise ModelError(
             f"{label} is an adapter, which changes a base model and is none; give the base model it was trained on."
         )
+    check_configuration(folder, label)
+    weight_files(folder, label)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(f"{label} holds no tokenizer (tokenizer.json); copy the model's tokenizer files there.")
+
+
+def check_configuration(folder: Path, label: str) -> None:
+    """Refuse a model whose configuration wants code of its own or is of weights that cannot be loaded as they are.
+
+    Raises:
+        ModelError: it does, or it is missing or damaged.
+    """
     _check_config(_config(folder, label), label)
     extra = folder / "tokenizer_config.json"
     if extra.exists() and _json(extra, label).get("auto_map"):
         raise ModelError(f"{label} cannot be used: its tokenizer_config.json {_REFUSED['auto_map']}.")
-    weight_files(folder, label)
-    if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise ModelError(f"{label} holds no tokenizer (tokenizer.json); copy the model's tokenizer files there.")
 
 
 def weight_files(folder: Path, label: str) -> list[Path]:

@@ -25,7 +25,17 @@ from medqa_core.models.quantization import BITS, quantised
 from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import Quantization
 
-__all__ = ["LoadedModel", "Located", "load", "load_folder", "loading", "locate", "pick_device", "weights_of"]
+__all__ = [
+    "LoadedModel",
+    "Located",
+    "load",
+    "load_folder",
+    "load_tokenizer",
+    "loading",
+    "locate",
+    "pick_device",
+    "weights_of",
+]
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def load_folder(
     label = located.name
     folders.check(located.folder, label)
     with loading(label):
-        tokenizer = _load_tokenizer(located.folder, label)
+        tokenizer = load_tokenizer(located.folder, label)
         model = _load_model(located.folder, label, dtype, quantised(quantization, device))
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ModelError(f"{label}: its tokenizer knows more tokens than the model; the files do not belong together.")
@@ -195,7 +205,12 @@ def _usable_device(device: str | None) -> str:
     return device
 
 
-def _load_tokenizer(folder: Path, label: str) -> Any:
+def load_tokenizer(folder: Path, label: str) -> Any:
+    """The tokenizer in a folder, ready to generate with.
+
+    Raises:
+        ModelError: it has no end token, or a chat template that cannot be used. For all else see `loading`.
+    """
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{label}: its tokenizer has no end-of-text token, so no answer would ever end.")

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.adapter import check_adapter
-from medqa_core.models.loader import LoadedModel, load, locate, pick_device
+from medqa_core.models.loader import LoadedModel, load, load_tokenizer, loading, locate, pick_device
 from medqa_core.models.memory import require_memory
 from medqa_core.models.prompt import kind_for
 from medqa_core.models.silence import silenced
@@ -93,6 +93,10 @@ def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> 
         for path in weights.parent.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
             resolve_inside(weights.parent, path.name)
         adapted = load(str(weights.parent), settings=settings, device=base.device, progress=progress).model
+    imported = record.imported.model if record.imported is not None else None
+    if imported is not None and imported.own_tokenizer:
+        with loading(run.id):
+            base = replace(base, tokenizer=load_tokenizer(weights.parent, run.id))
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
     return ModelVariants(run.id, base, adapted, sha256(weights), prompt, sha256(config_file(weights)))
 

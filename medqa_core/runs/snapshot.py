@@ -105,7 +105,7 @@ class RunSnapshot:
     @property
     def imported(self) -> bool:
         """Whether the figures are someone else's."""
-        return self.record.kind == "imported"
+        return self.record.figures_are_reported
 
     @property
     def in_progress(self) -> bool:

@@ -11,6 +11,7 @@ import medqa_core
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, RunError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.change import changes_base
 from medqa_core.runs.artifacts.manifest import discard_manifest
 from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.run import Run
@@ -20,7 +21,6 @@ from medqa_core.runs.status_writer import StatusWriter, is_main
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.callbacks import Callback, Callbacks, noop
-from medqa_core.training.change import changes_base
 from medqa_core.training.failure import describe_failure
 from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.inputs import TrainingInputs, completed_record, difference, load_inputs

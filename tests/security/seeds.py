@@ -49,7 +49,7 @@ def opened(folder: Path) -> Run:
 def imported(path: Path) -> object:
     draft = importer.read_draft(path, keep_prose=True)
     try:
-        return importer._record(path, draft, "fuzz", None)
+        return importer.record_of(path, draft, "fuzz", None)
     except ValueError:  # pydantic's; `import_path` makes one of our own errors of it
         return None
 

@@ -15,12 +15,12 @@ from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.change import changes_base
 from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.training_record import differences
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.training.change import changes_base
 from medqa_core.training.examples import validation_examples
 from medqa_core.training.train import train
 

@@ -21,7 +21,7 @@ def information(facts: Facts) -> Fields:
         ("Run", f"#{record.number}" if record.number is not None else ""),
         ("Id", words(facts.run.id, 64)),
         ("Date", timestamp(record.created_at)),
-        ("Kind", "imported: figures as its source reports them" if facts.imported else "fine-tune"),
+        ("Kind", _kind(facts)),
     ]
     for name in ENVIRONMENT:
         value = record.precision if name == "precision" else getattr(environment, name)
@@ -38,6 +38,17 @@ def information(facts: Facts) -> Fields:
     return _stated(rows)
 
 
+def _kind(facts: Facts) -> str:
+    imported = facts.record.imported
+    if facts.imported:
+        return "imported: figures as its source reports them"
+    if imported is None or imported.model is None:
+        return "fine-tune"
+    what = {"adapter": "adapter", "fine_tune": "fine-tuned model", "other_model": "model, compared with another one"}
+    where = f" ({place(imported.model.folder)})" if imported.model.folder else ""
+    return f"imported {what[imported.model.kind]}{where}: trained elsewhere, measured here"
+
+
 def model_and_data(facts: Facts) -> Fields:
     """The base model, the prompt and the data; of an imported run also what its source says of them."""
     record = facts.record
@@ -47,6 +58,14 @@ def model_and_data(facts: Facts) -> Fields:
         rows.append(("Prompt", record.prompt))
     if record.data is not None:
         rows += data_fields(record.data)
+    if record.imported is not None and record.imported.model is not None:
+        rows += [
+            ("Base that the source names", words(record.imported.model.named_base or "", 120)),
+            ("On import", " ".join(words(note, 300) for note in record.imported.model.notes[:8])),
+        ]
+    if record.evaluated_on is not None:
+        trained_on = record.evaluated_on.trained_on
+        rows.append(("Trained on", place(trained_on) if trained_on else "not known here"))
     known = {label for label, _ in rows}
     for name in STATED if record.data is None or record.data.split is None else STATED_MODEL:
         label = INFORMATION_KEYS[name]
@@ -71,7 +90,9 @@ def model_fields(model: BaseModelRecord) -> Fields:
 def data_fields(data: DataRecord) -> Fields:
     """The data set, its cleaning and its split."""
     split, share = data.split, data.truncated_share
-    sizes = f"{split.train:,} training / {split.validation:,} validation / {split.test:,} test" if split else ""
+    parts = [(split.train, "training"), (split.validation, "validation"), (split.test, "test")] if split else []
+    # A model that was trained elsewhere has no validation set here, and maybe no training set that is known.
+    sizes = " / ".join(f"{n:,} {name}" for n, name in parts if n or name == "test")
     return _stated(
         [
             ("Data", place(data.source)),

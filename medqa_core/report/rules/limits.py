@@ -54,6 +54,20 @@ def leaks_into_test(facts: Facts) -> Iterator[Insight]:
     )
 
 
+def leaks_unknown(facts: Facts) -> Iterator[Insight]:
+    """Nobody knows here what an imported model was trained on."""
+    if facts.record.evaluated_on is None or facts.record.training_set_known:
+        return
+    yield Insight(
+        "leaks_unknown",
+        "What the model was trained on is not known here: leaks into the test questions and copied answers cannot be "
+        "seen, and there are no controls made from training answers.",
+        ("run.json, evaluated_on.trained_on: none",),
+        "all test questions",
+        "the training set was named (import with --trained-on)",
+    )
+
+
 def truncated(facts: Facts) -> Iterator[Insight]:
     """Training examples lost their end to the token limit, or nobody counted how many did."""
     data, config = facts.record.data, facts.record.config
@@ -80,8 +94,9 @@ def truncated(facts: Facts) -> Iterator[Insight]:
 
 def training_size(facts: Facts) -> Iterator[Insight]:
     """A small training set."""
-    data = facts.record.data
-    size = data.split.train if data and data.split else stated(facts, "train_size")
+    data, record = facts.record.data, facts.record
+    known = record.evaluated_on is None or record.training_set_known
+    size = data.split.train if data and data.split and known else stated(facts, "train_size")
     if not isinstance(size, int | float) or size >= SMALL:
         return
     yield Insight(
@@ -199,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     damaged,
     *MEASURES,
     leaks_into_test,
+    leaks_unknown,
     few_validations,
     left_out,
     unchecked,

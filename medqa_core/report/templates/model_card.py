@@ -96,7 +96,7 @@ def metadata(facts: Facts, layout: Layout) -> ModelCardData:
         "base_model": base,
         "base_model_relation": {"adapter": "adapter", "model": "finetune"}.get(weights) if base else None,
         "pipeline_tag": "text-generation" if weights else None,
-        "datasets": [DATASETS[source]] if source in DATASETS and not facts.imported else None,
+        "datasets": [DATASETS[source]] if source in DATASETS and facts.record.config is not None else None,
         "tags": ["medical", "question-answering", "research-demo", *(["lora"] if weights == "adapter" else [])],
         "model_name": facts.run.id if results else None,
         "eval_results": results or None,

@@ -18,6 +18,8 @@ Kind = Literal[
     "empty",
     "control",
     "copied",
+    "leaks_unknown",
+    "two_models",
     "no_clean_part",
     "not_on_clean_part",
     "no_controls",
@@ -69,6 +71,7 @@ def caveats(facts: Facts, metrics: Views, clauses: tuple[MetricView, ...]) -> tu
         *_answers(facts, wording),
         *_controls(facts, wording),
         *_copies(facts),
+        *_imported(facts),
         *_clean(facts, clauses),
         *_scored(facts),
     ]
@@ -100,7 +103,7 @@ def _answers(facts: Facts, wording: MetricView | None) -> list[Caveat]:
 
 def _controls(facts: Facts, wording: MetricView | None) -> list[Caveat]:
     """Controls that the fine-tuned model does not beat on wording, or that nothing is known of."""
-    reads = facts.record.config is not None and facts.record.config.task == "open_book"
+    reads = facts.record.questions is not None and facts.record.questions.task == "open_book"
     beaten, found = False, []
     for control in control_views(facts):
         if control.name == "top_passage" and not reads:
@@ -130,8 +133,21 @@ def _copies(facts: Facts) -> list[Caveat]:
     return [Caveat("copied", share, other, tuned.n, blocks=share >= MOST)] if share >= SHOWN["copied"] else []
 
 
+def _imported(facts: Facts) -> list[Caveat]:
+    """What is not known of a model that was trained elsewhere."""
+    asked, imported = facts.record.questions, facts.record.imported
+    found = []
+    if asked is not None and not facts.record.training_set_known:
+        found.append(Caveat("leaks_unknown", blocks=True))
+    if imported is not None and imported.model is not None and imported.model.kind == "other_model":
+        found.append(Caveat("two_models"))
+    return found
+
+
 def _clean(facts: Facts, clauses: tuple[MetricView, ...]) -> list[Caveat]:
     """No question without overlap with training, or gains that are not found again on those."""
+    if facts.record.questions is not None and not facts.record.training_set_known:
+        return []
     subset = clean(facts)
     better = [metric for metric in clauses if metric.verdict == "better" and metric.name != "mmlu"]
     if better and not any(part.n and part.compared for part in subset.values()):

@@ -42,6 +42,8 @@ _TEXTS: dict[str, Callable[[Caveat], str]] = {
     "empty": lambda c: f"{percent(c.value, 0)} of its answers are empty{_against_base(c)}",
     "control": _control,
     "copied": lambda c: f"{percent(c.value, 0)} of its answers are copies of training answers{_against_base(c)}",
+    "leaks_unknown": lambda _: "what it was trained on is not known here, so leaks cannot be excluded",
+    "two_models": lambda _: "it is another model than the base and no fine-tune of it, so no training did this",
     "no_clean_part": lambda _: f"no test question has {NO_OVERLAP}, so this may be memory",
     "not_on_clean_part": lambda c: (
         f"on the {plural(c.n or 0, 'question')} whose reference answer has {NO_OVERLAP}, "

@@ -24,6 +24,7 @@ SHORT: dict[str, str] = {
     "no_predictions": "no data by question",
     "rouge_is_overlap": "ROUGE is overlap, not correctness",
     "leaks_into_test": "test topics known from training",
+    "leaks_unknown": "training data not known, so leaks cannot be excluded",
     "few_validations": "too few validations for a trend",
     "left_out": "a source that leaves things out",
     "starter_text": "unreviewed demo text",

@@ -1,4 +1,4 @@
-"""`training.json`: what a training left at its end, so that whatever is changed or put in its place later shows.
+"""`training.json`: what a training left at its end, or an import took in, so that whatever is changed later shows.
 
 It is no signature. Who can write the run's files can write this one too; what holds then are the checks of `verify`
 that compute a file's content from another one's (`evaluation.chain`).
@@ -33,8 +33,9 @@ class TrainingRecord(Record):
 
     schema_version: Literal[1] = 1
     written_at: AwareDatetime
-    written_by: Literal["training", "afterwards"]
-    """`afterwards`: made of what was there later; it says nothing about what came before."""
+    written_by: Literal["training", "afterwards", "import"]
+    """`afterwards`: made of what was there later; it says nothing about what came before. `import`: of a model that was
+    trained elsewhere, when it came in."""
     code_version: Line
     run_sha256: Sha256
     """Of run.json: configuration, base, data and split."""
@@ -52,7 +53,12 @@ class TrainingRecord(Record):
 
 
 def write_training_record(
-    folder: Path, *, by: Literal["training", "afterwards"], code_version: str, best: Best | None, changed: bool | None
+    folder: Path,
+    *,
+    by: Literal["training", "afterwards", "import"],
+    code_version: str,
+    best: Best | None,
+    changed: bool | None,
 ) -> TrainingRecord:
     """Write the record of the run in `folder` as it is now.
 

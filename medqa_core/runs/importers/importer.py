@@ -41,10 +41,10 @@ def import_path(
     except InputError as error:
         raise InputError(f"{error} {LOOKED_FOR}") from error
     try:
-        record = _record(path, draft, run_id or store.free_id(draft.suggested_id), title)
+        record = record_of(path, draft, run_id or store.free_id(draft.suggested_id), title)
     except ValidationError as error:
         raise InputError(f"{file_name(path)} holds values that no run can hold. {LOOKED_FOR}") from error
-    return store.create(record, lambda folder: _fill(folder, draft))
+    return store.create(record, lambda folder: write_draft(folder, draft))
 
 
 def read_draft(path: Path, keep_prose: bool) -> Draft:
@@ -73,7 +73,12 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
     return read_lm_eval(path, content, value)
 
 
-def _record(path: Path, draft: Draft, run_id: str, title: str | None) -> RunRecord:
+def record_of(path: Path, draft: Draft, run_id: str, title: str | None) -> RunRecord:
+    """The record of an imported run, as its source states it.
+
+    Raises:
+        ValidationError: the draft holds values that no run can hold.
+    """
     return RunRecord(
         id=run_id,
         number=draft.number,
@@ -96,7 +101,8 @@ def _record(path: Path, draft: Draft, run_id: str, title: str | None) -> RunReco
     )
 
 
-def _fill(folder: Path, draft: Draft) -> None:
+def write_draft(folder: Path, draft: Draft) -> None:
+    """The files of an imported run but its record."""
     if draft.evaluation is not None:
         write_json(folder / "evaluation.json", draft.evaluation.model_dump(mode="json"))
     if draft.metrics_lines:

@@ -170,6 +170,36 @@ class TrainConfig(BaseModel):
         return self.learning_rate * factor[self.schedule]
 
 
+class EvaluationConfig(BaseModel):
+    """What a model that was trained elsewhere is asked, and how. Fields that TrainConfig has mean the same.
+
+    Every pair of the data set is a test question, or `test_size` of them: how it was split elsewhere is not known here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    dataset: str
+    """Where the test questions are from."""
+    columns: Annotated[dict[str, str], BeforeValidator(_columns)] = {}
+    test_size: Size = None
+    trained_on: str | None = None
+    """The data set that the model was trained on; None: it is not known, and leaks into the test set cannot be seen."""
+    trained_on_columns: Annotated[dict[str, str], BeforeValidator(_columns)] = {}
+    split_version: int = Field(SPLIT_VERSION, ge=1, le=SPLIT_VERSION)
+    split_seed: int = Field(42, ge=0, le=2**32 - 1)
+    """Which test questions are chosen where `test_size` asks for fewer than there are."""
+    preparation: Preparation = "none"
+    task: Literal["closed_book", "open_book"] = "closed_book"
+    passages: int = Field(3, ge=1, le=10)
+    max_tokens: int = Field(384, ge=16, le=8192)
+    max_new_tokens: int = Field(128, ge=1, le=2048)
+    primary_metric: Literal["loss", "rougeL"] = "loss"
+
+
+QuestionsConfig = TrainConfig | EvaluationConfig
+"""What says which questions a run's models are asked, whether it was trained here or elsewhere."""
+
+
 def validated(values: Mapping[str, Any]) -> TrainConfig:
     """`values` as a configuration; text is converted to the field's type.
 
@@ -197,6 +227,22 @@ def validated(values: Mapping[str, Any]) -> TrainConfig:
         ) from error
     check_quantization(config)
     return config
+
+
+def validated_evaluation(values: Mapping[str, Any]) -> EvaluationConfig:
+    """`values` as what an imported model is asked; text is converted to the field's type.
+
+    Raises:
+        InputError: a wrong type or a value out of range, in one line that names the field.
+    """
+    try:
+        return EvaluationConfig.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, reason = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
+        raise InputError(
+            f"{shorten(repr(values.get(name)))} is not allowed; {reason[0].lower()}{reason[1:]}.", field=name
+        ) from error
 
 
 def check_quantization(config: TrainConfig) -> None:

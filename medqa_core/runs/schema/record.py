@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medqa_core.foundation.visible import plain
-from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 from medqa_core.runs.schema.upgrade import upgrade_run
 
 Line = Annotated[str, AfterValidator(plain), Field(max_length=2000)]
@@ -131,10 +131,27 @@ class Check(Record):
     detail: Line
 
 
+class ImportedModel(Record):
+    """The weights of an imported run: what they are, and what was done to them on the way in."""
+
+    kind: Literal["adapter", "fine_tune", "other_model"]
+    """`fine_tune`: whole weights of the base's shapes; `other_model`: of other shapes, so that two models are compared
+    and nothing is known of what a training changed."""
+    folder: Line | None = None
+    """Of the source, the folder with the weights where they are not at its top: a checkpoint's name."""
+    named_base: Line | None = None
+    """The base that the source names; None where it names none."""
+    own_tokenizer: bool = False
+    """Whether both models are asked with the tokenizer and the chat template that came with the weights."""
+    notes: list[Line] = []
+    """What was changed on the way in, or cannot be known, one sentence each."""
+
+
 class ImportRecord(Record):
     """Where an imported run came from, word for word where it matters, and what it leaves out."""
 
-    format: Literal["summary", "trainer", "lm-eval"]
+    format: Literal["summary", "trainer", "lm-eval", "model"]
+    """`model`: weights alone."""
     source: Line
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     figures: dict[str, float | int | Line] = {}
@@ -143,6 +160,8 @@ class ImportRecord(Record):
     """The source's own prose, by its headings; shown as a quotation and never as a finding."""
     missing: list[Line] = []
     checks: list[Check] = []
+    model: ImportedModel | None = None
+    """None: figures came and no weights."""
 
 
 class SweepRecord(Record):
@@ -177,6 +196,8 @@ class RunRecord(Record):
     created_at: Annotated[AwareDatetime, BeforeValidator(_utc)]
     config: TrainConfig | None = None
     """None for an imported run, whose settings are in `imported.figures`."""
+    evaluated_on: EvaluationConfig | None = None
+    """What an imported run with weights is asked; None for every other run."""
     base_model: BaseModelRecord | None = None
     data: DataRecord | None = None
     environment: EnvironmentRecord = EnvironmentRecord()
@@ -186,6 +207,21 @@ class RunRecord(Record):
     imported: ImportRecord | None = None
     sweep: SweepRecord | None = None
     """None for a run of its own."""
+
+    @property
+    def questions(self) -> QuestionsConfig | None:
+        """What says which questions the run's models are asked; None where nobody can ask them."""
+        return self.config or self.evaluated_on
+
+    @property
+    def figures_are_reported(self) -> bool:
+        """Whether the figures are its source's; those of an imported run with weights are measured here."""
+        return self.kind == "imported" and self.evaluated_on is None
+
+    @property
+    def training_set_known(self) -> bool:
+        """Whether it is known what the model was trained on, without which no leak can be seen."""
+        return self.config is not None or (self.evaluated_on is not None and self.evaluated_on.trained_on is not None)
 
     @property
     def precision(self) -> TrainingPrecision | None:
