@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
+from pages.web.addresses import SERVER, first_page
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
@@ -39,9 +40,9 @@ def import_pages() -> None:
 
 
 def in_shell() -> str:
-    """The style sheet and what the first drawing needs, for the HTML of every page."""
+    """Where the server is, the style sheet and what the first drawing needs, for the HTML of every page."""
     theme = importlib.import_module("pages.shared.theme")
-    return f"{preloaded(PARTS)}{theme.in_shell()}"
+    return f"{SERVER}{preloaded(PARTS)}{theme.in_shell()}"
 
 
 @asynccontextmanager
@@ -55,7 +56,7 @@ async def lifespan(parent: Any) -> AsyncIterator[None]:
 widget = LazyMount(build_widget)
 app = st.App(
     "pages/main.py",
-    routes=[Mount("/qa", app=widget)],
+    routes=[Mount("/qa", app=widget), Route("/summary", first_page)],
     middleware=[Middleware(Guard), Middleware(OwnFiles), Middleware(Shell, more=in_shell)],
     lifespan=lifespan,
     on_script_error=page_failed,

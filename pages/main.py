@@ -28,8 +28,7 @@ there while a page still loads what it draws with."""
 theme.style()
 page = st.navigation(
     [
-        st.Page("summary/summary.py", title="Summary", url_path="home", default=True),
-        st.Page("summary/summary.py", title="Summary", url_path="summary", visibility="hidden"),
+        st.Page("summary/summary.py", title="Summary", default=True),
         st.Page("loss_curves/loss_curves.py", title="Loss curves", url_path="loss_curves"),
         st.Page("metrics/metrics.py", title="Metrics", url_path="metrics"),
         st.Page("answers/answers.py", title="Answers", url_path="answers"),

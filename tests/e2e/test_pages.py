@@ -29,8 +29,6 @@ DRAWN = (
     "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
 )
 """Every chart is on the page and not only the place where it will be."""
-BASE_PROBES = ("/_stcore/health", "/_stcore/host-config")
-"""Opened at a page's own address, Streamlit first looks for its server below that page and then at the root."""
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def visitor(browser: Browser, server: str, mode: str) -> Iterator[tuple[Page, li
     wrong: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.location["url"].endswith(BASE_PROBES):
+        if message.type == "error":
             wrong.append(f"console: {message.text} {message.location['url']}")
 
     page = context.new_page()
@@ -81,7 +79,7 @@ def overflow(page: Page) -> int:
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, run: str, mode: str, browser: Browser, server: str, shots: Path) -> None:
     with visitor(browser, server, mode) as (page, wrong):
-        page.goto(f"{server}/{'' if name == 'summary' else name}?run={run}")
+        page.goto(f"{server}/{name}?run={run}")
         settled(page, PAGES[name])
         if page.locator("iframe").count():
             page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
