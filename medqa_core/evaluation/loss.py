@@ -1,5 +1,6 @@
 """Cross entropy per token of the reference answer, in nats."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from medqa_core.evaluation.continuations import Forward, Row, Tokens
 from medqa_core.models.prompt import IGNORED, Example
 
 TOKEN_BUDGET = 1536
 """Tokens a batch, padding included: it bounds the logits' memory (tokens × vocabulary × 4 bytes)."""
+LONG_PROMPT = 128
+"""Tokens from which on a prompt that several answers share is read once; shorter ones go better in batches."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,35 @@ def losses_by_batch(
         if all(index in done for index in batch):
             continue
         yield dict(zip(batch, _losses(model, [examples[index] for index in batch]), strict=True))
+
+
+def losses_by_prompt(
+    model: Any, examples: Sequence[Example], done: Collection[int] = ()
+) -> Iterator[dict[int, AnswerLoss]]:
+    """As `losses_by_batch`, and a long prompt that several answers stand behind is read once for all of them.
+
+    For a prompt with passages and the two references that an evaluation measures behind it that is a third less work.
+    """
+    behind: dict[Tokens, list[int]] = defaultdict(list)
+    for index, example in enumerate(examples):
+        if LONG_PROMPT <= example.prompt_tokens < len(example.input_ids):
+            behind[tuple(example.input_ids[: example.prompt_tokens])].append(index)
+    shared = {prompt: indices for prompt, indices in behind.items() if len(indices) > 1}
+    together = {index for indices in shared.values() for index in indices}
+    alone = [index for index in range(len(examples)) if index not in together]
+    places = {index: place for place, index in enumerate(alone)}
+    known = [places[index] for index in done if index in places]
+    for batch in losses_by_batch(model, [examples[index] for index in alone], known):
+        yield {alone[place]: loss for place, loss in batch.items()}
+    answers = [tuple(example.input_ids[example.prompt_tokens :]) for example in examples]
+    left = [(prompt, indices) for prompt, indices in shared.items() if not all(index in done for index in indices)]
+    rows = [Row(prompt, tuple(answers[index] for index in indices)) for prompt, indices in left]
+    for batched, found in Forward(model).scores(rows):
+        yield {
+            index: AnswerLoss(-one.total, len(one.nats), tuple(-value for value in one.nats))
+            for place, scored in zip(batched, found, strict=True)
+            for index, one in zip(left[place][1], scored, strict=True)
+        }
 
 
 @torch.no_grad()  # not inference_mode: what a sharded training gathers in it could not be trained on afterwards

@@ -10,7 +10,7 @@ from medqa_core.answering.decoder import Decoder
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.generate import texts
 from medqa_core.data.pairs import QAPair
-from medqa_core.evaluation.loss import AnswerLoss, losses_by_batch
+from medqa_core.evaluation.loss import AnswerLoss, losses_by_prompt
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models.prompt import Example, encode_example, encode_prompt, with_prompt
@@ -121,7 +121,7 @@ def measure_losses(
 
     def compute(done: Collection[int]) -> Iterator[dict[int, Any]]:
         with variants.using(variant) as model:
-            for batch in losses_by_batch(model, examples, done):
+            for batch in losses_by_prompt(model, examples, done):
                 yield {index: _kept(one) for index, one in batch.items()}
 
     kept, seconds = each(f"{variant}_loss", compute, len(examples), partial, progress)

@@ -14,9 +14,8 @@ import transformers
 from medqa_core.evaluation import mmlu_data
 from medqa_core.evaluation.evaluate import checked, judge_again
 from medqa_core.evaluation.mmlu_data import MMLUData
-from medqa_core.evaluation.mmlu_forward import Answer
 from medqa_core.evaluation.mmlu_measured import Measured
-from medqa_core.evaluation.mmlu_model import HarnessModel
+from medqa_core.evaluation.mmlu_model import Answer, HarnessModel
 from medqa_core.evaluation.mmlu_tasks import Ask, check, run_harness, tasks
 from medqa_core.evaluation.partial import Partial, Rows
 from medqa_core.foundation.errors import InputError

@@ -9,8 +9,10 @@ from typing import Any
 
 from lm_eval.api.model import TemplateLM
 
-from medqa_core.evaluation.mmlu_forward import Answer, Forward, Row, Tokens
+from medqa_core.evaluation.continuations import Forward, Row, Tokens
 
+Answer = tuple[float, bool]
+"""As the harness wants it: log-likelihood in nats (NaN where it is no finite number), and whether it is greedy."""
 Keep = Callable[[dict[str, Answer]], object]
 """Called after each batch with its answers by the key of their request."""
 
@@ -98,7 +100,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
         for group, shared in ((sharing, len(beginning)), (cut, 0)):
             for indices, found in self._forward.scores(group, shared):
                 batch = {
-                    key_of(group[index].context, continuation): answer
+                    key_of(group[index].context, continuation): (answer.total, answer.greedy)
                     for index, answers in zip(indices, found, strict=True)
                     for continuation, answer in zip(group[index].continuations, answers, strict=True)
                 }

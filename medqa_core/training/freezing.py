@@ -1,4 +1,4 @@
-"""Freezing the lower layers of a model, of which only the last k are trained (method `last_k`)."""
+"""The last layers of a model, where only they are trained (method `last_k`) or carry an adapter (`lora_layers`)."""
 
 from typing import Any
 
@@ -19,6 +19,18 @@ def decoder_layers(model: Any) -> tuple[Any, torch.nn.ModuleList]:
             if isinstance(child, torch.nn.ModuleList) and len(child) == count:
                 return module, child
     raise InputError(f"last_k cannot be used with a {model.config.model_type} model; use lora or full.", field="method")
+
+
+def last_layers(model: Any, k: int) -> list[int]:
+    """The places of the last `k` layers, which get an adapter.
+
+    Raises:
+        InputError: the model has fewer.
+    """
+    _, layers = decoder_layers(model)
+    if k > len(layers):
+        raise InputError(f"the model has {len(layers)} layers; give fewer, or none for all.", field="lora_layers")
+    return list(range(len(layers) - k, len(layers)))
 
 
 def freeze_all_but_last(model: Any, k: int) -> None:

@@ -1,8 +1,8 @@
 """A cache of the frozen layers' output: computed once for every training example, read from a file in each epoch.
 
-A model of which only the last k layers are trained gives, below them, the same hidden states in every epoch. They are
-computed in batches that depend on nothing but the training set, so that a resumed run reads bitwise what the first
-attempt read.
+A model of which only the last k layers are trained, or carry an adapter, gives, below them, the same hidden states in
+every epoch. They are computed in batches that depend on nothing but the training set, so that a resumed run reads
+bitwise what the first attempt read.
 """
 
 import tempfile

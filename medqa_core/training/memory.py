@@ -171,7 +171,7 @@ def _without_memory(
         model = trainable(base, config)
         if precision == "bfloat16" and device == "cpu":
             compute_in_bfloat16(model)
-    set_train_mode(model, config.last_k if config.method == "last_k" else None)
+    set_train_mode(model, config.last_layers)
     return model
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.nn import Linear
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
@@ -16,7 +17,7 @@ from medqa_core.models.silence import silenced
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.training.attention import use_packed_attention
 from medqa_core.training.checkpoint import Tensors
-from medqa_core.training.freezing import freeze_all_but_last
+from medqa_core.training.freezing import decoder_layers, freeze_all_but_last, last_layers
 from medqa_core.training.lora import fuse
 
 
@@ -42,7 +43,7 @@ def _with_adapter(base: LoadedModel, config: TrainConfig) -> Any:
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules="all-linear",
+        **_adapted(base.model, config.lora_layers),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.model.modules()),  # how GPT-2 stores them
         task_type="CAUSAL_LM",
     )
@@ -51,6 +52,15 @@ def _with_adapter(base: LoadedModel, config: TrainConfig) -> Any:
     if base.device == "cpu":  # elsewhere mixed precision wants peft's own layers
         fuse(model)
     return model
+
+
+def _adapted(model: Any, layers: int | None) -> dict[str, Any]:
+    """Which of the model's linear layers get an adapter, in peft's words: all of the last so many layers, or all."""
+    if layers is None:
+        return {"target_modules": "all-linear"}
+    _, found = decoder_layers(model)
+    names = {name.rsplit(".", 1)[-1] for name, one in found[-1].named_modules() if isinstance(one, (Linear, Conv1D))}
+    return {"target_modules": sorted(names), "layers_to_transform": last_layers(model, layers)}
 
 
 def _checkpoint_activations(base: LoadedModel) -> None:

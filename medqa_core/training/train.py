@@ -224,7 +224,7 @@ def _save_model(state: TrainerState, inputs: TrainingInputs, run: Run) -> None:
 
 def _cache_hidden_states(state: TrainerState, settings: Settings, status: StatusWriter) -> None:
     """Compute the frozen layers once where that pays and fits on the disk."""
-    if state.config.method != "last_k" or state.config.epochs <= 1 or state.distributed:
+    if state.config.last_layers is None or state.config.epochs <= 1 or state.distributed:
         return
     size = HiddenStateCache.size(state.model, state.examples, state.precision)
     settings.cache.mkdir(parents=True, exist_ok=True)

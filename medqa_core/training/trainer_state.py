@@ -118,9 +118,8 @@ class TrainerState:
             self._wrapped, self.optimizer = self.model, _optimizer(self.model, config)
         else:
             self._wrapped, self.optimizer = accelerator.prepare(self.model, _optimizer(self.model, config))
-        self._last_k = config.last_k if config.method == "last_k" else None
         self._clock_start: float | None = None
-        set_train_mode(self.model, self._last_k)
+        set_train_mode(self.model, config.last_layers)
 
     @classmethod
     def of(
@@ -247,11 +246,13 @@ class TrainerState:
         try:
             yield self.model
         finally:
-            set_train_mode(self.model, self._last_k)
+            set_train_mode(self.model, self.config.last_layers)
 
     def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Compute the frozen layers once for all epochs, with a file in `folder`. For method `last_k` only."""
-        cache = HiddenStateCache(self.model, self.config.last_k, self.examples, folder, self.precision)
+        """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them."""
+        if self.config.last_layers is None:
+            return
+        cache = HiddenStateCache(self.model, self.config.last_layers, self.examples, folder, self.precision)
         cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
         self.hidden_states = cache
 

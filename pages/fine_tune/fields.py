@@ -30,7 +30,7 @@ THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": ("columns", "validation_size", "test_size", "split_method", "split_version", "split_seed"),
     "Preparation of answers": ("preparation", "max_template_share"),
     "Task": ("task", "passages", "right_passage_share", "without_right_passage"),
-    "Model and method": ("revision", "last_k", "lora_rank", "lora_alpha", "lora_dropout"),
+    "Model and method": ("revision", "last_k", "lora_layers", "lora_rank", "lora_alpha", "lora_dropout"),
     "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm"),
     "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),
     "Validation, checkpoints and evaluation": (

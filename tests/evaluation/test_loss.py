@@ -1,6 +1,7 @@
 """The batched loss is the plain one: full logits, one example at a time."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from medqa_core.data import starter
 from medqa_core.evaluation import loss as module
+from medqa_core.evaluation.continuations import Forward, Row
 from medqa_core.evaluation.loss import AnswerLoss, answer_losses, mean_loss
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
@@ -94,3 +96,28 @@ def test_an_answer_without_a_token_has_no_loss(model: Any, examples: list[Exampl
 
 def test_every_token_counts_the_same() -> None:
     assert mean_loss([AnswerLoss(10.0, 10), AnswerLoss(20.0, 5), AnswerLoss(0.0, 0)]) == 2.0
+
+
+def test_answers_behind_one_long_prompt_read_it_once(
+    model: Any, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = next(one for one in examples if one.prompt_tokens > 40)
+    prompt = long.input_ids[: long.prompt_tokens]
+    answers = [one.input_ids[one.prompt_tokens :] for one in examples[:3]]
+    asked = [*examples, *(Example([*prompt, *answer], len(prompt), 0, False) for answer in answers)]
+    monkeypatch.setattr(module, "LONG_PROMPT", 40)
+    rows: list[int] = []
+    scores = Forward.scores
+
+    def counted(self: Forward, given: Sequence[Row], shared: int = 0) -> Iterator[Any]:
+        rows.extend(len(row.continuations) for row in given)
+        return scores(self, given, shared)
+
+    monkeypatch.setattr(Forward, "scores", counted)
+    found = {index: one for batch in module.losses_by_prompt(model, asked) for index, one in batch.items()}
+    assert close([found[index] for index in range(len(asked))], [plain(model, one) for one in asked])
+    assert all(len(one.nats) == one.tokens for one in found.values())
+    assert max(rows) >= 3
+    rest = [index for batch in module.losses_by_prompt(model, asked, set(range(len(asked) - 1))) for index in batch]
+    assert len(asked) - 1 in rest
+    assert len(rest) < len(asked)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from medqa_core.evaluation import mmlu_data
+from medqa_core.evaluation.continuations import Forward, Row
 from medqa_core.evaluation.mmlu import PARTIAL, measure_mmlu
-from medqa_core.evaluation.mmlu_forward import Forward, Row
 from medqa_core.evaluation.recompute import mmlu_problem
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName
 from medqa_core.foundation.files import loads, read_json, write_json

@@ -11,8 +11,8 @@ import torch
 import transformers
 from lm_eval.models.huggingface import HFLM
 
-from medqa_core.evaluation import mmlu_data, mmlu_forward
-from medqa_core.evaluation.mmlu_forward import Forward, Row, batches
+from medqa_core.evaluation import continuations, mmlu_data
+from medqa_core.evaluation.continuations import Forward, Row, batches
 from medqa_core.evaluation.mmlu_model import HarnessModel, common_beginning
 from medqa_core.evaluation.mmlu_tasks import Ask, quiet, tasks
 from medqa_core.foundation.settings import Settings
@@ -123,7 +123,7 @@ def test_a_model_that_fell_apart_answers_nan(toy: LoadedModel) -> None:
     model = deepcopy(toy.model)
     model.get_input_embeddings().weight.data.fill_(float("nan"))
     [(_, [answers])] = list(Forward(model).scores([Row((5, 6, 7), ((8,), (9, 10)))]))
-    assert [str(nats) for nats, _ in answers] == ["nan", "nan"]
+    assert [str(answer.total) for answer in answers] == ["nan", "nan"]
 
 
 def test_no_rows(toy: LoadedModel) -> None:
@@ -134,7 +134,7 @@ def test_batches_stay_within_both_budgets() -> None:
     found = list(batches([600, 500, 500, 10, 10], [0, 0, 0, 500, 0], 0))
     assert [list(batch) for batch in found] == [[0], [1, 2], [3, 4]]
     assert [place for batch in batches([5000, 3], [0, 0], 0) for place in batch] == [0, 1]
-    shared = mmlu_forward.CACHE_BUDGET // 2
+    shared = continuations.CACHE_BUDGET // 2
     assert [len(batch) for batch in batches([9] * 4, [0] * 4, shared)] == [1] * 4
 
 

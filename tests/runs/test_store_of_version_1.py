@@ -14,9 +14,9 @@ import pytest
 
 from medqa_core.answering import generate, openvino_decoder
 from medqa_core.evaluation import loss
+from medqa_core.evaluation.continuations import Forward, Row
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.mmlu import measure_mmlu
-from medqa_core.evaluation.mmlu_forward import Forward, Row
 from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import evaluate_with_sources
 from medqa_core.foundation.files import read_json

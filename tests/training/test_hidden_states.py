@@ -8,7 +8,7 @@ import torch
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.training.batching import Layout
-from medqa_core.training.freezing import freeze_all_but_last, set_train_mode
+from medqa_core.training.freezing import decoder_layers, freeze_all_but_last, last_layers, set_train_mode
 from tests.training.toy_state import toy, toy_state
 
 
@@ -27,23 +27,43 @@ def test_a_model_with_fewer_layers(lab: Settings, k: int) -> None:
         freeze_all_but_last(toy(lab).model, k)
 
 
-@pytest.mark.parametrize(("layout", "again"), [("packed", False), ("padded", False), ("packed", True)])
+def test_an_adapter_in_the_last_layers_alone(lab: Settings) -> None:
+    state = toy_state(lab, lora_layers=1)
+    trained = {name.split(".layers.")[1][0] for name, p in state.model.named_parameters() if p.requires_grad}
+    assert trained == {"1"}
+    assert last_layers(toy(lab).model, 2) == [0, 1]
+    with pytest.raises(InputError, match=r"^lora_layers: the model has 2 layers; give fewer, or none for all\.$"):
+        last_layers(toy(lab).model, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "layout", "again"),
+    [
+        ("last_k", "packed", False),
+        ("last_k", "padded", False),
+        ("last_k", "packed", True),
+        ("lora", "packed", False),
+        ("lora", "padded", False),
+    ],
+)
 def test_training_on_the_kept_output_is_training_on_the_whole_model(
-    lab: Settings, tmp_path: Path, layout: Layout, again: bool
+    lab: Settings, tmp_path: Path, method: str, layout: Layout, again: bool
 ) -> None:
     """`again`: the trained layers are computed a second time in the backward pass."""
-    whole = toy_state(lab, method="last_k", last_k=1, batch_size=7)
-    kept = toy_state(lab, method="last_k", last_k=1, batch_size=7, gradient_checkpointing=again)
+    changes = {"method": method, "last_k": 1, "lora_layers": 1, "batch_size": 7}
+    whole = toy_state(lab, **changes)
+    kept = toy_state(lab, **changes, gradient_checkpointing=again)
     whole.layout = kept.layout = layout
     done: list[int] = []
     kept.cache_hidden_states(tmp_path / "new", done.append)
     assert sum(done) == 40
-    layers = list(kept.model.model.layers)
+    _, found = decoder_layers(kept.model)
+    layers = list(found)
     for number in range(1, whole.schedule.total_steps + 1):
         a, b = whole.step(number), kept.step(number)
         assert b.loss == pytest.approx(a.loss, abs=1e-5)
         assert b.grad_norm == pytest.approx(a.grad_norm, rel=1e-4)
-    assert list(kept.model.model.layers) == layers
+    assert list(found) == layers
     for (name, p), q in zip(whole.model.named_parameters(), kept.model.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-3, msg=name)
 

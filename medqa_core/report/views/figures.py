@@ -99,6 +99,7 @@ INFORMATION_KEYS: dict[str, str] = {
 SETTINGS: dict[str, str] = {
     "method": "Method",
     "last_k": "Layers trained",
+    "lora_layers": "Layers with an adapter",
     "lora_rank": "Adapter rank",
     "lora_alpha": "Adapter alpha",
     "lora_dropout": "Adapter dropout",
@@ -225,6 +226,8 @@ def _config(config: TrainConfig) -> list[tuple[str, str]]:
             rows.append((label, count(config.effective_batch)))
         elif name == "method":
             rows.append((label, METHODS[config.method]))
+        elif name == "lora_layers" and config.lora_layers is None:
+            continue
         elif name == "quantization":
             rows += [(label, QUANTIZED[config.quantization])] if config.quantization != "none" else []
         elif name in TrainConfig.model_fields and not name.startswith(others):

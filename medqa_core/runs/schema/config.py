@@ -99,6 +99,9 @@ class TrainConfig(BaseModel):
         "lora", description="low-rank adapter, last layers, or all weights"
     )
     last_k: int = Field(6, ge=1, le=1000, description="layers that `last_k` trains, counted from the last")
+    lora_layers: int | None = Field(
+        None, ge=1, le=1000, description="layers with an adapter, counted from the last; none = all"
+    )
     lora_rank: int = Field(8, ge=1, le=256, description="rank of the adapter")
     lora_alpha: int = Field(16, ge=1, le=1024, description="scale of the adapter: alpha / rank")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="dropout in front of the adapter")
@@ -147,6 +150,11 @@ class TrainConfig(BaseModel):
     def effective_batch(self) -> int:
         """Examples per optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
+
+    @property
+    def last_layers(self) -> int | None:
+        """How many layers are trained or carry an adapter, counted from the last; None: all of them."""
+        return {"last_k": self.last_k, "lora": self.lora_layers, "full": None}[self.method]
 
     def steps_per_epoch(self, examples: int) -> int:
         """Optimizer steps of one pass over so many training examples; the last one may be smaller."""

@@ -3,6 +3,7 @@
 A row holds a context and, behind it, all its continuations. By mask and positions each continuation sees the context
 and itself but not the others, so that the row reads the context once where a plain loop reads it once per continuation.
 What all contexts of a task begin with (its header and examples) is read once and its keys and values are reused.
+MMLU's choices are scored so, and references behind a long prompt that several of them share.
 """
 
 import copy
@@ -14,11 +15,9 @@ from typing import Any
 import torch
 
 Tokens = tuple[int, ...]
-Answer = tuple[float, bool]
-"""Log-likelihood of a continuation (nats, NaN where it is no finite number), and whether it is the greedy one."""
 
 TOKEN_BUDGET = 1024
-"""New tokens a batch, padding included: it bounds the memory of the logits."""
+"""New tokens a batch, padding included: it bounds the memory of the logits; more where a single row has them."""
 CACHE_BUDGET = 8192
 """Tokens a batch whose keys and values are held, the shared beginning of every row included."""
 TOLERANCE = 1e-3
@@ -38,6 +37,18 @@ class Row:
         return sum(len(tokens) - 1 for tokens in self.continuations)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A continuation's log-likelihood."""
+
+    total: float
+    """Nats; NaN where it is no finite number."""
+    greedy: bool
+    """Whether each token is the likeliest one."""
+    nats: tuple[float, ...]
+    """Of each token."""
+
+
 class Forward:
     """Scores rows with one model, packed where that gives what a plain pass gives.
 
@@ -49,8 +60,8 @@ class Forward:
         self._model = model
         self._packed: bool | None = None
 
-    @torch.inference_mode()
-    def scores(self, rows: Sequence[Row], shared: int = 0) -> Iterator[tuple[list[int], list[list[Answer]]]]:
+    @torch.no_grad()
+    def scores(self, rows: Sequence[Row], shared: int = 0) -> Iterator[tuple[list[int], list[list[Scored]]]]:
         """Each batch's indices, and for each of its rows the continuations' answers.
 
         Args:
@@ -76,13 +87,13 @@ class Forward:
             [packed] = self._scored([row], half, self._prefix(row.context[:half]) if half else None)
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):  # another kind of cache or mask
             return False
-        return all(_close(ours, theirs) for (ours, _), (theirs, _) in zip(packed, self._plain(row), strict=True))
+        return all(_close(a.total, b.total) for a, b in zip(packed, self._plain(row), strict=True))
 
     def _prefix(self, tokens: Tokens) -> Any:
         ids = torch.tensor([tokens], device=self._device)
         return self._model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
 
-    def _scored(self, rows: Sequence[Row], shared: int, prefix: Any) -> list[list[Answer]]:
+    def _scored(self, rows: Sequence[Row], shared: int, prefix: Any) -> list[list[Scored]]:
         """One forward pass. Contexts end in the same column, so that one slice of the logits serves all rows."""
         width = max(len(row.context) for row in rows) - shared
         total = width + max(row.behind for row in rows)
@@ -131,9 +142,9 @@ class Forward:
         ).logits
         return logits.float()
 
-    def _plain(self, row: Row) -> list[Answer]:
+    def _plain(self, row: Row) -> list[Scored]:
         """Each continuation in a pass of its own; one pass for all that are one token long."""
-        answers: list[Answer] = []
+        answers: list[Scored] = []
         seen: dict[Tokens, torch.Tensor] = {}
         for tokens in row.continuations:
             text = row.context + tokens[:-1]
@@ -163,7 +174,7 @@ def batches(contexts: Sequence[int], behind: Sequence[int], shared: int) -> Iter
         start = end
 
 
-def _read(logits: torch.Tensor, wanted: Sequence[tuple[int, list[int], Tokens]]) -> list[Answer]:
+def _read(logits: torch.Tensor, wanted: Sequence[tuple[int, list[int], Tokens]]) -> list[Scored]:
     """Log-likelihood and greediness of tokens that follow the given columns of a row."""
     normalizer, greedy = logits.logsumexp(-1), logits.argmax(-1)
     answers = []
@@ -171,7 +182,8 @@ def _read(logits: torch.Tensor, wanted: Sequence[tuple[int, list[int], Tokens]])
         target = torch.tensor(tokens, device=logits.device)
         nats = logits[row, columns, target] - normalizer[row, columns]
         total = float(nats.double().sum())
-        answers.append((total if math.isfinite(total) else math.nan, bool((greedy[row, columns] == target).all())))
+        matches = bool((greedy[row, columns] == target).all())
+        answers.append(Scored(total if math.isfinite(total) else math.nan, matches, tuple(nats.tolist())))
     return answers
 
 
