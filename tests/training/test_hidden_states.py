@@ -1,6 +1,7 @@
 """Frozen layers: what is trained above them, and their output computed once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -50,7 +51,7 @@ def test_training_on_the_kept_output_is_training_on_the_whole_model(
     lab: Settings, tmp_path: Path, method: str, layout: Layout, again: bool
 ) -> None:
     """`again`: the trained layers are computed a second time in the backward pass."""
-    changes = {"method": method, "last_k": 1, "lora_layers": 1, "batch_size": 7}
+    changes: dict[str, Any] = {"method": method, "last_k": 1, "lora_layers": 1, "batch_size": 7}
     whole = toy_state(lab, **changes)
     kept = toy_state(lab, **changes, gradient_checkpointing=again)
     whole.layout = kept.layout = layout
