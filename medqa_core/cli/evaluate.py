@@ -46,7 +46,7 @@ def evaluate(
     ] = False,
     questions: Annotated[
         int | None,
-        typer.Option(min=1, help="With --with-sources: ask so many test questions, chosen at random, instead of all."),
+        typer.Option(min=1, help="Ask so many of the test questions, chosen at random, instead of all."),
     ] = None,
     library: Annotated[
         Literal["training-answers", "data-set", "other-documents"] | None,
@@ -63,8 +63,6 @@ def evaluate(
     It can be interrupted: the next call resumes where this one stopped.
     """
     with_sources = with_sources or grounded
-    if questions is not None and not with_sources:
-        raise InputError("--questions goes with --with-sources: base and fine-tuned model answer every test question.")
     if library is not None and not with_sources:
         raise InputError("--library goes with --with-sources.")
     settings = Settings.from_environment()
@@ -76,7 +74,7 @@ def evaluate(
     if keep_answers and int8:
         raise InputError("--keep-answers keeps the precision too: leave --int8 out.")
     if keep_answers or not with_sources or opened.evaluation() is None or opened.predictions() is None:
-        evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers)
+        evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers, questions=questions)
     if with_sources:
         searched = _LIBRARIES.get(library or "")
         evaluation = measure_with_sources(opened, settings, questions, searched, keep_answers=keep_answers)
@@ -88,13 +86,17 @@ def evaluate(
             say(verdict_of_with_sources.sentence(evaluation.with_sources))
 
 
-def measure(run: Run, settings: Settings, *, int8: bool = False, keep_answers: bool = False) -> Evaluation:
+def measure(
+    run: Run, settings: Settings, *, int8: bool = False, keep_answers: bool = False, questions: int | None = None
+) -> Evaluation:
     """Evaluate `run` with progress bars, and write it up."""
     from medqa_core.evaluation.evaluate import evaluate as evaluate_run
 
     with Bars() as progress:
         precision: Precision = "int8" if int8 else "float32"
-        evaluation = evaluate_run(run, settings, progress, precision=precision, keep_answers=keep_answers)
+        evaluation = evaluate_run(
+            run, settings, progress, precision=precision, keep_answers=keep_answers, questions=questions
+        )
     writer.write(run)
     return evaluation
 

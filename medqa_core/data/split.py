@@ -8,9 +8,10 @@ type. `random` deals pair by pair and leaks; it is there to be compared with.
 """
 
 import hashlib
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medqa_core.data.groups import components
 from medqa_core.data.pairs import QAPair, first_normalise, normalise
@@ -53,6 +54,13 @@ class Split:
     """Pair id to group id, for every pair of the split."""
     version: int = SPLIT_VERSION
     """Of what links pairs, and of the hash; runs keep theirs."""
+
+    def with_test_sample(self, most: int | None) -> "Split":
+        """The same with at most so many of its test questions, the same ones at each call; None: all."""
+        if most is None or most >= len(self.test):
+            return self
+        drawn = random.Random(0).sample(range(len(self.test)), most)
+        return replace(self, test=tuple(self.test[place] for place in sorted(drawn)))
 
     @property
     def sizes(self) -> SplitSizes:

@@ -78,6 +78,7 @@ def evaluate(
     *,
     precision: Precision = "float32",
     keep_answers: bool = False,
+    questions: int | None = None,
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
@@ -87,6 +88,8 @@ def evaluate(
     Args:
         precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.
         keep_answers: take the answers of the run's last evaluation, and measure everything else.
+        questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all, or those
+            whose answers are kept.
 
     Raises:
         InputError: an imported run, which has nothing to evaluate, or one that is still being trained; or there are no
@@ -95,11 +98,16 @@ def evaluate(
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     config = checked(run)
-    pairs, parts = same_split(run, settings)
+    pairs, whole = same_split(run, settings)
+    if keep_answers and questions is None:
+        questions = test_questions(run)
+    parts = whole.with_test_sample(questions)
     variants = load_variants(run, settings)
     kept = _kept(run, variants, parts, config.max_new_tokens) if keep_answers else None
     decoding = kept.decoding if kept else decoding_of(variants, settings, config.max_new_tokens, precision)
     protocol = _protocol(config, variants, decoding)
+    if parts is not whole:
+        protocol = protocol.model_copy(update={"test_questions": len(parts.test)})
     words = most_words(config.max_new_tokens)
     prompts: Sequence[str] = []
     passages: Sequence[Sequence[Passage]] = []
@@ -109,22 +117,22 @@ def evaluate(
         search = cache(shelf.search)
         prompts, passages = read_for(variants, parts.test, search, config.max_new_tokens, progress)
         controls["top_passage"] = top_passages([search(question) for question in parts.test], words)
-        retrieval = shelf.protocol(config, len(parts.test), len(parts.test))
+        retrieval = shelf.protocol(config, len(parts.test), len(whole.test))
         protocol = protocol.model_copy(update={"retrieval": retrieval})
     others, kind = other_topics(parts.test, parts.groups)
-    questions = Questions.of(variants, parts.test, variants.prompt, config.max_tokens, others, prompts)
-    total = len(questions.prompts)
+    measured = Questions.of(variants, parts.test, variants.prompt, config.max_tokens, others, prompts)
+    total = len(measured.prompts)
     # One for both variants: an engine is made in seconds, and of an adapter's run both share it.
     decoder = cache(lambda: decoder_for(variants, settings, precision, lambda stage: progress(stage, 0, total)))
     with Partial(run.folder / PARTIAL, fingerprint(protocol, split=parts.hash), older=rows_of_today) as partial:
         base_losses = _base_losses(variants, parts.validation, config, partial)
-        losses = {variant: measure_losses(variants, variant, questions, partial, progress) for variant in VARIANTS}
+        losses = {variant: measure_losses(variants, variant, measured, partial, progress) for variant in VARIANTS}
         answered: dict[Variant, Answered] = {}
         for variant in VARIANTS:
             answered[variant] = (
                 kept.answers[variant]
                 if kept
-                else measure_answers(variants, variant, questions, config.max_new_tokens, decoder, partial, progress)
+                else measure_answers(variants, variant, measured, config.max_new_tokens, decoder, partial, progress)
             )
     progress("scores and copies", 0, 1)
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
@@ -132,7 +140,7 @@ def evaluate(
         tested,
         variants.tokenizer,
         variants.prompt,
-        questions,
+        measured,
         losses,
         answered,
         controls,
@@ -155,7 +163,7 @@ def evaluate(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
-            overlap=leakage.measure(parts, pairs) if parts.train else None,
+            overlap=leakage.measure(whole, pairs) if parts.train else None,
             protocol=protocol.model_copy(update=more),
             with_sources=_with_sources(run, protocol),
             seconds=round(sum(losses[variant].seconds + answered[variant].seconds for variant in VARIANTS), 1),
@@ -253,6 +261,12 @@ def checked(run: Run) -> QuestionsConfig:
     if run.state() in LIVE:
         raise InputError(f"{run.id} is still {run.state()}: its weights may yet change. Evaluate it when it has ended.")
     return config
+
+
+def test_questions(run: Run) -> int | None:
+    """How many test questions its evaluation asked, None for all."""
+    before = run.evaluation()
+    return before.protocol.test_questions if before else None
 
 
 def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:

@@ -46,6 +46,11 @@ class RunData:
             self._found = pairs, split_pairs(pairs, config)
         return self._found
 
+    def asked(self, evaluation: Evaluation | None) -> tuple[Sequence[QAPair], Split]:
+        """The same, of the test questions only those that the evaluation asked. Raises as `parts`."""
+        pairs, parts = self.parts()
+        return pairs, parts.with_test_sample(evaluation.protocol.test_questions if evaluation else None)
+
     def by_id(self) -> dict[str, QAPair]:
         """All pairs by their id. Raises as `parts`."""
         return {pair.id: pair for pair in self.parts()[0]}
@@ -86,7 +91,7 @@ def content_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation 
     asked = evaluation.protocol.controls if evaluation else None
     if rows is None or asked is None:
         return None, "Nothing was measured outside templates, and no controls: an older evaluation."
-    pairs, parts = data.parts()
+    pairs, parts = data.asked(evaluation)
     if rows["question_id"].tolist() != [pair.id for pair in parts.test]:
         return False, "the questions of predictions.parquet are not the split's test questions"
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
@@ -137,7 +142,7 @@ def split_outcome(run: Run, evaluation: Evaluation | None, rows: pd.DataFrame | 
     sizes = run.record.data.split if run.record.data else None
     if sizes is not None and sizes != parts.sizes:
         return False, f"run.json counts {_counts(sizes)}; the data available give {_counts(parts.sizes)}"
-    test = {pair.id for pair in parts.test}
+    test = {pair.id for pair in data.asked(evaluation)[1].test}
     if rows is not None and set(rows["question_id"]) != test:
         return False, "the questions of predictions.parquet are not the split's test questions"
     overlap = evaluation.overlap if evaluation else None

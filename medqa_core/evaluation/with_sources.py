@@ -1,6 +1,5 @@
 """Answer a run's test questions once more, after reading passages, and judge that against both models without them."""
 
-import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +71,8 @@ def evaluate_with_sources(
     if rows is None or not (run.folder / "evaluation.json").exists():
         raise InputError(f"{run.id} has not been evaluated: there are no answers to compare with.")
     before = read_model(run.folder, "evaluation.json", Evaluation)
-    pairs, parts = same_split(run, settings)
+    pairs, whole = same_split(run, settings)
+    parts = whole.with_test_sample(before.protocol.test_questions)
     variants = load_variants(run, settings)
     weights = Protocol(
         base_sha256=variants.base.sha256,
@@ -83,7 +83,7 @@ def evaluate_with_sources(
         raise InputError(f"{run.id} was evaluated with other weights than it has now: evaluate it again first.")
     library = library or ("other documents" if config.task == "open_book" else "training answers")
     shelf = shelf_of(run, config, settings, library) if retriever is None else Shelf(library, retriever, PASSAGES)
-    asked = _drawn(parts.test, questions)
+    asked = parts.with_test_sample(questions).test
     said_to, read = read_for(variants, asked, shelf.search, config.max_new_tokens, progress)
     prompts = [encode_prompt(variants.tokenizer, text, variants.prompt) for text in said_to]
     precision = before.protocol.decoding.precision if before.protocol.decoding else "float32"
@@ -92,7 +92,7 @@ def evaluate_with_sources(
     protocol = weights.model_copy(
         update={
             "decoding": decoding,
-            "retrieval": shelf.protocol(config, len(asked), len(parts.test)),
+            "retrieval": shelf.protocol(config, len(asked), len(whole.test)),
             "correction": Correction(over=("compared models",)),
         }
     )
@@ -155,9 +155,3 @@ def _kept(
         raise InputError(f"{run.id} would now read other passages before it answers: leave out --keep-answers.")
     seconds = part.generation.seconds if part.generation else 0.0
     return _Kept(decoding, Answered(rows["answer"].tolist(), [int(n) for n in rows["tokens"]], seconds))
-
-
-def _drawn(questions: Sequence[QAPair], most: int | None) -> Sequence[QAPair]:
-    if most is None or most >= len(questions):
-        return questions
-    return [questions[place] for place in sorted(random.Random(0).sample(range(len(questions)), most))]

@@ -188,3 +188,13 @@ def test_nothing_but_one_giant_leaves_the_other_parts_empty() -> None:
     split = grouped_split([pair(n, topic="same") for n in range(20)], ALL, 1)
     assert len(split.train) == 20
     assert split.validation == split.test == ()
+
+
+def test_a_sample_of_the_test_questions() -> None:
+    split = grouped_split([pair(n) for n in range(60)], (20, 10, 20), 1)
+    some = split.with_test_sample(7)
+    assert some.test == split.with_test_sample(7).test
+    assert len(set(some.test)) == 7 and set(some.test) < set(split.test)
+    assert [one for one in split.test if one in some.test] == list(some.test)
+    assert (some.train, some.validation) == (split.train, split.validation)
+    assert split.with_test_sample(None) is split.with_test_sample(20) is split

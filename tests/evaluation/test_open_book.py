@@ -51,6 +51,23 @@ def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
     assert rows is not None and len(rows) == 3
 
 
+def test_some_of_the_test_questions(run: tuple[Run, Settings]) -> None:
+    opened, settings = run
+    evaluation = evaluate(opened, settings, questions=4)
+    rows = opened.predictions()
+    assert rows is not None and len(rows) == 4
+    assert evaluation.protocol.test_questions == 4
+    assert "4 of the split's, chosen at random" in str(wording.protocol_lines(evaluation.protocol))
+    beside = evaluate_with_sources(opened, settings)
+    asked, of = opened.with_sources(), beside.with_sources
+    assert asked is not None and list(asked["question_id"]) == list(rows["question_id"])
+    assert of is not None and of.protocol.retrieval is not None and of.protocol.retrieval.of == 6
+    again = evaluate(opened, settings, keep_answers=True)
+    assert again.protocol.test_questions == 4
+    checks = {check.name: check for check in verify(opened, settings)}
+    assert checks["content and controls"].passed and checks["split"].passed and checks["test losses"].passed
+
+
 @pytest.mark.parametrize("library", get_args(Library))
 def test_each_library_keeps_to_its_name(run: tuple[Run, Settings], library: Library) -> None:
     opened, settings = run

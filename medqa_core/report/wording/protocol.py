@@ -150,6 +150,7 @@ _FIELDS: tuple[tuple[str, str, Callable[..., str]], ...] = (
         "loss_tokens",
         lambda limit: f"nats per token of the reference answer, its first {count(limit)} tokens with the prompt",
     ),
+    ("Test questions", "test_questions", lambda asked: f"{count(asked)} of the split's, chosen at random"),
     ("Decoding", "decoding", _decoding),
     ("ROUGE", "rouge", _rouge),
     ("Token F1", "token_f1", _token_f1),

@@ -250,6 +250,8 @@ class Protocol(Record):
     """For both models."""
     loss_tokens: int | None = Field(None, ge=1)
     """The loss is over the reference answer as far as it, with its prompt, lies within so many tokens."""
+    test_questions: int | None = Field(None, ge=1)
+    """So many of the split's test questions were asked, chosen at random; None: all of them."""
     decoding: Decoding | None = None
     rouge: Rouge | None = None
     token_f1: TokenF1 | None = None
