@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from medqa_core.answering.support import supported
 from medqa_core.data.function_words import function_words, language_of
 from medqa_core.data.pairs import QAPair
 from medqa_core.data.templates import RUN, TOPICS, Templates
@@ -57,6 +58,8 @@ class Content:
     ) -> dict[str, list[Any]]:
         """The scores of CONTENT, words, and specifics of a column of answers, by name; NaN where none is defined.
 
+        Where passages were read, also how much of each answer they support (`answering.support.supported`).
+
         Args:
             answers: one for each question.
             questions: the test questions.
@@ -95,7 +98,12 @@ class Content:
             "words": total,
             "template_words": masked,
             **_counts(ours.specifics, bearing, passages),
+            **({} if passages is None else {"supported": self._supported(answer, question, passages)}),
         }
+
+    def _supported(self, answer: str, question: QAPair, passages: Sequence[str]) -> float:
+        share = supported(answer, question.question, passages, self.language)
+        return np.nan if share is None else share
 
     def _reference(self, text: str, question: QAPair) -> "_Outside":
         key = (question.id, text)

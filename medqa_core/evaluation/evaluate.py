@@ -129,11 +129,11 @@ def evaluate(
         losses = {variant: measure_losses(variants, variant, measured, partial, progress) for variant in VARIANTS}
         answered: dict[Variant, Answered] = {}
         for variant in VARIANTS:
-            answered[variant] = (
-                kept.answers[variant]
-                if kept
-                else measure_answers(variants, variant, measured, config.max_new_tokens, decoder, partial, progress)
-            )
+            if kept:
+                answered[variant] = kept.answers[variant]
+                continue
+            said = measure_answers(variants, variant, measured, config.max_new_tokens, decoder, partial, progress)
+            answered[variant] = said.of_reader() if passages else said
     progress("scores and copies", 0, 1)
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
     rows = prediction_rows(
@@ -144,7 +144,7 @@ def evaluate(
         losses,
         answered,
         controls,
-        [[one.text for one in few] for few in passages],
+        passages,
     )
     asked = sum(other is not None for other in others)
     more = {
@@ -204,7 +204,9 @@ def _kept(run: Run, variants: ModelVariants, parts: Split, max_new_tokens: int) 
         if texts.isna().any() or tokens.isna().any():
             raise InputError(f"{run.id} lacks answers of its evaluation: evaluate it without --keep-answers.")
         made = getattr(before, f"{variant}_generation")
-        answers[variant] = Answered(texts.tolist(), [int(n) for n in tokens], made.seconds if made else 0.0)
+        cited = [] if rows[f"{variant}_cited"].isna().any() else [int(n) for n in rows[f"{variant}_cited"]]
+        seconds = made.seconds if made else 0.0
+        answers[variant] = Answered(texts.tolist(), [int(n) for n in tokens], seconds, cited)
     return _Kept(protocol.decoding, answers)
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medqa_core.answering.decoder import Decoder
@@ -13,7 +13,7 @@ from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_prompt
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.progress import StageProgress, silent
-from medqa_core.models.prompt import Example, encode_example, encode_prompt, with_prompt
+from medqa_core.models.prompt import Example, cited, encode_example, encode_prompt, with_prompt, without_citations
 from medqa_core.models.variants import ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import PromptKind
 
@@ -107,6 +107,13 @@ class Answered:
     tokens: list[int]
     """Generated, without the end token."""
     seconds: float
+    cited: list[int] = field(default_factory=list)
+    """Passages whose numbers each answer named; empty where none were read."""
+
+    def of_reader(self) -> "Answered":
+        """The same of a model that reads passages: their numbers are counted and taken out of the texts."""
+        plain = [without_citations(text).strip() for text in self.texts]
+        return replace(self, texts=plain, cited=[len(cited(text)) for text in self.texts])
 
 
 def measure_losses(

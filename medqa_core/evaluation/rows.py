@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data.overlap import CopyIndex, NgramIndex
 from medqa_core.data.pairs import QAPair
 from medqa_core.data.split import Split
@@ -38,12 +39,12 @@ def prediction_rows(
     losses: dict[Variant, Losses],
     answered: dict[Variant, Answered],
     controls: dict[ControlName, ControlAnswers],
-    passages: Sequence[Sequence[str]] = (),
+    passages: Sequence[Sequence[Passage]] = (),
 ) -> pd.DataFrame:
     """One row per test question, in the columns of `runs.artifacts.predictions.SCHEMA`.
 
     Args:
-        passages: texts that both models read before they answered; none where it is empty.
+        passages: that both models read before they answered; none where it is empty.
     """
     parts = tested.parts
     # Where it is not known what a model was trained on, nothing is known of overlap and copies; it is not none.
@@ -73,8 +74,12 @@ def prediction_rows(
             f"{variant}_answer_tokens": said.tokens,
             **{f"{variant}_{name}": values for name, values in found.items()},
         }
+        if passages:
+            columns[f"{variant}_cited"] = said.cited
+    if passages:
+        columns["passages"] = [[one.question_id for one in few] for few in passages]
     rows = pd.DataFrame(columns)
-    return rows.assign(**derived_columns(rows, tested, controls, passages))
+    return rows.assign(**derived_columns(rows, tested, controls, [[one.text for one in few] for few in passages]))
 
 
 def derived_columns(
@@ -186,6 +191,10 @@ def form(rows: pd.DataFrame, variant: str, max_new_tokens: int | None) -> dict[s
         if max_new_tokens is None
         else float((rows[f"{variant}_answer_tokens"] < max_new_tokens).mean()),
         "specifics": {kind: _specifics(rows, f"{variant}_{kind}") for kind in KINDS},
+        "supported_share": _mean_of(rows, f"{variant}_supported"),
+        "cited_share": None
+        if (cited := rows.get(f"{variant}_cited")) is None or cited.isna().any()
+        else float((cited > 0).mean()),
     }
 
 
@@ -205,6 +214,12 @@ def references_of_rows(rows: pd.DataFrame) -> References | None:
 
 def _share(part: pd.Series, whole: pd.Series) -> float | None:
     return min(1.0, float(part.sum()) / float(whole.sum())) if whole.sum() else None
+
+
+def _mean_of(rows: pd.DataFrame, name: str) -> float | None:
+    """Over the rows that have a value; None where none has."""
+    values = rows[name].dropna() if name in rows else ()
+    return float(np.mean(values)) if len(values) else None
 
 
 def _specifics(rows: pd.DataFrame, name: str) -> SpecificsCount:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from medqa_core.answering.retrieval.bm25 import BM25
+from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data import leakage
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
@@ -96,11 +97,18 @@ def content_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation 
         return False, "the questions of predictions.parquet are not the split's test questions"
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))
     controls = control_answers(parts, asked.most_words)
-    if shelf := data.shelf(evaluation.protocol.retrieval if evaluation else None):
-        controls["top_passage"] = top_passages([shelf.search(one) for one in parts.test], asked.most_words)
+    read: list[list[str]] = []
     count, problem = nats_problem(rows)
+    if shelf := data.shelf(evaluation.protocol.retrieval if evaluation else None):
+        found = [shelf.search(one) for one in parts.test]
+        controls["top_passage"] = top_passages(found, asked.most_words)
+        if rows["passages"].notna().all():
+            texts = [_read_again(*one) for one in zip(found, rows["passages"], strict=True)]
+            read = [few for few in texts if few is not None]
+            if problem is None and len(read) < len(texts):
+                problem = f"passages of {parts.test[texts.index(None)].id}: {BM25.name} finds others"
     if problem is None:
-        more, problem = columns_problem(rows, derived_columns(rows, tested, controls))
+        more, problem = columns_problem(rows, derived_columns(rows, tested, controls, read))
         count += more
     with_sources = run.with_sources()
     if problem is None and with_sources is not None and with_sources["words"].notna().any():
@@ -126,11 +134,17 @@ def _content_with_sources(
         return columns_problem(rows, recomputed)
     read: list[list[str]] = []
     for question, ids in zip(asked, rows["passages"], strict=True):
-        found = {one.question_id: one.text for one in shelf.search(question)}
-        if ids is None or not found.keys() >= set(ids):
+        texts = _read_again(shelf.search(question), ids)
+        if texts is None:
             return len(read), f"passages of {question.id}: {BM25.name} finds others"
-        read.append([found[id_] for id_ in ids])
+        read.append(texts)
     return columns_problem(rows, with_sources_columns(answers, mine, asked, read, most_words))
+
+
+def _read_again(found: Sequence[Passage], ids: Sequence[str] | None) -> list[str] | None:
+    """The texts of the passages that were read, of those that are found now; None where one is not among them."""
+    texts = {one.question_id: one.text for one in found}
+    return None if ids is None or not texts.keys() >= set(ids) else [texts[id_] for id_ in ids]
 
 
 def split_outcome(run: Run, evaluation: Evaluation | None, rows: pd.DataFrame | None, data: RunData) -> Outcome:

@@ -107,14 +107,13 @@ def evaluate_with_sources(
     with Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial:
         if kept is None:
             ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
-            said = Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds)
+            said = Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds).of_reader()
         else:
             said = kept.answers
     with_sources = with_sources_rows(
         Tested(parts, references_of(asked, pairs), Content.of(pairs)),
         asked,
-        said.texts,
-        said.tokens,
+        said,
         read,
         most_words(config.max_new_tokens),
     )
@@ -154,4 +153,5 @@ def _kept(
     if theirs != ours or rows[["answer", "tokens"]].isna().any(axis=None):
         raise InputError(f"{run.id} would now read other passages before it answers: leave out --keep-answers.")
     seconds = part.generation.seconds if part.generation else 0.0
-    return _Kept(decoding, Answered(rows["answer"].tolist(), [int(n) for n in rows["tokens"]], seconds))
+    cited = [] if rows["cited"].isna().any() else [int(n) for n in rows["cited"]]
+    return _Kept(decoding, Answered(rows["answer"].tolist(), [int(n) for n in rows["tokens"]], seconds, cited))

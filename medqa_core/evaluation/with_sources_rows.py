@@ -13,6 +13,7 @@ from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
+from medqa_core.evaluation.measure import Answered
 from medqa_core.evaluation.rows import Tested, answer_columns, copy_index
 from medqa_core.evaluation.tables import SCORES, Metrics, judge_family, numbers
 from medqa_core.runs.artifacts.predictions import VARIANTS
@@ -22,8 +23,7 @@ from medqa_core.runs.schema.evaluation import WithSources
 def with_sources_rows(
     tested: Tested,
     asked: Sequence[QAPair],
-    answers: Sequence[str],
-    tokens: Sequence[int],
+    said: Answered,
     passages: Sequence[Sequence[Passage]],
     most_words: int,
 ) -> pd.DataFrame:
@@ -32,8 +32,7 @@ def with_sources_rows(
     Args:
         tested: the run's split, and the references of `asked`.
         asked: those of its test questions that were answered, in the order of the others.
-        answers: as text.
-        tokens: generated for each question.
+        said: the answers.
         passages: that were read, best first.
         most_words: where the control, the first passage alone, is cut.
     """
@@ -42,9 +41,10 @@ def with_sources_rows(
         {
             "question_id": [q.id for q in asked],
             "group_id": [tested.parts.groups[q.id] for q in asked],
-            **answer_columns(answers, tested.references, copies),
-            **derived_columns(answers, tested, asked, [[one.text for one in few] for few in passages], most_words),
-            "tokens": list(tokens),
+            **answer_columns(said.texts, tested.references, copies),
+            **derived_columns(said.texts, tested, asked, [[one.text for one in few] for few in passages], most_words),
+            "tokens": said.tokens,
+            **({"cited": said.cited} if said.cited else {}),
             "passages": [[passage.question_id for passage in few] for few in passages],
         }
     )

@@ -40,6 +40,9 @@ def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
     assert top.answered == 6 and set(top.fine_tuned) >= {"rougeL", "content_f1"} and not top.with_sources
     made = evaluation.fine_tuned_generation
     assert made is not None and made.specifics is not None and made.specifics["name"].in_passages is not None
+    assert made.cited_share is not None and made.supported_share is None, "the toy says nothing"
+    rows = opened.predictions()
+    assert rows is not None and all(len(few) for few in rows["passages"])
     checks = {check.name: check for check in verify(opened, settings)}
     assert checks["content and controls"].passed, checks["content and controls"].detail
 

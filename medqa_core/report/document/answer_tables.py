@@ -32,6 +32,8 @@ def _specifics(kind: SpecificKind, made: Generation) -> str | None:
     return f"{count(found.stated)}; {count(found.in_reference)}{read}"
 
 
+READING = ("Content words that its passages hold", "Answers that name a passage")
+"""What only answers given after reading passages have."""
 BOTH = tuple(Column(capital(MODELS[variant]), "number") for variant in VARIANTS)
 GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
     ("Empty answers", lambda g: percent(g.empty_share)),
@@ -40,6 +42,8 @@ GENERATION: tuple[tuple[str, Callable[[Generation], str | None]], ...] = (
     ("Repeated sequences of four words", lambda g: _percent(g.repetition)),
     ("Words in templates", lambda g: _percent(g.template_share)),
     ("Answers that ended by themselves", lambda g: _percent(g.ended_share)),
+    (READING[0], lambda g: _percent(g.supported_share)),
+    (READING[1], lambda g: _percent(g.cited_share)),
     *((f"{label} stated; in a reference", partial(_specifics, kind)) for kind, label in SPECIFICS.items()),
     ("Time to answer all", lambda g: duration(g.seconds)),
     ("Prompt", lambda g: words(g.prompt, 60)),
@@ -73,6 +77,7 @@ def generations(*variants: tuple[str, Generation | None]) -> Table | None:
         return None
     columns = tuple(Column(capital(MODELS[name]), "number") for name, _ in variants)
     rows = [(label, *(None if g is None else text(g) for _, g in variants)) for label, text in GENERATION]
+    rows = [row for row in rows if row[0] not in READING or any(row[1:])]
     return Table.of(("Answers", *columns), rows)
 
 

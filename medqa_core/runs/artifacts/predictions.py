@@ -43,6 +43,12 @@ def specifics_fields(prefix: str = "", counts: tuple[str, ...] = ("stated", "rig
             yield pa.field(f"{prefix}{kind}_{what}", pa.int64())
 
 
+def reading_fields(prefix: str = "") -> Iterator[pa.Field]:
+    """Of answers given after reading passages; null without."""
+    yield pa.field(f"{prefix}supported", pa.float64())  # share of the answer's content words that its passages hold
+    yield pa.field(f"{prefix}cited", pa.int64())  # passages whose numbers the answer named
+
+
 SCHEMA = pa.schema(
     [
         ("question_id", pa.string()),
@@ -68,6 +74,7 @@ SCHEMA = pa.schema(
                 (f"{variant}_nearest", pa.string()),  # id of the training question whose answer that is
                 *content_fields(f"{variant}_"),
                 *specifics_fields(f"{variant}_", ("stated", "right", "in_passages")),
+                *reading_fields(f"{variant}_"),
                 # thousandths of a nat for each reference token, 65,535 at most; null where one is not finite
                 (f"{variant}_nats", pa.list_(pa.uint16())),
                 (f"{variant}_loss_outside_templates", pa.float64()),  # of them, nats per token outside templates
@@ -93,6 +100,7 @@ SCHEMA = pa.schema(
         ("outside_tokens", pa.int64()),  # tokens of the loss that are outside templates
         ("other_question", pa.string()),  # id of the test question about another topic
         ("other_tokens", pa.int64()),  # reference tokens scored under both questions
+        ("passages", pa.list_(pa.string())),  # ids of the questions whose answers both models read, best first
         ("train_overlap", pa.float64()),  # share of the reference's 13-grams found in the training answers
     ]
 )

@@ -7,7 +7,14 @@ import pyarrow as pa
 
 from medqa_core.runs.artifacts.names import forget_older, stored_name
 from medqa_core.runs.artifacts.parquet import read_rows, table_of, write_rows
-from medqa_core.runs.artifacts.predictions import READ_LIMIT, ROW_LIMIT, content_fields, score_fields, specifics_fields
+from medqa_core.runs.artifacts.predictions import (
+    READ_LIMIT,
+    ROW_LIMIT,
+    content_fields,
+    reading_fields,
+    score_fields,
+    specifics_fields,
+)
 
 WITH_SOURCES = "with_sources.parquet"
 SCHEMA = pa.schema(
@@ -25,6 +32,7 @@ SCHEMA = pa.schema(
         ("nearest", pa.string()),  # id of the training question whose answer that is
         *content_fields(),
         *specifics_fields(counts=("stated", "right", "in_passages")),
+        *reading_fields(),
         *score_fields("top_passage_"),  # the same of the first passage alone
         ("passages", pa.list_(pa.string())),  # ids of the training questions whose answers were read, best first
     ]

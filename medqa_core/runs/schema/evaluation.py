@@ -101,6 +101,10 @@ class Generation(Record):
     ended_share: float | None = Field(None, ge=0, le=1)
     """Share of the answers that ended by themselves and were not cut at the most tokens allowed."""
     specifics: Annotated[dict[SpecificKind, SpecificsCount], _known(SpecificKind)] | None = None
+    supported_share: float | None = Field(None, ge=0, le=1)
+    """Mean share of an answer's content words that the passages it read hold; None without passages."""
+    cited_share: float | None = Field(None, ge=0, le=1)
+    """Share of the answers that named a passage by its number."""
     seconds: float = Field(ge=0)
     prompt: Line
 
