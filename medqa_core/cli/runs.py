@@ -23,6 +23,8 @@ from medqa_core.runs.store.search import matching
 
 if TYPE_CHECKING:
     from medqa_core.evaluation.between_runs import BetweenRuns
+    from medqa_core.evaluation.ways import Ways
+    from medqa_core.report.document.model import Table as DocumentTable
 
 SHOWN = 200
 """Lines of the table where nothing else is asked for."""
@@ -45,22 +47,44 @@ def runs(context: typer.Context, json: JsonFlag = False, find: Words = "", limit
 def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> None:
     """Judge the fine-tuned model of the second run against that of the first, on the test questions of both."""
     from medqa_core.report.document.between_tables import between_table
+    from medqa_core.report.document.ways_table import ways_table
     from medqa_core.report.facts import Facts
-    from medqa_core.report.views.between_runs import between, controls
+    from medqa_core.report.views.between_runs import between, controls, ways
+    from medqa_core.report.wording import ways as in_ways
     from medqa_core.report.wording.between_runs import notes, sentence
 
     store = store_of(Settings.from_environment())
     both = Facts.of(store.open(first)), Facts.of(store.open(second))
-    found, beside = between(*both), controls(*both)
+    found, beside, answered = between(*both), controls(*both), ways(*both)
     if json:
-        print_json({**_facts_of(found), "controls": beside})
+        print_json({**_facts_of(found), "controls": beside, "ways": _ways_facts(answered)})
         return
     say(sentence(found))
-    table = between_table(found, beside)
-    for row in table.texts:
-        say("  ".join([row[0], *(f"{title} {text}" for title, text in zip(table.titles[1:], row[1:], strict=True))]))
+    _say_table(between_table(found, beside))
     for line in notes(found):
         say(line)
+    if answered is not None:
+        say(f"\n{in_ways.TITLE} {in_ways.sentence(answered)}")
+        _say_table(ways_table(answered))
+        say(in_ways.caption(answered))
+
+
+def _say_table(table: "DocumentTable") -> None:
+    for row in table.texts:
+        say("  ".join([row[0], *(f"{title} {text}" for title, text in zip(table.titles[1:], row[1:], strict=True))]))
+
+
+def _ways_facts(found: "Ways | None") -> list[dict[str, Any]] | None:
+    if found is None:
+        return None
+    return [
+        {
+            "name": way.name,
+            **way.values,
+            "reader_against": {name: metric.model_dump(mode="json") for name, metric in way.against.items()},
+        }
+        for way in found.ways
+    ]
 
 
 def _facts_of(found: "BetweenRuns") -> dict[str, Any]:

@@ -74,7 +74,7 @@ def judge_runs(first: Measured, second: Measured, primary: MetricName = "loss") 
         InputError: one of them has no answers, they are of other data sets, or they share too few test questions.
     """
     rows = _shared(first, second)
-    groups = _joined(rows["group_id"].tolist(), rows["group_id_second"].tolist())
+    groups = joined(rows["group_id"].tolist(), rows["group_id_second"].tolist())
     total = len(set(groups))
     same = len(rows) == len(first.rows) == len(second.rows)
     if not same and total < MIN_SHARED_GROUPS:
@@ -158,7 +158,7 @@ def _equal(one: pd.Series, other: pd.Series) -> bool:
     return bool(np.array_equal(one.to_numpy(dtype=float), other.to_numpy(dtype=float), equal_nan=True))
 
 
-def _joined(ours: Sequence[object], theirs: Sequence[object]) -> list[str]:
+def joined(ours: Sequence[object], theirs: Sequence[object]) -> list[str]:
     """A topic for each question: those that either run has in one group are one topic."""
     codes = [pd.factorize(np.asarray([str(one) for one in names], dtype=object))[0] for names in (ours, theirs)]
     left, right = codes[0], codes[1] + codes[0].max() + 1

@@ -4,15 +4,18 @@ import pandas as pd
 import streamlit as st
 
 from medqa_core.evaluation.between_runs import BetweenRuns
+from medqa_core.evaluation.ways import Ways
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import signed
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.report.answer_rows import gain, measured
 from medqa_core.report.charts.metrics import gains_figure
 from medqa_core.report.document.between_tables import between_table
+from medqa_core.report.document.ways_table import ways_table
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
-from medqa_core.report.views.between_runs import between, controls
+from medqa_core.report.views.between_runs import between, controls, ways
+from medqa_core.report.wording import ways as wording
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
@@ -43,7 +46,26 @@ def show(facts: list[Facts]) -> None:
     note(sentence(found))
     beside = controls(by_id[first], by_id[second])
     document.table(between_table(found, beside), caption=" ".join(notes(found)))
+    _ways(by_id[first], by_id[second])
     _questions(found)
+
+
+def _ways(first: Facts, second: Facts) -> None:
+    """Answers from the weights beside answers after reading, where the two runs are one of each."""
+    try:
+        found = _judged_ways(_key(first), _key(second), first, second)
+    except InputError:  # judged question by question above, if at all
+        return
+    if found is None:
+        return
+    st.subheader(wording.TITLE, anchor=False)
+    note(wording.sentence(found))
+    document.table(ways_table(found), caption=wording.caption(found))
+
+
+@st.cache_resource(show_spinner="Judging the ways to answer.", max_entries=8)
+def _judged_ways(first: RunKey, second: RunKey, _first: Facts, _second: Facts) -> Ways | None:
+    return ways(_first, _second)
 
 
 def _key(facts: Facts) -> RunKey:

@@ -1,6 +1,7 @@
 """Two runs' fine-tuned models judged against each other, from what their folders hold."""
 
 from medqa_core.evaluation.between_runs import BetweenRuns, Measured, judge_runs
+from medqa_core.evaluation.ways import Ways, judge_ways
 from medqa_core.foundation.errors import InputError
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import CONTROLS
@@ -20,6 +21,28 @@ def between(first: Facts, second: Facts) -> BetweenRuns:
         raise InputError(f"{first.run.id} cannot be compared with itself.")
     primary = first.evaluation.primary_metric if first.evaluation else "loss"
     return judge_runs(_measured(first), _measured(second), primary)
+
+
+def ways(first: Facts, second: Facts) -> Ways | None:
+    """Answers from the weights and after reading, of a closed-book and an open-book run of one base; None of others.
+
+    Raises:
+        InputError: as `judge_ways`.
+    """
+    by_task = {one.record.questions.task: one for one in (first, second) if one.record.questions is not None}
+    closed, read = by_task.get("closed_book"), by_task.get("open_book")
+    if closed is None or read is None or _base(closed) != _base(read):
+        return None
+    return judge_ways(_measured(closed), _measured(read), (_most_tokens(closed), _most_tokens(read)))
+
+
+def _base(facts: Facts) -> str | None:
+    return facts.evaluation.protocol.base_sha256 if facts.evaluation else None
+
+
+def _most_tokens(facts: Facts) -> int | None:
+    decoding = facts.evaluation.protocol.decoding if facts.evaluation else None
+    return decoding.max_new_tokens if decoding else None
 
 
 def controls(first: Facts, second: Facts) -> ControlValues:
