@@ -80,7 +80,7 @@ def _ways_facts(found: "Ways | None") -> list[dict[str, Any]] | None:
     return [
         {
             "name": way.name,
-            **way.values,
+            "values": dict(way.values),
             "reader_against": {name: metric.model_dump(mode="json") for name, metric in way.against.items()},
         }
         for way in found.ways

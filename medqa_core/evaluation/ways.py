@@ -77,7 +77,8 @@ def judge_ways(closed: Measured, open_book: Measured, most_tokens: Sequence[int 
             f"{closed.run_id} and {open_book.run_id} share {plural(len(set(groups)), 'independent topic')} of their "
             f"test questions; at least {MIN_SHARED_GROUPS} are needed."
         )
-    if not np.array_equal(*(numbers(one, "reference_all_bytes") for one in sides.values()), equal_nan=True):
+    ours, theirs = (numbers(one, "reference_all_bytes") for one in sides.values())
+    if not np.array_equal(ours, theirs, equal_nan=True):
         raise InputError(
             f"{closed.run_id} and {open_book.run_id} prepare their answers differently: their references are not the "
             "same."
