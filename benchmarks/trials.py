@@ -36,10 +36,10 @@ from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.generate import answers, texts
 from medqa_core.answering.retrieval.library import library_of
 from medqa_core.answering.sources import fitting
-from medqa_core.data.function_words import function_words
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import split_pairs
+from medqa_core.data.support import supported
 from medqa_core.data.words import words
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.text_metrics import answer_scores, repetition
@@ -93,16 +93,6 @@ def asked(config: TrainConfig, settings: Settings, most: int) -> Asked:
     drawn = random.Random(0).sample(range(len(validation)), min(most, len(validation)))
     questions = [validation[place] for place in sorted(drawn)]
     return Asked(questions, references_of(questions, data.pairs), Content.of(data.pairs))
-
-
-def supported(answer: str, question: str, passages: Sequence[str], language: str | None) -> float | None:
-    """The share of an answer's words, without function words and the question's, that its passages hold.
-
-    None without any.
-    """
-    known, left_out = set(words(" ".join(passages))), function_words(language) | set(words(question))
-    said = [word for word in words(answer) if word not in left_out]
-    return sum(word in known for word in said) / len(said) if said and passages else None
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -15,9 +15,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from medqa_core.answering.support import supported
 from medqa_core.data.function_words import function_words, language_of
 from medqa_core.data.pairs import QAPair
+from medqa_core.data.support import supported
 from medqa_core.data.templates import RUN, TOPICS, Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.evaluation.specifics import Specifics, Stated, specifics, specifics_f1
@@ -58,7 +58,7 @@ class Content:
     ) -> dict[str, list[Any]]:
         """The scores of CONTENT, words, and specifics of a column of answers, by name; NaN where none is defined.
 
-        Where passages were read, also how much of each answer they support (`answering.support.supported`).
+        Where passages were read, also how much of each answer they support (`data.support.supported`).
 
         Args:
             answers: one for each question.

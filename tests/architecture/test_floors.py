@@ -41,6 +41,7 @@ SCORES = {
         "specifics",
         "tables",
         "text_metrics",
+        "ways",
     )
 }
 """Modules of `evaluation` that know texts and tables alone, no model: pages and reports may score and judge with them.
