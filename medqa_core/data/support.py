@@ -1,4 +1,4 @@
-"""What of a text others bear out, counted in content words: those that are neither function words nor the question's own.
+"""What of a text others bear out, in content words: those that are neither function words nor the question's own.
 
 Words in common are no proof that a passage says the same; a word that no passage has was made up.
 """
