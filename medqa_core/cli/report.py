@@ -10,6 +10,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
 from medqa_core.report.archive import members, write_archive
+from medqa_core.report.templates import answers as some_answers
 from medqa_core.runs.store.run_store import RunStore
 
 ZipOption = Annotated[
@@ -18,9 +19,20 @@ ZipOption = Annotated[
 ]
 
 
-def report(run: RunArgument, zip: ZipOption = None, json: JsonFlag = False) -> None:
+AnswersOption = Annotated[
+    int | None,
+    typer.Option("--answers", min=1, metavar="N", help="Only print N answers of both models, drawn at random."),
+]
+
+
+def report(run: RunArgument, zip: ZipOption = None, answers: AnswersOption = None, json: JsonFlag = False) -> None:
     """Write the report of a run from its folder alone: summary.txt, summary.md, summary.html and a model card."""
     found = RunStore(Settings.from_environment().reports).open(run)
+    if answers is not None:
+        if zip is not None or json:
+            raise InputError("--answers prints Markdown and writes nothing: leave --zip and --json out.")
+        typer.echo(some_answers.render(found, answers), nl=False)
+        return
     if zip is not None and zip.resolve().is_relative_to(found.folder.resolve()):
         raise InputError("the ZIP would lie in the run folder and pack itself; name a file outside it.", field="--zip")
     if zip is not None and (zip.is_dir() or not zip.name):
