@@ -1,17 +1,18 @@
-"""One question, answered by both models at once and, where asked for, by one of them after reading sources."""
+"""One question, answered by both models at once and, where asked for, after reading sources."""
 
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from medqa_core.answering.admission import Limits
+from medqa_core.answering.attribution import Sentence, sentences
 from medqa_core.answering.decoder import Prompt, described
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.sources import Sources, fitting
+from medqa_core.answering.sources import Searched, Sources, fitting
 from medqa_core.answering.streams import Step, stream
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
@@ -25,8 +26,11 @@ COLUMN_NAMES: dict[Column, str] = {
     "fine_tuned": "Fine-tuned model",
     "with_sources": "With sources",
 }
-FinishReason = Literal["stop", "length", "cancelled"]
-"""`stop`: the model ended it; `length`: the token limit did; `cancelled`: the time limit or the reader did."""
+FinishReason = Literal["stop", "length", "cancelled", "no_passage"]
+"""`stop`: the model ended it; `length`: the token limit did; `cancelled`: the time limit or the reader did;
+`no_passage`: there was none to answer from, which the text says; no model was asked."""
+NOTHING_FOUND = "No passage found for this question."
+NOTHING_FITS = "Passages were found for this question, but none fits into what the model reads at once with an answer."
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Provenance:
     max_new_tokens: int
     seed: int
     precision: Precision
+    no_repeat_ngram: int
+    """Tokens of a run that must not come twice in the answer; 0: any may."""
+    passages: int = 0
+    """Read before answering."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,29 @@ class Answers:
     """The answers to one question so far."""
 
     by_column: dict[Column, Answer]
+    question: str = ""
     passages: tuple[Passage, ...] = ()
-    """Read before the answer with sources, the best first; those that do not fit the model's context are left out."""
+    """Read before the answers with sources, the best first; those that do not fit the model's context are left out."""
+    searched: Searched | None = None
+    """Where they were looked for; None without sources."""
+    reading: tuple[Column, ...] = ()
+    """The columns that answer with sources."""
+
+    def sentences(self, column: Column) -> tuple[Sentence, ...]:
+        """The sentences of an answer with sources, each with the passage that supports it; none of another answer."""
+        answer = self.by_column[column]
+        if column not in self.reading or answer.finish_reason == "no_passage":
+            return ()
+        return sentences(answer.text, self.question, [one.text for one in self.passages])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the answers by column; with sources also what was searched, the passages and what they support."""
+        found: dict[str, Any] = {column: answer.as_dict() for column, answer in self.by_column.items()}
+        if self.searched is None:
+            return found
+        for column in self.reading:
+            found[column]["sentences"] = [asdict(one) for one in self.sentences(column)]
+        return {**found, "passages": [asdict(one) for one in self.passages], "searched": asdict(self.searched)}
 
     @property
     def running(self) -> bool:
@@ -92,13 +121,16 @@ class _Column:
 
     tokenizer: Any
     provenance: Provenance
+    prompt: Prompt
     ids: list[int]
     seconds: float = 0.0
     finish_reason: FinishReason | None = None
+    instead: str = ""
+    """What stands there in place of an answer."""
 
     def answer(self) -> Answer:
         """The answer so far; half a character at its end is held back until its other half is there."""
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
+        text = self.instead or self.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
         if self.finish_reason is None:
             text = text.rstrip("\ufffd")
         return Answer(text, len(self.ids), round(self.seconds, 3), self.finish_reason, self.provenance)
@@ -126,7 +158,7 @@ def compare(
         models: what answers; nobody else may use them meanwhile.
         question: what is asked.
         settings: how tokens are chosen.
-        sources: what is read before a third answer; None: there is none.
+        sources: what is read before answering; None: nothing is.
         limits: of tokens and seconds; they cut whatever `settings` ask for.
         cancelled: asked after each token; all answers stop when it says so. So they do when the iterator is closed.
 
@@ -135,15 +167,21 @@ def compare(
     """
     settings, limits = settings or GenerationSettings(), limits or Limits()
     most = min(settings.max_new_tokens, limits.max_new_tokens)
-    asked, passages = _asked(models.variants, question.text, sources, most)
-    prompts, room, columns = [], [], dict[Column, _Column]()
-    for name, (variant, text) in asked.items():
-        ids = encode_prompt(models.variants.tokenizer, text, models.variants.prompt)
-        prompts.append(Prompt(variant, ids))
-        room.append(min(most, _room(models.variants, ids)))
-        columns[name] = _Column(models.variants.tokenizer, _provenance(models, name, variant, text, settings), [])
+    asked = _asked(models.variants, question.text, sources, most)
+    columns = {name: _column(models, name, asked, settings) for name in asked.columns}
+    order = [column for column in columns.values() if not column.instead]
+    prompts = [column.prompt for column in order]
+    room = [min(most, _room(models.variants, prompt.ids)) for prompt in prompts]
+
+    def shown() -> Answers:
+        answers = {name: column.answer() for name, column in columns.items()}
+        searched = sources.searched if sources else None
+        return Answers(answers, question.text, asked.passages, searched, asked.reading)
+
+    if not order:
+        yield shown()
+        return
     start = time.monotonic()
-    order = list(columns.values())
     # Closed at once when this generator is: the models must not go on for a reader who has left.
     end = models.variants.tokenizer.eos_token_id
     with closing(stream(models.decoder, prompts, room, settings, end)) as steps:
@@ -155,22 +193,48 @@ def compare(
             if running and (cancelled() or seconds > limits.seconds):
                 for column in running:
                     column.finish_reason = "cancelled"
-            answers = Answers({name: column.answer() for name, column in columns.items()}, passages)
+            answers = shown()
             yield answers
             if not answers.running:
                 return
 
 
-def _asked(
-    variants: ModelVariants, question: str, sources: Sources | None, max_new_tokens: int
-) -> tuple[dict[Column, tuple[Variant, str]], tuple[Passage, ...]]:
-    """By column, whose weights answer and what they are asked; and the passages that stand in the third's prompt."""
+@dataclass(frozen=True)
+class _Asked:
+    """By column, whose weights answer and what they are asked."""
+
+    columns: dict[Column, tuple[Variant, str]]
+    reading: tuple[Column, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    """That stand in the prompts of those that read."""
+    instead: str = ""
+    """What those say where there is no passage to read."""
+
+
+def _asked(variants: ModelVariants, question: str, sources: Sources | None, max_new_tokens: int) -> _Asked:
     columns: dict[Column, tuple[Variant, str]] = {variant: (variant, question) for variant in VARIANTS}
     if sources is None:
-        return columns, ()
-    _, passages = fitting(variants, question, sources.passages, max_new_tokens)
-    columns["with_sources"] = (sources.variant, with_passages(question, [one.text for one in passages]))
-    return columns, passages
+        return _Asked(columns)
+    reading: dict[Column, Variant] = {v: v for v in VARIANTS} if sources.both else {"with_sources": sources.variant}
+    passages: tuple[Passage, ...] = ()
+    if sources.searched.enough:
+        _, passages = fitting(variants, question, sources.passages, max_new_tokens)
+    text = with_passages(question, [one.text for one in passages])
+    instead = "" if passages else NOTHING_FITS if sources.searched.enough else NOTHING_FOUND
+    columns |= {name: (variant, text) for name, variant in reading.items()}
+    return _Asked(columns, tuple(reading), passages, instead)
+
+
+def _column(models: Models, name: Column, asked: _Asked, settings: GenerationSettings) -> _Column:
+    variant, text = asked.columns[name]
+    tokenizer = models.variants.tokenizer
+    prompt = Prompt(variant, encode_prompt(tokenizer, text, models.variants.prompt))
+    made = _provenance(models, name, variant, text, settings)
+    if name not in asked.reading:
+        return _Column(tokenizer, made, prompt, [])
+    reason: FinishReason | None = "no_passage" if asked.instead else None
+    made = replace(made, passages=len(asked.passages))
+    return _Column(tokenizer, made, prompt, [], finish_reason=reason, instead=asked.instead)
 
 
 def _provenance(models: Models, name: Column, variant: Variant, text: str, settings: GenerationSettings) -> Provenance:

@@ -21,6 +21,9 @@ class GenerationSettings(BaseModel):
     max_new_tokens: int = Field(128, ge=1, le=512, description="tokens an answer may have")
     seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of the sampling")
     precision: Precision = Field("float32", description="int8 is faster and less exact")
+    no_repeat_ngram: int = Field(
+        0, ge=0, le=10, description="so many tokens in a row stand in an answer only once; 0 allows any repetition"
+    )
 
     @classmethod
     def checked(cls, **values: object) -> "GenerationSettings":

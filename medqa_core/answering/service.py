@@ -1,14 +1,16 @@
 """Where questions are handed in: every interface asks here, so that the same rules hold for all of them."""
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from medqa_core.answering.admission import Admission, Limits
 from medqa_core.answering.compare import Answers, Column, compare
 from medqa_core.answering.model_cache import ModelCache, Models
 from medqa_core.answering.question import GenerationSettings, Question
-from medqa_core.answering.sources import find_sources
+from medqa_core.answering.retrieval.library import library_for
+from medqa_core.answering.sources import find_sources, reads
 from medqa_core.answering.training_set import Overlap, training_set
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, ModelUnavailable
@@ -61,7 +63,7 @@ class AnswerService:
         settings: GenerationSettings | None = None,
         *,
         visitor: str = "",
-        with_sources: bool = False,
+        with_sources: bool | None = False,
         progress: Progress = silent,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Answers, None, None]:
@@ -72,24 +74,46 @@ class AnswerService:
             run: whose models answer; empty: the newest run that can.
             settings: how tokens are chosen.
             visitor: the asker's address, for the limits of a public demo.
-            with_sources: whether a third answer reads passages of the run's training documents first.
+            with_sources: whether passages of the library are read before answering: by both models of a run that was
+                fine-tuned for it, else for a third answer. None: where the run was fine-tuned for it.
             progress: told what takes long before the first token.
             cancelled: asked after each token.
 
         Raises:
             QuestionRefused: the question is longer than the model's context.
             NotNow: a limit of the public demo.
-            MedQAError: the run has no models that can be loaded, or no training documents to read.
+            MedQAError: the run has no models that can be loaded, or there is no library to read.
         """
         settings = settings or GenerationSettings()
         chosen = run or self.choose_run()
         if not chosen:
             raise ModelUnavailable(f"No run here has a model to ask. Start one: {PROGRAM} train --preset starter")
+        with_sources = self.reads(chosen) if with_sources is None else with_sources
+        if with_sources:
+            self.open_library(chosen)
         with self.models(chosen, visitor, settings.precision, progress) as models:
+            if with_sources:
+                progress("opening the library")
             sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None
             found = compare(models, question, settings, sources=sources, limits=self.limits, cancelled=cancelled)
             with closing(found):
                 yield from found
+
+    def reads(self, run: str) -> bool:
+        """Whether the run's models answer with sources where nobody says whether they shall; False for no such run."""
+        try:
+            return reads(self.store.open(run))
+        except MedQAError:
+            return False
+
+    def open_library(self, run: str) -> None:
+        """Begin to read the run's library while its models are loaded or nobody has asked yet; returns at once."""
+
+        def read() -> None:
+            with suppress(MedQAError):  # who asks is told
+                library_for(self.store.open(run), self.settings)
+
+        threading.Thread(target=read, name=f"library of {run}", daemon=True).start()
 
     def overlaps(self, run: str, answers: Answers) -> dict[Column, Overlap]:
         """What of each answer stands in the run's training set; empty where that is not available."""

@@ -1,11 +1,11 @@
-"""What the answer with sources reads first: whose weights read it, how many passages, and how many of them fit."""
+"""What the answers with sources read first: where it is looked for, what is found, and how much of it fits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medqa_core.answering.question import Question
+from medqa_core.answering.retrieval.library import Kind, library_for
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.answering.retrieval.retriever import retriever_for
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_prompt, with_passages
 from medqa_core.models.variants import ModelVariants, Variant
@@ -18,22 +18,65 @@ PASSAGES = 3
 
 
 @dataclass(frozen=True)
+class Searched:
+    """Where passages were looked for, and how well the best of them fits."""
+
+    kind: Kind
+    title: str
+    passages: int
+    """In the library."""
+    method: str
+    match: float
+    """See Retriever; 0 where nothing was found at all."""
+    least_match: float
+    left_out: tuple[str, ...] = ()
+    """See PassageLibrary."""
+
+    @property
+    def enough(self) -> bool:
+        """Whether what was found may be read."""
+        return self.match > 0 and self.match >= self.least_match
+
+
+@dataclass(frozen=True)
 class Sources:
     """What was found for a question, and who reads it."""
 
     passages: tuple[Passage, ...]
     """The best first."""
+    searched: Searched
+    both: bool = False
+    """Whether both models read it, as where the fine-tune was for that; else one gives a third answer."""
     variant: Variant = WITH_SOURCES_VARIANT
-    """Whose weights answer."""
+    """Whose weights give the third answer."""
+
+
+def reads(run: Run) -> bool:
+    """Whether the run is a fine-tune to read passages: both models answer with sources unless told otherwise."""
+    config = run.record.config
+    return config is not None and config.task == "open_book"
 
 
 def find_sources(question: Question, run: Run, settings: Settings) -> Sources:
-    """The passages of the run's training documents that fit the question best.
+    """The passages of the run's library that fit the question best.
 
     Raises:
-        MedQAError: the run's data set is not available.
+        MedQAError: as `library_for`.
     """
-    return Sources(tuple(retriever_for(run, settings).search(question.text, PASSAGES)))
+    library = library_for(run, settings)
+    config = run.record.config
+    most = config.passages if config is not None and config.task == "open_book" else PASSAGES
+    found = tuple(library.retriever.search(question.text, most))
+    searched = Searched(
+        kind=library.kind,
+        title=library.title,
+        passages=len(library.retriever.passages),
+        method=library.retriever.method,
+        match=round(max((library.retriever.match(question.text, one) for one in found), default=0.0), 4),
+        least_match=library.retriever.least_match,
+        left_out=library.left_out,
+    )
+    return Sources(found, searched, both=reads(run))
 
 
 def fitting(

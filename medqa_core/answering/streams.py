@@ -7,6 +7,7 @@ the other, and that greedy tokens are `generate`'s.
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from medqa_core.answering.decoder import Decoder, Logits, Prompt
@@ -57,6 +58,39 @@ def stream(
         logits = batch.step([[token] for token in tokens])[:, 0]
 
 
+class Repeats:
+    """The runs of tokens that an answer has, so that none comes twice.
+
+    Only the answer's own tokens count, unlike transformers' processor of the same name: words of the question and of
+    passages may be said again.
+    """
+
+    def __init__(self, size: int) -> None:
+        """`size`: tokens of a run that must not come twice; 0: any may."""
+        self._size = size
+        self._ids: list[int] = []
+        self._next: dict[tuple[int, ...], list[int]] = {}
+        """The tokens that followed each run of one token less."""
+
+    def add(self, token: int) -> None:
+        """One more token of the answer."""
+        self._ids.append(token)
+        if 0 < self._size <= len(self._ids):
+            *before, last = self._ids[-self._size :]
+            self._next.setdefault(tuple(before), []).append(last)
+
+    def without(self, logits: Logits) -> Logits:
+        """The logits (vocabulary,) with those of tokens that would complete a run again at minus infinity."""
+        if self._size == 0 or len(self._ids) < self._size - 1:
+            return logits
+        followed = self._next.get(tuple(self._ids[len(self._ids) - self._size + 1 :]))
+        if followed is None:
+            return logits
+        logits = logits.copy()  # the engine's own buffer
+        logits[followed] = -np.inf
+        return logits
+
+
 class _Chooser:
     """How one column's tokens are chosen, and whether it has ended."""
 
@@ -66,10 +100,12 @@ class _Chooser:
         self._random = torch.Generator(device="cpu").manual_seed(settings.seed)
         self._left = limit
         self._end = end
+        self._repeats = Repeats(settings.no_repeat_ngram)
 
     def choose(self, logits: Logits) -> int:
         """The token that follows, by the logits (vocabulary,) of all."""
-        token = self._one(logits)
+        token = self._one(self._repeats.without(logits))
+        self._repeats.add(token)
         self._left -= 1
         self.ended = token == self._end or self._left <= 0
         return token

@@ -19,12 +19,35 @@ def data_of(config: QuestionsConfig, settings: Settings) -> PairSet:
     Raises:
         MedQAError: it is not, or its file does not fit any more; the message says what to do.
     """
+    _check_shown(config, settings)
+    return data_for(config, settings, fetch=False)
+
+
+def fingerprint_of(config: QuestionsConfig, settings: Settings) -> str | None:
+    """Changes when what `data_of` gives does; None where that is quick to read, or not available. Reads no data.
+
+    Raises:
+        MedQAError: it must not be shown, or its files cannot be looked at.
+    """
+    _check_shown(config, settings)
+    columns = [config.columns]
+    if isinstance(config, EvaluationConfig):
+        columns.append(config.trained_on_columns)
+    found = [sources.fingerprint(*one, settings) for one in zip(_named(config), columns, strict=False)]
+    return None if None in found else " ".join([*map(str, found), config.preparation])
+
+
+def _named(config: QuestionsConfig) -> list[str]:
+    """The data sets that a configuration names."""
     trained_on = config.trained_on if isinstance(config, EvaluationConfig) else None
-    named = [name for name in (config.dataset, trained_on) if name is not None and name not in sources.SOURCES]
+    return [config.dataset] if trained_on is None else [config.dataset, trained_on]
+
+
+def _check_shown(config: QuestionsConfig, settings: Settings) -> None:
+    named = [name for name in _named(config) if name not in sources.SOURCES]
     if settings.public and any(hub.cached(name, settings.cache) is None for name in named):
         # A run folder may come from elsewhere: what it names must not open this machine's files to strangers.
         raise DataUnavailable("This is a public demo: data sets that are files of its machine are not shown.")
-    return data_for(config, settings, fetch=False)
 
 
 def texts(record: RunRecord, settings: Settings) -> tuple[dict[str, QAPair] | None, str]:

@@ -8,6 +8,7 @@ from medqa_core.data import hub, medquad, own, starter, tables
 from medqa_core.data.pairs import PairSet
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName, shorten
+from medqa_core.foundation.files import dumps, sha256_text
 from medqa_core.foundation.settings import Settings
 
 SOURCES = ("starter", "medquad")
@@ -29,7 +30,7 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
         InputError: there is no such file, or it does not fit; file, row and column are named.
         DataUnavailable: it is not available; the message says what to set.
     """
-    mapping = tuple(sorted((columns or {}).items()))
+    mapping = tuple(sorted(columns.items()))
     text = name.strip()
     if text == "starter":
         _without_columns(text, mapping)
@@ -46,6 +47,30 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
     if hub.is_id(text):
         return _from_hub(text, settings, mapping, fetch=fetch)
     raise UnknownName("dataset", name, SOURCES)
+
+
+def fingerprint(name: str, columns: Mapping[str, str], settings: Settings) -> str | None:
+    """Changes when the files of the data set called `name` do; None where it has none here, as the starter set."""
+    text = name.strip()
+    path = settings.medquad if text == "medquad" else None if text == "starter" else _path(text)
+    if path is None or not path.exists():
+        fetched = hub.cached(hub.MEDQUAD if text == "medquad" else text, settings.cache)
+        path = fetched.path if fetched else None
+    return None if path is None else tree_fingerprint(path, sorted(columns.items()))
+
+
+def tree_fingerprint(path: Path, *beside: object) -> str:
+    """Changes when a file at or below `path` does, by its name, time and size, or anything of `beside`.
+
+    Raises:
+        InputError: it cannot be looked at.
+    """
+    try:
+        files = [path, *sorted(one for one in path.rglob("*") if one.is_file())]
+        stats = [(str(one), stat.st_mtime_ns, stat.st_size) for one in files for stat in [one.stat()]]
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    return sha256_text(dumps([stats, *map(repr, beside)]))
 
 
 def _local_medquad(settings: Settings, mapping: tuple[tuple[str, str], ...]) -> PairSet | None:
@@ -69,7 +94,7 @@ def _from_hub(name: str, settings: Settings, mapping: tuple[tuple[str, str], ...
 def _at(path: Path, mapping: tuple[tuple[str, str], ...]) -> PairSet:
     try:
         stamp = _stamp(path)
-        table = path.suffix.lower() in tables.SUFFIXES or (path.is_dir() and any(_shards(path)))
+        table = path.suffix.lower() in tables.SUFFIXES or (path.is_dir() and any(shards(path)))
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}.", field="dataset") from error
     if table:
@@ -96,7 +121,7 @@ def _names_a_file(text: str) -> bool:
     return known or text.startswith(("/", ".", "~")) or text.count("/") > 1 or "\\" in text
 
 
-def _shards(folder: Path) -> Iterator[Path]:
+def shards(folder: Path) -> Iterator[Path]:
     """The table files of a folder, as a clone of a hub data set keeps them: in it or one below, all of one kind."""
     for suffix in (".parquet", ".jsonl", ".csv", ".tsv"):  # not .json: such a folder keeps settings in it
         found = [p for pattern in ("*", "*/*") for p in folder.glob(pattern + suffix) if p.is_file()]
@@ -129,5 +154,5 @@ def _medquad(path: Path, stamp: object) -> PairSet:
 
 @lru_cache(maxsize=2)
 def _table(path: Path, stamp: object, mapping: tuple[tuple[str, str], ...], name: str, licence: str | None) -> PairSet:
-    found = list(_shards(path)) if path.is_dir() else [path]
+    found = list(shards(path)) if path.is_dir() else [path]
     return own.pairs([tables.read(file) for file in found], name, dict(mapping), licence)

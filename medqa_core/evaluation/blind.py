@@ -55,7 +55,7 @@ def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> V
     if choice not in get_args(Choice):
         raise InputError("A vote is one of: left, right, tie, both bad.")
     answers = {} if blind.answers is None else blind.answers.by_column
-    if not answers or any(answer.finish_reason in (None, "cancelled") for answer in answers.values()):
+    if not answers or any(answer.finish_reason in (None, "cancelled", "no_passage") for answer in answers.values()):
         raise InputError("There are no two whole answers to vote on: ask first.")
     base, tuned = answers["base"], answers["fine_tuned"]
     test = matching_test_question(run, blind.question, settings)

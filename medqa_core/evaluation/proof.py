@@ -85,7 +85,7 @@ def _answers(models: Models, ids: list[int]) -> dict[Variant, list[int]]:
     said: dict[Variant, list[int]] = {variant: [] for variant in VARIANTS}
     end: int = models.variants.tokenizer.eos_token_id
     prompts, limits = [Prompt(variant, ids) for variant in VARIANTS], [TOKENS] * len(VARIANTS)
-    for step in stream(models.decoder, prompts, limits, GenerationSettings(temperature=0), end):
+    for step in stream(models.decoder, prompts, limits, GenerationSettings(temperature=0, no_repeat_ngram=0), end):
         if step is not None:
             said[VARIANTS[step.column]].append(end if step.token is None else step.token)
     return said

@@ -33,6 +33,8 @@ class Settings:
     """A folder with the MMLU subsets as CSV (`MEDQA_MMLU`), or None."""
     public: bool
     """A read-only demo for strangers (`MEDQA_PUBLIC=1`)."""
+    library: Path | None = None
+    """Documents of one's own that answers with sources are given from: a folder, or a table (`MEDQA_LIBRARY`)."""
     embeddings: str | None = None
     """An embedding model, a folder or `owner/name`, that finds passages in place of BM25 (`MEDQA_EMBEDDINGS`)."""
     judge: str | None = None
@@ -61,6 +63,7 @@ class Settings:
             medquad=_path("MEDQA_MEDQUAD") or _beside_checkout("MedQuAD-master.zip"),
             mmlu=_path("MEDQA_MMLU") or _beside_checkout("mmlu"),
             public=_on("MEDQA_PUBLIC"),
+            library=_path("MEDQA_LIBRARY"),
             embeddings=_text("MEDQA_EMBEDDINGS"),
             judge=_text("MEDQA_JUDGE"),
             judge_model=_text("MEDQA_JUDGE_MODEL"),

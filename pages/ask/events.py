@@ -1,7 +1,7 @@
 """What the widget does when something in it is pressed."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -24,7 +24,7 @@ from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask.text import Place, meta, notice, referral, sources, status, voted, who
+from pages.ask.text import Place, linked, meta, notice, referral, sources, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -39,6 +39,8 @@ class Card(NamedTuple):
     frame: gr.Column
     who: gr.HTML
     answer: gr.Textbox
+    linked: gr.HTML
+    """In place of the text box, for an answer whose sentences lead to passages."""
     details: gr.HTML
 
 
@@ -49,6 +51,7 @@ class Parts:
     left: Card
     right: Card
     third: Card
+    sources: gr.HTML
     line: gr.HTML
     referral: gr.HTML
     ballot: gr.Row
@@ -61,7 +64,7 @@ class Parts:
     def all(self) -> list[Any]:
         """Every one of them."""
         cards = [*self.left, *self.right, *self.third]
-        return [*cards, self.line, self.referral, self.ballot, self.question, self.comparison]
+        return [*cards, self.sources, self.line, self.referral, self.ballot, self.question, self.comparison]
 
 
 class Events:
@@ -85,7 +88,7 @@ class Events:
             said, shown = status("No model was asked."), referral()
         except MedQAError as error:
             said, shown = status(str(error), bad=True), ""
-        return {**self._cleared(blind, third=False), parts.question: None, parts.line: said, parts.referral: shown}
+        return {**self._cleared(blind), parts.question: None, parts.line: said, parts.referral: shown}
 
     def ask(
         self,
@@ -95,12 +98,13 @@ class Events:
         max_new_tokens: float,
         seed: float,
         precision: str,
+        no_repeat_ngram: float,
         blind: bool,
         sourced: bool,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio finds out that it is wanted
     ) -> Iterator[Update]:
-        """The second half: both answers as they grow, the third one where it is asked for."""
+        """The second half: both answers as they grow, those with sources sentence by sentence."""
         parts = self.parts
         if question is None:  # `screen` has said why, and an iterator without an item would empty what it said
             yield {parts.line: gr.skip()}
@@ -109,18 +113,24 @@ class Events:
         comparison = BlindComparison(run, question) if blind else None
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS
         cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
-        third = sourced and comparison is None
-        yield self._cleared(blind, third)
+        reading = self._reading(run, comparison) if sourced else ()
+        yield self._cleared(blind, [cards[column] for column in reading])
         try:
             chosen = GenerationSettings.checked(
-                temperature=temperature, max_new_tokens=max_new_tokens, seed=seed, precision=precision
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+                seed=seed,
+                precision=precision,
+                no_repeat_ngram=no_repeat_ngram,
             )
             yield {parts.line: status("Loading the models; the first question takes a few seconds.")}
             answers = Answers({})
-            for answers in self._answers(question, run, chosen, request, third, lambda text: progress(None, desc=text)):
+            told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
+            for answers in self._answers(question, run, chosen, request, bool(reading), told):
                 said = status("The models are answering." if answers.running else "Done.")
-                yield {**_shown(answers, cards, hidden=comparison is not None), parts.line: said}
-            if comparison is None:
+                shown = _shown(answers, cards, hidden=comparison is not None)
+                yield {**shown, parts.sources: sources(answers), parts.line: said}
+            if comparison is None or not _votable(answers):
                 yield _details(answers, cards, self._service.overlaps(run, answers))
             else:
                 yield {
@@ -163,26 +173,31 @@ class Events:
         max_new_tokens: int = 128,
         seed: int = 42,
         precision: str = "float32",
-        with_sources: bool = False,
+        with_sources: bool | None = None,
+        no_repeat_ngram: int = 0,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it.
 
-        `with_sources` adds a third answer of that name and the passages that it was given. A question that describes an
-        emergency gets a `referral`, which is the text of each answer too: no model is asked. `notice` comes with a
-        question in a language in which emergencies are not recognised.
+        `with_sources`: read passages first. Both models of a run that was fine-tuned to read do (for it, that is the
+        default), of another run a third answer of that name. `passages` are what was read, `searched` says where;
+        `sentences` of an answer name the passage that supports each. A question that describes an emergency gets a
+        `referral`, which is the text of each answer too: no model is asked. `notice` comes with a question in a
+        language in which emergencies are not recognised.
         """
         try:
             checked = Question.checked(question)
             chosen = GenerationSettings.checked(
-                temperature=temperature, max_new_tokens=max_new_tokens, seed=seed, precision=precision
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+                seed=seed,
+                precision=precision,
+                no_repeat_ngram=no_repeat_ngram,
             )
             for answers in self._answers(checked, run, chosen, request, with_sources):
-                found: dict[str, Any] = {column: answer.as_dict() for column, answer in answers.by_column.items()}
-                found |= {"notice": checked.notice} if checked.notice else {}
-                yield {**found, "passages": [asdict(one) for one in answers.passages]} if with_sources else found
+                yield answers.as_dict() | ({"notice": checked.notice} if checked.notice else {})
         except EmergencyDescribed as emergency:
-            yield referred(str(emergency), with_sources)
+            yield referred(str(emergency), bool(with_sources))
         except MedQAError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -191,6 +206,13 @@ class Events:
         chosen = self._service.choose_run(_named(request))
         ids = offered(answerable(self._service.store), keep=[chosen] if chosen else [])
         return gr.update(choices=ids, value=chosen or None)
+
+    def with_sources(self, run: str) -> bool:
+        """Whether the answers of a run that was just chosen are given with sources; its library is then opened."""
+        wanted = bool(run) and self._service.reads(run)
+        if wanted:
+            self._service.open_library(run)
+        return wanted
 
     def test_question(self, run: str, request: gr.Request) -> tuple[Any, str]:
         """One of the run's test questions: a vote on it also tells whether people agree with ROUGE."""
@@ -228,7 +250,7 @@ class Events:
         run: str,
         settings: GenerationSettings,
         request: gr.Request | None,
-        with_sources: bool,
+        with_sources: bool | None,
         progress: Progress = silent,
     ) -> Iterator[Answers]:
         """Answers at a pace that a browser can follow; the last one is final."""
@@ -238,30 +260,53 @@ class Events:
         )
         return paced(found, REFRESH_SECONDS)
 
-    def _cleared(self, blind: bool, third: bool) -> Update:
-        """Empty cards, named unless the comparison is blind."""
+    def _reading(self, run: str, comparison: BlindComparison | None) -> tuple[Column, ...]:
+        """Which columns answer with sources where that is asked for; a blind comparison has no third one."""
+        both = self._service.reads(run)
+        return VARIANTS if both else () if comparison else ("with_sources",)
+
+    def _cleared(self, blind: bool, reading: Sequence[Card] = ()) -> Update:
+        """Empty cards, named unless the comparison is blind; those of `reading` show sentences with links."""
         parts = self.parts
         names: tuple[Column | Place, Column | Place] = ("left", "right") if blind else VARIANTS
         heads: tuple[Column | Place, ...] = (*names, "with_sources")
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
         for card, name in zip((parts.left, parts.right, parts.third), heads, strict=True):
-            update |= {card.who: who(name), card.answer: "", card.details: ""}
-        return {**update, parts.third.frame: gr.update(visible=third)}
+            update |= {
+                card.who: who(name),
+                card.answer: gr.update(value="", visible=card not in reading),
+                card.linked: gr.update(value="", visible=card in reading),
+                card.details: "",
+            }
+        return {**update, parts.sources: "", parts.third.frame: gr.update(visible=parts.third in reading)}
 
 
 def _shown(answers: Answers, cards: Mapping[Column, Card], *, hidden: bool) -> Update:
     """The answers so far, and what produced them unless that is `hidden` until the vote."""
-    update: Update = {cards[column].answer: answer.text for column, answer in answers.by_column.items()}
+    update: Update = {
+        cards[column].linked: linked(answer, answers.sentences(column))
+        for column, answer in answers.by_column.items()
+        if column in answers.reading
+    }
+    update |= {
+        cards[column].answer: answer.text
+        for column, answer in answers.by_column.items()
+        if column not in answers.reading
+    }
     return update if hidden else {**update, **_details(answers, cards)}
+
+
+def _votable(answers: Answers) -> bool:
+    """Whether there are two answers to choose from."""
+    return all(answer.finish_reason != "no_passage" for answer in answers.by_column.values())
 
 
 def _details(
     answers: Answers, cards: Mapping[Column, Card], overlaps: Mapping[Column, Overlap] | None = None
 ) -> Update:
-    """The lines under the answers; what was read before the answer with sources comes first."""
-    read = {"with_sources": sources(answers.passages)}
+    """The lines under the answers."""
     return {
-        cards[column].details: read.get(column, "") + meta(answer, (overlaps or {}).get(column))
+        cards[column].details: meta(answer, (overlaps or {}).get(column))
         for column, answer in answers.by_column.items()
     }
 

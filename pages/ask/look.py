@@ -79,10 +79,19 @@ mark {{ color: inherit; background: none; padding-bottom: 1px; }}
 mark.copied {{ border-bottom: 2px solid {LIGHT.worse}; }}
 mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
 .dark mark.copied, .dark mark.near {{ border-bottom-color: {DARK.worse}; }}
-.sources {{ padding: 6px 10px; font-size: .9rem; }}
+.linked {{ white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.55; padding: 8px 10px; min-height: 8em; }}
+.cite {{ font-size: .85em; white-space: nowrap; }}
+.cite.none {{ color: {LIGHT.muted}; }}
+.dark .cite.none {{ color: {DARK.muted}; }}
+.sources {{ padding: 6px 10px; font-size: .9rem; max-width: 60rem; }}
+.sources p {{ margin: 4px 0; color: {LIGHT.muted}; }}
+.dark .sources p {{ color: {DARK.muted}; }}
 .sources ol {{ list-style: decimal; padding-left: 1.4em; margin: 4px 0; }}
-.sources a {{ color: {LIGHT.link}; text-decoration: underline; }}
-.dark .sources a {{ color: {DARK.link}; }}
+.sources li {{ margin: 6px 0; padding: 2px 6px; }}
+.sources li:target {{ background: {LIGHT.panel}; outline: 1px solid {LIGHT.muted}; }}
+.dark .sources li:target {{ background: {DARK.panel}; outline-color: {DARK.muted}; }}
+.sources a, a.cite {{ color: {LIGHT.link}; text-decoration: underline; }}
+.dark .sources a, .dark a.cite {{ color: {DARK.link}; }}
 .card textarea {{ line-height: 1.55; }}
 .bad {{ color: {LIGHT.worse}; }}
 .dark .bad {{ color: {DARK.worse}; }}

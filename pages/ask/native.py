@@ -5,18 +5,21 @@ from html import escape
 import streamlit as st
 
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers
+from medqa_core.answering.compare import COLUMN_NAMES, Answers, Column
 from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.answering.service import paced
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.variants import VARIANTS, Variant
 from pages.ask.service import answer_service
-from pages.ask.text import meta, notice, referral
+from pages.ask.text import linked, meta, notice, referral, sources
 from pages.shared.markup import html
 
 REFRESH_SECONDS = 0.2
-CARDS: dict[Variant, tuple[str, str]] = {"base": ("base", "○"), "fine_tuned": ("tuned", "●")}
+CARDS: dict[Column, tuple[str, str]] = {
+    "base": ("base", "○"),
+    "fine_tuned": ("tuned", "●"),
+    "with_sources": ("sourced", "◆"),
+}
 """A card's class and the mark before its name."""
 
 
@@ -29,6 +32,7 @@ def comparison(run_id: str) -> None:
         greedy, length = st.columns(2)
         temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 is greedy decoding")
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
+        sourced = st.checkbox("With sources", service.reads(run_id), help="answers from passages that are looked up")
         asked = st.form_submit_button("Ask both models", type="primary")
     line, cards = st.empty(), st.empty()
     if not asked:
@@ -41,7 +45,7 @@ def comparison(run_id: str) -> None:
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
         chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
-        found = service.answers(question, run_id, chosen, visitor=_visitor())
+        found = service.answers(question, run_id, chosen, visitor=_visitor(), with_sources=sourced)
         for answers in paced(found, REFRESH_SECONDS):
             line.empty()
             _draw(cards, answers)
@@ -57,16 +61,17 @@ def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
     with place.container():
         html(
             '<div class="mq-cards">'
-            + "".join(_card(variant, answers.by_column[variant]) for variant in VARIANTS)
-            + "</div>"
+            + "".join(_card(answers, column) for column in answers.by_column)
+            + f"</div>{sources(answers)}"
         )
 
 
-def _card(variant: Variant, answer: Answer) -> str:
-    (kind, mark), name = CARDS[variant], COLUMN_NAMES[variant]
+def _card(answers: Answers, column: Column) -> str:
+    answer, (kind, mark), name = answers.by_column[column], CARDS[column], COLUMN_NAMES[column]
+    body = linked(answer, answers.sentences(column)) if column in answers.reading else escape(answer.text)
     return (
         f'<section class="mq-card {kind}"><h2>{mark} {name}</h2><div class="mq-text" tabindex="0" role="region" '
-        f'aria-label="{name}">{escape(answer.text)}</div><div class="mq-note">{meta(answer)}</div></section>'
+        f'aria-label="{name}">{body}</div><div class="mq-note">{meta(answer)}</div></section>'
     )
 
 

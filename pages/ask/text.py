@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
 
-from medqa_core.answering.compare import COLUMN_NAMES, Answer, Column, FinishReason
+from medqa_core.answering.attribution import LEAST_SUPPORT, Sentence
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers, Column, FinishReason
 from medqa_core.answering.emergency.quality import Rate, ScreenQuality
 from medqa_core.answering.emergency.questions import Language
 from medqa_core.answering.emergency.screen import BESIDE, CALL
@@ -14,6 +15,7 @@ from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import VoteResult
 from medqa_core.foundation.format import listing
 from medqa_core.models.variants import VARIANTS
+from medqa_core.report.wording import library as wording
 from medqa_core.runs.artifacts.votes import Choice
 
 NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
@@ -22,6 +24,7 @@ FINISH: dict[FinishReason | None, str] = {
     "stop": "ended by the model",
     "length": "reached the token limit",
     "cancelled": "stopped",
+    "no_passage": "no model was asked",
 }
 CHOICES: dict[Choice, str] = {
     "left": "Left is better",
@@ -110,6 +113,8 @@ def meta(answer: Answer, overlap: Overlap | None = None) -> str:
         "temperature": f"{made.temperature:g}",
         "longest answer": f"{made.max_new_tokens} tokens",
         "seed": str(made.seed),
+        "no run of tokens twice": f"from {made.no_repeat_ngram} tokens on" if made.no_repeat_ngram else "off",
+        "passages read": str(made.passages),
     }
     rows = "".join(f"<div>{escape(name)}: <code>{escape(value)}</code></div>" for name, value in facts.items())
     return f"<details><summary>{escape(short)}</summary>{rows}</details>" + (_marked(overlap) if overlap else "")
@@ -137,13 +142,50 @@ def _marked(overlap: Overlap) -> str:
     return f"<details><summary>{short}</summary><div class='spans'>{text}</div>{legend}{named}</details>"
 
 
-def sources(passages: Sequence[Passage]) -> str:
-    """The passages that were read before answering, each with where it is from; only these links can be clicked."""
+def linked(answer: Answer, sentences: Sequence[Sentence]) -> str:
+    """An answer with sources: each sentence leads to the passage that supports it, or is marked as unsupported.
+
+    Nothing in it tells whose answer it is: a blind comparison shows it before the vote.
+    """
+    body = escape(answer.text)
+    if sentences:
+        open_end = sentences[-1] if answer.finish_reason is None else None  # more of it may come
+        body = "".join(_sentence(one, marked=one is not open_end) for one in sentences)
+    return f'<div class="linked" role="region" aria-label="Answer with sources" tabindex="0">{body}</div>'
+
+
+def _sentence(sentence: Sentence, *, marked: bool) -> str:
+    text = sentence.text.rstrip()
+    gap = sentence.text[len(text) :]
+    if sentence.share is None or not marked:
+        mark = ""
+    elif sentence.passage is None:
+        mark = f' <span class="cite none" title="{UNSUPPORTED}">[unsupported]</span>'
+    else:
+        said = f"Passage {sentence.passage} holds {sentence.share:.0%} of this sentence’s content words"
+        mark = f' <a class="cite" href="#passage-{sentence.passage}" title="{said}">[{sentence.passage}]</a>'
+    return f"{escape(text)}{mark}{escape(gap)}"
+
+
+UNSUPPORTED = f"No passage holds {LEAST_SUPPORT:.0%} of this sentence’s content words"
+
+
+def sources(answers: Answers) -> str:
+    """What was searched and the passages that were read, each with where it is from."""
+    found = answers.searched
+    if found is None:
+        return ""
+    said = wording.sentence(found.kind, found.title, found.passages, found.match, found.least_match)
     items = "".join(
-        f"<li>{_link(passage)}<details><summary>passage</summary>{escape(passage.text)}</details></li>"
-        for passage in passages
+        f'<li id="passage-{number}">{_link(passage)}<details open><summary>passage {number}</summary>'
+        f"{escape(passage.text)}</details></li>"
+        for number, passage in enumerate(answers.passages, 1)
     )
-    return f'<div class="sources">Sources, from the run’s training documents:<ol>{items}</ol></div>' if items else ""
+    legend = (
+        "<p>A number behind a sentence leads to the passage with the most of its content words, "
+        f"{LEAST_SUPPORT:.0%} at least; that the passage says the same is for you to check.</p>"
+    )
+    return f'<div class="sources"><p>{escape(said)}</p>' + (f"<ol>{items}</ol>{legend}" if items else "") + "</div>"
 
 
 def _rate(rate: Rate) -> str:
@@ -152,10 +194,9 @@ def _rate(rate: Rate) -> str:
 
 
 def _link(passage: Passage) -> str:
-    name = escape(f"{passage.topic}: {passage.question}" if passage.topic else passage.question)
+    name = escape(": ".join(part for part in (passage.topic, passage.question) if part))
+    where = escape(passage.source + (f", page {passage.page}" if passage.page else ""))
     if passage.url is None or not passage.url.startswith(("https://", "http://")):
-        return f"{name} ({escape(passage.source)})"
+        return f"{name} ({where})"
     address = escape(passage.url, quote=True)
-    return (
-        f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{name}</a> ({escape(passage.source)})'
-    )
+    return f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{name}</a> ({where})'

@@ -72,12 +72,13 @@ def blocks(service: AnswerService) -> gr.Blocks:
                 False, label="Blind", info="hides which model gave which answer until you vote", min_width=150
             )
             sourced = gr.Checkbox(
-                False, label="With sources", info="adds an answer that uses retrieved passages", min_width=150
+                False, label="With sources", info="answers from passages that are looked up", min_width=150
             )
         line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
         referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
             left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("with_sources", "third")
+        read = gr.HTML("", elem_id="sources")
         with gr.Row(visible=False, elem_id="vote") as ballot:
             choices = {value: gr.Button(text, min_width=120) for value, text in CHOICES.items()}
         gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
@@ -91,6 +92,9 @@ def blocks(service: AnswerService) -> gr.Blocks:
                 tokens = gr.Slider(
                     16, service.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens"
                 )
+                repeats = gr.Slider(
+                    0, 10, 0, step=1, label="No repetition", info="tokens in a row that may not come twice; 0: any may"
+                )
                 seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
         with gr.Accordion("Verify which model answered", open=False):
             prove = gr.Button("Compare the base answers with a freshly loaded base model", size="sm", elem_id="prove")
@@ -98,7 +102,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         with gr.Accordion("About this demo", open=False):
             gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
         checked, comparison = gr.State(None), gr.State(None)
-        events = Events(service, Parts(left, right, third, line, referral, ballot, checked, comparison))
+        events = Events(service, Parts(left, right, third, read, line, referral, ballot, checked, comparison))
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
             [start.click, question.submit],
@@ -111,7 +115,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         )
         asking = screening.success(
             events.ask,
-            [run, checked, temperature, tokens, seed, precision, blind, sourced],
+            [run, checked, temperature, tokens, seed, precision, repeats, blind, sourced],
             events.parts.all,
             trigger_mode="once",
             api_visibility="private",
@@ -126,6 +130,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
         page.load(events.choices, None, run, queue=False, **hidden)
         gr.on([page.load, run.change], events.int8_cost, run, cost, queue=False, **hidden)
+        run.change(events.with_sources, run, sourced, queue=False, **hidden)
         gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
     # Not open: else a question sent to another of Gradio's addresses would pass by the queue.
     page.state_session_capacity = SESSIONS
@@ -145,8 +150,9 @@ def _card(column: Column, place: str) -> Card:
             buttons=["copy"],
             elem_id=f"{place}-answer",
         )
+        linked = gr.HTML("", elem_id=f"{place}-linked", visible=False)
         under = gr.HTML("", elem_id=f"{place}-meta")
-    return Card(frame, head, answer, under)
+    return Card(frame, head, answer, linked, under)
 
 
 def main() -> None:

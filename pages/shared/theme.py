@@ -127,6 +127,9 @@ border-top:2px solid var(--mq-text)}
 .mq-card.base{border-top:3px dashed var(--mq-base)} .mq-card.tuned{border-top-color:var(--mq-tuned)}
 .mq .mq-card h2{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}
 .mq .mq-card.base h2{color:var(--mq-base)} .mq .mq-card.tuned h2{color:var(--mq-tuned)}
+.mq-card.sourced{grid-column:1/-1;margin-top:.6rem;border-top:3px dotted var(--mq-with_sources)}
+.mq .mq-card.sourced h2{color:var(--mq-with_sources)} .mq .cite{font-size:.85em} .mq .cite.none{color:var(--mq-muted)}
+.mq .sources{margin-top:.8rem} .mq .sources li:target{background:var(--mq-panel)}
 .mq-text{max-height:13rem;overflow-y:auto;white-space:pre-wrap;margin:.25rem 0}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 1px;text-underline-offset:3px}

@@ -22,7 +22,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS
 from medqa_core.runs.run import Run
-from tests.support.answers import passages
+from tests.support.answers import sources
 
 pytestmark = pytest.mark.usefixtures("no_network")
 TEXT = "What are the symptoms of gout?"
@@ -61,7 +61,7 @@ def reads(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[str]:
     def found(question: Question, run: Run, settings: Settings) -> Sources:
         assert question == QUESTION
         asked.append(run.id)
-        return Sources(passages(*texts), "base")
+        return sources(*texts)
 
     monkeypatch.setattr(module, "find_sources", found)
     return asked
@@ -201,13 +201,34 @@ def test_passages_are_looked_up_for_the_run_and_change_the_third_column_alone(
         assert one[variant].text == plain[variant].text
 
 
-def test_passages_of_a_run_without_any_leave_the_question_alone(
-    service: AnswerService, monkeypatch: pytest.MonkeyPatch
+def test_where_nobody_says_whether_the_run_decides(
+    service: AnswerService, smoke: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads(monkeypatch)
-    answers = final(service, with_sources=True)
-    assert answers["with_sources"].text == answers["base"].text
-    assert answers["with_sources"].provenance.prompt_sha256 == answers["base"].provenance.prompt_sha256
+    asked = reads(monkeypatch, "Gout swells a joint.")
+    assert tuple(final(service, with_sources=None)) == VARIANTS and asked == []
+    for name in ("closed", "open"):
+        shutil.copytree(smoke.folder, tmp_path / name)
+        said = read_json(tmp_path / name / "run.json") | {"id": name}
+        said["config"]["task"] = f"{name}_book"
+        write_json(tmp_path / name / "run.json", said)
+    both = AnswerService.of(replace(service.settings, reports=tmp_path))
+    assert [both.reads(name) for name in ("closed", "open", "gone")] == [False, True, False]
+    final(both, run="open", with_sources=None)
+    final(both, run="closed", with_sources=None)
+    final(both, run="open", with_sources=False)
+    assert asked == ["open"]
+
+
+def test_the_library_is_opened_beside_the_models(service: AnswerService, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = threading.Event()
+
+    def fail(*_: object) -> None:
+        opened.set()
+        raise InputError("there is no folder.")
+
+    monkeypatch.setattr(module, "library_for", fail)
+    service.open_library("smoke")
+    assert opened.wait(20)  # what is wrong with it is told to who asks
 
 
 def test_what_of_an_answer_stands_in_the_training_set(service: AnswerService, smoke: Run, lab: Settings) -> None:

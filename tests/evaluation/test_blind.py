@@ -35,7 +35,7 @@ def answer(variant: Variant, text: str, finish_reason: FinishReason | None = "st
     made = Provenance(
         run_id="smoke", variant=variant, model="toy", revision=None, base_sha256="0" * 64,
         adapter_sha256="1" * 64 if variant == "fine_tuned" else None, engine="by hand", prompt="chat",
-        prompt_sha256="2" * 64, temperature=0.0, max_new_tokens=8, seed=1, precision="float32",
+        prompt_sha256="2" * 64, temperature=0.0, max_new_tokens=8, seed=1, precision="float32", no_repeat_ngram=0,
     )  # fmt: skip
     return Answer(text, 3, 1.0, finish_reason, made)
 

@@ -46,6 +46,7 @@ class Shelf:
 
     name = "a shelf"
     method = "the same for all"
+    least_match = 0.0
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = tuple(passages)
@@ -54,6 +55,9 @@ class Shelf:
     def search(self, question: str, k: int = 3) -> list[Passage]:
         self.asked.append((question, k))
         return list(self.passages[:k])
+
+    def match(self, question: str, passage: Passage) -> float:
+        return 1.0
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 from medqa_core.answering.compare import Answer, Answers, Column
 from medqa_core.answering.decoder import Batch, Decoder, Logits, Prompt
 from medqa_core.answering.retrieval.passages import Passage
-from medqa_core.models.variants import ModelVariants
+from medqa_core.answering.sources import Searched, Sources
+from medqa_core.models.variants import ModelVariants, Variant
 
 DecoderOf = Callable[[ModelVariants], Decoder]
 """What the fixture `decoder_of` is: either engine."""
@@ -58,6 +59,12 @@ def last(items: Iterator[Answers]) -> dict[Column, Answer]:
 def passages(*texts: str) -> tuple[Passage, ...]:
     """Passages of these texts."""
     return tuple(Passage(text, "Gout", "What is gout?", str(n), "by hand", None) for n, text in enumerate(texts))
+
+
+def sources(*texts: str, both: bool = False, variant: Variant = "base", match: float = 1.0) -> Sources:
+    """What was found where these texts were."""
+    searched = Searched("data set", "by hand", 10, "a search", match if texts else 0.0, least_match=0.5)
+    return Sources(passages(*texts), searched, both, variant)
 
 
 class Ending:

@@ -1,4 +1,4 @@
-"""Answers cut into passages: what can be looked up, and read before answering."""
+"""Answers and documents cut into passages: what can be looked up, and read before answering."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from medqa_core.data.documents import Page
 from medqa_core.data.pairs import QAPair
 from medqa_core.data.sentences import SENTENCE_GAP
 
@@ -19,20 +20,24 @@ MOST_CHARACTERS = 800
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of one answer."""
+    """A piece of one answer, or of one page of a document."""
 
     text: str
     topic: str
     question: str
-    """The data set's question that it answers."""
+    """The data set's question that it answers; "" for a document."""
     question_id: str
+    """Of the answer; of a document every passage has one of its own."""
     source: str
+    """The data set's source, or the document's file."""
     url: str | None
     """Where the answer is from, http or https; None where the data set does not say."""
     score: float = 0.0
     """How well it fits the question it was found for; comparable within one search only."""
     document: str = ""
     """What the answer is part of; "" where the data set has no documents."""
+    page: int | None = None
+    """Of the document, from 1; None where it has no pages, and for answers of a data set."""
 
     @property
     def searched(self) -> str:
@@ -47,6 +52,16 @@ def passages_of(pairs: Iterable[QAPair]) -> list[Passage]:
         for pair in pairs
         for text in pieces(pair.answer)
     ]
+
+
+def passages_of_pages(pages: Iterable[Page]) -> list[Passage]:
+    """The passages of documents, in order."""
+    return [
+        Passage(text, page.title, "", f"{page.file}#{page.number or ''}#{number}", page.file, None,
+                document=page.file, page=page.number)
+        for page in pages
+        for number, text in enumerate(pieces(page.text), 1)
+    ]  # fmt: skip
 
 
 def best(passages: Sequence[Passage], scores: np.ndarray, k: int) -> list[Passage]:

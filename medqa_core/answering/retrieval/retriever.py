@@ -34,6 +34,13 @@ class Retriever(Protocol):
         Of one answer, and of passages with the same words, only the best is given.
         """
 
+    def match(self, question: str, passage: Passage) -> float:
+        """How much of what is asked the passage is about, 0 to 1; comparable between questions."""
+
+    @property
+    def least_match(self) -> float:
+        """A question whose passages all match less has found nothing."""
+
 
 def retriever_over(passages: Sequence[Passage], settings: Settings, progress: StageProgress = silent) -> Retriever:
     """What finds `passages`, as the settings say.

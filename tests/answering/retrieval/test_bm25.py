@@ -1,9 +1,11 @@
 """The search by words: what fits is found, what does not is not."""
 
+from pathlib import Path
+
 import pytest
 
 from medqa_core.answering.retrieval.bm25 import BM25
-from medqa_core.answering.retrieval.passages import passages_of
+from medqa_core.answering.retrieval.passages import Passage, passages_of
 from medqa_core.data.pairs import QAPair
 from tests.support.qa_pairs import pair
 
@@ -76,3 +78,24 @@ def test_equals_come_in_the_order_of_the_data() -> None:
     same = {"topic": "Fever", "question": "Fever?"}
     pairs = [pair(n, answer=f"Fever {word}.", **same) for n, word in enumerate(("rises", "falls", "stays"))]
     assert found(index(*pairs), "fever") == ["p0000", "p0001", "p0002"]
+
+
+def test_a_match_weighs_what_is_asked_by_how_rare_it_is() -> None:
+    common = [Passage(f"Common text {n}.", "disease", "What is disease?", str(n), "s", None) for n in range(9)]
+    rare = Passage("It begins in the elbow.", "Blorkitis", "What is Blorkitis?", "x", "s", None)
+    index = BM25([*common, rare])
+    assert index.match("What is Blorkitis?", rare) == 1.0
+    assert (
+        index.match("Is Blorkitis a disease?", rare) > 0.75 > 0.25 > index.match("Is Blorkitis a disease?", common[0])
+    )
+    assert index.match("Was ist Blorkitis für eine Krankheit?", rare) < index.least_match  # four words of no passage
+    assert index.match("What is that?", rare) == index.match("Qu'est-ce que la goutte ?", rare) == 0.0
+
+
+def test_what_is_kept_is_read_again_and_of_other_passages_refused(tmp_path: Path) -> None:
+    passages = [Passage(f"Text {n}.", "t", "q", str(n), "s", None) for n in range(3)]
+    index = BM25(passages)
+    index.keep(tmp_path)
+    assert BM25(passages, kept=tmp_path).search("text 1") == index.search("text 1") != []
+    with pytest.raises(ValueError, match="of other passages"):
+        BM25(passages[:2], kept=tmp_path)

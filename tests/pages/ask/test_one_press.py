@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.answering.compare import COLUMN_NAMES
 from medqa_core.answering.emergency.screen import describes_emergency
 from medqa_core.answering.question import Question
 from medqa_core.answering.service import AnswerService
@@ -15,11 +16,12 @@ from medqa_core.answering.sources import Sources
 from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
+from tests.support.answers import sources
 
 pytestmark = pytest.mark.usefixtures("no_network", "smoke")
 GOUT = "  What are the symptoms\nof gout? "
 EMERGENCY = "My father collapsed and is not breathing"
-SETTINGS = {"temperature": 0.0, "max_new_tokens": 4, "seed": 1, "precision": "float32"}
+SETTINGS = {"temperature": 0.0, "max_new_tokens": 4, "seed": 1, "precision": "float32", "no_repeat_ngram": 0}
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def events(lab: Settings, smoke: Run) -> Any:
     from pages.ask.events import Card, Events, Parts
 
     cards = (Card(*[f"{place} {part}" for part in Card._fields]) for place in ("left", "right", "third"))
-    parts = Parts(*cards, "line", "referral", "ballot", "question", "comparison")  # type: ignore[call-arg]
+    parts = Parts(*cards, "sources", "line", "referral", "ballot", "question", "comparison")  # type: ignore[call-arg]
     return Events(AnswerService.of(lab), parts)
 
 
@@ -77,9 +79,10 @@ def test_the_widget(events: Any, screened: list[str]) -> None:
 
 
 def test_the_widget_with_sources(events: Any, screened: list[str]) -> None:
-    *_, last = press(events, GOUT, sourced=True)
+    shown = {name: value for update in press(events, GOUT, sourced=True) for name, value in update.items()}
     assert screened == ["What are the symptoms of gout?"]
-    assert "Sources, from the run’s training documents" in last["third details"]
+    assert "Searched: " in shown["sources"] and "this run’s data set" in shown["sources"]
+    assert 'id="passage-1"' in shown["sources"] and 'class="linked"' in shown["third linked"]
 
 
 def test_a_blind_press_tells_nothing_until_the_vote(events: Any, screened: list[str]) -> None:
@@ -98,7 +101,10 @@ def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: lis
     assert screened == [EMERGENCY]
     assert updates[1:] == [{"line": gr.skip()}], "the second half says nothing"
     assert "112 in Europe" in updates[0]["referral"] and "No model was asked." in updates[0]["line"]
-    assert updates[0]["question"] is None and updates[0]["left answer"] == updates[0]["right answer"] == ""
+    assert (
+        updates[0]["question"] is None
+        and updates[0]["left answer"]["value"] == updates[0]["right answer"]["value"] == ""
+    )
 
 
 @pytest.mark.usefixtures("unloaded")
@@ -115,10 +121,10 @@ def test_a_refused_question_in_the_widget_says_why(events: Any, screened: list[s
 
 
 def test_the_api(events: Any, screened: list[str]) -> None:
-    *_, last = events.compare(GOUT, "smoke", *SETTINGS.values(), True)
+    *_, last = events.compare(GOUT, "smoke", *list(SETTINGS.values())[:4], True)
     assert screened == ["What are the symptoms of gout?"]
-    assert {answer["finish_reason"] for name, answer in last.items() if name != "passages"} <= {"stop", "length"}
-    assert list(last) == ["base", "fine_tuned", "with_sources", "passages"]
+    assert {answer["finish_reason"] for name, answer in last.items() if name in COLUMN_NAMES} <= {"stop", "length"}
+    assert list(last) == ["base", "fine_tuned", "with_sources", "passages", "searched"]
 
 
 @pytest.mark.usefixtures("unloaded")
@@ -150,7 +156,7 @@ def test_the_page_without_the_widget(screened: list[str], text: str, shown: str)
 def test_the_command_line(screened: list[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit):
-        main(["ask", "smoke", GOUT, "--max-tokens", "2", "--sources"])
+        main(["ask", "smoke", GOUT, "--max-tokens", "2", "--with-sources"])
     signal.signal(signal.SIGTERM, before)
     assert screened == ["What are the symptoms of gout?"]
 
@@ -160,7 +166,7 @@ def test_the_search_for_sources_gets_the_checked_question(events: Any, monkeypat
 
     def found(question: Question, *_: object) -> Sources:
         asked.append(question)
-        return Sources(())
+        return sources()
 
     monkeypatch.setattr("medqa_core.answering.service.find_sources", found)
     list(press(events, GOUT, sourced=True))

@@ -44,8 +44,8 @@ def ask(server: str) -> Ask:
     """Ask the API: the events that come back, each with its name and value."""
 
     def go(question: str, run: str = "", temperature: float = 0.3, tokens: int = 8, seed: int = 42,
-           precision: str = "float32", sources: bool = False) -> Any:  # fmt: skip
-        values = {"data": [question, run, temperature, tokens, seed, precision, sources]}
+           precision: str = "float32", sources: bool | None = False, repeats: int = 0) -> Any:  # fmt: skip
+        values = {"data": [question, run, temperature, tokens, seed, precision, sources, repeats]}
         with httpx.Client(base_url=f"{server}/gradio_api/call", timeout=60) as http:
             number = http.post("/compare", json=values).json()["event_id"]
             text = http.get(f"/compare/{number}").text
@@ -123,6 +123,7 @@ def test_a_question_in_another_language_brings_the_emergency_number(ask: Ask) ->
         ({"run": "nobody"}, "No run called"),
         ({"tokens": 100_000}, "max_new_tokens"),
         ({"temperature": -1}, "temperature"),
+        ({"repeats": 11}, "no_repeat_ngram"),
     ],
 )
 def test_bad_settings_are_refused_by_the_core(ask: Ask, settings: dict[str, Any], said: str) -> None:
@@ -134,7 +135,9 @@ def test_a_third_answer_comes_with_the_passages_that_it_read(ask: Ask, smoke: Ru
     name, (answers,) = ask("What are the symptoms of gout?", smoke.id, 0.0, 4, 1, precision="float32", sources=True)[-1]
     assert name == "complete" and answers["with_sources"]["provenance"]["variant"] == "with_sources"
     assert 1 <= len(answers["passages"]) <= 3
-    assert {"text", "question", "source", "url"} <= set(answers["passages"][0])
+    assert {"text", "question", "source", "url", "page"} <= set(answers["passages"][0])
+    assert answers["searched"]["kind"] == "data set" and 0 < answers["searched"]["match"] <= 1
+    assert {"text", "passage", "share"} == set(answers["with_sources"]["sentences"][0])
     hashes = {answers[column]["provenance"]["prompt_sha256"] for column in ("base", "fine_tuned", "with_sources")}
     assert len(hashes) == 2, "the third prompt holds the passages, the others are one"
 
@@ -179,6 +182,7 @@ def test_the_line_under_an_answer_is_escaped() -> None:
         max_new_tokens=128,
         seed=42,
         precision="float32",
+        no_repeat_ngram=0,
     )
     line = meta(Answer("text", 3, 1.5, "stop", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
