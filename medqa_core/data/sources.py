@@ -30,7 +30,7 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
         InputError: there is no such file, or it does not fit; file, row and column are named.
         DataUnavailable: it is not available; the message says what to set.
     """
-    mapping = tuple(sorted(columns.items()))
+    mapping = tuple(sorted((columns or {}).items()))
     text = name.strip()
     if text == "starter":
         _without_columns(text, mapping)
