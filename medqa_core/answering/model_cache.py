@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from medqa_core.answering.decoder import Decoder
 from medqa_core.answering.engine import decoder_for
+from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import FileStamp
@@ -52,6 +53,19 @@ class ModelCache:
                 self._decoder = None
                 self._decoder = decoder_for(self._variants, self._settings, precision, progress)
             yield Models(self._variants, self._decoder)
+
+    def prepare(self, run_id: str) -> None:
+        """Begin to load a run's models before anyone asks; returns at once.
+
+        Only where none are loaded: visitors who look at one run after the other push nobody's models out.
+        """
+
+        def load() -> None:
+            with suppress(MedQAError), self.lend(run_id):  # who asks is told what is wrong
+                pass
+
+        if self._variants is None and not self._lock.locked():
+            threading.Thread(target=load, name=f"models of {run_id}", daemon=True).start()
 
     def _stamp_of(self, run_id: str) -> FileStamp | None:
         """Changes when the run's weights are replaced."""

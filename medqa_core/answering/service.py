@@ -106,6 +106,12 @@ class AnswerService:
         except MedQAError:
             return False
 
+    def prepare(self, run: str) -> None:
+        """Begin to load the models that a visitor will ask first, and their library; returns at once."""
+        if self.reads(run):
+            self.open_library(run)
+        self._models.prepare(run)
+
     def open_library(self, run: str) -> None:
         """Begin to read the run's library while its models are loaded or nobody has asked yet; returns at once."""
 

@@ -208,11 +208,10 @@ class Events:
         return gr.update(choices=ids, value=chosen or None)
 
     def with_sources(self, run: str) -> bool:
-        """Whether the answers of a run that was just chosen are given with sources; its library is then opened."""
-        wanted = bool(run) and self._service.reads(run)
-        if wanted:
-            self._service.open_library(run)
-        return wanted
+        """Whether a run that was just chosen answers with sources; what it needs is loaded before anyone asks."""
+        if run:
+            self._service.prepare(run)
+        return bool(run) and self._service.reads(run)
 
     def test_question(self, run: str, request: gr.Request) -> tuple[Any, str]:
         """One of the run's test questions: a vote on it also tells whether people agree with ROUGE."""

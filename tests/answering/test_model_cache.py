@@ -162,3 +162,29 @@ def test_others_wait_their_turn_and_an_error_gives_it_back(store: Settings) -> N
         raise ZeroDivisionError
     thread.join(10)
     assert order == ["first", "second"]
+
+
+def _loading() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("models of ")]
+
+
+def test_models_are_loaded_before_anyone_asks_where_there_are_none(store: Settings) -> None:
+    cache, said = cache_of(store), list[str]()
+    cache.prepare("one")
+    for thread in _loading():
+        thread.join()
+    with cache.lend("one", said.append):
+        assert said == []
+    cache.prepare("two")
+    assert _loading() == []
+    with cache.lend("one", said.append):
+        assert said == [], "what is loaded stays"
+
+
+def test_what_cannot_be_prepared_is_said_to_who_asks(store: Settings) -> None:
+    cache = cache_of(store)
+    cache.prepare("nothing")
+    for thread in _loading():
+        thread.join()
+    with pytest.raises(RunNotFound), cache.lend("nothing"):
+        pass
