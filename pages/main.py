@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import run_picker, theme
+from pages.shared import go, run_picker, theme
 
 HERE = Path(__file__).parent
 ABOUT = (
@@ -19,6 +19,7 @@ HEADS: dict[str, tuple[str, run_picker.About]] = {
     "Answers": ("What does each model answer?", "one run"),
     "Data": ("What is the model trained on?", "one run"),
     "Compare runs": ("What differs between runs?", "runs"),
+    "Runs": ("Which runs are there?", "the machine"),
     "Ask": ("What do both models answer?", "one run"),
     "Fine-tune": ("Fine-tune a model", "the machine"),
 }
@@ -34,6 +35,7 @@ page = st.navigation(
         st.Page("answers/answers.py", title="Answers", url_path="answers"),
         st.Page("data/data.py", title="Data", url_path="data"),
         st.Page("compare/compare.py", title="Compare runs", url_path="compare"),
+        st.Page("runs/runs.py", title="Runs", url_path="runs"),
         st.Page("ask/ask.py", title="Ask", url_path="ask"),
         st.Page("fine_tune/fine_tune.py", title="Fine-tune", url_path="fine_tune"),
     ]
@@ -44,6 +46,7 @@ st.set_page_config(
     layout="wide",
     menu_items={"Get help": None, "Report a bug": None, "About": ABOUT},
 )
+go.now()
 run_picker.draw()
 run_picker.head(*HEADS[page.title])
 page.run()

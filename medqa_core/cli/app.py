@@ -22,6 +22,7 @@ from medqa_core.cli import (
     runs,
     serve,
     stop,
+    task,
     train,
     verify,
 )
@@ -56,6 +57,7 @@ app.command("import")(import_.import_)
 app.command("export")(export.export)
 app.command("push")(export.push)
 app.command("ask")(ask.ask)
+app.command("task", hidden=True)(task.task)
 
 
 def _show_version(asked: bool) -> None:

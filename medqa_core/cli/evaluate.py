@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.cli.output import Advance, JsonFlag, RunArgument, bars, print_json, say
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
@@ -87,12 +87,18 @@ def evaluate(
 
 
 def measure(
-    run: Run, settings: Settings, *, int8: bool = False, keep_answers: bool = False, questions: int | None = None
+    run: Run,
+    settings: Settings,
+    *,
+    int8: bool = False,
+    keep_answers: bool = False,
+    questions: int | None = None,
+    told: Advance | None = None,
 ) -> Evaluation:
-    """Evaluate `run` with progress bars, and write it up."""
+    """Evaluate `run` and write it up; with progress bars, or `told` how far it is."""
     from medqa_core.evaluation.evaluate import evaluate as evaluate_run
 
-    with Bars() as progress:
+    with bars(told) as progress:
         precision: Precision = "int8" if int8 else "float32"
         evaluation = evaluate_run(
             run, settings, progress, precision=precision, keep_answers=keep_answers, questions=questions
@@ -108,11 +114,12 @@ def measure_with_sources(
     library: Library | None = None,
     *,
     keep_answers: bool = False,
+    told: Advance | None = None,
 ) -> Evaluation:
-    """Answer the test questions of an evaluated run with passages, with a progress bar, and write it up."""
+    """Answer the test questions of an evaluated run with passages and write it up, as `measure`."""
     from medqa_core.evaluation.with_sources import evaluate_with_sources
 
-    with Bars() as progress:
+    with bars(told) as progress:
         evaluation = evaluate_with_sources(
             run, settings, progress, questions=questions, library=library, keep_answers=keep_answers
         )
@@ -120,11 +127,11 @@ def measure_with_sources(
     return evaluation
 
 
-def measure_cost(run: Run, settings: Settings) -> Int8Cost:
-    """What int8 costs, with a progress bar, and the write-up's manifest renewed."""
+def measure_cost(run: Run, settings: Settings, told: Advance | None = None) -> Int8Cost:
+    """What int8 costs, and the write-up's manifest renewed, as `measure`."""
     from medqa_core.evaluation.int8 import measure_int8
 
-    with Bars() as progress:
+    with bars(told) as progress:
         cost = measure_int8(run, settings, progress)
     writer.write(run)
     return cost

@@ -1,6 +1,7 @@
 """What the verbs share: options, JSON output, notes and progress on standard error."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any, Protocol
 
@@ -88,3 +89,8 @@ class Bars:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage_text(stage), total=total, note="")
         self._progress.update(self._tasks[stage], completed=done, note=note)
+
+
+def bars(told: Advance | None) -> AbstractContextManager[Advance]:
+    """Progress bars where a person waits; where a task's status does, what tells that."""
+    return Bars() if told is None else nullcontext(told)

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from medqa_core.cli import run_labels
 from medqa_core.cli.output import JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, RunError
-from medqa_core.foundation.format import count, duration, percent
+from medqa_core.foundation.format import count, duration, percent, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, watch
 from medqa_core.jobs.queue import store_of
@@ -29,18 +30,33 @@ if TYPE_CHECKING:
 SHOWN = 200
 """Lines of the table where nothing else is asked for."""
 
-Words = Annotated[str, typer.Option("--find", help="only runs with these words in id, title, state or base model")]
+Words = Annotated[
+    str, typer.Option("--find", help="only runs with these words in id, title, state, base model, data or tags")
+]
+Archived = Annotated[bool, typer.Option("--archived", help="archived runs too")]
 Limit = Annotated[int | None, typer.Option(min=1, help=f"how many, newest first (default: {SHOWN}; all as JSON)")]
 
 
 app = typer.Typer(rich_markup_mode=None)
+app.command("rename")(run_labels.rename)
+app.command("tag")(run_labels.tag)
+app.command("note")(run_labels.note)
+app.command("archive")(run_labels.archive)
+app.command("delete")(run_labels.delete)
+app.command("restore")(run_labels.restore)
+app.command("bin")(run_labels.bin_)
 
 
 @app.callback(invoke_without_command=True)
-def runs(context: typer.Context, json: JsonFlag = False, find: Words = "", limit: Limit = None) -> None:
-    """List the runs of the store, newest first, with their progress and their place in the queue; or compare two."""
+def runs(
+    context: typer.Context, json: JsonFlag = False, find: Words = "", limit: Limit = None, archived: Archived = False
+) -> None:
+    """List the runs of the store, newest first, with their progress and their place in the queue; compare two of them.
+
+    Or keep the store in order: rename, tag, note, archive, delete and restore.
+    """
     if context.invoked_subcommand is None:
-        _list(find, limit, json=json)
+        _list(find, limit, archived=archived, json=json)
 
 
 @app.command()
@@ -97,12 +113,12 @@ def _facts_of(found: "BetweenRuns") -> dict[str, Any]:
     return {"first": found.first, "second": found.second, **counts, "metrics": metrics, "left_out": found.left_out}
 
 
-def _list(find: str, limit: int | None, *, json: bool) -> None:
+def _list(find: str, limit: int | None, *, archived: bool, json: bool) -> None:
     settings = Settings.from_environment()
     with suppress(MedQAError):  # a store that cannot be written is still listed
         launch.advance(settings)
     there = store_of(settings).list()
-    found = matching(there, find)
+    found = [entry for entry in matching(there, find) if archived or not entry.archived]
     entries = found[: limit or (None if json else SHOWN)]
     progress = _Progress(settings)
     if json:
@@ -112,7 +128,10 @@ def _list(find: str, limit: int | None, *, json: bool) -> None:
         say(f"No runs in {settings.reports}. Start one with: {PROGRAM} train --preset starter")
         return
     if not entries:
-        say(f"None of the {count(len(there))} runs has {find!r} in its id, title, state or base model.")
+        away = sum(entry.archived for entry in there)
+        hidden = f" {plural(away, 'run is', 'runs are')} archived; --archived lists them too." if away else ""
+        what = f"has {find!r} in its id, title, state, base model, data or tags" if find else "is in use"
+        say(f"None of the {count(len(there))} runs {what}.{hidden}")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "created", "title"):

@@ -84,10 +84,10 @@ def p_number(p: float) -> str:
 
 
 def bytes_size(number: int) -> str:
-    """Bytes as people read them: `1.1 GB`, `20 GB`, `3 MB`."""
+    """Bytes as people read them: `1.1 GB`, `20 GB`, `3 MB`, `40 kB`."""
     if number >= 10**9:
         return f"{number / 10**9:.{1 if number < 10**10 else 0}f} GB"
-    return f"{number / 10**6:.0f} MB"
+    return f"{number / 10**6:.0f} MB" if number >= 10**6 // 2 else f"{number / 1000:.0f} kB"
 
 
 def duration(seconds: float | None) -> str:

@@ -19,7 +19,7 @@ from medqa_core.runs.schema.status import ProcessIdentity
 PATIENCE = 1.0
 """Seconds for which a lock may seem taken that another process only looks at."""
 
-Doing = Literal["training", "evaluating", "measuring"]
+Doing = Literal["training", "evaluating", "measuring", "task"]
 
 
 class DeviceBusy(MedQAError):

@@ -2,6 +2,7 @@
 
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.jobs.diagnosis import Diagnosis, SavedProgress
+from medqa_core.jobs.task import LOG_FILE, TaskEntry
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Cause
 
@@ -12,16 +13,16 @@ UNEXPLAINED: dict[Cause, str] = {
 }
 """What is said of a failure whose worker left no sentence."""
 REMEDIES: dict[Cause, str] = {
-    "nan": "Resuming would fail again. Start a new run with a third of the learning rate:",
+    "nan": "Resuming would fail again. Start a new run with the suggested settings: a third of the learning rate.",
     "memory": (
-        "Close other programs and resume it. If it fails again, start a new run with a lower "
-        "`max_tokens_per_forward`, which changes memory and speed and not the result:"
+        "Close other programs and resume it. If it fails again, start a new run with the suggested settings: a lower "
+        "`max_tokens_per_forward`, which changes memory and speed and not the result."
     ),
-    "input": "Start a new run with other settings; it was started with:",
-    "data": "Put the data back where they were, then resume with:",
-    "disk": "Free some space, then resume with:",
-    "killed": "Nothing to fix. Resume with:",
-    "fault": "The end of its log says more. Resume with:",
+    "input": "Resuming would fail again. Start a new run with other settings.",
+    "data": "Put the data back where they were, then resume it.",
+    "disk": "Free some space, then resume it.",
+    "killed": "Nothing to fix: resume it.",
+    "fault": "The end of its log says more. Resuming goes on from its last checkpoint.",
 }
 
 
@@ -53,14 +54,33 @@ def kept(progress: SavedProgress) -> str:
 
 
 def remedy(found: Diagnosis) -> str:
-    """What to do. A command follows: the one that resumes the run, or the one that starts the suggested run."""
+    """What to do: resume the run, or start another one with the suggested settings."""
     if found.cause in ("nan", "memory", "input") and found.suggested is None:
-        return "Resume with:"
+        return "Resume it."
     if found.cause == "disk" and found.error:  # the worker's own sentence says already what to do first
-        return "Then resume with:"
+        return "Then resume it."
     return REMEDIES[found.cause]
 
 
 def resume_command(run: Run) -> str:
     """The command that resumes a run, with the configuration it was started with."""
     return f"{PROGRAM} train --resume {run.id}"
+
+
+def ended_task(entry: TaskEntry, doing: str) -> tuple[str, ...]:
+    """How a task ended that is not done: a title, what happened, and what to do. `doing`: what it was about."""
+    kept = (
+        ""
+        if entry.task.kind == "import"
+        else " What was measured so far is kept: starting it again goes on from there."
+    )
+    if entry.state == "stopped":
+        return f"{doing}: stopped.", kept
+    if entry.state == "lost":
+        return (
+            f"{doing}: interrupted.",
+            "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
+            kept or "Nothing was imported. Start it again.",
+        )
+    error = entry.status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
+    return f"{doing}: failed.", error, kept or "Nothing was imported."

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +17,8 @@ from medqa_core.foundation.settings import Settings, site_folder
 from medqa_core.jobs import device
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
+from medqa_core.jobs.task import LOG_FILE, TaskEntry, write_task, write_task_status
+from medqa_core.jobs.tasks import all_tasks, queued_tasks
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Cause, ProcessIdentity, Status, now
 
@@ -26,7 +29,7 @@ LAST_LINES = 3
 
 
 def advance(settings: Settings) -> list[str]:
-    """Start the next queued run if the device is free; the ids of the runs that were started.
+    """Start the next queued run or task if the device is free; the ids of those that were started.
 
     Whoever reads the queue calls this, and each worker does when it ends, so that no process has to stay alive for the
     queue.
@@ -34,15 +37,22 @@ def advance(settings: Settings) -> list[str]:
     Raises:
         RunError: the store cannot be written, or no process can be started.
     """
-    if not entries(settings):  # without the lock: what polls is cheap where nothing waits
+    if not entries(settings) and not queued_tasks(
+        settings
+    ):  # without the lock: what polls is cheap where nothing waits
         return []
     with locked(settings):
-        while waiting := _waiting(settings):
-            if not _launches_left(waiting[0]):
-                _give_up(waiting[0])
-                continue
-            _start(waiting[0], settings)
-            return [waiting[0].run.id]
+        while (first := _next(settings)) is not None:
+            if isinstance(first, TaskEntry):
+                if first.task.launches < MOST_LAUNCHES:
+                    _start_task(first, settings)
+                    return [first.task.id]
+                _give_task_up(first)
+            elif _launches_left(first):
+                _start(first, settings)
+                return [first.run.id]
+            else:
+                _give_up(first)
     return []
 
 
@@ -103,6 +113,11 @@ def command(run_id: str) -> list[str]:
     return [sys.executable, "-m", "medqa_core", "train", "--resume", run_id, "--worker"]
 
 
+def task_command(task_id: str) -> list[str]:
+    """What a task's process is started with."""
+    return [sys.executable, "-m", "medqa_core", "task", task_id]
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """A child's environment: the folders as `settings` has them, whatever they were set by."""
     paths = {
@@ -123,23 +138,38 @@ def spawn_identity(pid: int) -> ProcessIdentity | None:
         return None
 
 
-def _waiting(settings: Settings) -> list[Entry]:
-    """The runs that could start now: none where the device is taken, or a worker is about to take it."""
-    queued = entries(settings)
-    if not queued or any(entry.starting for entry in queued) or device.is_taken(settings):
-        return []
+def _next(settings: Settings) -> Entry | TaskEntry | None:
+    """The run or task whose turn it is; None where the device is taken, or something is about to take it."""
+    waiting: list[Entry | TaskEntry] = [*entries(settings), *queued_tasks(settings)]
+    if not waiting or any(entry.starting for entry in waiting) or device.is_taken(settings):
+        return None
     if any(not run.elsewhere() for run in live(settings)):  # what another machine trains leaves this one's device free
-        return []
-    return queued
+        return None
+    if any(entry.state == "running" for entry in all_tasks(settings)):
+        return None
+    return min(waiting, key=lambda entry: entry.order)
 
 
 def _start(entry: Entry, settings: Settings) -> None:
     job = entry.job or new_job(evaluate=False, estimate=None)
     write_job(entry.run.folder, job.model_copy(update={"launches": job.launches + 1}))
+    identity = _spawn(command(entry.run.id), entry.run.folder / "train.log", entry.run.id, settings)
+    write_status(entry.run.folder, entry.status.model_copy(update={"process": identity, "stage": "starting"}))
+
+
+def _start_task(entry: TaskEntry, settings: Settings) -> None:
+    task = entry.task
+    write_task(entry.folder, task.model_copy(update={"launches": task.launches + 1}))
+    identity = _spawn(task_command(task.id), entry.folder / LOG_FILE, task.kind, settings)
+    write_task_status(entry.folder, entry.status.model_copy(update={"process": identity}))
+
+
+def _spawn(line: list[str], log_file: Path, what: str, settings: Settings) -> ProcessIdentity | None:
+    """Start a worker that outlives this process; who it is, or None where it has ended already."""
     try:
-        with open(entry.run.folder / "train.log", "ab") as log:
+        with open(log_file, "ab") as log:
             process = subprocess.Popen(
-                command(entry.run.id),
+                line,
                 cwd=site_folder(),
                 env=environment(settings),
                 stdin=subprocess.DEVNULL,
@@ -149,10 +179,10 @@ def _start(entry: Entry, settings: Settings) -> None:
                 start_new_session=True,
             )
     except OSError as error:
-        raise RunError(f"No worker can be started for {entry.run.id}: {error.strerror or error}.") from error
+        raise RunError(f"No worker can be started for {what}: {error.strerror or error}.") from error
     identity = spawn_identity(process.pid)
-    write_status(entry.run.folder, entry.status.model_copy(update={"process": identity, "stage": "starting"}))
     threading.Thread(target=_reap, args=(process, settings), name="reaper", daemon=True).start()
+    return identity
 
 
 def _reap(process: "subprocess.Popen[bytes]", settings: Settings) -> None:
@@ -177,3 +207,9 @@ def _give_up(entry: Entry) -> None:
     error = f"Its worker exited {MOST_LAUNCHES} times before it started to train. {end[:1500].rstrip('.')}."
     failed = {"state": "failed", "process": None, "stage": None, "error": error, "cause": "fault", "finished_at": now()}
     write_status(entry.run.folder, entry.status.model_copy(update=failed))
+
+
+def _give_task_up(entry: TaskEntry) -> None:
+    error = f"Its process exited {MOST_LAUNCHES} times before it began. Its log says more."
+    failed = {"state": "failed", "process": None, "error": error, "finished_at": now()}
+    write_task_status(entry.folder, entry.status.model_copy(update=failed))

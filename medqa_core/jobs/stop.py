@@ -10,6 +10,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
 from medqa_core.jobs.queue import locked, write_status
+from medqa_core.jobs.tasks import active_tasks, stop_task
 from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
@@ -51,6 +52,8 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
     if held is not None and held.run == run.id and held.doing == "evaluating":
         _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. To evaluate it later: evaluate {run.id}"
+    if stopped := [stop_task(entry.task.id, settings) for entry in active_tasks(settings, run.id)]:
+        return f"{run.id}: {' '.join(dict.fromkeys(stopped))}"
     raise InputError(f"{run.id} is {run.state()}: there is nothing to stop.")
 
 

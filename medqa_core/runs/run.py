@@ -13,6 +13,7 @@ from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs import records
 from medqa_core.runs.artifacts import weights
+from medqa_core.runs.artifacts.labels import labelled, read_labels
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.records import is_elsewhere, state_of
 from medqa_core.runs.schema.record import RunRecord
@@ -41,7 +42,7 @@ class Run:
 
     folder: Path
     record: RunRecord
-    """What run.json said when the run was opened."""
+    """What run.json said when the run was opened, under the title that people gave the run."""
 
     @classmethod
     def at(cls, folder: Path) -> "Run":
@@ -51,7 +52,8 @@ class Run:
             UnreadableFile: its run.json cannot be read.
             OutsideStore: its run.json is a link that leaves the folder.
         """
-        return cls(folder, read_model(folder, records.RECORD, RunRecord))
+        record = read_model(folder, records.RECORD, RunRecord)
+        return cls(folder, labelled(record, read_labels(folder).value))
 
     @property
     def id(self) -> str:

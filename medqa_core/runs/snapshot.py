@@ -15,6 +15,7 @@ import pandas as pd
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs import readers, records
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
+from medqa_core.runs.artifacts.labels import LABELS, Labels, labelled, read_labels
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
 from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS, ModelJudge, read_judge, read_judge_rows
 from medqa_core.runs.artifacts.names import stored_name
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 AT_ONCE = (
     RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING, JUDGE,
-    JUDGE_ROWS,
+    JUDGE_ROWS, LABELS,
 )  # fmt: skip
 """Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
 GROWING = (METRICS_LOG, VOTES)
@@ -56,6 +57,9 @@ class RunSnapshot:
 
     folder: Path
     record: RunRecord
+    """run.json, under the title that people gave the run."""
+    labels: Labels
+    """What people call the run and file it under."""
     status: Status | None
     """What the worker last said; None where no worker ever wrote (an imported run)."""
     state: str
@@ -168,11 +172,13 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
             problems[name] = reading.problems
         return reading.value
 
-    record, status = part(RECORD, records.record) or opened, part(STATUS, records.status)
+    labels = part(LABELS, read_labels)
+    record, status = labelled(part(RECORD, records.record) or opened, labels), part(STATUS, records.status)
     state = state_of(record, status)
     return stamps, RunSnapshot(
         folder=folder,
         record=record,
+        labels=labels or Labels(),
         status=status,
         state=state,
         activity=activity_of(status, state),

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
 from medqa_core.report.answer_rows import BY_CONTENT, ORDERS, OUTCOMES, SCORES, Filters
@@ -14,7 +13,7 @@ from medqa_core.report.charts.metrics import gains_figure
 from medqa_core.report.names import METRICS
 from medqa_core.report.wording.examples import right_means
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import charts, live, notices, run_picker, theme
+from pages.shared import charts, live, notices, run_picker, tasks, theme
 from pages.shared.answer_cards import HIGHLIGHTS, cards
 from pages.shared.markup import answer, note
 from pages.shared.question_texts import question_texts, references
@@ -111,17 +110,13 @@ def nothing(snapshot: RunSnapshot) -> None:
     if snapshot.imported:
         notices.notice(
             "This run has no answers to show.",
-            "Its source gives totals only, no question and no answer. A run made here keeps every test question:",
-            command=f"{PROGRAM} train --preset medquad-cpu",
+            "Its source gives totals only, no question and no answer. A run made here keeps every test question.",
         )
     elif snapshot.in_progress:
         notices.notice("No answers yet.", "Both models answer the test questions after training.")
     else:
-        notices.notice(
-            "This run has no answers to show.",
-            "The evaluation writes them:",
-            command=f"{PROGRAM} evaluate {run.id}",
-        )
+        notices.notice("This run has no answers to show.", "The evaluation writes them.")
+        tasks.offer("evaluate", run.id, primary=True)
 
 
 seen = live.observe(run)

@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from medqa_core.foundation.command import PROGRAM
+from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.run_store import answerable
 from pages.ask.availability import widget_blocked
-from pages.shared import live, notices, run_picker, theme
+from pages.shared import live, notices, run_picker, tasks, theme
 from pages.shared.markup import escape_markdown, html, note, rich
 from pages.shared.store import listed, store
 
@@ -66,5 +67,7 @@ if run.record.base_model is not None and run.weights_file() is not None:
         native()
     else:
         widget()
+    if read_int8(run.folder).value is None:
+        tasks.offer("int8", run.id)
 else:
     live.follow(run, no_model)

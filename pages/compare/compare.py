@@ -4,7 +4,6 @@ from html import escape
 
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import NOT_STATED, capital, count, date, plural
 from medqa_core.report import comparison
 from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
@@ -21,6 +20,7 @@ from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
 from pages.shared.store import other_runs, store
 from pages.shared.tables import Column, Raw
+from pages.shared.to_import import to_import
 
 LISTED = 50
 """Runs that the list of what can be chosen describes."""
@@ -141,9 +141,6 @@ if len(chosen_runs) > 1:
 elif others:
     notices.notice("Choose at least one more run.", f"Up to {comparison.MOST} runs stand side by side.")
 else:
-    notices.notice(
-        "There is only one run.",
-        "Start another fine-tune, or import a run:",
-        command=f"{PROGRAM} import PATH",
-    )
+    notices.notice("There is only one run.", "Start another fine-tune, or import a run.")
+    to_import()
 sweep_family.show(chosen_runs, store())

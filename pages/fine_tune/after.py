@@ -2,24 +2,21 @@
 
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
-from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import NOT_STATED, count, duration
-from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch, watch
+from medqa_core.jobs import watch
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
-from medqa_core.jobs.queue import RESUMABLE, enqueue
+from medqa_core.jobs.queue import RESUMABLE
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, span
-from pages.fine_tune.flash import flash
 from pages.fine_tune.run import heading, log_of, settings_of
-from pages.shared import notices, tables
+from pages.shared import notices, tables, tasks
+from pages.shared.flash import flash
 from pages.shared.markup import note
+from pages.shared.resume import resume_button
 from pages.shared.standing import standing
-from pages.shared.store import store
 
 
 def after(run: Run, *, public: bool) -> None:
@@ -28,14 +25,12 @@ def after(run: Run, *, public: bool) -> None:
     state = run.state()
     if state == "completed":
         unevaluated = run.evaluation() is None
-        notices.notice(
-            _outcome_sentence(watch.outcome(run)),
-            "Not evaluated yet. To evaluate base and fine-tuned model on the test questions:" if unevaluated else "",
-            command=f"{PROGRAM} evaluate {run.id}" if unevaluated else None,
-        )
+        notices.notice(_outcome_sentence(watch.outcome(run)), "Not evaluated yet." if unevaluated else "")
+        if unevaluated:
+            tasks.offer("evaluate", run.id, primary=True)
         _estimate_and_actual(watch.outcome(run))
     else:
-        standing(run.snapshot())
+        standing(run.snapshot(), buttons=False)
     if not public:
         _again_buttons(run)
     _next(run)
@@ -59,7 +54,7 @@ def _again_buttons(run: Run) -> None:
     found, config = diagnose(run), run.record.config
     with st.container(horizontal=True, gap="small"):
         if run.state() in RESUMABLE and (found is None or found.resumable):
-            st.button("Resume", key=f"resume {run.id}", type="primary", on_click=_resume, args=(run.id,))
+            resume_button(run)
         suggested = found.suggested if found is not None else None
         if suggested is not None and suggested != config:
             st.button("Use suggested settings", key=f"suggested {run.id}", on_click=_copy, args=(suggested,))
@@ -111,14 +106,3 @@ def _copy(config: TrainConfig) -> None:
     # What counts as shared is the run's own; a new run takes the latest.
     fields.fill(config.model_copy(update={"split_version": SPLIT_VERSION}))
     flash("The form below now has these settings.")
-
-
-def _resume(run_id: str) -> None:
-    settings = Settings.from_environment()
-    if settings.public:
-        return
-    try:
-        enqueue(store().open(run_id), settings)
-        launch.advance(settings)
-    except MedQAError as error:
-        flash(str(error), bad=True)

@@ -13,8 +13,8 @@ from medqa_core.jobs.estimate import EstimateProcess
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate, Range
 from pages.fine_tune import fields
-from pages.fine_tune.flash import flash
 from pages.shared import notices
+from pages.shared.flash import flash
 from pages.shared.markup import html, note
 
 KEY = "fine-tune estimate"

@@ -4,10 +4,15 @@ import streamlit as st
 
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.settings import Settings
-from pages.fine_tune import after, form, live
-from pages.shared import notices, run_picker
+from pages.fine_tune import after, fields, form, live
+from pages.shared import notices, reuse, run_picker
+from pages.shared.flash import flash
 
 settings = Settings.from_environment()
+handed_over = reuse.taken()
+if handed_over is not None:
+    fields.fill(handed_over)
+    flash("The form below now has these settings.")
 queue = live.draw(settings)
 
 busy = {found.run.id for found in queue.current} | {entry.run.id for entry in queue.waiting}

@@ -11,8 +11,8 @@ from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from medqa_core.runs.schema.record import SplitSizes
 from pages.fine_tune import cost, fields
 from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
-from pages.fine_tune.flash import flash
 from pages.shared import run_picker
+from pages.shared.flash import flash
 from pages.shared.markup import html, note, rich
 
 

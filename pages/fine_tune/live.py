@@ -9,7 +9,8 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import watch
 from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
-from pages.fine_tune import flash, run
+from pages.fine_tune import run
+from pages.shared import flash
 from pages.shared.live import EVERY_SECONDS, move_queue_on
 from pages.shared.markup import answer, escape_markdown, html
 

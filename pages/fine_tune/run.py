@@ -18,8 +18,8 @@ from medqa_core.runs.schema.status import Status
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, Cell, strip
-from pages.fine_tune.flash import flash
 from pages.shared import charts, run_picker, tables, theme
+from pages.shared.flash import flash
 from pages.shared.markup import html
 from pages.shared.standing import progress
 from pages.shared.store import store

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
 from medqa_core.report.charts.metrics import gains_figure
@@ -17,7 +16,7 @@ from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
 from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from pages.shared import charts, notices, tables, theme
+from pages.shared import charts, notices, tables, tasks, theme
 from pages.shared.markup import note
 from pages.shared.tables import Column, Raw
 
@@ -76,9 +75,9 @@ def nothing_by_question(facts: Facts) -> None:
     if facts.predictions is None and facts.metrics and not facts.imported and not facts.in_progress:
         notices.notice(
             "There are no data by question.",
-            "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks:",
-            command=f"{PROGRAM} evaluate {facts.run.id}",
+            "Improved, regressed and copied answers are counted from predictions.parquet, which this run lacks.",
         )
+        tasks.offer("evaluate", facts.run.id)
 
 
 def _few(facts: Facts, title: str, few: pd.DataFrame) -> None:

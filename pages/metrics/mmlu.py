@@ -3,7 +3,6 @@
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import percent
 from medqa_core.report.charts.metrics import mmlu_figure, mmlu_frame
 from medqa_core.report.charts.shares import shares_figure
@@ -14,7 +13,7 @@ from medqa_core.report.rules.letters import letter_bias
 from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
 from medqa_core.runs.artifacts.predictions import VARIANTS
-from pages.shared import charts, document, notices, theme
+from pages.shared import charts, document, notices, tasks, theme
 from pages.shared.markup import note
 
 
@@ -28,8 +27,9 @@ def mmlu(facts: Facts) -> None:
             if not facts.imported
             else "The source does not say how the model does on MMLU.",
             f"Guessing among four letters is right {percent(CHANCE, 0)} of the time.",
-            command=None if facts.imported else f"{PROGRAM} mmlu {facts.run.id}",
         )
+        if facts.snapshot.has_model:
+            tasks.offer("mmlu", facts.run.id)
         return
     variants = ((MODELS["fine_tuned"], results.fine_tuned), (MODELS["base"], results.base or []))
     pooled = [f"{name} {percent(share)}" for name, scores in variants if (share := results.pooled(scores)) is not None]

@@ -3,7 +3,6 @@
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import capital, count, percent
 from medqa_core.report.charts import forest
 from medqa_core.report.charts.metrics import forest_figure
@@ -17,7 +16,7 @@ from medqa_core.report.views.figures import figures
 from medqa_core.report.views.metric import LEVEL, MetricView, clean, whole
 from medqa_core.report.wording import controls as controls_in_words
 from medqa_core.report.wording.protocol import protocol_lines
-from pages.shared import charts, document, notices, theme
+from pages.shared import charts, document, notices, tasks, theme
 from pages.shared.markup import bullets, html, note
 
 _FINE = (
@@ -107,16 +106,16 @@ def how_measured(facts: Facts) -> None:
 
 
 def _one_sided(facts: Facts) -> None:
-    """Nothing to compare: what the source says, if the run is imported, or the command that measures."""
+    """Nothing to compare: what the source says, if the run is imported, or the button that measures."""
     if not facts.imported:
         if facts.in_progress:
             notices.notice("Not measured yet.", "The evaluation follows when training has ended.")
         else:
             notices.notice(
                 "This run has not been evaluated.",
-                "Loss, ROUGE and their intervals come from the test questions:",
-                command=f"{PROGRAM} evaluate {facts.run.id}",
+                "Loss, ROUGE and their intervals come from the test questions.",
             )
+            tasks.offer("evaluate", facts.run.id, primary=True)
         return
     rows = [(figure.label, figure.text) for figure in figures(facts).values() if figure.origin == "reported"]
     if rows:

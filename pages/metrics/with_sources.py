@@ -3,7 +3,6 @@
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count, share
 from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
@@ -17,7 +16,7 @@ from medqa_core.report.wording.protocol import with_sources_lines
 from medqa_core.report.wording.with_sources import sentence
 from medqa_core.runs.artifacts.retrieval import Recall, Retrieval
 from medqa_core.runs.schema.evaluation import WithSources
-from pages.shared import charts, document, notices, theme
+from pages.shared import charts, document, notices, tasks, theme
 from pages.shared.markup import bullets, html, note
 
 HEAD = (
@@ -50,13 +49,16 @@ def with_sources(facts: Facts) -> None:
     if found is None:
         notices.notice(
             "Answers with passages have not been measured for this run.",
-            "A model answers the test questions once more, with passages of training documents before it:",
-            command=f"{PROGRAM} evaluate {facts.run.id} --with-sources",
+            "A model answers the test questions once more, with passages of training documents before it.",
         )
+        if facts.snapshot.has_model:
+            tasks.offer("with_sources", facts.run.id)
     else:
         _answers(facts, found)
     if retrieval is not None:
         _passages(facts, retrieval)
+    else:
+        tasks.offer("retrieval", facts.run.id)
 
 
 def _answers(facts: Facts, found: WithSources) -> None:

@@ -1,11 +1,11 @@
 """The loss curve as pages show it: small on the summary, and what stands in its place where there is none."""
 
-from medqa_core.foundation.command import PROGRAM
 from medqa_core.report.charts.loss import RunCurve, View, loss_figure
 from medqa_core.report.charts.loss_words import sentence
 from medqa_core.report.facts import Facts
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, notices, theme
+from pages.shared.to_import import to_import
 
 
 def small_curve(facts: Facts) -> None:
@@ -25,9 +25,9 @@ def no_curve(snapshot: RunSnapshot) -> None:
         notices.notice(
             "This run has no loss curve.",
             "Its source gives final figures only. If you have the Trainer's output folder, its trainer_state.json "
-            "holds the curve:",
-            command=f"{PROGRAM} import PATH/TO/OUTPUT_FOLDER",
+            "holds the curve.",
         )
+        to_import()
     elif snapshot.in_progress:
         notices.notice("No loss has been logged yet.", "The first point appears within a few steps.")
     else:

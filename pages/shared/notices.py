@@ -6,6 +6,7 @@ import streamlit as st
 
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import shorten
+from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.index import RunEntry
 from pages.shared.markup import bullets, html, rich
 
@@ -26,6 +27,8 @@ def no_runs(folder: str) -> None:
         "A first fine-tune on the starter set takes about ten minutes on a laptop and downloads only the model:",
         command=f"{PROGRAM} train --preset starter",
     )
+    if not Settings.from_environment().public:
+        st.page_link("fine_tune/fine_tune.py", label="Start it on Fine-tune", icon=":material/arrow_forward:")
 
 
 def unknown_run(asked: str, entries: list[RunEntry]) -> None:

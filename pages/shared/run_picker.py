@@ -28,11 +28,11 @@ About = Literal["one run", "runs", "the machine"]
 def draw() -> None:
     """The picker, above whatever page is shown. What the address asks for is offered even where it is not there."""
     entries = list_runs()
-    there = usable(entries)
     fallback = default(entries)
     if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
         st.query_params[KEY] = st.session_state[KEY] = fallback
     asked = st.session_state.get(KEY) or st.query_params.get(KEY)
+    there = [entry for entry in usable(entries) if not entry.archived]
     with st.sidebar:
         options = offered(_found(there), keep=[asked] if asked else [])
         chosen = None
@@ -65,10 +65,14 @@ def _found(there: list[RunEntry]) -> list[RunEntry]:
 
 
 def default(entries: list[RunEntry]) -> str | None:
-    """The newest completed fine-tune, else the newest run that opens."""
-    there = usable(entries)
-    done = [entry for entry in there if entry.kind == "finetune" and entry.state == "completed"]
-    return next((entry.id for entry in [*done, *there]), None)
+    """The newest completed fine-tune, else the newest run that opens; archived ones only where no other is.
+
+    So with runs of the preset `smoke`: they show that the program works and nothing else.
+    """
+    there = [entry for entry in usable(entries) if not entry.archived]
+    real = [entry for entry in there if entry.preset != "smoke"]
+    done = [entry for entry in real if entry.kind == "finetune" and entry.state == "completed"]
+    return next((entry.id for entry in [*done, *real, *there, *usable(entries)]), None)
 
 
 def head(question: str, about: About) -> None:
@@ -100,6 +104,12 @@ def opened() -> Run:
 def choose(run_id: str) -> None:
     """Pick this run; for a button's callback."""
     st.session_state[KEY] = run_id
+
+
+def forget(run_id: str) -> None:
+    """Pick another run than this one, which was deleted; for a button's callback."""
+    if st.session_state.get(KEY) == run_id:
+        st.session_state[KEY] = default(store().list())
 
 
 def chosen(key: str, there: list[RunEntry]) -> list[str]:

@@ -5,16 +5,18 @@ from html import escape
 import streamlit as st
 
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
+from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import explanation
-from medqa_core.jobs.diagnosis import diagnose, saved_progress
-from medqa_core.jobs.explanation import kept, resume_command
+from medqa_core.jobs.diagnosis import Diagnosis, diagnose, saved_progress
+from medqa_core.jobs.explanation import kept
 from medqa_core.jobs.watch import Current
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.presets import command_line
 from medqa_core.runs.schema.status import Activity, Status
 from medqa_core.runs.snapshot import RunSnapshot
+from pages.shared import reuse
 from pages.shared.markup import html
 from pages.shared.notices import notice
+from pages.shared.resume import resume_button
 
 DOING: dict[Activity, str] = {
     "waiting": "Waiting to start",
@@ -26,27 +28,40 @@ DOING: dict[Activity, str] = {
 }
 
 
-def standing(snapshot: RunSnapshot) -> None:
-    """One notice about a run that is not simply complete; nothing for one that is."""
+def standing(snapshot: RunSnapshot, *, buttons: bool = True) -> None:
+    """One notice about a run that is not simply complete, and what can be done; nothing for one that is.
+
+    `buttons`: whether resuming and suggested settings are offered here; Fine-tune has them among others.
+    """
     run, current, status = Run(snapshot.folder, snapshot.record), Current.of(snapshot), snapshot.status
+    offered = buttons and not Settings.from_environment().public
     found = diagnose(run)
     if current is not None:
         progress(current)
     elif found is not None:
         title = "This run failed." if snapshot.state == "failed" else "This run was interrupted."
-        resume = resume_command(run) if found.resumable else None
-        fresh = command_line(found.suggested) if found.suggested is not None else None
-        lines = (explanation.happened(found), kept(found.progress), explanation.remedy(found))
-        notice(title, *lines, command=resume or fresh, bad=True)
-        if resume and fresh:
-            st.code(fresh, language=None, wrap_lines=True)
+        notice(title, explanation.happened(found), kept(found.progress), explanation.remedy(found), bad=True)
+        if offered:
+            _mend(run, found)
     elif snapshot.state == "stopped" and status is not None:
         ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
         title = ended if status.step else "Stopped before its first step."
         why = [status.error] if status.error and status.cause is None else []
-        notice(title, *why, kept(saved_progress(run, status)), "Resume with:", command=resume_command(run))
+        notice(title, *why, kept(saved_progress(run, status)))
+        if offered:
+            resume_button(run)
     elif snapshot.state == "unknown":
         notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
+
+
+def _mend(run: Run, found: Diagnosis) -> None:
+    """Resume it, or take the suggested settings to Fine-tune's form."""
+    with st.container(horizontal=True, gap="small"):
+        if found.resumable:
+            resume_button(run)
+        if found.suggested is not None:
+            key = f"suggested {run.id}"
+            st.button("Use suggested settings", key=key, on_click=reuse.hand_over, args=(found.suggested,))
 
 
 def progress(current: Current) -> None:

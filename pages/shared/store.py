@@ -36,8 +36,8 @@ def usable(entries: list[RunEntry]) -> list[RunEntry]:
 
 
 def other_runs(run: Run) -> list[RunEntry]:
-    """All other runs that can be opened, newest first."""
-    return [entry for entry in usable(listed()) if entry.id != run.id]
+    """All other runs that can be opened and are not archived, newest first."""
+    return [entry for entry in usable(listed()) if entry.id != run.id and not entry.archived]
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

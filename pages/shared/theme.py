@@ -134,6 +134,14 @@ border-top:2px solid var(--mq-text)}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 1px;text-underline-offset:3px}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
+.mq .mq-run{display:grid;grid-template-columns:5.2rem 6.4rem 5rem 5.2rem minmax(0,1fr) 3.6rem;gap:0 .7rem;margin:0;
+padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run dd{margin:0}
+.mq-run>:last-child{text-align:right}
+.mq-run dt{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+.st-key-runs-head{border-bottom:1px solid var(--mq-text);padding-bottom:.2rem}
+.st-key-runs-head .mq .mq-muted{font-size:.82rem;padding:0}
+[class*="st-key-run-row-"]{border-bottom:1px solid var(--mq-rule);padding-bottom:.45rem}
+.mq-run-id{padding-left:1.6rem} [class*="st-key-run-row-"] [data-testid="stVerticalBlock"]{gap:.1rem}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 [class*="st-key-place-"]>:first-child{display:none}
@@ -149,6 +157,9 @@ top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
 .st-key-place-two-answers:not(:has(.mq-row)){min-height:137rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:24.6rem}
+.st-key-runs-head{display:none} .mq .mq-run{grid-template-columns:1fr 1fr;gap:.3rem .8rem;padding-left:1.6rem}
+.mq-run dt{position:static;width:auto;height:auto;clip-path:none;color:var(--mq-muted);font-size:.8rem}
+.mq-run>:last-child{text-align:left}
 .mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .mq-figures .fit{white-space:normal}
 .mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}

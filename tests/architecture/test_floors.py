@@ -162,7 +162,7 @@ def test_only_ask_reaches_the_torch_floor() -> None:
             assert not reached, f"{module} imports {reached}"
 
 
-PAGE_PACKAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune")
+PAGE_PACKAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "runs", "ask", "fine_tune")
 
 
 def test_a_page_imports_no_other_page() -> None:

@@ -30,7 +30,7 @@ print(json.dumps({"faults": {}, "modules": sorted({name.split(".")[0] for name i
 """
 PAGES = tuple(
     f"{name}/{name}.py"
-    for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune")
+    for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "runs", "ask", "fine_tune")
 )
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.loopback import Handler, listening
 
 pytestmark = pytest.mark.e2e
-PAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune", "qa/")
+PAGES = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "runs", "ask", "fine_tune", "qa/")
 ASK = """
 async ([app, path]) => {
   const asked = {

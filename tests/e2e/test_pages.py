@@ -19,6 +19,7 @@ PAGES = {
     "answers": "What does each model answer?",
     "data": "What is the model trained on?",
     "compare": "What differs between runs?",
+    "runs": "Which runs are there?",
     "ask": "What do both models answer?",
     "fine_tune": "Fine-tune a model",
 }

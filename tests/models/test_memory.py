@@ -90,7 +90,7 @@ def test_a_whole_model_is_asked_about_before_it_is_loaded(
     assert said[1:] == ["loading the fine-tuned model"]
     monkeypatch.setattr(pair_module, "load", lambda *_, **__: pytest.fail("a model was loaded"))
     free(monkeypatch, 1000)
-    with pytest.raises(ModelError, match=r"need about 2 MB of memory, and 0 MB are free; end other programs") as caught:
+    with pytest.raises(ModelError, match=r"need about 2 MB of memory, and 1 kB are free; end other programs") as caught:
         load_variants(whole, lab)
     assert "\n" not in str(caught.value)
 

@@ -23,7 +23,7 @@ def healthy(app: AppTest) -> AppTest:
     return app
 
 
-@pytest.mark.parametrize("page", [*PAGES, "fine_tune/fine_tune.py"])
+@pytest.mark.parametrize("page", [*PAGES, "runs/runs.py", "fine_tune/fine_tune.py"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_opens(kind: str, page: str, build: RunBuilder, open_page: Open) -> None:
     healthy(open_page(page, run=getattr(build, kind)().id))
@@ -113,6 +113,7 @@ def test_every_download_is_offered(build: RunBuilder, open_page: Open) -> None:
         "compare/compare.py",
         "loss_curves/loss_curves.py",
         "ask/ask.py",
+        "runs/runs.py",
     ],
 )
 def test_hostile_texts_stay_text(page: str, build: RunBuilder, open_page: Open) -> None:

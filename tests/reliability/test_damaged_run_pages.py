@@ -19,7 +19,7 @@ from tests.support.pages import shown
 pytestmark = pytest.mark.reliability
 
 MAIN = Path(__file__).parents[2] / "pages" / "main.py"
-ALL = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune")
+ALL = ("summary", "loss_curves", "metrics", "answers", "data", "compare", "runs", "ask", "fine_tune")
 FACTS = ("summary", "metrics", "compare")
 SHOWN_ON: dict[str, tuple[str, ...]] = {
     "run.json": ALL,

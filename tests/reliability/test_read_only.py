@@ -34,7 +34,7 @@ DRAWS = """
 import sys; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from streamlit.testing.v1 import AppTest
-for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask", "fine_tune"):
+for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "runs", "ask", "fine_tune"):
     app = AppTest.from_file(Path(sys.argv[1]) / "pages" / "main.py", default_timeout=120)
     app.query_params["run"] = "trained"
     app.switch_page(f"{name}/{name}.py").run()

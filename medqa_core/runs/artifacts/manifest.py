@@ -11,11 +11,12 @@ from medqa_core.foundation.errors import OutsideStore, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.visible import plain
+from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.artifacts.votes import VOTES
 
 MANIFEST = "manifest.json"
-CHANGING = frozenset({"status.json", "job.json", "train.log", VOTES, MANIFEST})
-"""Files that go on changing: the control plane's and the votes. With them `checkpoints/` and what starts with a dot."""
+CHANGING = frozenset({"status.json", "job.json", "train.log", VOTES, LABELS, MANIFEST})
+"""Files that go on changing: the control plane's, votes, labels; so do `checkpoints/` and what starts with a dot."""
 CHECKPOINTS = "checkpoints"
 _SUM = re.compile(r"[0-9a-f]{64}")
 

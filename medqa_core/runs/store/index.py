@@ -1,26 +1,29 @@
 """What the list of runs says of each, kept in `MEDQA_CACHE` so that a new process need not open every run.
 
-The index is never trusted over the runs: an entry serves while run.json and status.json are, by their time of change,
-size and inode, the files that it was made from. It can be deleted at any time, and one that is damaged is not used.
+The index is never trusted over the runs: an entry serves while run.json, status.json and labels.json are, by their time
+of change, size and inode, the files that it was made from. It can be deleted at any time, and one that is damaged is
+not used.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.files import dumps, loads, read_text, sha256_text, write_text
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import ABSENT, FileStamp
+from medqa_core.runs.artifacts.labels import LABELS
+from medqa_core.runs.records import RECORD, STATUS
 from medqa_core.runs.schema.status import Status, derived_state
 
-FORMAT = 2
+FORMAT = 3
 """Counts up with every change of what an entry is or of how a run is read."""
 LIMIT = 256 * 2**20
 """Bytes of an index that is read: about a million runs."""
@@ -38,6 +41,11 @@ class RunEntry:
     number: int | None = None
     problem: str | None = None
     base_model: str | None = None
+    data: str | None = None
+    """The data set's name."""
+    preset: str | None = None
+    tags: tuple[str, ...] = ()
+    archived: bool = False
 
     @classmethod
     def unreadable(cls, shown: str, problem: str) -> "RunEntry":
@@ -45,8 +53,10 @@ class RunEntry:
         return cls(shown, shown, "unknown", "unreadable", datetime.min.replace(tzinfo=UTC), None, problem)
 
 
-RunStamp = tuple[FileStamp, FileStamp]
-"""Of run.json and status.json."""
+LOOKED_AT = (RECORD, STATUS, LABELS)
+"""The files that an entry is made from."""
+RunStamp = tuple[FileStamp, ...]
+"""Of each of them."""
 
 
 class IndexedRun(NamedTuple):
@@ -64,13 +74,13 @@ class IndexedRun(NamedTuple):
 
 def run_stamp(folder: str) -> RunStamp:
     """The stamps of the files that a run's entry is made from."""
-    return FileStamp.of(f"{folder}/run.json"), FileStamp.of(f"{folder}/status.json")
+    return tuple(FileStamp.of(f"{folder}/{file}") for file in LOOKED_AT)
 
 
 def unchanged(store: Path, names: Iterable[str], known: Mapping[str, IndexedRun]) -> dict[str, IndexedRun]:
-    """Those of the runs `names` whose two files are the ones that their entry was made from.
+    """Those of the runs `names` whose files are the ones that their entry was made from.
 
-    Two `stat` calls a run and next to nothing else: relative to the opened store, which spares the system the way
+    Three `stat` calls a run and next to nothing else: relative to the opened store, which spares the system the way
     there, and without an object for each. A run folder's own time of change would be one call, but does not tell of a
     file that was rewritten in place.
 
@@ -81,7 +91,9 @@ def unchanged(store: Path, names: Iterable[str], known: Mapping[str, IndexedRun]
     with _opened(store) as look:
         for name in names:
             one = known.get(name)
-            if one is not None and (look(f"{name}/run.json"), look(f"{name}/status.json")) == one.stamp:
+            if one is not None and all(
+                look(f"{name}/{file}") == stamp for file, stamp in zip(LOOKED_AT, one.stamp, strict=True)
+            ):
                 found[name] = one
     return found
 
@@ -132,15 +144,18 @@ def _path(store: Path) -> Path:
 
 
 def _row(one: IndexedRun) -> list[Any]:
-    e = one.entry
-    said = [e.id, e.title, e.kind, e.state, e.created_at.isoformat(), e.number, e.problem, e.base_model]
-    return [one.stamp, said, one.live_status.model_dump(mode="json") if one.live_status else None]
+    entry = asdict(one.entry) | {"created_at": one.entry.created_at.isoformat()}
+    return [one.stamp, entry, one.live_status.model_dump(mode="json") if one.live_status else None]
 
 
 def _indexed(row: Any) -> IndexedRun:
-    (record, status), (run_id, title, kind, state, created, number, problem, base_model), live = row
-    entry = RunEntry(run_id, title, kind, state, datetime.fromisoformat(created), number, problem, base_model)
-    texts = (run_id, title, kind, state, problem or "", base_model or "")
-    if not all(isinstance(text, str) for text in texts) or entry.created_at.tzinfo is None:
+    stamps, said, live = row
+    entry = _ENTRY.validate_python(said)
+    if entry.created_at.tzinfo is None or len(stamps) != len(LOOKED_AT):
         raise ValueError("not an index")
-    return IndexedRun((FileStamp(*record), FileStamp(*status)), entry, Status.model_validate(live) if live else None)
+    return IndexedRun(
+        tuple(FileStamp(*stamp) for stamp in stamps), entry, Status.model_validate(live) if live else None
+    )
+
+
+_ENTRY = TypeAdapter(RunEntry)

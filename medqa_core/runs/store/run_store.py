@@ -14,6 +14,7 @@ from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shor
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.paths import RUN_ID, check_run_id, resolve_inside
 from medqa_core.runs import records
+from medqa_core.runs.artifacts.labels import Labels, read_labels
 from medqa_core.runs.artifacts.weights import WEIGHTS
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.records import state_of
@@ -38,7 +39,7 @@ class RunStore:
     def list(self) -> list[RunEntry]:
         """Every run, newest first; one that cannot be opened is listed with its problem.
 
-        Unchanged runs are not read again: a listing costs two `stat` calls a run, in a new process too where the
+        Unchanged runs are not read again: a listing costs three `stat` calls a run, in a new process too where the
         store is large enough for an index.
         """
         try:
@@ -147,8 +148,21 @@ class RunStore:
             status = found.value
             state = status.state if status is not None else state_of(r, None)
             problem = "; ".join(found.problems) or None
-            base = r.base_model.id if r.base_model else None
-            entry = RunEntry(name, r.title, r.kind, state, r.created_at, r.number, problem, base)
+            labels = read_labels(run.folder).value or Labels()
+            entry = RunEntry(
+                name,
+                r.title,
+                r.kind,
+                state,
+                r.created_at,
+                r.number,
+                problem,
+                base_model=r.base_model.id if r.base_model else None,
+                data=r.data.source if r.data else r.config.dataset if r.config else None,
+                preset=r.config.preset if r.config else None,
+                tags=labels.tags,
+                archived=labels.archived,
+            )
             return IndexedRun(stamp, entry, status if status and state in LIVE else None)
         except (RunError, InputError, OSError) as error:
             shown = name if RUN_ID.fullmatch(name) else ascii(shorten(name))

@@ -19,7 +19,7 @@ ORDERS: dict[str, tuple[Order, bool]] = {
 
 
 def matching(entries: Iterable[RunEntry], words: str) -> list[RunEntry]:
-    """Those that have every one of the words in their id, title, state, kind or base model."""
+    """Those that have every one of the words in their id, title, state, kind, base model, data set or tags."""
     wanted = words.casefold().split()
     return [entry for entry in entries if not wanted or all(word in _text(entry) for word in wanted)]
 
@@ -38,4 +38,5 @@ def offered(entries: Sequence[RunEntry], keep: Iterable[str] = ()) -> list[str]:
 
 
 def _text(entry: RunEntry) -> str:
-    return f"{entry.id}\n{entry.title}\n{entry.state}\n{entry.kind}\n{entry.base_model or ''}".casefold()
+    parts = (entry.id, entry.title, entry.state, entry.kind, entry.base_model or "", entry.data or "", *entry.tags)
+    return "\n".join(parts).casefold()

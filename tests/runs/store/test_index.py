@@ -118,8 +118,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "another store": replaced(store="/elsewhere"),
     "no runs": replaced(runs=None),
     "odd entry": lambda path: first_entry(path, lambda row: row.clear()),
-    "title is no text": lambda path: first_entry(path, lambda row: row[1].__setitem__(1, 5)),
-    "no zone": lambda path: first_entry(path, lambda row: row[1].__setitem__(4, "2026-01-01T00:00:00")),
+    "title is no text": lambda path: first_entry(path, lambda row: row[1].__setitem__("title", 5)),
+    "no zone": lambda path: first_entry(path, lambda row: row[1].__setitem__("created_at", "2026-01-01T00:00:00")),
     "odd status": lambda path: first_entry(path, lambda row: row.__setitem__(2, {"state": "flying"})),
 }
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared import notices
 
-KEY = "fine-tune flash"
+KEY = "flash"
 
 
 class Flash(NamedTuple):

@@ -1,0 +1,174 @@
+"""What can be done with the ticked runs. A popover is the first question of a deletion, the button in it the second.
+
+What stands in a popover is Streamlit's own: a popover lies outside the page's colour scheme, which our markup follows.
+"""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import bytes_size, listing, plural
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.remove import delete
+from medqa_core.report import comparison
+from medqa_core.report.run_list import folder_size
+from medqa_core.runs.artifacts.labels import Labels, read_labels
+from medqa_core.runs.run import Run
+from medqa_core.runs.store.index import RunEntry
+from medqa_core.runs.store.labelling import LabelChange, change_labels
+from pages.runs import measure
+from pages.runs.table import tick_key
+from pages.shared import go, reuse, run_picker
+from pages.shared.flash import flash
+from pages.shared.markup import escape_markdown, note
+from pages.shared.store import store
+
+
+def draw(ticked: list[RunEntry], *, public: bool) -> None:
+    """The buttons; those that do not fit what is ticked are disabled, so that nothing moves with a tick."""
+    one = _opened(ticked[0].id) if len(ticked) == 1 else None
+    with st.container(horizontal=True, gap="small", key="runs-actions"):
+        args = (one.id,) if one is not None else ()
+        st.button("Open", disabled=one is None, help="Show the ticked run on Summary.", on_click=_open, args=args)
+        _compare(ticked)
+        if not public:
+            _edit(one)
+            measure.popover(one)
+            _reuse(one)
+            _archive(ticked)
+            _delete(ticked)
+    what = "open or compare them" if public else "rename, measure, compare, archive or delete them"
+    note(f"{plural(len(ticked), 'run')} ticked." if ticked else f"Tick runs to {what}.")
+
+
+def _open(run_id: str) -> None:
+    run_picker.choose(run_id)
+    go.to("summary/summary.py")
+
+
+def _compare(ticked: list[RunEntry]) -> None:
+    fits = 2 <= len(ticked) <= comparison.MOST
+    help_text = f"Two to {comparison.MOST} ticked runs side by side."
+    ids = [entry.id for entry in ticked]
+    st.button("Compare", disabled=not fits, help=help_text, on_click=_side_by_side, args=(ids,))
+
+
+def _side_by_side(ids: list[str]) -> None:
+    run_picker.choose(ids[0])
+    st.session_state["runs"] = ids[1:]
+    go.to("compare/compare.py")
+
+
+def _edit(run: Run | None) -> None:
+    with st.popover("Edit", disabled=run is None):
+        if run is None:
+            return
+        found = read_labels(run.folder)
+        if found.problems:
+            st.caption(escape_markdown(found.problems[0]))
+            return
+        now, keys = found.value or Labels(), _keys(run.id)
+        shown = _shown(run, now)
+        seen = st.session_state.get(keys["seen"])
+        if seen is None or (seen[0] != now and _untouched(keys, seen[1])):
+            st.session_state[keys["seen"]] = (now, shown)
+            for name, value in shown.items():
+                st.session_state[keys[name]] = value
+        st.text_input("Title", key=keys["title"], max_chars=120, help="The run's id and files keep their names.")
+        st.text_input("Tags", key=keys["tags"], max_chars=800, placeholder="for example: baseline, lora")
+        st.text_area("Note", key=keys["note"], max_chars=2000, height=100)
+        st.button("Save", type="primary", key=f"save {run.id}", on_click=_save, args=(run.id,))
+
+
+def _keys(run_id: str) -> dict[str, str]:
+    return {name: f"edit {name} {run_id}" for name in ("title", "tags", "note", "seen")}
+
+
+def _shown(run: Run, labels: Labels) -> dict[str, str]:
+    return {"title": run.record.title, "tags": ", ".join(labels.tags), "note": labels.note}
+
+
+def _untouched(keys: dict[str, str], shown: dict[str, str]) -> bool:
+    return all(st.session_state.get(keys[name], value) == value for name, value in shown.items())
+
+
+def _save(run_id: str) -> None:
+    """Save what was changed in the form; what somebody else has changed since it was opened is not overwritten."""
+    if Settings.from_environment().public:
+        return
+    keys = _keys(run_id)
+    labels, shown = st.session_state[keys["seen"]]
+    typed = {name: str(st.session_state.get(keys[name], value)) for name, value in shown.items()}
+    new = {name: value if value != shown[name] else None for name, value in typed.items()}
+    tags = None if new["tags"] is None else tuple(tag for part in new["tags"].split(",") if (tag := part.strip()))
+    try:
+        change_labels(store(), run_id, LabelChange(title=new["title"], tags=tags, note=new["note"]), labels)
+        flash(f"Saved: {run_id}.")
+    except MedQAError as error:
+        flash(f"Not saved. {error}", bad=True)
+    st.session_state.pop(keys["seen"], None)  # the form is filled anew with what is there now
+
+
+def _reuse(run: Run | None) -> None:
+    config = run.record.config if run is not None else None
+    about = "Fill Fine-tune's form with this run's settings."
+    st.button("Reuse settings", disabled=config is None, help=about, on_click=reuse.hand_over, args=(config,))
+
+
+def _archive(ticked: list[RunEntry]) -> None:
+    back = bool(ticked) and all(entry.archived for entry in ticked)
+    st.button(
+        "Unarchive" if back else "Archive",
+        key="archive",
+        disabled=not ticked,
+        help="Archived runs stay whole and are left out of lists; “Archived too” shows them.",
+        on_click=_set_archived,
+        args=([entry.id for entry in ticked], not back),
+    )
+
+
+def _set_archived(ids: list[str], archived: bool) -> None:
+    _each(ids, lambda run_id: change_labels(store(), run_id, LabelChange(archived=archived)), "Archived", untick=True)
+
+
+def _delete(ticked: list[RunEntry]) -> None:
+    with st.popover("Delete", disabled=not ticked):
+        if not ticked:
+            return
+        size = sum(folder_size(str(store().folder / entry.id)) for entry in ticked)
+        named = listing([entry.id for entry in ticked[:5]]) + (" and others" if len(ticked) > 5 else "")
+        st.markdown(escape_markdown(f"Delete {named} ({bytes_size(size)})?"))
+        st.caption("Deleted runs go to the bin, from which they can be restored for 30 days.")
+        ids = [entry.id for entry in ticked]
+        label = f"Move {plural(len(ids), 'run')} to the bin"
+        st.button(label, key="delete", type="primary", on_click=_move_to_bin, args=(ids,))
+
+
+def _move_to_bin(ids: list[str]) -> None:
+    settings = Settings.from_environment()
+    _each(ids, lambda run_id: delete(run_id, settings), "Moved to the bin", untick=True)
+    for run_id in ids:
+        run_picker.forget(run_id)
+
+
+def _each(ids: list[str], act: Callable[[str], object], done: str, *, untick: bool) -> None:
+    """Do something with each of the runs; what was done, and what could not be."""
+    if Settings.from_environment().public:
+        return
+    made, failed = [], []
+    for run_id in ids:
+        try:
+            act(run_id)
+            made.append(run_id)
+        except MedQAError as error:
+            failed.append(str(error))
+        if untick:
+            st.session_state[tick_key(run_id)] = False
+    said = [f"{done}: {listing(made)}."] if made else []
+    flash(" ".join([*said, *failed]), bad=bool(failed))
+
+
+def _opened(run_id: str) -> Run | None:
+    found = run_picker.open_all([run_id])
+    return found[0] if found else None

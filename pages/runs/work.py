@@ -1,0 +1,54 @@
+"""The tasks of the store: those that wait or run, with their progress, and how the last ones ended."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.explanation import ended_task
+from medqa_core.jobs.task import ENDED, TaskEntry
+from medqa_core.jobs.tasks import all_tasks
+from medqa_core.runs.schema.status import now
+from pages.shared import notices, tasks
+from pages.shared.live import move_queue_on
+
+DONE_SHOWN = timedelta(hours=1)
+"""How long a task that is done stays in sight; one that failed stays until it is dismissed or gone."""
+
+
+def draw(settings: Settings) -> None:
+    """Nothing where there is nothing."""
+    found = all_tasks(settings)
+    active = [entry for entry in found if entry.state not in ENDED]
+    if active:
+        _follow([entry.task.id for entry in active], settings)
+    for entry in found:
+        if entry.state in ENDED and (entry.state != "done" or _recent(entry)):
+            _ended(entry)
+
+
+def _follow(ids: list[str], settings: Settings) -> None:
+    @st.fragment(run_every=tasks.EVERY_SECONDS)
+    def refreshing() -> None:
+        move_queue_on(settings)
+        active = [entry for entry in all_tasks(settings) if entry.state not in ENDED]
+        if [entry.task.id for entry in active] != ids:
+            st.rerun()
+        for entry in active:
+            tasks.progress(entry)
+
+    refreshing()
+
+
+def _ended(entry: TaskEntry) -> None:
+    doing = tasks.WORDING[entry.task.kind].doing + (f" {entry.task.run}" if entry.task.run else "")
+    if entry.state == "done":
+        made = f"Made {entry.status.run}." if entry.status.run else ""
+        notices.notice(f"{doing}: done.", made)
+    else:
+        notices.notice(*ended_task(entry, doing), bad=entry.state != "stopped")
+    tasks.remove_button(entry)
+
+
+def _recent(entry: TaskEntry) -> bool:
+    return now() - (entry.status.finished_at or entry.task.submitted_at) < DONE_SHOWN

@@ -1,0 +1,155 @@
+"""A button that queues work on the device, and in its place how far that is, or why it failed.
+
+In a public demo nothing of this is drawn: a visitor starts, stops and reads no work of the host.
+"""
+
+from html import escape
+from typing import NamedTuple
+
+import streamlit as st
+
+from medqa_core.foundation.errors import MedQAError
+from medqa_core.foundation.format import count, duration, percent
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
+from medqa_core.jobs.explanation import ended_task
+from medqa_core.jobs.task import ENDED, Kind, TaskEntry
+from medqa_core.jobs.tasks import forget_task, latest_task, stop_task, submit_task
+from medqa_core.report.wording.stages import stage_text
+from pages.shared import flash, notices
+from pages.shared.live import move_queue_on
+from pages.shared.markup import html
+
+EVERY_SECONDS = 2.0
+
+
+class Wording(NamedTuple):
+    """What a kind of task is called."""
+
+    button: str
+    doing: str
+    help: str
+
+
+WORDING: dict[Kind, Wording] = {
+    "evaluate": Wording(
+        "Evaluate", "Evaluating", "Base and fine-tuned model answer the test questions; the difference is judged."
+    ),
+    "with_sources": Wording(
+        "Measure answers with passages",
+        "Measuring answers with passages",
+        "The test questions are answered once more, with passages of training documents in the prompt.",
+    ),
+    "mmlu": Wording("Measure MMLU", "Measuring MMLU", "Both models answer six medical subsets of MMLU."),
+    "retrieval": Wording(
+        "Measure retrieval", "Measuring retrieval", "How often the search finds the passages that a question needs."
+    ),
+    "int8": Wording(
+        "Measure int8 cost", "Measuring what int8 costs", "What 8-bit weights change, on up to 100 test questions."
+    ),
+    "judge": Wording(
+        "Ask the judge model", "Asking the judge model", "Which answers agree better with the references, in its view."
+    ),
+    "import": Wording("Import", "Importing", "Make a run of what another tool wrote."),
+}
+
+
+def offer(kind: Kind, run_id: str, *, arguments: dict[str, str] | None = None, primary: bool = False) -> None:
+    """The button of a task on a run; while the task waits or runs, its progress instead."""
+    settings = Settings.from_environment()
+    if settings.public:
+        return
+    flash.show(flash.take())
+    found = latest_task(settings, kind, run_id)
+    if found is not None and found.state not in ENDED:
+        _follow(kind, run_id, settings)
+        return
+    if found is not None and found.state != "done":
+        notices.notice(*ended_task(found, WORDING[kind].doing), bad=found.state != "stopped")
+    st.button(
+        "Try again" if found is not None and found.state in ("failed", "lost") else WORDING[kind].button,
+        key=f"task {kind} {run_id}",
+        type="primary" if primary else "secondary",
+        help=WORDING[kind].help,
+        on_click=queue,
+        args=(kind, run_id, arguments),
+    )
+
+
+def queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> None:
+    """Queue a task and start it where the device is free; for a button's callback."""
+    settings = Settings.from_environment()
+    if settings.public:
+        return
+    try:
+        made = submit_task(kind, run_id, settings, arguments)
+        if not made.new:
+            flash.flash("That is queued or in progress already.")
+        launch.advance(settings)
+    except MedQAError as error:
+        flash.flash(f"Not started. {error}", bad=True)
+
+
+def _follow(kind: Kind, run_id: str | None, settings: Settings) -> None:
+    @st.fragment(run_every=EVERY_SECONDS)
+    def refreshing() -> None:
+        move_queue_on(settings)
+        now = latest_task(settings, kind, run_id)
+        if now is None or now.state in ENDED:
+            st.rerun()
+        else:
+            progress(now)
+
+    refreshing()
+
+
+def progress(entry: TaskEntry) -> None:
+    """How far a task is that waits or runs, and the button that stops it."""
+    status, share = entry.status, entry.share
+    title = WORDING[entry.task.kind].doing + (f": {entry.task.run}" if entry.task.run else "")
+    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
+    html(
+        f'<div class="mq-notice" role="status"><p class="mq-strong">{escape(title)}</p>{bar}'
+        f'<p class="mq-muted">{escape(" · ".join(_words(entry)))}</p></div>'
+    )
+    label = "Stop" if status.state == "running" or entry.starting else "Remove from the queue"
+    st.button(label, key=f"stop task {entry.task.id}", on_click=_stop, args=(entry.task.id,))
+
+
+def _words(entry: TaskEntry) -> list[str]:
+    status = entry.status
+    if status.state == "queued":
+        return ["starting" if entry.starting else "waiting for its turn on the device"]
+    said = [stage_text(status.stage)] if status.stage else []
+    if status.total:
+        said.append(f"{count(status.done)} of {count(status.total)} ({percent(entry.share, 0)})")
+    if status.remaining_seconds is not None:
+        said.append(f"{duration(status.remaining_seconds)} left in this stage")
+    return said or ["running"]
+
+
+def remove_button(entry: TaskEntry) -> None:
+    """Take a task that has ended off the list."""
+    st.button("Dismiss", key=f"forget {entry.task.id}", type="tertiary", on_click=_forget, args=(entry.task.id,))
+
+
+def _stop(task_id: str) -> None:
+    _act(task_id, stop=True)
+
+
+def _forget(task_id: str) -> None:
+    _act(task_id, stop=False)
+
+
+def _act(task_id: str, *, stop: bool) -> None:
+    settings = Settings.from_environment()
+    if settings.public:
+        return
+    try:
+        if stop:
+            flash.flash(stop_task(task_id, settings))
+            launch.advance(settings)
+        else:
+            forget_task(task_id, settings)
+    except MedQAError as error:
+        flash.flash(str(error), bad=True)

@@ -1,0 +1,257 @@
+"""The Runs page: the table, what can be done with ticked runs, and that a demo's visitor can do none of it."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
+from medqa_core.jobs.task import TaskEntry, TaskStatus, read_entry, write_task_status
+from medqa_core.jobs.task_worker import working
+from medqa_core.jobs.tasks import all_tasks, submit_task
+from medqa_core.runs.artifacts.labels import Labels, read_labels
+from medqa_core.runs.schema.status import ProcessIdentity
+from medqa_core.runs.store import bin
+from medqa_core.runs.store.labelling import LabelChange, change_labels
+from pages.runs.table import tick_key
+from tests.support.pages import Open, elements
+from tests.support.runs import RunBuilder
+
+PAGE = "runs/runs.py"
+
+
+@pytest.fixture(autouse=True)
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tasks and runs for which a worker would have been started."""
+    found: list[str] = []
+    monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
+    for name in ("MEDQA_PUBLIC", "MEDQA_JUDGE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def start(entry: TaskEntry, settings: Settings) -> None:
+        found.append(f"{entry.task.kind} {entry.task.run}")
+
+    monkeypatch.setattr(launch, "_start_task", start)
+    return found
+
+
+def shown(app: AppTest) -> str:
+    assert not app.exception, [e.message for e in app.exception]
+    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
+    return "\n".join([*html, *(e.value for e in [*app.markdown, *app.caption])])
+
+
+def tick(app: AppTest, *ids: str) -> AppTest:
+    for run_id in ids:
+        app.checkbox(key=tick_key(run_id)).check()
+    return app.run()
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    found = next(b for b in app.button if b.label == label)
+    assert not found.disabled, label
+    app = found.click().run()
+    assert not app.exception, [e.message for e in app.exception]
+    return app
+
+
+def labels(app: AppTest) -> list[str]:
+    return [b.label for b in app.button if not b.disabled]
+
+
+def order(app: AppTest) -> list[str]:
+    return [c.key.removeprefix("tick ") for c in app.checkbox if c.key and c.key.startswith("tick ")]
+
+
+def test_the_table(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a", title="First")
+    build.imported("b")
+    build.broken()
+    app = open_page(PAGE)
+    text = shown(app)
+    assert "3 runs: 1 completed, 1 imported, 1 unreadable." in text
+    assert "▲ better" in text and "−0.5906" in text and "run.json is not valid JSON" in text
+    assert labels(app) == ["Import"] or "Import" not in labels(app)  # nothing is ticked
+    assert set(order(app)) == {"a", "b", "broken"}
+
+
+def test_it_is_ordered_and_filtered(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a", title="Zebra")
+    build.finished("b", title="apple")
+    build.failed("c")
+    app = open_page(PAGE)
+    app.selectbox(key="runs-order").select("Title").run()
+    assert order(app) == ["b", "c", "a"]
+    app.text_input(key="runs-find").input("zebra").run()
+    assert order(app) == ["a"] and "1 of 3 runs." in shown(app)
+    app.text_input(key="runs-find").input("").run()
+    app.multiselect(key="runs-state").select("failed").run()
+    assert order(app) == ["c"]
+
+
+def test_rename_tag_and_note(build: RunBuilder, open_page: Open) -> None:
+    folder = build.finished("a").folder
+    app = tick(open_page(PAGE), "a")
+    app.text_input(key="edit title a").input("A better name")
+    app.text_input(key="edit tags a").input("lora, baseline")
+    app.text_area(key="edit note a").input("Keep this one.")
+    app = press(app, "Save")
+    assert read_labels(folder).value == Labels(title="A better name", tags=("baseline", "lora"), note="Keep this one.")
+    text = shown(app)
+    assert "Saved: a." in text and "baseline · lora" in text
+    assert "A better name" in "".join(c.label for c in app.checkbox)
+
+
+def test_two_people_rename_at_once(build: RunBuilder, open_page: Open) -> None:
+    run = build.finished("a")
+    app = tick(open_page(PAGE), "a")
+    app.text_input(key="edit title a").input("Mine")
+    change_labels(build.store, "a", LabelChange(title="Theirs"))
+    app = press(app, "Save")
+    assert "Not saved. title: somebody else has changed it meanwhile, to &#x27;Theirs&#x27;." in shown(app)
+    assert build.store.open(run.id).record.title == "Theirs"
+    assert app.text_input(key="edit title a").value == "Theirs"
+
+
+def test_archive_and_back(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.finished("b")
+    app = press(tick(open_page(PAGE), "a"), "Archive")
+    assert order(app) == ["b"] and "1 of them archived" in shown(app)
+    assert app.sidebar.selectbox[0].options == ["b"]
+    app.toggle(key="runs-archived").set_value(True).run()
+    app = press(tick(app, "a"), "Unarchive")
+    assert set(order(app)) == {"a", "b"} and "archived" not in shown(app).replace("Archived", "")
+
+
+def test_delete_asks_twice_and_the_bin_gives_back(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.finished("b")
+    app = tick(open_page(PAGE, run="a"), "a")
+    assert "Delete a \\(" in shown(app) and "restored for 30 days" in shown(app)
+    app = press(app, "Move 1 run to the bin")
+    assert order(app) == ["b"] and [one.id for one in bin.deleted(build.store)] == ["a"]
+    assert "Moved to the bin: a." in shown(app)
+    app = press(app, "Restore")
+    assert set(order(app)) == {"a", "b"} and "Restored: a." in shown(app)
+
+
+def test_a_run_in_work_is_not_deleted(build: RunBuilder, open_page: Open) -> None:
+    build.running("r")
+    app = press(tick(open_page(PAGE), "r"), "Move 1 run to the bin")
+    assert "stop that first" in shown(app) and order(app) == ["r"]
+
+
+def test_a_restored_run_whose_id_is_taken(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    bin.delete(build.store, "a")
+    build.finished("a")
+    app = press(open_page(PAGE), "Restore")
+    assert "Restored as a-2" in shown(app) and set(order(app)) == {"a", "a-2"}
+
+
+def test_settings_go_to_the_form(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    app = press(tick(open_page(PAGE), "a"), "Reuse settings")
+    assert "The form below now has these settings." in shown(app)
+
+
+def test_ticked_runs_are_compared(build: RunBuilder, open_page: Open) -> None:
+    for run_id in ("a", "b", "c"):
+        build.finished(run_id)
+    app = press(tick(open_page(PAGE), "a", "c"), "Compare")
+    assert app.title[0].value == "What differs between runs?"
+    assert {*app.multiselect(key="runs").value, app.query_params["run"][0]} == {"a", "c"}
+
+
+def test_work_is_queued_and_shown(build: RunBuilder, open_page: Open, started: list[str]) -> None:
+    build.finished("a")
+    app = press(tick(open_page(PAGE), "a"), "Measure MMLU")
+    assert set(started) == {"mmlu a"}
+    assert "Measuring MMLU: a" in shown(app) and "waiting for its turn" in shown(app)
+    [entry] = all_tasks(Settings.from_environment())
+    going = TaskStatus(
+        state="running", process=ProcessIdentity.current(), stage="base_mmlu", done=30, total=120, remaining_seconds=90
+    )
+    write_task_status(entry.folder, going)
+    text = shown(app.run())
+    assert "base: MMLU" in text and "30 of 120 (25%)" in text and "1 min 30 s left" in text
+    assert "Stop" in labels(app)
+    write_task_status(entry.folder, TaskStatus(state="failed", error="MMLU is not there: fetch it."))
+    text = shown(app.run())
+    assert "Measuring MMLU a: failed." in text and "fetch it" in text and "goes on from there" in text
+    app = press(app, "Dismiss")
+    assert all_tasks(Settings.from_environment()) == []
+
+
+def test_a_task_that_waits_is_removed(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    app = press(tick(open_page(PAGE), "a"), "Measure retrieval")
+    app = press(app, "Remove from the queue")
+    assert "Taken out of the queue." in shown(app)
+
+
+def test_an_import_is_queued(build: RunBuilder, open_page: Open, started: list[str], tmp_path: Path) -> None:
+    app = open_page(PAGE)
+    app.text_input(key="import-path").input(str(tmp_path / "out")).run()
+    app = press(app, "Import")
+    [entry] = all_tasks(Settings.from_environment())
+    assert entry.task.arguments == {"path": str(tmp_path / "out")} and set(started) == {"import None"}
+    with pytest.raises(InputError), working(entry.task.id, Settings.from_environment()):
+        raise InputError("out is not there.")
+    assert "Importing: failed." in shown(app.run()) and "out is not there." in shown(app)
+
+
+def test_a_judge_at_an_address_is_agreed_to(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.finished("a")
+    monkeypatch.setenv("MEDQA_JUDGE", "https://judge.example.org/v1")
+    app = tick(open_page(PAGE), "a")
+    assert "sends questions\\, references and both models" in shown(app)
+    app.button(key="measure judge").click().run()
+    [entry] = all_tasks(Settings.from_environment())
+    assert entry.task.arguments == {"host": "judge.example.org"}
+
+
+def test_an_empty_store_can_import(open_page: Open) -> None:
+    app = open_page(PAGE)
+    assert "No runs yet" in shown(app) and app.text_input(key="import-path")
+
+
+def test_a_visitor_of_a_demo_looks_and_compares(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.finished("a")
+    build.finished("b")
+    change_labels(build.store, "a", LabelChange(add_tags=("secret",), note="mine"))
+    bin.delete(build.store, build.finished("c").id)
+    settings = Settings.from_environment()
+    entry = submit_task("mmlu", "a", settings).entry
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    app = tick(open_page(PAGE), "a")
+    text = shown(app)
+    assert [b.label for b in app.button] == ["Open", "Compare"]
+    assert not app.text_area and "secret" not in text and "Measuring" not in text and "Bin" not in text
+    assert [i.key for i in app.text_input] == ["runs-find"]
+    found = read_entry(entry.folder)
+    assert found is not None and found.state == "queued", "a visitor starts nothing"
+
+
+@pytest.mark.parametrize("page", ["metrics/metrics.py", "answers/answers.py", "fine_tune/fine_tune.py"])
+@pytest.mark.parametrize("public", [False, True])
+def test_pages_offer_the_work_and_no_command(
+    page: str, public: bool, build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = build.run("bare")
+    build.status(run)
+    if public:
+        monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    app = open_page(page, run="bare")
+    offered = "Evaluate" in [b.label for b in app.button]
+    if not page.startswith("fine_tune"):  # which shows only runs that were in its queue
+        assert offered is not public
+    assert "medqa evaluate" not in "".join(code.value for code in app.code)
+    assert not (public and offered)
