@@ -49,10 +49,12 @@ def block_lines(text: str) -> Iterator[str]:
 
 @cache
 def verbs() -> dict[str, Any]:
-    """Every command by its words: `train`, `data fetch`, …"""
+    """Every command by its words, but for what only the program itself calls: `train`, `data fetch`, …"""
     group: Any = typer.main.get_command(app)
     found = {}
     for verb, one in group.commands.items():
+        if one.hidden:
+            continue
         found[verb] = one
         found |= {f"{verb} {below}": two for below, two in getattr(one, "commands", {}).items()}
     return found
