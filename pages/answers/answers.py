@@ -2,10 +2,13 @@
 
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
+from medqa_core.data.pairs import QAPair
+from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import count
 from medqa_core.report import answer_rows
 from medqa_core.report.answer_rows import BY_CONTENT, ORDERS, OUTCOMES, SCORES, Filters
@@ -14,11 +17,14 @@ from medqa_core.report.names import METRICS
 from medqa_core.report.wording.examples import right_means
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, live, notices, run_picker, tasks, theme
-from pages.shared.answer_cards import HIGHLIGHTS, cards
-from pages.shared.markup import answer, note
+from pages.shared.answer_cards import HIGHLIGHTS, References, card, cards
+from pages.shared.markup import answer, html, note
 from pages.shared.question_texts import question_texts, references
 from pages.shared.standing import standing
 
+ONE = "question"
+"""The name in the address of the question that is shown alone."""
+Texts = dict[str, QAPair] | None
 A_PAGE = 10
 """Questions on one page."""
 
@@ -26,17 +32,22 @@ run = run_picker.opened()
 
 
 def answers(rows: pd.DataFrame) -> None:
-    """The tally, the gain by question, and the questions themselves."""
-    top = charts.place("gains")
+    """The tally, the gain by question, and the questions themselves; or one of them, where the address names it."""
+    one = st.query_params.get(ONE)
+    top = charts.place("gains") if one is None else None
     filters, highlight = controls(rows)
-    with top:
-        overview(rows, filters.score)
+    if top is not None:
+        with top:
+            overview(rows, filters.score)
     texts, why = question_texts(run)
     if texts is None:
         notices.notice("Questions and references are shown by id only.", why)
     kept = answer_rows.choose(rows, filters, texts)
     if filters.outcome in BY_CONTENT:
         note(right_means(answer_rows.content_score(rows)))
+    if one is not None:
+        alone(one, rows, kept, texts, filters, highlight)
+        return
     note(f"{count(len(kept))} of {count(len(rows))} test questions. {HIGHLIGHTS[highlight]}")
     if kept.empty:
         notices.notice("No question fits these filters.", "Widen the search or remove a filter.")
@@ -44,15 +55,62 @@ def answers(rows: pd.DataFrame) -> None:
     pages = ceil(len(kept) / A_PAGE)
     place = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     start = (min(place, pages) - 1) * A_PAGE
-    shown = [{str(k): v for k, v in row.items()} for row in kept.iloc[start : start + A_PAGE].to_dict("records")]
-    asked = [pair for row in shown if (pair := (texts or {}).get(str(row["question_id"]))) is not None]
-    cards(shown, texts, references(run, asked) if asked else {}, score=filters.score, highlight=highlight)
+    shown = records(kept.iloc[start : start + A_PAGE])
+    known = scored_references(shown, texts)
+    cards(shown, texts, known, score=filters.score, highlight=highlight, address=address)
     charts.download(
         "Download these rows as CSV",
         lambda: answer_rows.download(kept, texts),
         f"{run.id}-answers.csv",
         key="answers-csv",
     )
+
+
+def alone(one: str, rows: pd.DataFrame, kept: pd.DataFrame, texts: Texts, filters: Filters, highlight: str) -> None:
+    """One question with its answers whole; buttons and arrow keys lead to its neighbours among those that fit."""
+    ids = [str(found) for found in kept["question_id"]]
+    place = ids.index(one) if one in ids else None
+    steps = {"Previous": -1, "Next": 1}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for name, step in steps.items():
+            there = place is not None and 0 <= place + step < len(ids)
+            to = ids[place + step] if place is not None and there else one
+            key = "Left" if step < 0 else "Right"
+            st.button(name, key=f"to-{name}", disabled=not there, on_click=show, args=(to,), shortcut=key)
+        st.button("All questions", key="to-all", type="tertiary", on_click=show, args=(None,))
+        note(f"Question {place + 1} of {count(len(ids))}." if place is not None else "Outside the filters.")
+    chosen = rows[rows["question_id"].astype(str) == one]
+    if chosen.empty:
+        notices.notice(f"No test question {shorten(one, 60)!r} in this run.", "Choose one under “All questions”.")
+        return
+    (row,) = records(answer_rows.choose(chosen, Filters(filters.score), texts).head(1))
+    known = scored_references([row], texts)
+    html(card(row, texts or {}, known, score=filters.score, highlight=highlight, whole=True))
+
+
+def show(question: str | None) -> None:
+    """Show one question, or all; for a button's callback."""
+    if question is None:
+        del st.query_params[ONE]
+    else:
+        st.query_params[ONE] = question
+
+
+def address(question: str) -> str:
+    """This view's address with one question alone."""
+    here = [(name, value) for name in st.query_params for value in st.query_params.get_all(name) if name != ONE]
+    return f"?{urlencode([*here, (ONE, question)])}"
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as the cards take them."""
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def scored_references(rows: list[dict[str, Any]], texts: Texts) -> References:
+    """All references of these rows' questions."""
+    asked = [pair for row in rows if (pair := (texts or {}).get(str(row["question_id"]))) is not None]
+    return references(run, asked) if asked else {}
 
 
 def overview(rows: pd.DataFrame, score: str) -> None:

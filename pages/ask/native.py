@@ -70,8 +70,9 @@ def _card(answers: Answers, column: Column) -> str:
     answer, (kind, mark), name = answers.by_column[column], CARDS[column], COLUMN_NAMES[column]
     body = linked(answer, answers.sentences(column)) if column in answers.reading else escape(answer.text)
     return (
-        f'<section class="mq-card {kind}"><h2>{mark} {name}</h2><div class="mq-text" tabindex="0" role="region" '
-        f'aria-label="{name}">{body}</div><div class="mq-note">{meta(answer)}</div></section>'
+        f'<section class="mq-card {kind}"><h2 class="mq-who">{mark} {name}</h2>'
+        f'<div class="mq-text" tabindex="0" role="group" aria-label="{name}">{body}</div>'
+        f'<div class="mq-note">{meta(answer)}</div></section>'
     )
 
 

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from medqa_core.data.pairs import QAPair
+from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
 from medqa_core.report.charts.metrics import gains_figure
@@ -18,10 +20,16 @@ from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from pages.shared import charts, notices, tables, tasks, theme
 from pages.shared.markup import note
+from pages.shared.question_texts import question_texts
 from pages.shared.tables import Column, Raw
 
 FEW = 5
 SCORE = "rougeL"
+
+
+def there(facts: Facts) -> bool:
+    """Whether single answers can be shown, or why not can be said."""
+    return facts.predictions is not None or bool(facts.metrics and not facts.imported)
 
 
 def improvements(facts: Facts) -> None:
@@ -38,9 +46,10 @@ def improvements(facts: Facts) -> None:
     ordered = rows.sort_values("gain", ascending=False, kind="stable")
     ends = [("Largest improvements", ordered[ordered["gain"] > 0].head(FEW))]
     ends.append(("Largest regressions", ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    texts, _ = question_texts(facts.run)
     for place, (title, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
         with place:
-            _few(facts, title, few)
+            _few(facts, title, few, texts)
     columns = ["question_id", "group_id", "question_type", "source", f"base_{SCORE}", f"fine_tuned_{SCORE}", "gain"]
     charts.download(
         "Download every question as CSV", lambda: ordered[columns], f"{facts.run.id}-gains.csv", key="gains-csv"
@@ -80,20 +89,21 @@ def nothing_by_question(facts: Facts) -> None:
         tasks.offer("evaluate", facts.run.id)
 
 
-def _few(facts: Facts, title: str, few: pd.DataFrame) -> None:
+def _few(facts: Facts, title: str, few: pd.DataFrame, texts: dict[str, QAPair] | None) -> None:
     if few.empty:
         note(f"{title}: none.")
         return
     rows: list[list[str | Raw]] = []
     for row in few.to_dict("records"):
         kind = row["question_type"] if isinstance(row["question_type"], str) else "·"
-        rows.append([Raw(_link(facts, str(row["question_id"]))), kind, signed(float(row["gain"]), 4)])
+        rows.append([Raw(_link(facts, str(row["question_id"]), texts)), kind, signed(float(row["gain"]), 4)])
     columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
     tables.table(columns, rows, caption=f"{title}; each opens on the Answers page.")
 
 
-def _link(facts: Facts, question_id: str) -> str:
-    """The question on the Answers page; its id is data and goes through both kinds of escaping."""
-    address = f"answers?{urlencode({'run': facts.run.id, 'q': question_id})}"
-    shown = f"<code>{escape(question_id[:40])}</code>"
+def _link(facts: Facts, question_id: str, texts: dict[str, QAPair] | None) -> str:
+    """The question on the Answers page; its id and its text are data and go through both kinds of escaping."""
+    address = f"answers?{urlencode({'run': facts.run.id, 'question': question_id})}"
+    pair = (texts or {}).get(question_id)
+    shown = escape(shorten(pair.question, 90)) if pair else f"<code>{escape(question_id[:40])}</code>"
     return f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{shown}</a>'

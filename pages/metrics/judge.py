@@ -11,6 +11,11 @@ from pages.shared.markup import note
 from pages.shared.tables import Column
 
 
+def there(facts: Facts) -> bool:
+    """Whether a judge model was asked."""
+    return judge_view(facts) is not None
+
+
 def judge(facts: Facts) -> None:
     """What it prefers, the counts behind that, votes and order; nothing where none was asked.
 

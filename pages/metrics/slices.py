@@ -13,6 +13,11 @@ from medqa_core.runs.schema.evaluation import HOLM
 from pages.shared import charts, document
 
 
+def there(facts: Facts) -> bool:
+    """Whether the evaluation holds slices."""
+    return facts.evaluation is not None and bool(facts.evaluation.by_question_type or facts.evaluation.by_source)
+
+
 def slices(facts: Facts) -> None:
     """One metric by type or by source; nothing where the evaluation holds neither."""
     e = facts.evaluation

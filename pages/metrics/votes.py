@@ -18,12 +18,17 @@ from pages.shared.tables import UNKNOWN, Column
 HEAD = (Column("blind votes"), Column("votes", "number"), Column("share", "number"))
 
 
+def there(facts: Facts) -> bool:
+    """Whether the run can be asked."""
+    return not facts.imported and facts.snapshot.has_model
+
+
 def votes(facts: Facts) -> None:
     """What people preferred, the counts behind it and its limits; where nobody has voted, a line that says where.
 
     Nothing for a run that cannot be asked. Counts only: no single vote and no question is shown.
     """
-    if facts.imported or not facts.snapshot.has_model:
+    if not there(facts):
         return
     found = tally(facts.votes, current_sha256(facts.run))
     if not found.votes:

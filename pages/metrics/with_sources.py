@@ -37,12 +37,17 @@ RETRIEVAL_HEAD = (
 )
 
 
+def there(facts: Facts) -> bool:
+    """Whether there is an evaluation of our own that answers with passages compare with."""
+    return not (facts.imported or facts.evaluation is None or facts.in_progress)
+
+
 def with_sources(facts: Facts) -> None:
     """Answers with passages against both models', then how well passages are found; a line where neither is measured.
 
     Nothing for imported runs, for runs in work, and for those without an evaluation to compare with.
     """
-    if facts.imported or facts.evaluation is None or facts.in_progress:
+    if facts.evaluation is None or not there(facts):
         return
     found, retrieval = facts.evaluation.with_sources, facts.retrieval
     st.header("Does reading passages help?", anchor=False)

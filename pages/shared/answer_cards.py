@@ -1,6 +1,6 @@
 """One test question: what was asked, its references, and both models' answers. Everything in it is escaped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -40,13 +40,31 @@ def cards(
     *,
     score: str,
     highlight: str,
+    address: Callable[[str], str],
 ) -> None:
-    """The questions of one page."""
-    html("".join(card(row, texts or {}, references, score=score, highlight=highlight) for row in rows))
+    """The questions of one page, each a link to `address` of its id."""
+    shown = (
+        card(row, texts or {}, references, score=score, highlight=highlight, link=address(str(row["question_id"])))
+        for row in rows
+    )
+    html("".join(shown))
 
 
-def card(row: dict[str, Any], texts: dict[str, QAPair], references: References, *, score: str, highlight: str) -> str:
-    """The question with both answers and every reference that they were scored against."""
+def card(
+    row: dict[str, Any],
+    texts: dict[str, QAPair],
+    references: References,
+    *,
+    score: str,
+    highlight: str,
+    level: int = 2,
+    link: str = "",
+    whole: bool = False,
+) -> str:
+    """The question with both answers and every reference that they were scored against.
+
+    `level` is the heading's, `link` the address of the question by itself; `whole` shows long answers to their end.
+    """
     pair = texts.get(str(row["question_id"]))
     question = escape(pair.question) if pair else f"<code>{escape(str(row['question_id']))}</code>"
     about = [str(row[c]) for c in ("question_type", "source") if isinstance(row.get(c), str)]
@@ -62,7 +80,11 @@ def card(row: dict[str, Any], texts: dict[str, QAPair], references: References, 
     variants = "".join(
         _answer(row, variant, known[used.get(variant, 0)] if known else "", highlight, texts) for variant in VARIANTS
     )
-    body = f'<article class="mq-row"><p class="mq-q">{question}</p><p class="mq-note">{escape(" · ".join(about))}</p>'
+    if link:
+        question = f'<a href="{escape(link, quote=True)}" target="_self">{question}</a>'
+    kind = "mq-row mq-whole" if whole else "mq-row"
+    body = f'<article class="{kind}"><h{level} class="mq-q">{question}</h{level}>'
+    body += f'<p class="mq-note">{escape(" · ".join(about))}</p>'
     body += f'<div class="mq-cards">{variants}'
     return f"{body}{_references(row, known, used, score)}</div></article>"
 
@@ -144,8 +166,8 @@ def _copied(row: dict[str, Any], variant: str, texts: dict[str, QAPair]) -> str:
 def _block(kind: str, title: str, shown: str, label: str, below: str = "") -> str:
     foot = f'<p class="mq-note">{escape(below)}</p>' if below else ""
     return (
-        f'<section class="mq-card {kind}"><h2>{escape(title)}</h2>'
-        f'<div class="mq-text" tabindex="0" role="region" aria-label="{escape(label)}">{shown}</div>{foot}</section>'
+        f'<section class="mq-card {kind}"><p class="mq-who">{escape(title)}</p>'
+        f'<div class="mq-text" tabindex="0" role="group" aria-label="{escape(label)}">{shown}</div>{foot}</section>'
     )
 
 

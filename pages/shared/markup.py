@@ -38,9 +38,11 @@ def eyebrow(parts: Iterable[str]) -> None:
     html(f'<p class="mq-eyebrow">{" · ".join(shown)}</p>')
 
 
-def answer(sentence: str) -> None:
-    """The page's answer, in one plain sentence under its question."""
-    html(f'<p class="mq-answer" role="status">{rich(sentence)}</p>')
+def answer(sentence: str, word: str = "") -> None:
+    """The page's answer, in one plain sentence under its question; a `word` that it opens with stands out."""
+    rest = sentence.removeprefix(word)
+    first = f'<strong class="mq-word">{escape(word)}</strong>' if word and rest != sentence else ""
+    html(f'<p class="mq-answer" role="status">{first}{rich(rest if first else sentence)}</p>')
 
 
 def caveat(sentence: str) -> None:

@@ -1,4 +1,7 @@
-"""Tables as real HTML tables: readable by a screen reader, tabular figures, scrolling inside themselves."""
+"""Tables as real HTML tables: readable by a screen reader, tabular figures, cards where their place is narrow.
+
+The roles are written out, as a browser drops those of a table that is not laid out as one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +12,10 @@ from pages.shared.markup import html
 
 UNKNOWN = "·"
 """A cell with nothing to show."""
+
+
+BY_COLUMNS = (("few", 2), ("some", 4), ("many", 6))
+"""A table's class by its columns up to so many, on which it depends where its rows become cards; `most` above."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +44,24 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption:
 
 def markup(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption: str) -> str:
     """The table's HTML."""
-    head = "".join(f'<th scope="col"{_class(c)}>{escape(c.title)}</th>' for c in columns)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<th scope="row"{_class(column)}>{_text(cell)}</th>'
-            if n == 0
-            else f"<td{_class(column)}>{_text(cell)}</td>"
-            for n, (column, cell) in enumerate(zip(columns, row, strict=True))
-        )
-        + "</tr>"
-        for row in rows
-    )
+    head = "".join(f'<th scope="col" role="columnheader"{_class(c)}>{escape(c.title)}</th>' for c in columns)
+    body = "".join('<tr role="row">' + "".join(map(_cell, range(len(columns)), columns, row)) + "</tr>" for row in rows)
     label = escape(caption, quote=True)
+    kind = next((name for name, most in BY_COLUMNS if len(columns) <= most), "most")
     return (
         f'<p class="mq-note mq-caption">{label}</p>'
-        f'<div class="mq-scroll" role="region" tabindex="0" aria-label="{label}"><table aria-label="{label}">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="mq-scroll" role="group" tabindex="0" aria-label="{label}">'
+        f'<table aria-label="{label}" class="mq-by-{kind}" role="table"><thead role="rowgroup"><tr role="row">{head}'
+        f'</tr></thead><tbody role="rowgroup">{body}</tbody></table></div>'
     )
+
+
+def _cell(place: int, column: Column, cell: Cell) -> str:
+    """A cell; the first of a row is its heading, the others carry their column's title for where rows are cards."""
+    if place == 0:
+        return f'<th scope="row" role="rowheader"{_class(column)}>{_text(cell)}</th>'
+    shown = f"<span>{_text(cell)}</span>"
+    return f'<td role="cell" data-label="{escape(column.title, quote=True)}"{_class(column)}>{shown}</td>'
 
 
 def _class(column: Column) -> str:

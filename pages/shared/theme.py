@@ -46,7 +46,9 @@ def _sheet() -> str:
     pairs = {role: (getattr(LIGHT, role), getattr(DARK, role)) for role in ROLES}
     variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
     charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])
-    return f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_WAITING}{_SHEET}</style>"
+    return (
+        f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_WAITING}{_SHEET.replace('__CARDS__', _CARDS)}</style>"
+    )
 
 
 def _redraw(light: str, dark: str) -> str:
@@ -69,9 +71,29 @@ _WAITING = "".join(
 """What follows an element whose script is still being loaded waits for it instead of being moved by it: a placeholder
 has a height of its own. A chart's has the chart's, and the heading is not held up."""
 
+_CARDS = "".join(
+    f"@container (max-width:{width}rem){{"
+    f".mq-by-{columns} thead{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}"
+    f".mq-by-{columns},.mq-by-{columns} tbody,.mq-by-{columns} tr,.mq-by-{columns} td,.mq-by-{columns} th"
+    "{display:block;text-align:left!important;padding-right:0!important}"
+    f".mq-by-{columns} tr{{border-bottom:1px solid var(--mq-rule);padding:.4rem 0}}"
+    f".mq-by-{columns} td,.mq-by-{columns} th{{border:0;padding:.1rem 0;white-space:normal;overflow-wrap:anywhere}}"
+    f".mq-by-{columns} td{{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.6rem}}"
+    f".mq-by-{columns} td::before{{content:attr(data-label);color:var(--mq-muted);font-size:.82rem}}}}"
+    for columns, width in (("few", 26), ("some", 36), ("many", 52), ("most", 64))
+)
+"""Where a table's place is too narrow for its columns each row is a card: a column that is cut off is lost."""
+
+NAME = "MedQA Lab"
+LINE = "fine-tunes small language models on medical questions and shows what came of it"
+"""What the product does, in a line."""
+
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
 @media (min-width:768px){[data-testid="stAppViewContainer"]:not(:has([data-testid="stSidebar"]))>div{margin-left:300px}}
+[data-testid="stHeader"]::before{position:absolute;left:0;right:3.5rem;margin-left:max(1rem,calc(50% - 35rem));
+line-height:3.75rem;color:var(--mq-muted);font-size:.875rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
+pointer-events:none}
 [data-testid="stMain"] h1{padding:0 0 .85rem}
 [data-testid="stHeading"] h2{padding:.6rem 0 .9rem}
 [data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
@@ -80,6 +102,7 @@ _SHEET = """
 .mq p{margin:0 0 .5rem} .mq ul{margin:.1rem 0 .5rem;padding-left:1.1rem} .mq li{margin:.15rem 0}
 .mq-eyebrow{color:var(--mq-muted);font-size:.85rem;margin:0}
 .mq-answer{font-size:1.2rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
+.mq-word{font-size:1.35em;line-height:1.1;font-weight:650}
 .mq-caveat{font-size:1rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
 .mq-note,.mq-muted{color:var(--mq-muted)} .mq-note{font-size:.875rem;max-width:56rem;margin:0}
 .mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
@@ -93,9 +116,13 @@ border-top:2px solid var(--mq-text)}
 .mq-figures dt span{font-weight:400;color:var(--mq-muted)}
 .mq-figures dt,.mq-figures dd{margin:0;padding:0} .mq-figures dt span{display:block;font-size:.8rem}
 .mq-figures dd{font-variant-numeric:tabular-nums;font-size:.875rem}
-.mq-figures .mq-pair{font-size:1.45rem;line-height:1.35;white-space:nowrap}
-.mq-figures .mq-pair .mq-base{font-size:1.1rem}
-.mq-scroll{overflow-x:auto;max-width:100%}
+.mq:has(>.mq-figures){container-type:inline-size}
+.mq-figures .mq-pair{font-size:clamp(1.1rem,2.55cqi,1.45rem);line-height:1.35;white-space:nowrap}
+.mq-figures .mq-pair .mq-base{font-size:.76em}
+@container (max-width:44rem){.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
+.mq-figures>div:nth-child(odd){border-left:0;padding-left:0}
+.mq-figures .mq-pair{font-size:1.25rem}}
+.mq-scroll{overflow-x:auto;max-width:100%;container-type:inline-size}
 .mq-scroll:focus-visible,.mq-text:focus-visible{outline:2px solid var(--mq-link);outline-offset:2px}
 .mq table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums;margin:0}
 .mq table{overflow-wrap:normal} .mq th[scope="row"]{min-width:7rem} .mq-caption{padding-bottom:.3rem}
@@ -120,17 +147,18 @@ border-top:2px solid var(--mq-text)}
 .mq-bar{height:6px;background:var(--mq-rule);border-radius:3px;overflow:hidden;margin:.25rem 0 .35rem}
 .mq-bar i{display:block;height:100%;background:var(--mq-tuned)}
 .mq-row{border-top:1px solid var(--mq-rule);padding:.9rem 0 1.1rem}
-.mq-q{font-size:1.05rem;font-weight:600;margin:0 0 .1rem}
+.mq .mq-q{font-size:1.05rem;font-weight:600;margin:0 0 .1rem} .mq-q a{color:inherit}
 .mq-cards{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem;margin-top:.5rem}
 .mq-cards .wide{grid-column:1/-1;margin-top:.6rem} .mq-card.used{border-top-color:var(--mq-muted)}
 .mq-card{border-top:3px solid var(--mq-rule);padding-top:.3rem;min-width:0}
 .mq-card.base{border-top:3px dashed var(--mq-base)} .mq-card.tuned{border-top-color:var(--mq-tuned)}
-.mq .mq-card h2{font-size:.85rem;font-weight:600;margin:0;padding:0;letter-spacing:0;color:var(--mq-muted)}
-.mq .mq-card.base h2{color:var(--mq-base)} .mq .mq-card.tuned h2{color:var(--mq-tuned)}
+.mq .mq-who{font-size:.85rem;font-weight:600;margin:0;color:var(--mq-muted)}
+.mq .mq-card.base .mq-who{color:var(--mq-base)} .mq .mq-card.tuned .mq-who{color:var(--mq-tuned)}
+.mq-text{max-height:calc(9*1.5em);overflow-y:auto;white-space:pre-wrap;margin:.25rem 0;line-height:1.5}
+.mq-whole .mq-text{max-height:none}
 .mq-card.sourced{grid-column:1/-1;margin-top:.6rem;border-top:3px dotted var(--mq-with_sources)}
-.mq .mq-card.sourced h2{color:var(--mq-with_sources)} .mq .cite{font-size:.85em} .mq .cite.none{color:var(--mq-muted)}
-.mq .sources{margin-top:.8rem} .mq .sources li:target{background:var(--mq-panel)}
-.mq-text{max-height:13rem;overflow-y:auto;white-space:pre-wrap;margin:.25rem 0}
+.mq .mq-card.sourced .mq-who{color:var(--mq-with_sources)} .mq .cite{font-size:.85em}
+.mq .cite.none{color:var(--mq-muted)} .mq .sources{margin-top:.8rem} .mq .sources li:target{background:var(--mq-panel)}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 1px;text-underline-offset:3px}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
@@ -142,6 +170,8 @@ padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run d
 .st-key-runs-head .mq .mq-muted{font-size:.82rem;padding:0}
 [class*="st-key-run-row-"]{border-bottom:1px solid var(--mq-rule);padding-bottom:.45rem}
 .mq-run-id{padding-left:1.6rem} [class*="st-key-run-row-"] [data-testid="stVerticalBlock"]{gap:.1rem}
+[data-testid="stButtonGroup"] button[data-selected="true"] p{color:var(--mq-text);font-weight:600}
+[data-testid^="stBaseButton-primary"],[data-testid^="stBaseButton-primary"] p{color:var(--mq-paper)}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 [class*="st-key-place-"]>:first-child{display:none}
@@ -160,10 +190,7 @@ top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-runs-head{display:none} .mq .mq-run{grid-template-columns:1fr 1fr;gap:.3rem .8rem;padding-left:1.6rem}
 .mq-run dt{position:static;width:auto;height:auto;clip-path:none;color:var(--mq-muted);font-size:.8rem}
 .mq-run>:last-child{text-align:left}
-.mq-answer{font-size:1.08rem}.mq .mq-figures{grid-template-columns:repeat(2,minmax(0,1fr))}
-.mq-figures .fit{white-space:normal}
-.mq-figures>div:nth-child(odd){border-left:0;padding-left:0}.mq-figures .mq-pair{font-size:1.2rem}
-.mq-figures .mq-pair .mq-base{font-size:1rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
+.mq-answer{font-size:1.08rem}.mq-cards{grid-template-columns:1fr;row-gap:.8rem}
 [data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}}
 @media (prefers-reduced-motion:reduce){*{animation-duration:.01ms!important;transition-duration:.01ms!important}}
 """

@@ -11,8 +11,9 @@ def verdict_line(facts: Facts) -> None:
     if facts.evaluation is None and facts.in_progress:
         answer("Not known yet: the run is in progress, and the test questions are answered after training.")
         return
-    said = verdict_text(verdict_view(facts))
-    answer(said.answer)
+    view = verdict_view(facts)
+    said = verdict_text(view)
+    answer(said.answer, f"{view.word}:" if view.word else "")
     if said.caveat:
         caveat(said.caveat)
     if said.figures:

@@ -15,6 +15,8 @@ from pages.shared.verdict_line import verdict_line
 from pages.summary import figures_strip, full_report, two_answers
 
 run = run_picker.opened()
+SAID = "verdict"
+"""Findings of this kind repeat what the verdict and the figures above them say."""
 
 
 def overview(snapshot: RunSnapshot) -> None:
@@ -26,13 +28,13 @@ def overview(snapshot: RunSnapshot) -> None:
     with left:
         small_curve(now)
     with right:
-        key_findings(insights(now)[:FEW])
+        key_findings([one for one in insights(now) if one.kind != SAID][:FEW])
     note(limits_line(limitations(now)))
 
 
 def key_findings(found: list[Insight]) -> None:
     """The weightiest findings with the rows they rest on."""
-    none = '<p class="mq-note">Nothing that the data of this run support.</p>'
+    none = '<p class="mq-note">Nothing beyond the verdict that the data of this run support.</p>'
     html("<h2>Key findings</h2>" + ("".join(document.finding(one) for one in found) or none))
 
 

@@ -20,5 +20,5 @@ def show(run: Run, found: Examples) -> None:
     for kind, row in (("better", found.better), ("worse", found.worse)):
         pair = (texts or {}).get(str(row["question_id"]))
         known = references(run, [pair]) if pair is not None else {}
-        body = card(row, texts or {}, known, score=found.score, highlight="shared with the reference")
+        body = card(row, texts or {}, known, score=found.score, highlight="shared with the reference", level=4)
         html(f"<h3>{TITLES[kind]}</h3>{body}")

@@ -111,7 +111,7 @@ def curve_frame(runs: list[RunCurve]) -> "pd.DataFrame":
 
 def _look(run: RunCurve, place: int, runs: int, palette: Palette) -> _Look:
     if runs == 1:
-        return _Look("", palette.tuned, palette.text, DASHES[0])
+        return _Look("", palette.muted, palette.tuned, DASHES[0])  # as in the report's own curve
     colour = palette.runs[place % len(palette.runs)]
     dash = DASHES[(place + place // len(palette.runs)) % len(DASHES)]  # another pairing in each round
     return _Look(run.label, colour, colour, dash)
@@ -207,13 +207,21 @@ def _mark_best(chart: go.Figure, points: Line, step: int | None, palette: Palett
             marker={"size": 15, "symbol": "circle-open", "color": palette.better, "line": {"width": 2}},
             hovertemplate=f"checkpoint that was kept: step {step}, loss %{{y:.6f}}<extra></extra>",
         )
-        if word:
-            y = float(best.y[0])
-            font = {"color": palette.better, "size": 12}
-            where = {"x": float(best.x[0]), "y": float(np.log10(y)) if chart.layout.yaxis.type == "log" else y}
-            late = best.x[0] > (points.x[0] + points.x[-1]) / 2
-            beside = {"xanchor": "right" if late else "left", "xshift": -9 if late else 9, "yshift": 14}
-            chart.add_annotation(**where, **beside, text="kept", showarrow=False, font=font)
+        if word:  # above the plot, where no line is
+            x, font = float(best.x[0]), {"color": palette.better, "size": 12}
+            late = x > (points.x[0] + points.x[-1]) / 2
+            chart.add_shape(
+                type="line",
+                x0=x,
+                x1=x,
+                y0=0,
+                y1=1,
+                yref="paper",
+                line={"color": palette.better, "width": 1, "dash": "dot"},
+            )
+            where = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "right" if late else "left"}
+            chart.add_annotation(**where, text=f"kept: step {step:,}", showarrow=False, font=font)
+            chart.update_layout(margin={"t": 24})
 
 
 def _mark_non_finite(chart: go.Figure, curve: Curve, palette: Palette) -> None:

@@ -79,3 +79,30 @@ def test_outcomes_on_content_say_what_right_means(build: RunBuilder, open_page: 
     build.finished()
     text = shown(open_page("answers/answers.py", outcome="neither right"))
     assert "Right means here: ROUGE-L of 0.30 or more" in text
+
+
+def test_one_question_alone_and_its_neighbours(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    order = "as in the test set"
+    app = open_page("answers/answers.py", order=order, question="q010")
+    assert "q010" in shown(app) and "q011" not in shown(app) and "Question 11 of 24." in shown(app)
+    next(button for button in app.button if button.label == "Next").click().run()
+    assert "q011" in shown(app) and "q010" not in shown(app) and app.query_params["question"] == "q011"
+    next(button for button in app.button if button.label == "All questions").click().run()
+    assert "24 of 24 test questions." in shown(app) and "question" not in app.query_params
+    last = open_page("answers/answers.py", order=order, question="q023")
+    assert next(button for button in last.button if button.label == "Next").disabled
+
+
+def test_one_question_outside_the_filters_or_of_no_run(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    outside = open_page("answers/answers.py", q="tuned answer number 13", question="q010")
+    assert "Outside the filters." in shown(outside) and "q010" in shown(outside)
+    unknown = open_page("answers/answers.py", question="<img src=x>")
+    assert not unknown.exception and "No test question" in shown(unknown) and "<img" not in shown(unknown)
+
+
+def test_each_question_of_the_list_leads_to_itself_in_the_same_view(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    text = shown(open_page("answers/answers.py", run="finished", type="causes"))
+    assert 'href="?' in text and "type=causes" in text and "question=q0" in text

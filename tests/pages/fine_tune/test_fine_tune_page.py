@@ -195,7 +195,7 @@ def test_a_live_run_shows_its_own_settings(build: RunBuilder, open_page: Open) -
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     text = shown(app)
     assert "Still going: step 12 of 60, 20%" in text
-    assert "<td>8</td>" in text and "As saved in running/run.json" in text
+    assert "<span>8</span></td>" in text and "As saved in running/run.json" in text
     assert button(app, "Stop and save") is not None
     assert [chart.proto.id for chart in app.get("plotly_chart") if "curve running" in chart.proto.id]
 
@@ -260,7 +260,7 @@ def test_estimated_against_actual(build: RunBuilder, open_page: Open) -> None:
     write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
     text = shown(open_page("fine_tune/fine_tune.py", run="finished"))
     assert "Completed in 1 h 22 min; the estimate was 1 min to 2 min." in text
-    assert "<td>300 tokens/s</td>" in text
+    assert "<span>300 tokens/s</span></td>" in text
 
 
 def test_a_demo_shows_and_starts_nothing(

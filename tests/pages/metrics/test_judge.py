@@ -13,7 +13,7 @@ HEAD = "Which answer does a judge model prefer?"
 
 def test_what_a_judge_said_stands_on_metrics(build: RunBuilder, open_page: Open) -> None:
     run = build.finished()
-    assert HEAD not in headings(open_page("metrics/metrics.py"))
+    assert HEAD not in headings(open_page("metrics/metrics.py", tab="Preferences"))
     choices = ["fine_tuned"] * 20 + ["base", "base", "tie", None]
     names = {"question_id": [f"q{n:03d}" for n in range(24)], "group_id": [f"g{n // 2}" for n in range(24)]}
     rows = pd.DataFrame({**names, "drawn": True, "base_first": choices, "fine_tuned_first": choices})
@@ -21,7 +21,7 @@ def test_what_a_judge_said_stands_on_metrics(build: RunBuilder, open_page: Open)
     about = {"model": "<b>judge</b>", "where": "folder", "prompt_sha256": "0", "questions": 24, "of": 24}
     result = ModelJudge(**about, requests=48, unusable=2, preference=judge_preference(rows), seconds=1.0)
     write_json(run.folder / JUDGE, result.model_dump(mode="json"))
-    app = open_page("metrics/metrics.py")
+    app = open_page("metrics/metrics.py", tab="Preferences")
     assert HEAD in headings(app) and not app.exception
     text = shown(app)
     assert "&lt;b&gt;judge&lt;/b&gt; prefers the fine-tuned model’s answers on content" in text
@@ -31,5 +31,5 @@ def test_what_a_judge_said_stands_on_metrics(build: RunBuilder, open_page: Open)
 def test_damaged_files_of_a_judge_are_named(build: RunBuilder, open_page: Open) -> None:
     run = build.finished()
     (run.folder / JUDGE).write_text("{")
-    text = shown(open_page("metrics/metrics.py"))
+    text = shown(open_page("metrics/metrics.py", tab="Preferences"))
     assert "judge.json is not valid JSON" in text and HEAD not in text

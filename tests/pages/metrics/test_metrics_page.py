@@ -56,26 +56,30 @@ def full(build: RunBuilder) -> Path:
     return folder
 
 
+TABS = {
+    "Overall": [],
+    "By type and source": ["By question type and source"],
+    "Questions": ["Improved and regressed questions", "Copied from training?"],
+    "MMLU": ["Medical knowledge: MMLU by subset", "Which letters are chosen"],
+    "With passages": ["Does reading passages help?"],
+    "Preferences": [],
+}
+
+
 def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
-    app = open_page("metrics/metrics.py", run="full")
-    assert not app.exception
-    assert headings(app) == [
-        "By question type and source",
-        "Improved and regressed questions",
-        "Copied from training?",
-        "Medical knowledge: MMLU by subset",
-        "Does reading passages help?",
-        "Which letters are chosen",
-    ]
-    text = shown(app)
-    assert "Mixed: after fine-tuning the model predicts the reference answers better (loss)" in text
+    pages = {tab: open_page("metrics/metrics.py", run="full", tab=tab) for tab in TABS}
+    assert not any(app.exception for app in pages.values())
+    assert {tab: headings(app) for tab, app in pages.items()} == TABS
+    assert [[tab.label for tab in app.tabs] for app in pages.values()] == [list(TABS)] * len(TABS)
+    text = "".join(map(shown, pages.values()))
+    assert "after fine-tuning the model predicts the reference answers better (loss)" in text
     assert "The gain on loss holds on the 9 questions" in text
     assert "8 (33.3%) are copies of a training answer, 8 (33.3%) near-copies" in text
     assert "says C on 300 of 300 questions" in text and "Always " in text
-    charts = [chart.proto for chart in app.get("plotly_chart")]
+    charts = [chart.proto for app in pages.values() for chart in app.get("plotly_chart")]
     assert len(charts) == 5
     assert all(chart.alt for chart in charts)
-    assert len(elements(app, "download_button")) == 6
+    assert sum(len(elements(app, "download_button")) for app in pages.values()) == 6
 
 
 def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
@@ -88,7 +92,7 @@ def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
 
 
 def test_slices_by_source(full: Path, open_page: Open) -> None:
-    app = open_page("metrics/metrics.py", run="full")
+    app = open_page("metrics/metrics.py", run="full", tab="By type and source")
     assert "Loss by question type, most questions first" in shown(app) and "GARD" not in shown(app)
     next(group for group in elements(app, "button_group") if group.key == "slices").set_value("source").run()
     assert not app.exception
@@ -96,26 +100,31 @@ def test_slices_by_source(full: Path, open_page: Open) -> None:
 
 
 def test_the_ends_link_to_the_answers(full: Path, open_page: Open) -> None:
-    text = shown(open_page("metrics/metrics.py", run="full"))
-    assert text.count('href="answers?run=full&amp;q=q0') >= 5
+    text = shown(open_page("metrics/metrics.py", run="full", tab="Questions"))
+    assert text.count('href="answers?run=full&amp;question=q0') >= 5
 
 
 def test_an_older_run_has_the_parts_that_it_can(build: RunBuilder, open_page: Open) -> None:
     build.finished()
-    app = open_page("metrics/metrics.py")
-    assert not app.exception
-    assert headings(app) == [
+    apps = [open_page("metrics/metrics.py", tab=tab) for tab in TABS]
+    assert not any(app.exception for app in apps)
+    assert [heading for app in apps for heading in headings(app)] == [
         "By question type",
         "Improved and regressed questions",
         "Medical knowledge: MMLU by subset",
         "Does reading passages help?",
     ]
-    assert not [group for group in elements(app, "button_group") if group.key in ("part", "slices")]
+    assert not [group for app in apps for group in elements(app, "button_group") if group.key in ("part", "slices")]
+
+
+def test_an_imported_run_has_no_tabs_for_what_its_source_cannot_say(build: RunBuilder, open_page: Open) -> None:
+    build.imported()
+    assert [tab.label for tab in open_page("metrics/metrics.py", tab="Questions").tabs] == ["Overall", "MMLU"]
 
 
 def test_without_rows_by_question_the_page_says_so(build: RunBuilder, open_page: Open) -> None:
     (build.finished("bare").folder / "predictions.parquet").unlink()
-    app = open_page("metrics/metrics.py", run="bare")
+    app = open_page("metrics/metrics.py", run="bare", tab="Questions")
     assert "There are no data by question." in shown(app)
     assert "Evaluate" in [b.label for b in app.button]
 

@@ -47,7 +47,7 @@ def read(build: RunBuilder) -> Path:
 
 
 def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> None:
-    app = open_page("metrics/metrics.py", run="read")
+    app = open_page("metrics/metrics.py", run="read", tab="With passages")
     assert not app.exception
     assert HEADING in headings(app)
     text = shown(app)
@@ -69,14 +69,14 @@ def test_the_figures_of_the_search(read: Path, open_page: Open) -> None:
         known_item=recall(18), support=recall(6), support_by_chance=recall(0)[:1],
     )  # fmt: skip
     write_json(read / RETRIEVAL, found.model_dump(mode="json"))
-    text = shown(open_page("metrics/metrics.py", run="read"))
+    text = shown(open_page("metrics/metrics.py", run="read", tab="With passages"))
     assert "among the 812 training passages" in text
     assert "79.2% [10.0%, 90.0%]" in text and "29.2% [10.0%, 90.0%]" in text and "4.2% [10.0%, 90.0%]" in text
 
 
 def test_what_was_not_measured_says_how(build: RunBuilder, open_page: Open) -> None:
     build.finished()
-    app = open_page("metrics/metrics.py", run="finished")
+    app = open_page("metrics/metrics.py", run="finished", tab="With passages")
     assert HEADING in headings(app)
     assert {"Measure answers with passages", "Measure retrieval"} <= {b.label for b in app.button}
 
@@ -85,10 +85,10 @@ def test_imported_and_unfinished_runs_do_not_speak_of_it(build: RunBuilder, open
     build.imported()
     build.running()
     for run in ("run-2", "running"):
-        assert HEADING not in headings(open_page("metrics/metrics.py", run=run))
+        assert HEADING not in headings(open_page("metrics/metrics.py", run=run, tab="With passages"))
 
 
 def test_damaged_retrieval_figures_are_left_out(read: Path, open_page: Open) -> None:
     (read / RETRIEVAL).write_text('{"schema_version": 1, "questions"')
-    app = open_page("metrics/metrics.py", run="read")
+    app = open_page("metrics/metrics.py", run="read", tab="With passages")
     assert not app.exception and "training passages that answers use" not in shown(app)
