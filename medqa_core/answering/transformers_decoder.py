@@ -9,6 +9,7 @@ import transformers
 
 from medqa_core.answering.decoder import Logits, Prompt
 from medqa_core.answering.parts import PartedBatch
+from medqa_core.models.gate import takes
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Precision
 
@@ -47,11 +48,15 @@ class _Part:
             self._ids[place, width - len(ids) :] = torch.tensor(ids)
             self._mask[place, width - len(ids) :] = 1
         self._cache: Any = None
+        self._is_read = False
+        # Kinds with a state of their own, such as Mamba, are given the whole text anew at each step.
+        self._cached = takes(variants.adapted, "past_key_values")
+        self._positions = takes(variants.adapted, "position_ids")
 
     @property
     def unread(self) -> bool:
         """See Part."""
-        return self._cache is None
+        return not self._is_read
 
     def read(self) -> None:
         """Read the prompts."""
@@ -61,27 +66,35 @@ class _Part:
     def step(self, tokens: Sequence[Sequence[int]]) -> Logits:
         """See Part."""
         ids = torch.tensor(tokens)
+        if not self._cached:
+            self._ids = torch.cat([self._ids, ids], 1)
+            self._mask = torch.cat([self._mask, torch.ones_like(ids)], 1)
+            return self._forward(self._ids, None, keep=ids.shape[1])
         positions = self._mask.sum(1, keepdim=True) + torch.arange(ids.shape[1])
         self._mask = torch.cat([self._mask, torch.ones_like(ids)], 1)
         return self._forward(ids, positions, keep=ids.shape[1])
 
     def keep(self, places: list[int]) -> None:
         """See Part."""
-        self._cache.batch_select_indices(torch.tensor(places, device=self._variants.base.device))
-        self._mask = self._mask[places]
+        if self._cached:
+            self._cache.batch_select_indices(torch.tensor(places, device=self._variants.base.device))
+        self._ids, self._mask = self._ids[places], self._mask[places]
 
     @torch.inference_mode()
-    def _forward(self, ids: torch.Tensor, positions: torch.Tensor, keep: int) -> Logits:
+    def _forward(self, ids: torch.Tensor, positions: torch.Tensor | None, keep: int) -> Logits:
         device = self._variants.base.device
+        placed = {} if positions is None or not self._positions else {"position_ids": positions.to(device)}
+        cached = {"past_key_values": self._cache} if self._cached else {}
         with self._variants.using(self._variant) as model:
             out = model(
                 input_ids=ids.to(device),
                 attention_mask=self._mask.to(device),
-                position_ids=positions.to(device),
-                past_key_values=self._cache,
-                use_cache=True,
+                use_cache=self._cached,
                 logits_to_keep=keep,
+                **placed,
+                **cached,
             )
-        self._cache = out.past_key_values
+        self._cache = out.past_key_values if self._cached else None
+        self._is_read = True
         found: Logits = out.logits.float().cpu().numpy()
         return found

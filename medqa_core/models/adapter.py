@@ -29,7 +29,7 @@ PLAIN = frozenset(
 MOST_RANK = 4096
 _NAMED = (
     *("target_modules", "exclude_modules", "layers_pattern", "target_parameters", "modules_to_save"),
-    *("rank_pattern", "alpha_pattern"),  # tables: their numbers are for the modules of that name
+    *("rank_pattern", "alpha_pattern"),  # tables by name; peft itself writes `.*\.` before it, for experts
 )
 
 
@@ -57,7 +57,7 @@ def check_adapter(folder: Path, label: str) -> None:
         raise ModelError(f"{label} cannot be loaded: {CONFIG} begins from more than zeros (init_lora_weights).")
     for key in _NAMED:
         value = config.get(key)
-        if not is_plain_names(list(value) if isinstance(value, dict) else value):
+        if not is_plain_names([key.removeprefix(".*\\.") for key in value] if isinstance(value, dict) else value):
             raise ModelError(f"{label} cannot be loaded: {key} in {CONFIG} is not a list of names.")
 
 

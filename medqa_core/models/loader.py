@@ -19,6 +19,7 @@ from medqa_core.foundation.errors import InputError, MedQAError, ModelError, sho
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
+from medqa_core.models.gate import attention_of
 from medqa_core.models.locate import Located, locate
 from medqa_core.models.prompt import kind_for, prompt_text
 from medqa_core.models.quantization import BITS, quantised
@@ -166,10 +167,14 @@ def weights_of(
     Raises:
         ModelError: weights are missing; for all else see `loading`.
     """
+    known = more.pop("config", None) or AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False
+    )
     model, report = kind.from_pretrained(
         str(folder),
+        config=known,
         dtype=dtype,
-        attn_implementation="sdpa",
+        attn_implementation=attention_of(known, kind),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,

@@ -43,10 +43,29 @@ def prompt_text(tokenizer: Any, question: str, kind: PromptKind) -> str:
     """
     if kind == "plain":
         return f"Question: {question}\nAnswer:"
+    # A template that can leave the model's thoughts out is asked to; one that knows no such word takes no notice.
     text: str = tokenizer.apply_chat_template(
-        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
     return text
+
+
+THOUGHTS = (
+    "The chat template opens <think> and cannot be told not to: answers begin with thoughts, which the references do "
+    "not have; take a model without them, or put a template without <think> into its folder."
+)
+"""What is said where `opens_thoughts`."""
+
+
+def opens_thoughts(tokenizer: Any) -> bool:
+    """Whether every answer has to begin with thoughts, since the chat template opens `<think>` and leaves it open.
+
+    The reference answers hold no thoughts: their loss behind such a prompt is that of something the model never wrote.
+    """
+    if kind_for(tokenizer) == "plain":
+        return False
+    text = prompt_text(tokenizer, "Which template is this?", "chat")
+    return text.rfind("<think>") > text.rfind("</think>")
 
 
 def with_passages(question: str, passages: Sequence[str]) -> str:

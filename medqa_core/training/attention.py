@@ -16,7 +16,12 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from medqa_core.models.gate import FAR, attention_of
+from medqa_core.models.silence import silenced
+
 PACKED = "packed"
+PROBE = 8
+"""Tokens of each of the two examples that `reads_packed_rows` reads."""
 ROWS = 256
 """Queries of a block in the backward pass: it bounds the memory to heads × ROWS × tokens."""
 
@@ -117,7 +122,34 @@ class _CausalAttention(torch.autograd.Function):
 
 
 def use_packed_attention(model: Any) -> None:
-    """Let `model` take packed rows."""
+    """Let `model` take packed rows, if its attention can be exchanged for another one."""
+    if attention_of(model.config) != "sdpa":
+        return
     AttentionInterface.register(PACKED, packed_attention)
     AttentionMaskInterface.register(PACKED, sdpa_mask)
-    model.set_attn_implementation(PACKED)
+    with silenced():  # of kinds that keep an attention of their own: `reads_packed_rows` finds them
+        model.set_attn_implementation(PACKED)
+
+
+@torch.no_grad()
+def reads_packed_rows(model: Any) -> bool:
+    """Whether `model` reads each example of a packed row as if it stood alone; three short forward passes.
+
+    Attention does, with the boundaries or with restarting positions. A state that is carried from token to token, as in
+    Mamba and in the kinds that mix it with attention, goes on from one example into the next.
+    """
+    if model.config._attn_implementation != PACKED:
+        return False
+    rows = model.get_input_embeddings().num_embeddings
+    ids = ((torch.arange(2 * PROBE) * 7919 + 3) % rows)[None].to(next(model.parameters()).device)
+    positions = torch.arange(PROBE, device=ids.device).repeat(2)[None]
+    training = model.training
+    model.eval()
+    try:
+        whole = model(input_ids=ids, position_ids=positions, boundaries=(0, PROBE, 2 * PROBE), use_cache=False).logits
+        alone = torch.cat([model(input_ids=half, use_cache=False).logits for half in ids.split(PROBE, 1)], 1)
+    except TypeError:  # a forward that takes no such arguments
+        return False
+    finally:
+        model.train(training)
+    return bool((whole - alone).abs().max() <= FAR * alone.std())

@@ -8,7 +8,7 @@ padded on the right (`padded`), which its causal attention kernels like best. Ei
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -37,10 +37,16 @@ class ForwardBatch:
     targets: torch.Tensor
     """The token that follows each position kept, flattened; IGNORED where none counts."""
 
+    def placement(self, device: str) -> dict[str, Any]:
+        """What a model's forward is told of a packed row, by argument; nothing of padded rows, which are plain text."""
+        if self.boundaries is None:
+            return {}
+        return {"position_ids": self.position_ids.to(device), "boundaries": self.boundaries}
 
-def layout_for(device: str) -> Layout:
-    """The layout that suits a device."""
-    return "packed" if device == "cpu" else "padded"
+
+def layout_for(device: str, *, packs: bool = True) -> Layout:
+    """The layout that suits a device, and a model which may read packed rows (`attention.reads_packed_rows`) or not."""
+    return "packed" if device == "cpu" and packs else "padded"
 
 
 def tokens_per_forward(config: TrainConfig, device: str) -> int:

@@ -83,13 +83,7 @@ class HiddenStateCache:
         for batch in pack_batches(self._examples, range(len(self._examples)), max_tokens, layout):
             handle = self._layers[self._first].register_forward_pre_hook(catch, with_kwargs=True)
             try:
-                boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
-                model(
-                    input_ids=batch.input_ids.to(device),
-                    position_ids=batch.position_ids.to(device),
-                    use_cache=False,
-                    **boundaries,
-                )
+                model(input_ids=batch.input_ids.to(device), use_cache=False, **batch.placement(device))
             except _FirstTrainedLayer:
                 pass
             finally:

@@ -17,8 +17,9 @@ from medqa_core.data.preparation import data_for
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.gate import check_causal
 from medqa_core.models.loader import LoadedModel, load_folder, locate, pick_device
-from medqa_core.models.prompt import Example, encode_prompt, kind_for
+from medqa_core.models.prompt import THOUGHTS, Example, encode_prompt, kind_for, opens_thoughts
 from medqa_core.models.quantization import require_bitsandbytes
 from medqa_core.runs.schema.config import TrainConfig, check_quantization
 from medqa_core.runs.schema.evaluation import PromptKind
@@ -70,6 +71,8 @@ def load_inputs(
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)
     _check_context(config, base, splits.test, kind)
+    if opens_thoughts(base.tokenizer):
+        progress(THOUGHTS)
     train, validation = encode_for(config, data, splits, base.tokenizer, kind, settings)
     precision = resolve(config, base, recorded)
     progress(f"precision: {precision}")
@@ -102,6 +105,7 @@ def _load_base(
         dtype=torch.bfloat16 if half else torch.float32,
         quantization=config.quantization,
     )
+    check_causal(base.model, base.name)
     return replace(base, device=device) if sharding else base
 
 

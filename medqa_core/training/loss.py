@@ -64,13 +64,11 @@ def answer_loss(model: Any, batch: ForwardBatch, factor: float, device: str) -> 
         Factor × sum (float32, with a gradient) and the sum (without one), both scalars.
     """
     keep = batch.logits_to_keep.to(device) if isinstance(batch.logits_to_keep, torch.Tensor) else batch.logits_to_keep
-    boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
     logits = model(
         input_ids=batch.input_ids.to(device),
-        position_ids=batch.position_ids.to(device),
         logits_to_keep=keep,
         use_cache=False,
-        **boundaries,
+        **batch.placement(device),
     ).logits
     loss, nats = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
         logits.view(-1, logits.shape[-1]), batch.targets.to(device), factor

@@ -18,6 +18,7 @@ from medqa_core.evaluation.loss import TOKEN_BUDGET
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress
+from medqa_core.models.gate import attention_of
 from medqa_core.models.loader import LoadedModel, Located, loading
 from medqa_core.models.memory import free_memory, weight_bytes
 from medqa_core.models.prompt import Example
@@ -122,9 +123,8 @@ def require_training_memory(
         return
     with loading(located.name):
         model_config = AutoConfig.from_pretrained(str(located.folder), local_files_only=True, trust_remote_code=False)
-    needed = computed_memory(
-        model_config, config, largest_batch(config, device), device=device, precision=precision, processes=processes
-    )
+    batch = largest_batch(config, device, packs=attention_of(model_config) == "sdpa")
+    needed = computed_memory(model_config, config, batch, device=device, precision=precision, processes=processes)
     if needed is None:
         return
     likely = round(needed.total * KEPT_BY_ALLOCATOR.get(device, 1.1))
@@ -149,12 +149,12 @@ def _advice(config: TrainConfig, device: str) -> str:
     return ", ".join([*ways, "or choose a smaller model" if ways else "choose a smaller model"])
 
 
-def largest_batch(config: TrainConfig, device: str) -> ForwardBatch:
+def largest_batch(config: TrainConfig, device: str, *, packs: bool = True) -> ForwardBatch:
     """The largest batch that a training may have, before its data are known: the longest examples, all answer."""
     length = config.max_tokens
     count = max(1, min(config.effective_batch, tokens_per_forward(config, device) // length))
     examples = [Example([0] * length, 1, 0, False) for _ in range(count)]
-    (batch,) = pack_batches(examples, range(count), count * length, layout_for(device))
+    (batch,) = pack_batches(examples, range(count), count * length, layout_for(device, packs=packs))
     return batch
 
 
@@ -165,7 +165,9 @@ def _without_memory(
     half = precision == "bfloat16" and config.method == "lora" and device != "cpu"
     with silenced(), torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
-            model_config, attn_implementation="sdpa", dtype=torch.bfloat16 if half else torch.float32
+            model_config,
+            attn_implementation=attention_of(model_config),
+            dtype=torch.bfloat16 if half else torch.float32,
         )
         base = LoadedModel(model, None, "", None, "", Path(), 0, device)
         model = trainable(base, config)
@@ -201,8 +203,9 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
             kept[storage._cdata] = storage  # held, so that no other one gets its number
         return tensor
 
-    keep_logits, positions = batch.logits_to_keep, batch.position_ids.contiguous()
-    boundaries = {} if batch.boundaries is None else {"boundaries": batch.boundaries}
+    keep_logits, placed = batch.logits_to_keep, batch.placement("cpu")
+    if "position_ids" in placed:
+        placed["position_ids"] = mode.from_tensor(placed["position_ids"].contiguous())
     with (
         mode,
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
@@ -210,10 +213,9 @@ def _activations(model: Any, batch: ForwardBatch, *, autocast: bool) -> int:
     ):
         logits = model(
             input_ids=mode.from_tensor(batch.input_ids),
-            position_ids=mode.from_tensor(positions),
             logits_to_keep=mode.from_tensor(keep_logits) if isinstance(keep_logits, torch.Tensor) else keep_logits,
             use_cache=False,
-            **boundaries,
+            **placed,
         ).logits
     of_logits: int = logits.nbytes  # the loss turns them into their gradient in place
     if autocast:  # accelerate makes them float32, whose gradient becomes bfloat16 again

@@ -1,16 +1,24 @@
 """The model that is trained: the base with a low-rank adapter, in its last layers, or whole; and how it is saved."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import (
+    LoraConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+    load_peft_weights,
+    set_peft_model_state_dict,
+)
 from torch.nn import Linear
 from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
-from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.errors import InputError, ModelError
 from medqa_core.foundation.files import write_folder
+from medqa_core.models.adapter import check_adapter
 from medqa_core.models.loader import LoadedModel, weights_of
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
@@ -19,6 +27,9 @@ from medqa_core.training.attention import use_packed_attention
 from medqa_core.training.checkpoint import Tensors
 from medqa_core.training.freezing import decoder_layers, freeze_all_but_last, last_layers
 from medqa_core.training.lora import fuse
+
+MAMBA = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
+"""Kinds whose fused kernels go round an adapter on `out_proj`; peft refuses it there."""
 
 
 def trainable(base: LoadedModel, config: TrainConfig) -> Any:
@@ -39,11 +50,13 @@ def trainable(base: LoadedModel, config: TrainConfig) -> Any:
 
 
 def _with_adapter(base: LoadedModel, config: TrainConfig) -> Any:
+    of_mamba = base.model.config.model_type in MAMBA
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         **_adapted(base.model, config.lora_layers),
+        exclude_modules=["out_proj"] if of_mamba else None,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.model.modules()),  # how GPT-2 stores them
         task_type="CAUSAL_LM",
     )
@@ -75,6 +88,28 @@ def _checkpoint_activations(base: LoadedModel) -> None:
             field="gradient_checkpointing",
         )
     base.model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+
+
+def check_adapter_returns(model: Any, base: LoadedModel) -> None:
+    """Save the adapter of `model` once and load it again, before hours are spent on it; its weights stay as they are.
+
+    Raises:
+        ModelError: what was saved would be refused or does not hold the whole adapter.
+    """
+    label = f"{base.name}, a {base.model.config.model_type} model"
+    with TemporaryDirectory() as place, silenced():
+        folder = Path(place)
+        model.save_pretrained(folder, save_embedding_layers=False)
+        check_adapter(folder, f"{label}: its adapter, once saved,")
+        there = load_peft_weights(str(folder), device="cpu")
+        known = get_peft_model_state_dict(model, save_embedding_layers=False)
+        lost = sorted(known.keys() ^ there.keys())
+        unknown = set_peft_model_state_dict(model, there).unexpected_keys
+    if lost or unknown:
+        raise ModelError(
+            f"{label}: its adapter cannot be saved and loaded again ({[*lost, *unknown][0]}); nothing was trained. "
+            "Use method=full or method=last_k."
+        )
 
 
 def save(model: Any, base: LoadedModel, run_folder: Path, method: str, weights: Tensors | None = None) -> Path:

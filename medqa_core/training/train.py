@@ -25,7 +25,7 @@ from medqa_core.training.failure import describe_failure
 from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.inputs import TrainingInputs, completed_record, difference, load_inputs
 from medqa_core.training.loop import TrainingLoop
-from medqa_core.training.model import save
+from medqa_core.training.model import check_adapter_returns, save
 from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Companion, Recorder
@@ -193,6 +193,8 @@ def _train_to_end(
         if state.distributed:
             how = "shards the weights" if state.sharded else "has all weights"
             log.info("%d processes train together; each %s", state.accelerator.num_processes, how)
+        if inputs.config.method == "lora" and not state.sharded:
+            check_adapter_returns(state.model, inputs.base)
         if state.counters.step:
             log.info("resuming after step %d", state.counters.step)
         _cache_hidden_states(state, settings, status)

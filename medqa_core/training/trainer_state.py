@@ -21,6 +21,7 @@ from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Example
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import TrainingPrecision
+from medqa_core.training.attention import reads_packed_rows
 from medqa_core.training.batching import ForwardBatch, layout_for, pack_batches, tokens_per_forward
 from medqa_core.training.bfloat16 import compute_in_bfloat16
 from medqa_core.training.callbacks import Callbacks
@@ -105,10 +106,10 @@ class TrainerState:
         self.counters = Counters()
         self.device = base.device
         self.precision = precision
-        self.layout = layout_for(base.device)
         self.max_tokens_per_forward = tokens_per_forward(config, base.device)
         self.schedule = TrainingSchedule.of(config, [len(example.input_ids) for example in examples])
         self.model = trainable(base, config)
+        self.layout = layout_for(base.device, packs=base.device != "cpu" or reads_packed_rows(self.model))
         self.sharded = sharding_asked()
         on_cpu = precision == "bfloat16" and base.device == "cpu" and not self.sharded
         self.copies = compute_in_bfloat16(self.model) if on_cpu else None

@@ -21,6 +21,7 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import adapter, folders
 from medqa_core.models.change import changes_base
+from medqa_core.models.gate import check_causal
 from medqa_core.models.incoming.adapter_config import PlainAdapter, plain_adapter
 from medqa_core.models.incoming.copying import (
     TOKENIZER_FILES,
@@ -35,10 +36,10 @@ from medqa_core.models.incoming.fitting import check_fits, check_named_base, rel
 from medqa_core.models.incoming.found import IncomingWeights, find_weights
 from medqa_core.models.incoming.tokenizers import TokenizerChoice, choose_tokenizer
 from medqa_core.models.loader import LoadedModel, Located, load_folder, load_tokenizer, loading, locate, weights_of
-from medqa_core.models.prompt import kind_for
+from medqa_core.models.prompt import THOUGHTS, kind_for, opens_thoughts
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
-from medqa_core.models.variants import load_variants
+from medqa_core.models.variants import VARIANTS, load_variants
 from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.importers.draft import Draft, Figures, modified
 from medqa_core.runs.importers.importer import read_draft, record_of, write_draft
@@ -147,7 +148,10 @@ def _examine(
     if any(weights.file(name) for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         theirs = _their_tokenizer(weights)
     choice = choose_tokenizer(loaded, theirs, label)
-    prompt = kind_for(theirs if choice.own else loaded.tokenizer)
+    used = theirs if choice.own else loaded.tokenizer
+    prompt = kind_for(used)
+    if opens_thoughts(used):
+        notes = (*notes, THOUGHTS)
     # The base is loaded once more with the copied weights, as a run's models are; not twice at a time.
     light = replace(loaded, model=None)
     return _Incoming(weights, files, light, shapes, plain, kind, named, choice, prompt, notes)
@@ -286,7 +290,10 @@ def _fill(
     progress("loading both models")
     label = found.weights.label
     try:
-        load_variants(Run(folder, record), settings)
+        variants = load_variants(Run(folder, record), settings)
+        for variant in VARIANTS:
+            with variants.using(variant) as model:
+                check_causal(model, label if variant == "fine_tuned" else found.base.name)
     except ModelError as error:
         raise InputError(str(error).replace(folder.name, label)) from error
     changed = changes_base(Run(folder, record), found.base.folder)

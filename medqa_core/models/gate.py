@@ -1,0 +1,73 @@
+"""What a model has to be before anything is trained, measured or asked: one that reads from left to right, in numbers.
+
+Whatever is loaded as a causal language model need not be one: an encoder such as BERT trains without an error, and its
+loss means nothing, since it has seen the token that it is to predict.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from medqa_core.foundation.errors import ModelError
+
+TOKENS = 12
+"""Of the text that is read twice, the second half changed."""
+FAR = 1e-3
+"""Logits that differ by more than this, times their spread, are not the same but for rounding."""
+
+
+@torch.no_grad()
+def check_causal(model: Any, label: str) -> None:
+    """Refuse a model that looks ahead, or whose weights are no numbers. Two short forward passes.
+
+    Args:
+        model: in evaluation mode.
+        label: what errors call it.
+
+    Raises:
+        ModelError: it is one.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    ids = (torch.arange(TOKENS) * 7919 + 3) % rows
+    other = torch.where(torch.arange(TOKENS) < TOKENS // 2, ids, (ids + 1) % rows)
+    device = next(model.parameters()).device
+    first, second = (
+        model(input_ids=one[None].to(device), use_cache=False).logits[0, : TOKENS // 2].float() for one in (ids, other)
+    )
+    if not bool(torch.isfinite(first).all()):
+        raise ModelError(f"{label} {_not_numbers(model)}")
+    if not bool((first - second).abs().max() <= FAR * first.std()):
+        raise ModelError(
+            f"{label} is of the kind {model.config.model_type!r}, in which what comes later in a text changes what is "
+            "predicted before it: a loss on its own text would mean nothing. Give a model that reads from left to "
+            "right, such as a Llama, Qwen, Gemma or GPT."
+        )
+
+
+def _not_numbers(model: Any) -> str:
+    for name, parameter in model.named_parameters():
+        if parameter.is_floating_point() and not bool(torch.isfinite(parameter).all()):
+            return (
+                f"has weights that are NaN or infinite ({name} first): its training broke down, or its file is damaged."
+            )
+    return "answers with NaN, though its weights are numbers: they are too large to compute with."
+
+
+def attention_of(config: Any, kind: Any = AutoModelForCausalLM) -> str:
+    """The attention that a model of this configuration is loaded with: `sdpa`, or `eager` where its kind has no other.
+
+    Args:
+        config: a configuration of transformers.
+        kind: the automatic class that makes the model.
+    """
+    made = kind._model_mapping.get(type(config), None)
+    classes = made if isinstance(made, tuple | list) else (made,)
+    return "sdpa" if all(getattr(one, "_supports_sdpa", True) for one in classes) else "eager"
+
+
+def takes(model: Any, name: str) -> bool:
+    """Whether the model's forward has an argument of this name."""
+    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return name in inspect.signature(bare.forward).parameters
