@@ -7,6 +7,7 @@ suite, the others among the `real` tests.
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ _LLAMA = {
 _GROUPED = {**_LLAMA, "num_key_value_heads": 2}
 _NARROW = {**_GROUPED, "head_dim": 8}
 _OLD = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, **_ENDS}
-KINDS: dict[str, tuple[str, dict[str, object]]] = {
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("Bert", _LLAMA),
     "bloom": ("Bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4, **_ENDS}),
     "falcon": ("Falcon", _OLD),
