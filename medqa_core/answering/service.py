@@ -18,6 +18,7 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore, answerable
+from medqa_core.runs.store.search import latest
 
 
 class AnswerService:
@@ -38,9 +39,12 @@ class AnswerService:
         return cls(settings, store, ModelCache(settings, store), Admission(settings, store))
 
     def choose_run(self, wanted: str = "") -> str:
-        """The run asked for if it can answer, else the newest that can, else an empty text."""
-        ids = [entry.id for entry in answerable(self.store)]
-        return wanted if wanted in ids else next(iter(ids), "")
+        """The run asked for if it can answer, else the latest that can, else an empty text."""
+        there = answerable(self.store)
+        if any(entry.id == wanted for entry in there):
+            return wanted
+        found = latest(there)
+        return found.id if found else ""
 
     @contextmanager
     def models(

@@ -10,7 +10,7 @@ from medqa_core.foundation.format import count, date
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.runs.store.search import MOST_OFFERED, matching, offered
+from medqa_core.runs.store.search import MOST_OFFERED, latest, matching, offered
 from pages.shared import notices
 from pages.shared.markup import bullets, eyebrow, html, note, rich
 from pages.shared.store import list_runs, listed, store, usable
@@ -72,7 +72,8 @@ def default(entries: list[RunEntry]) -> str | None:
     there = [entry for entry in usable(entries) if not entry.archived]
     real = [entry for entry in there if entry.preset != "smoke"]
     done = [entry for entry in real if entry.kind == "finetune" and entry.state == "completed"]
-    return next((entry.id for entry in [*done, *real, *there, *usable(entries)]), None)
+    found = latest(next((few for few in (done, real, there, usable(entries)) if few), []))
+    return found.id if found else None
 
 
 def head(question: str, about: About) -> None:

@@ -30,6 +30,14 @@ def ordered(entries: Iterable[RunEntry], order: str) -> list[RunEntry]:
     return sorted(entries, key=key, reverse=reverse)
 
 
+def latest(entries: Iterable[RunEntry]) -> RunEntry | None:
+    """The run to begin with: of the newest day the one with the highest number; None of none.
+
+    A run's number says where it stands in a series, which the hour at which it was made need not.
+    """
+    return max(entries, key=lambda one: (one.created_at.date(), one.number or 0, one.created_at, one.id), default=None)
+
+
 def offered(entries: Sequence[RunEntry], keep: Iterable[str] = ()) -> list[str]:
     """The ids of the first `MOST_OFFERED`, and of those to keep: what is chosen stays on offer."""
     ids = [entry.id for entry in entries[:MOST_OFFERED]]

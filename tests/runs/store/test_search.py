@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medqa_core.runs.store.index import RunEntry
-from medqa_core.runs.store.search import MOST_OFFERED, ORDERS, matching, offered, ordered
+from medqa_core.runs.store.search import MOST_OFFERED, ORDERS, latest, matching, offered, ordered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ENTRIES = [
@@ -51,3 +51,11 @@ def test_no_more_than_a_browser_can_bear_and_what_is_chosen_stays() -> None:
     found = offered(many, keep=["run-5", "run-900", "run-900", "gone"])
     assert found[:MOST_OFFERED] == [f"run-{n}" for n in range(MOST_OFFERED)]
     assert found[MOST_OFFERED:] == ["run-900", "gone"]
+
+
+def test_the_latest_is_the_last_of_its_series_on_the_newest_day() -> None:
+    hours = [RunEntry(f"run-{n}", "", "finetune", "completed", START + timedelta(hours=9 - n), n) for n in (5, 6)]
+    older = RunEntry("older", "", "finetune", "completed", START - timedelta(2), 9)
+    found = latest([*hours, older])
+    assert found is not None and found.id == "run-6"
+    assert latest([]) is None
