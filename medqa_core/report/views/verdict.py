@@ -59,7 +59,8 @@ def verdict_view(run: Run | Facts) -> VerdictView:
         return VerdictView(run_id, imported, missing="base figures" if no_base else "paired figures")
     against = caveats(facts, compared, clauses)
     unchanged = facts.snapshot.outcome.unchanged
-    kind, said = gain(compared, any(caveat.kind == "control" for caveat in against)), content(compared)
+    judged = _about_content(facts, compared)
+    kind, said = gain(judged, any(caveat.kind == "control" for caveat in against)), content(judged)
     return VerdictView(
         run_id,
         imported,
@@ -71,6 +72,17 @@ def verdict_view(run: Run | Facts) -> VerdictView:
         unchanged=unchanged,
         primary=primary,
     )
+
+
+def _about_content(facts: Facts, compared: dict[str, MetricView]) -> dict[str, MetricView]:
+    """What a gain in content is judged by: of models that read passages, nothing about the topic's worth.
+
+    Asked about another topic they read other passages: how much worse a model then predicts the reference says how
+    closely it follows them, and not what it says about a topic.
+    """
+    protocol = facts.evaluation.protocol if facts.evaluation else None
+    left_out = {"topic_information"} if protocol is not None and protocol.retrieval is not None else set[str]()
+    return {name: metric for name, metric in compared.items() if name not in left_out}
 
 
 def _one_a_family(compared: dict[str, MetricView], primary: str) -> tuple[MetricView, ...]:

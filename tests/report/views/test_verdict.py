@@ -250,3 +250,13 @@ def test_yes_is_never_said_of_a_run_that_failed(
     assert "better" in (verdicts["content_f1"], verdicts["topic_information"])
     if verdicts["rougeL"] != "absent":
         assert "better" in controls.values() and set(controls.values()) <= {"better", "absent"}
+
+
+def test_what_the_topic_is_worth_does_not_count_where_passages_are_read(build: RunBuilder) -> None:
+    less = {"topic_information": metric(0.5, 0.4, 0.03, "worse")}
+    read = {"retrieval": {"passages": 3, "method": "BM25", "library": "data set", "test_documents_held_out": False}}
+    run = build.run()
+    for protocol, word, kind in (({}, "Mixed", "form"), (read, "Yes", "content")):
+        build.evaluation(run, **{**whole(metrics=less), "protocol": protocol})
+        found = verdict_view(run)
+        assert (found.word, found.gain) == (word, kind)
