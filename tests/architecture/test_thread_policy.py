@@ -45,7 +45,8 @@ def bare(tmp_path: Path) -> dict[str, str]:
     """An environment in which nobody has said how threads wait."""
     (tmp_path / "sitecustomize.py").write_text(STANDS_IN, encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if name not in (*POLICY, *OTHERS)}
-    return {**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "MEDQA_REPORTS": str(tmp_path / "reports")}
+    own = {"MEDQA_REPORTS": str(tmp_path / "reports"), "MEDQA_CACHE": str(tmp_path / "cache")}  # a free device
+    return {**kept, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", **own}
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
