@@ -8,9 +8,9 @@ from rich.console import Console
 
 from medqa_core.cli.output import JsonFlag, note, print_json, say
 from medqa_core.data import describe as describing
-from medqa_core.data import sources
 from medqa_core.data.describe import Description
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.preparation import data_for
 from medqa_core.data.sizes import PARTS
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.settings import Settings
@@ -23,7 +23,10 @@ Size = Annotated[str | None, typer.Option(help="Pairs, or a fraction such as 0.1
 
 
 Source = Annotated[
-    str, typer.Option(help="starter, medquad, MedQuAD's ZIP or folder, a CSV, JSONL or Parquet file, or a hub id.")
+    str,
+    typer.Option(
+        help="starter, medquad, MedQuAD's ZIP or folder, a file or folder of your own (docs/data.md), or a hub id."
+    ),
 ]
 Columns = Annotated[
     str | None, typer.Option(metavar="OURS=THEIRS,…", help="The file's columns, such as question=Q,answer=A.")
@@ -107,7 +110,7 @@ def list_split(
 def _data(settings: Settings, **given: Any) -> tuple[TrainConfig, PairSet]:
     """The configuration of what was given, with the data set's own sizes where none was, and the data set."""
     config = validated({name: value for name, value in given.items() if value is not None})
-    data = sources.load(config.dataset, settings, config.columns)
+    data = data_for(config, settings)
     return describing.with_default_sizes(config, data), data
 
 

@@ -1,8 +1,9 @@
 """Which column of a table is the question, which the answer, and what else it says about a pair."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from medqa_core.data.tables import TEXT_LIMIT, Row, Table
+from medqa_core.data.tables import Row, Table
 from medqa_core.foundation.errors import InputError, UnknownName, shorten
 
 GUESSES: dict[str, tuple[str, ...]] = {
@@ -21,10 +22,14 @@ GUESSES: dict[str, tuple[str, ...]] = {
 REQUIRED = ("question", "answer")
 COUNTED = ("id", "document")
 """Columns in which whole numbers do as well as text."""
+_NESTED = 2
+"""Levels below a row of which paths are listed."""
 
 
 def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
     """The table's column for each of our names that it has, those in `wanted` as asked and the others guessed.
+
+    A column may be a path into nested cells, such as `conversations.0.value`.
 
     Raises:
         UnknownName: `wanted` maps a name that is none of ours.
@@ -34,26 +39,37 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
         if name not in GUESSES:
             raise UnknownName("columns", name, GUESSES)
     for number, column in enumerate(table.columns, 1):
-        if not _is_utf8(column):
+        if not is_utf8(column):
             raise _refuse(table, f"column {number}: not UTF-8 text; save the file as UTF-8")
     for name, column in wanted.items():
-        if column not in table.columns:
+        if column not in table.columns and column.partition(".")[0] not in table.columns:
             raise _refuse(table, f"column {shorten(column)!r} (for {name}): missing; {_listed(table)}")
     found = _with_guesses(table, wanted)
     _check_found(table, found)
     return found
 
 
+def guess(columns: Iterable[str], name: str) -> str | None:
+    """The column that is called as one of our names is, the usual name first; None without one."""
+    by_key: dict[str, str] = {}
+    for column in columns:
+        by_key.setdefault(key(column), column)
+    return next((by_key[guessed] for guessed in GUESSES[name] if guessed in by_key), None)
+
+
+def recognised(columns: Iterable[str]) -> int:
+    """How many of the columns that a table must have are guessed among `columns`."""
+    listed = list(columns)
+    return sum(guess(listed, name) is not None for name in REQUIRED)
+
+
 def _with_guesses(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
     """`wanted`, and for our other names the column that is called so and serves no other."""
     found = dict(wanted)
-    by_key: dict[str, str] = {}
-    for column in table.columns:
-        by_key.setdefault(_key(column), column)
-    for name, guesses in GUESSES.items():
-        guess = next((by_key[guess] for guess in guesses if guess in by_key), None)
-        if name not in found and guess is not None and guess not in found.values():
-            found[name] = guess
+    for name in GUESSES:
+        guessed = guess(table.columns, name)
+        if name not in found and guessed is not None and guessed not in found.values():
+            found[name] = guessed
     return found
 
 
@@ -73,29 +89,53 @@ def _refuse(table: Table, what: str) -> InputError:
     return InputError(f"{table.name}: {row}{what}.")
 
 
-def text(row: Row, name: str, column: str) -> str:
-    """The cell of `column`, which is our `name`; nothing and null are an empty text.
-
-    Raises:
-        InputError: it is missing where it must not be, or is not text, or not UTF-8, or too long.
-    """
-    if column not in row.values and name in REQUIRED:
-        raise row.refuse(column, "missing")
-    value = row.values.get(column)
-    if value is None:
-        return ""
-    if name in COUNTED and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise row.refuse(column, f"{_kind(value)} where text is needed")
-    if len(value) > TEXT_LIMIT:
-        raise row.refuse(column, f"{len(value):,} characters, {TEXT_LIMIT:,} are the most")
-    if not _is_utf8(value):
-        raise row.refuse(column, "not UTF-8 text; save the file as UTF-8")
+def cell(row: Row, column: str) -> Any:
+    """What stands in a column, or where a path leads; None where there is nothing."""
+    if column in row.values or "." not in column:
+        return row.values.get(column)
+    first, *rest = column.split(".")
+    value = row.values.get(first)
+    for step in rest:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
     return value
 
 
-def _is_utf8(text: str) -> bool:
+def texts(row: Row, name: str, column: str) -> list[str]:
+    """The texts of a cell that is our `name`: one, or of a list each; nothing and null are none.
+
+    Raises:
+        InputError: it is missing where it must not be, or is not text, or not UTF-8.
+    """
+    value = cell(row, column)
+    if name == "answer" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return [_checked(row, column, one) for one in value]
+    if value is None and name in REQUIRED and column not in row.values and "." not in column:
+        raise row.refuse(column, "missing; give the row one, or null where there is none")
+    return [text] if (text := _text(row, name, column, value)) else []
+
+
+def _text(row: Row, name: str, column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in COUNTED and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if not isinstance(value, str):
+        raise row.refuse(column, f"{_kind(value)} where text is needed{_path_hint(column, value)}")
+    return _checked(row, column, value)
+
+
+def _checked(row: Row, column: str, text: str) -> str:
+    if not is_utf8(text):
+        raise row.refuse(column, "not UTF-8 text; save the file as UTF-8")
+    return text
+
+
+def is_utf8(text: str) -> bool:
     """Whether no byte of it had to be read as half a surrogate pair."""
     try:
         text.encode("utf-8")
@@ -104,13 +144,38 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _key(column: str) -> str:
+def key(column: str) -> str:
+    """The key under which two spellings of a column's name are one."""
     return column.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
 def _listed(table: Table) -> str:
     named = [shorten(repr(column), 40) for column in table.columns if column]
-    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}"
+    nested = [shorten(path, 60) for path in _paths(table)]
+    below = f", and below them {', '.join(nested[:8])}" if nested else ""
+    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}"
+
+
+def _paths(table: Table) -> list[str]:
+    """The paths to texts below the columns of the first row, where the rows are at hand."""
+    first = table.rows[0].values if isinstance(table.rows, list) and table.rows else {}
+    return [path for column, value in first.items() for path in _below(column, value, _NESTED)]
+
+
+def _below(path: str, value: Any, levels: int) -> list[str]:
+    if isinstance(value, list):
+        value = dict(enumerate(value[:2]))
+    elif not isinstance(value, dict):
+        return []
+    found = []
+    for step, inner in value.items():
+        found += [f"{path}.{step}"] if isinstance(inner, str) else _below(f"{path}.{step}", inner, levels - 1)
+    return found if levels >= 0 else []
+
+
+def _path_hint(column: str, value: Any) -> str:
+    below = _below(column, value, _NESTED)
+    return f"; name a path into it, such as columns question={below[0]}" if below else ""
 
 
 def _kind(value: object) -> str:

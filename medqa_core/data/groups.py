@@ -27,7 +27,8 @@ Key = tuple[str, str]
 
 def first_keys(pair: QAPair, normal: Callable[[str], str] = normalise) -> Iterator[Key]:
     """A relation of version 1 and the key under which `pair` shares it with others; what is empty is shared by none."""
-    values = (pair.document, normal(pair.topic), normal(pair.question), normal(pair.source_answer))
+    answer = "" if pair.chosen else normal(pair.source_answer)
+    values = (pair.document, normal(pair.topic), normal(pair.question), answer)
     return ((relation, value) for relation, value in zip(VERSION_1, values, strict=True) if value)
 
 

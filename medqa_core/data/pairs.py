@@ -34,6 +34,10 @@ class QAPair:
     """Other names of the topic, as the data set gives them."""
     concepts: tuple[str, ...] = ()
     """Identifiers of the topic in a vocabulary, such as UMLS CUIs."""
+    references: tuple[str, ...] = ()
+    """Other right answers, where the data set gives several to the question: scored against, not trained on."""
+    chosen: bool = False
+    """Whether the answer is one of the options in the question: two questions may share it and nothing else."""
 
     @property
     def source_answer(self) -> str:
@@ -80,10 +84,11 @@ def references_of(questions: Iterable[QAPair], pairs: Iterable[QAPair]) -> list[
     """For each question its own answer first, then the other answers that `pairs` give to the same question."""
     known: dict[str, dict[str, str]] = {}
     for pair in sorted(pairs, key=lambda pair: pair.id):
-        known.setdefault(normalise(pair.question), {}).setdefault(normalise(pair.answer), pair.answer)
+        for answer in (pair.answer, *pair.references):
+            known.setdefault(normalise(pair.question), {}).setdefault(normalise(answer), answer)
     found = []
     for own in questions:
-        others = known.get(normalise(own.question), {})
+        others = {normalise(answer): answer for answer in own.references} | known.get(normalise(own.question), {})
         found.append((own.answer, *(text for key, text in others.items() if key != normalise(own.answer))))
     return found
 

@@ -73,9 +73,10 @@ def data_for(config: QuestionsConfig, settings: Settings, *, fetch: bool = True)
 
     Of a model that was trained elsewhere also the pairs that it was trained on, where they are known.
     """
-    data = sources.load(config.dataset, settings, config.columns, fetch=fetch)
+    version = config.reading_version
+    data = sources.load(config.dataset, settings, config.columns, version=version, fetch=fetch)
     if isinstance(config, EvaluationConfig) and config.trained_on is not None:
-        trained_on = sources.load(config.trained_on, settings, config.trained_on_columns, fetch=fetch)
+        trained_on = sources.load(config.trained_on, settings, config.trained_on_columns, version=version, fetch=fetch)
         data = _with_training_set(data, trained_on)
     return data if config.preparation == "none" else cleaned(data)
 
@@ -91,8 +92,13 @@ def _with_training_set(data: PairSet, trained_on: PairSet) -> PairSet:
 @lru_cache(maxsize=2)
 def cleaned(data: PairSet) -> PairSet:
     """`data` with every answer cleaned; the pairs, their ids and what a split goes by stay."""
-    pairs = (replace(p, answer=clean(p).text, original=p.answer) for p in data.pairs)
+    pairs = (replace(p, answer=clean(p).text, original=p.answer, references=_references(p)) for p in data.pairs)
     return replace(data, pairs=tuple(pairs), filters=(*data.filters, *CLEANING))
+
+
+def _references(pair: QAPair) -> tuple[str, ...]:
+    """The other right answers of a pair, each cleaned as its own is."""
+    return tuple(clean(replace(pair, answer=answer, layout=None)).text for answer in pair.references)
 
 
 def clean(pair: QAPair) -> Cleaned:

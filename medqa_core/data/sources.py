@@ -1,28 +1,50 @@
 """The data sets that a fine-tune can name: one entry, whatever the name stands for."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from medqa_core.data import hub, medquad, own, starter, tables
+from medqa_core.data import hub, medquad, own, starter
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.readers import columnar, file
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName, shorten
 from medqa_core.foundation.files import dumps, sha256_text
 from medqa_core.foundation.settings import Settings
+from medqa_core.runs.schema.config import READING_VERSION
 
 SOURCES = ("starter", "medquad")
 """The names; anything else is a path or a hub id."""
 
 
-def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None, *, fetch: bool = True) -> PairSet:
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of a file become pairs."""
+
+    columns: tuple[tuple[str, str], ...] = ()
+    """The file's columns by our names."""
+    version: int = READING_VERSION
+    """Of what is made of formats and cells; runs keep theirs."""
+
+
+def load(
+    name: str,
+    settings: Settings,
+    columns: Mapping[str, str] | None = None,
+    *,
+    version: int = READING_VERSION,
+    fetch: bool = True,
+) -> PairSet:
     """The data set called `name`; read once a process while its files do not change.
 
     Args:
-        name: `starter`, `medquad`, a CSV, TSV, JSON, JSON lines or Parquet file, a folder of such files, MedQuAD's
-            ZIP or its unpacked folder, or a hub id. A path that exists wins over a hub id of the same spelling.
+        name: `starter`, `medquad`, a file that `readers.file` knows, a folder of such files or one that
+            `datasets.save_to_disk` wrote, MedQuAD's ZIP or its unpacked folder, or a hub id. A path that exists wins
+            over a hub id of the same spelling.
         settings: where MedQuAD and the cache are.
         columns: the file's columns by our names (`data.columns.GUESSES`); the rest is guessed.
+        version: of the reading, as `own.pairs` has it.
         fetch: whether a data set of the hub may be downloaded; pages only read.
 
     Raises:
@@ -30,22 +52,22 @@ def load(name: str, settings: Settings, columns: Mapping[str, str] | None = None
         InputError: there is no such file, or it does not fit; file, row and column are named.
         DataUnavailable: it is not available; the message says what to set.
     """
-    mapping = tuple(sorted((columns or {}).items()))
+    reading = Reading(tuple(sorted((columns or {}).items())), version)
     text = name.strip()
     if text == "starter":
-        _without_columns(text, mapping)
+        _without_columns(text, reading)
         return _starter()
     if text == "medquad":
-        return _local_medquad(settings, mapping) or _from_hub(hub.MEDQUAD, settings, mapping, fetch=fetch)
+        return _local_medquad(settings, reading) or _from_hub(hub.MEDQUAD, settings, reading, fetch=fetch)
     path = _path(text)
     if path.exists():
-        return _at(path, mapping)
+        return _at(path, reading)
     if _names_a_file(text):
         raise InputError(
             f"{shorten(text)!r} does not exist; give the path of a file or folder that does.", field="dataset"
         )
     if hub.is_id(text):
-        return _from_hub(text, settings, mapping, fetch=fetch)
+        return _from_hub(text, settings, reading, fetch=fetch)
     raise UnknownName("dataset", name, SOURCES)
 
 
@@ -73,35 +95,35 @@ def tree_fingerprint(path: Path, *beside: object) -> str:
     return sha256_text(dumps([stats, *map(repr, beside)]))
 
 
-def _local_medquad(settings: Settings, mapping: tuple[tuple[str, str], ...]) -> PairSet | None:
+def _local_medquad(settings: Settings, reading: Reading) -> PairSet | None:
     path = settings.medquad
     if path is None:
         return None
     if not path.exists():
         raise DataUnavailable(f"MEDQA_MEDQUAD names {path}, which does not exist.")
-    return _at(path, mapping)
+    return _at(path, reading)
 
 
-def _from_hub(name: str, settings: Settings, mapping: tuple[tuple[str, str], ...], *, fetch: bool) -> PairSet:
+def _from_hub(name: str, settings: Settings, reading: Reading, *, fetch: bool) -> PairSet:
     found = hub.cached(name, settings.cache)
     if found is None and not fetch:
         fetching = f"`{PROGRAM} data describe --source {name}` fetches it"
         raise hub.unavailable(name, f"is not in the cache; {fetching}")
     found = found or hub.ensure(name, settings.cache)
-    return _table(found.path, _stamp(found.path), mapping, name, found.licence)
+    return _table(found.path, _stamp(found.path), reading, name, found.licence)
 
 
-def _at(path: Path, mapping: tuple[tuple[str, str], ...]) -> PairSet:
+def _at(path: Path, reading: Reading) -> PairSet:
     try:
         stamp = _stamp(path)
-        table = path.suffix.lower() in tables.SUFFIXES or (path.is_dir() and any(shards(path)))
+        table = file.suffix_of(path.name) is not None or (path.is_dir() and holds_tables(path))
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}.", field="dataset") from error
     if table:
-        return _table(path, stamp, mapping, path.name, None)
+        return _table(path, stamp, reading, path.name, None)
     if path.is_file() and path.suffix.lower() != ".zip":
-        tables.read(path)  # says which kinds of files there are
-    _without_columns(path.name, mapping)
+        file.read(path)  # says which kinds of files there are
+    _without_columns(path.name, reading)
     return _medquad(path, stamp)
 
 
@@ -117,13 +139,19 @@ def _path(text: str) -> Path:
 
 
 def _names_a_file(text: str) -> bool:
-    known = Path(text).suffix.lower() in (*tables.SUFFIXES, ".zip")
+    known = file.suffix_of(text) is not None or Path(text).suffix.lower() == ".zip"
     return known or text.startswith(("/", ".", "~")) or text.count("/") > 1 or "\\" in text
+
+
+def holds_tables(folder: Path) -> bool:
+    """Whether a folder is a data set of files that are read."""
+    return columnar.is_saved(folder) or any(shards(folder))
 
 
 def shards(folder: Path) -> Iterator[Path]:
     """The table files of a folder, as a clone of a hub data set keeps them: in it or one below, all of one kind."""
-    for suffix in (".parquet", ".jsonl", ".csv", ".tsv"):  # not .json: such a folder keeps settings in it
+    # Not .json: such a folder keeps settings in it.
+    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv"):
         found = [p for pattern in ("*", "*/*") for p in folder.glob(pattern + suffix) if p.is_file()]
         if found:
             yield from sorted(path for path in found if not path.name.startswith("."))
@@ -137,8 +165,8 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
-def _without_columns(name: str, mapping: tuple[tuple[str, str], ...]) -> None:
-    if mapping:
+def _without_columns(name: str, reading: Reading) -> None:
+    if reading.columns:
         raise InputError(f"{name} has no columns to map; leave the mapping out.", field="columns")
 
 
@@ -153,6 +181,9 @@ def _medquad(path: Path, stamp: object) -> PairSet:
 
 
 @lru_cache(maxsize=2)
-def _table(path: Path, stamp: object, mapping: tuple[tuple[str, str], ...], name: str, licence: str | None) -> PairSet:
-    found = list(shards(path)) if path.is_dir() else [path]
-    return own.pairs([tables.read(file) for file in found], name, dict(mapping), licence)
+def _table(path: Path, stamp: object, reading: Reading, name: str, licence: str | None) -> PairSet:
+    if path.is_dir() and columnar.is_saved(path):
+        tables = [columnar.saved(path)]
+    else:
+        tables = [file.read(one) for one in (shards(path) if path.is_dir() else [path])]
+    return own.pairs(tables, name, dict(reading.columns), licence, version=reading.version)

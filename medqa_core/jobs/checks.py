@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.preparation import data_for
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
@@ -47,11 +47,11 @@ def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
     if config.dataset.strip() == "medquad" and settings.medquad is not None:
         if settings.medquad.exists():
             return None
-        return sources.load("medquad", settings, config.columns, fetch=False)  # says what is missing
+        return data_for(config, settings, fetch=False)  # says what is missing
     path = Path(config.dataset).expanduser()
     if path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL)):
         return None
     try:
-        return sources.load(config.dataset, settings, config.columns, fetch=False)
+        return data_for(config, settings, fetch=False)
     except DataUnavailable:
         return None  # the worker fetches it

@@ -8,7 +8,7 @@ from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import RESUMABLE
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
+from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, span
 from pages.fine_tune.run import heading, log_of, settings_of
@@ -103,6 +103,6 @@ def _next(run: Run) -> None:
 
 
 def _copy(config: TrainConfig) -> None:
-    # What counts as shared is the run's own; a new run takes the latest.
-    fields.fill(config.model_copy(update={"split_version": SPLIT_VERSION}))
+    # What counts as shared and how files are read are the run's own; a new run takes the latest.
+    fields.fill(config.model_copy(update={"split_version": SPLIT_VERSION, "reading_version": READING_VERSION}))
     flash("The form below now has these settings.")

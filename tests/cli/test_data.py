@@ -122,7 +122,10 @@ def test_an_own_file(cli: Cli, tmp_path: Path) -> None:
     assert sum(facts["split"].values()) == facts["pairs_answered"] == 40
     path.write_text("question,answer\nWhat?,That.\nWhy?\n")
     torn = cli("data", "describe", "--source", str(path))
-    assert (torn.code, torn.error) == (2, "my.csv: row 3, column 'answer': missing, the row ends after 1 of 2.")
+    assert (torn.code, torn.error) == (
+        2,
+        "my.csv: row 3, column 'answer': missing, the row ends after 1 of 2; give it a cell or delete the row.",
+    )
 
 
 @pytest.mark.parametrize(

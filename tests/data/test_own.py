@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from medqa_core.data import own, tables
+from medqa_core.data import own
 from medqa_core.data.medquad_text import split_sizes, topic_of
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.readers import file
 from medqa_core.foundation.errors import InputError, UnknownName
 from tests.support.qa_pairs import KEIVALYA, LAVITA
 
 
 def load(path: Path, text: str, **columns: str) -> PairSet:
     path.write_text(text, encoding="utf-8")
-    return own.pairs([tables.read(path)], path.name, columns)
+    return own.pairs([file.read(path)], path.name, columns)
 
 
 def test_the_copy_of_medquad_that_has_everything(tmp_path: Path) -> None:

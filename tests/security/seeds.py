@@ -1,5 +1,6 @@
 """Files that strangers may bring, each valid, with how it is made odd and what of the program reads it."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from random import Random
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from medqa_core.data import medquad, own, tables
+from medqa_core.data import medquad, own
+from medqa_core.data.readers import file
 from medqa_core.evaluation import mmlu_data
 from medqa_core.jobs.job import read_job
 from medqa_core.models import folders
@@ -55,7 +58,7 @@ def imported(path: Path) -> object:
 
 
 def pairs(path: Path) -> object:
-    return own.pairs([tables.read(path)], path.name, {})
+    return own.pairs([file.read(path)], path.name, {})
 
 
 def listed(folder: Path) -> object:
@@ -71,6 +74,21 @@ LM_EVAL = {
 }
 ROWS = [{"question": f"What is thing {n}?", "answer": f"Thing {n}.", "topic": "a", "source": "b"} for n in range(4)]
 CSV = "question,answer,topic\n" + "".join(f'"What is ""{n}""?",It is {n}.,t\n' for n in range(4))
+CHAT = [
+    {
+        "id": n,
+        "messages": [{"role": role, "content": f"{role} {n}"} for role in ("system", "user", "assistant", "user")],
+    }
+    for n in range(4)
+]
+SQUAD = {
+    "version": "v2.0",
+    "data": [{"title": "a", "paragraphs": [{"context": "b", "qas": [
+        {"id": "1", "question": "What?", "is_impossible": False, "answers": [{"text": "b", "answer_start": 0}]}]}]}],
+}  # fmt: skip
+CHOICE = [{"question": f"Which {n}?", "options": {"A": "one", "B": "two"}, "answer_idx": "B"} for n in range(4)]
+ALPACA = [{"instruction": "Say.", "input": f"What is {n}?", "output": f"It is {n}."} for n in range(4)]
+MARKED = [{"text": f"### Instruction: What is {n}? ### Response: It is {n}."} for n in range(4)]
 MMLU = "".join(f"Question {n}?,one,two,three,four,{'ABCD'[n]}\n" for n in range(4))
 PEFT = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "init_lora_weights": True}
 MODEL = {"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 2, "architectures": ["LlamaForCausalLM"]}
@@ -140,6 +158,19 @@ def alone() -> list[Target]:
         Target("d.json", _json(ROWS), mutate.of_json, lambda f: pairs(f / "d.json")),
         Target("d.jsonl", b"\n".join(map(_json, ROWS)), mutate.of_json_lines, lambda f: pairs(f / "d.jsonl")),
         Target("d.parquet", _parquet(), mutate.of_bytes, lambda f: pairs(f / "d.parquet")),
+        Target("d.csv.gz", gzip.compress(CSV.encode()), mutate.of_bytes, lambda f: pairs(f / "d.csv.gz")),
+        Target("d.xlsx", _workbook(), mutate.of_bytes, lambda f: pairs(f / "d.xlsx")),
+        Target("d.arrow", _arrow(), mutate.of_bytes, lambda f: pairs(f / "d.arrow")),
+        *(
+            Target(f"{name}.json", _json(rows), mutate.of_json, lambda f, name=name: pairs(f / f"{name}.json"))
+            for name, rows in (
+                ("chat", CHAT),
+                ("squad", SQUAD),
+                ("choice", CHOICE),
+                ("alpaca", ALPACA),
+                ("text", MARKED),
+            )
+        ),
         Target("m.csv", MMLU.encode(), mutate.of_bytes, lambda f: mmlu_data.read(f / "m.csv")),
         Target("votes.jsonl", _json(VOTE) + b"\n", mutate.of_json_lines, read_votes),
         Target("trials.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).trials()),
@@ -164,6 +195,20 @@ def _json(value: object) -> bytes:
 def _parquet() -> bytes:
     sink = BytesIO()
     pd.DataFrame(ROWS).to_parquet(sink, index=False)
+    return sink.getvalue()
+
+
+def _arrow() -> bytes:
+    table = pa.Table.from_pylist(ROWS)
+    sink = BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _workbook() -> bytes:
+    sink = BytesIO()
+    pd.DataFrame(ROWS).to_excel(sink, index=False)
     return sink.getvalue()
 
 

@@ -17,9 +17,10 @@ import medqa_core
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import Passage, passages_of, passages_of_pages
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_over
-from medqa_core.data import documents, sources, tables
+from medqa_core.data import documents, sources
 from medqa_core.data.lookup import data_of, fingerprint_of
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.readers.file import suffix_of
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError
 from medqa_core.foundation.files import dumps, loads, sha256_text
 from medqa_core.foundation.settings import Settings
@@ -172,8 +173,8 @@ def _own_fingerprint(path: Path) -> str:
 def _own(path: Path, settings: Settings) -> PassageLibrary:
     """Documents; a table of questions and answers where there are none."""
     left_out: tuple[str, ...]
-    table = path.suffix.lower() in tables.SUFFIXES or (
-        path.is_dir() and not documents.documents_in(path) and any(sources.shards(path))
+    table = suffix_of(path.name) is not None or (
+        path.is_dir() and not documents.documents_in(path) and sources.holds_tables(path)
     )
     if table:
         passages, left_out = passages_of(sources.load(str(path), settings).pairs), ()

@@ -47,6 +47,9 @@ Preparation = Literal["none", "answers"]
 SPLIT_VERSION = 2
 """The latest of what counts as shared by two pairs; 1 is that of versions before 0.3."""
 
+READING_VERSION = 2
+"""The latest of how files of one's own are read; 1 is that of versions before 0.3."""
+
 CPU_TOKENS_PER_FORWARD, ACCELERATOR_TOKENS_PER_FORWARD = 1024, 8192
 """Tokens of a forward pass where `max_tokens_per_forward` leaves them to the program."""
 
@@ -63,9 +66,15 @@ class TrainConfig(BaseModel):
     base_model: str = Field("smollm2-135m-instruct", description="the embedded default, `toy`, a hub id or a folder")
     revision: str | None = Field(None, description="a hub model's revision")
 
-    dataset: str = Field("starter", description="`starter`, `medquad`, a CSV, JSONL or Parquet file, or a hub id")
+    dataset: str = Field("starter", description="`starter`, `medquad`, a file or folder of your own, or a hub id")
     columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
         {}, description="a file's columns by our names: question=COLUMN,answer=COLUMN"
+    )
+    reading_version: int = Field(
+        READING_VERSION,
+        ge=1,
+        le=READING_VERSION,
+        description="how files are read; 1 is that of versions before 0.3, without formats, HTML and placeholders",
     )
     train_size: Size = Field(None, description="training examples, or a fraction; none = all there are")
     validation_size: Size = Field(None, description="validation examples, or a fraction; none = all")
@@ -193,6 +202,7 @@ class EvaluationConfig(BaseModel):
     trained_on: str | None = None
     """The data set that the model was trained on; None: it is not known, and leaks into the test set cannot be seen."""
     trained_on_columns: Annotated[dict[str, str], BeforeValidator(_columns)] = {}
+    reading_version: int = Field(READING_VERSION, ge=1, le=READING_VERSION)
     split_version: int = Field(SPLIT_VERSION, ge=1, le=SPLIT_VERSION)
     split_seed: int = Field(42, ge=0, le=2**32 - 1)
     """Which test questions are chosen where `test_size` asks for fewer than there are."""

@@ -22,14 +22,14 @@ RETRIEVAL_FIELDS = {"seconds_a_question": "seconds_per_question"}
 
 
 def upgrade_run(value: Any) -> Any:
-    """`run.json` of schema 1 (MedQA Lab 0.1) as schema 2; a configuration that names no split version has the first."""
+    """`run.json` of schema 1 (MedQA Lab 0.1) as schema 2; a configuration without versions has the first ones."""
     if not isinstance(value, Mapping):
         return value
     run = dict(value)
     if _is_first(value):
         run = _first_run(value)
     if isinstance(run.get("config"), Mapping):
-        run["config"] = {"split_version": 1, **run["config"]}
+        run["config"] = {"split_version": 1, "reading_version": 1, **run["config"]}
     return run
 
 

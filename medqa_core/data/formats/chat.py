@@ -1,0 +1,68 @@
+"""Chat formats: `messages`, ShareGPT's `conversations`, and `prompt` with `completion` or `chosen`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from medqa_core.data.columns import REQUIRED, recognised
+from medqa_core.data.formats.sample import cells, mostly, named, others, unpacked
+from medqa_core.data.formats.turns import Exchanges, Turn, turns_of
+from medqa_core.data.tables import Row, Table
+
+Conversation = Callable[[Row, Table], list[Turn] | None]
+
+
+def messages(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
+    """A column whose cells are lists of messages with a role and a content each."""
+    if any(name in mapping for name in REQUIRED) or recognised(table.columns) == len(REQUIRED):
+        return None
+    column = next((column for column in table.columns if _are_messages(sample, column)), None)
+    if column is None:
+        return None
+
+    def conversation(row: Row, table: Table) -> list[Turn] | None:
+        return turns_of(unpacked(row.values.get(column)), table.tally)
+
+    return _made(table, conversation, (column,), f"{column} (user)", f"{column} (assistant)")
+
+
+def prompt_and_completion(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
+    """A column `prompt` and one with what follows, one of them a list of messages; or the `chosen` of two answers."""
+    prompt, completion = named(table, "prompt"), named(table, "completion", "response", "chosen")
+    if prompt is None or completion is None or any(name in mapping for name in REQUIRED):
+        return None
+    lists = [column for column in (prompt, completion) if _are_messages(sample, column)]
+    if not lists and (named(table, "completion", "response") or recognised(table.columns) == len(REQUIRED)):
+        return None
+
+    def conversation(row: Row, table: Table) -> list[Turn] | None:
+        asked, told = unpacked(row.values.get(prompt)), unpacked(row.values.get(completion))
+        before = [Turn("user", asked)] if isinstance(asked, str) else turns_of(asked, table.tally)
+        after = [Turn("assistant", told)] if isinstance(told, str) else turns_of(told, table.tally)
+        if before is None or after is None:
+            return None
+        # `chosen` may hold the whole conversation, the prompt with it.
+        return after if [turn for turn in after if turn.role == "user"] else [*before, *after]
+
+    return _made(table, conversation, (prompt, completion), prompt, completion)
+
+
+def _are_messages(sample: Sequence[Row], column: str) -> bool:
+    return mostly([turns_of(unpacked(cell)) is not None for cell in cells(sample, column)])
+
+
+def _made(table: Table, conversation: Conversation, used: tuple[str, ...], question: str, answer: str) -> Table:
+    exchanges = Exchanges(table.tally)
+
+    def rows() -> Iterator[Row]:
+        for row in table.rows:
+            turns = conversation(row, table)
+            if turns is None:
+                table.tally.add("row", "without a conversation left out", row.place(used[0]))
+                continue
+            found = exchanges.first(turns, row.place(used[0]))
+            if found is not None:
+                yield Row(row.file, row.number, {**others(row, *used), "question": found[0], "answer": found[1]})
+
+    columns = ("question", "answer", *(column for column in table.columns if column not in used))
+    origins = {"question": question, "answer": answer}
+    return replace(table, columns=tuple(dict.fromkeys(columns)), rows=rows(), origins=origins)
