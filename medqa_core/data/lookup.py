@@ -34,7 +34,7 @@ def fingerprint_of(config: QuestionsConfig, settings: Settings) -> str | None:
     if isinstance(config, EvaluationConfig):
         columns.append(config.trained_on_columns)
     found = [sources.fingerprint(*one, settings) for one in zip(_named(config), columns, strict=False)]
-    return None if None in found else " ".join([*map(str, found), config.preparation])
+    return None if None in found else " ".join([*map(str, found), config.preparation, str(config.reading_version)])
 
 
 def _named(config: QuestionsConfig) -> list[str]:

@@ -21,7 +21,7 @@ ILLS = ("gout", "asthma", "measles", "anaemia", "shingles", "rickets", "mumps", 
 PAIRS = [(f"What is {ill}?", f"{ill.capitalize()} is what this made-up line is about.") for ill in ILLS]
 
 
-def read(path: Path, rows: Any, version: int = 2, **columns: str) -> PairSet:
+def read(path: Path, rows: Any, columns: dict[str, str] | None = None, *, version: int = 2) -> PairSet:
     if path.suffix == ".jsonl":
         path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     elif path.suffix == ".json":
@@ -30,7 +30,7 @@ def read(path: Path, rows: Any, version: int = 2, **columns: str) -> PairSet:
         parquet.write_table(pa.Table.from_pylist(rows), path)
     else:
         path.write_text(rows, encoding="utf-8")
-    return own.pairs([file.read(path)], path.name, columns, version=version)
+    return own.pairs([file.read(path)], path.name, columns or {}, version=version)
 
 
 def asked(data: PairSet) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ def test_many_system_texts_are_not_all_told(tmp_path: Path) -> None:
 
 
 def test_the_input_of_alpaca_is_part_of_the_question(tmp_path: Path) -> None:
-    rows = [{"instruction": "Answer it.", "input": q, "output": a} for q, a in PAIRS]
+    rows: list[dict[str, Any]] = [{"instruction": "Answer it.", "input": q, "output": a} for q, a in PAIRS]
     rows += [{"instruction": q.upper(), "input": more, "output": f"Also {a}"} for (q, a), more in
              zip(PAIRS, ("", "The reader is a nurse.", "<noinput>", None, "", "", "nan", ""), strict=True)]  # fmt: skip
     data = read(tmp_path / "my.json", rows)
@@ -120,7 +120,7 @@ def test_the_input_of_alpaca_is_part_of_the_question(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [pair.topic.lower() for pair in data.pairs] == [*ILLS, *ILLS]
     assert said(data, "question = instruction + input")
-    mapped = read(tmp_path / "my.json", rows[:8], question="input", answer="output")
+    mapped = read(tmp_path / "my.json", rows[:8], {"question": "input", "answer": "output"})
     assert mapped.pairs[0].question == "What is gout?"
 
 
@@ -226,7 +226,7 @@ def test_numbers_of_options_count_from_one_where_they_show_it(tmp_path: Path) ->
 
 
 def test_a_question_without_options_among_others_stays(tmp_path: Path) -> None:
-    rows = [{"question": q, "options": ["red", "blue"], "answer": "blue"} for q, _ in PAIRS]
+    rows: list[dict[str, Any]] = [{"question": q, "options": ["red", "blue"], "answer": "blue"} for q, _ in PAIRS]
     rows[0]["options"] = None
     data = read(tmp_path / "my.jsonl", rows)
     assert [pair.question for pair in data.pairs[:2]] == ["What is gout?", "What is asthma? A. red B. blue"]
@@ -296,7 +296,7 @@ def test_columns_by_path(tmp_path: Path) -> None:
             for ill, (q, a) in zip(ILLS, PAIRS, strict=True)]  # fmt: skip
     mapping = {"question": "talk.0.said", "answer": "talk.1.said", "topic": "meta.about"}
     for name in ("my.jsonl", "my.parquet"):
-        data = read(tmp_path / name, rows, **mapping)
+        data = read(tmp_path / name, rows, mapping)
         assert asked(data) == PAIRS
         assert [pair.topic for pair in data.pairs] == list(ILLS)
     with pytest.raises(InputError, match=r"columns are 'meta', 'talk', and below them meta\.about, talk\.0\.who, talk"):
@@ -304,9 +304,9 @@ def test_columns_by_path(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"row 1, column 'talk': a list where .*; name a path into it, such as columns"
     ):
-        read(tmp_path / "my.jsonl", rows, question="talk", answer="talk.1.said")
+        read(tmp_path / "my.jsonl", rows, {"question": "talk", "answer": "talk.1.said"})
     with pytest.raises(InputError, match="none of its 8 questions has an answer"):
-        read(tmp_path / "my.jsonl", rows, question="talk.0.said", answer="talk.7.said")
+        read(tmp_path / "my.jsonl", rows, {"question": "talk.0.said", "answer": "talk.7.said"})
 
 
 def test_html_becomes_plain_text_and_comparisons_stay(tmp_path: Path) -> None:

@@ -161,16 +161,11 @@ def alone() -> list[Target]:
         Target("d.csv.gz", gzip.compress(CSV.encode()), mutate.of_bytes, lambda f: pairs(f / "d.csv.gz")),
         Target("d.xlsx", _workbook(), mutate.of_bytes, lambda f: pairs(f / "d.xlsx")),
         Target("d.arrow", _arrow(), mutate.of_bytes, lambda f: pairs(f / "d.arrow")),
-        *(
-            Target(f"{name}.json", _json(rows), mutate.of_json, lambda f, name=name: pairs(f / f"{name}.json"))
-            for name, rows in (
-                ("chat", CHAT),
-                ("squad", SQUAD),
-                ("choice", CHOICE),
-                ("alpaca", ALPACA),
-                ("text", MARKED),
-            )
-        ),
+        _rows("chat.json", CHAT),
+        _rows("squad.json", SQUAD),
+        _rows("choice.json", CHOICE),
+        _rows("alpaca.json", ALPACA),
+        _rows("text.json", MARKED),
         Target("m.csv", MMLU.encode(), mutate.of_bytes, lambda f: mmlu_data.read(f / "m.csv")),
         Target("votes.jsonl", _json(VOTE) + b"\n", mutate.of_json_lines, read_votes),
         Target("trials.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).trials()),
@@ -196,6 +191,10 @@ def _parquet() -> bytes:
     sink = BytesIO()
     pd.DataFrame(ROWS).to_parquet(sink, index=False)
     return sink.getvalue()
+
+
+def _rows(name: str, rows: object) -> Target:
+    return Target(name, _json(rows), mutate.of_json, lambda folder: pairs(folder / name))
 
 
 def _arrow() -> bytes:
