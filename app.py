@@ -1,4 +1,4 @@
-"""MedQA Lab: Streamlit pages and the question widget on one port. Start it with `streamlit run app.py`."""
+"""MedQA Lab: Streamlit pages, the question widget and a chat API on one port. Start it with `streamlit run app.py`."""
 
 import importlib
 import threading
@@ -15,6 +15,7 @@ from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
 from pages.web.own_files import OwnFiles, preloaded
+from pages.web.private_only import PrivateOnly
 from pages.web.shell import Shell
 
 PARTS = ("Html", "purify.es", "Selectbox")
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 def build_widget() -> "Starlette":
     """Import gradio and the models' code, which takes seconds, and build the widget."""
     return cast("Starlette", importlib.import_module("pages.ask.widget").build())
+
+
+def build_chat() -> "Starlette":
+    """Import the models' code and build OpenAI's chat completions."""
+    return cast("Starlette", importlib.import_module("pages.ask.chat_completions").build())
 
 
 def import_pages() -> None:
@@ -49,14 +55,15 @@ def in_shell() -> str:
 async def lifespan(parent: Any) -> AsyncIterator[None]:
     """From the server's start to its end."""
     threading.Thread(target=import_pages, name="import-pages", daemon=True).start()
-    async with widget.lifespan(parent):
+    async with widget.lifespan(parent), chat.lifespan(parent):
         yield
 
 
 widget = LazyMount(build_widget)
+chat = LazyMount(build_chat, "The chat API")
 app = st.App(
     "pages/main.py",
-    routes=[Mount("/qa", app=widget), Route("/summary", first_page)],
+    routes=[Mount("/qa", app=widget), Mount("/v1", app=PrivateOnly(chat)), Route("/summary", first_page)],
     middleware=[Middleware(Guard), Middleware(OwnFiles), Middleware(Shell, more=in_shell)],
     lifespan=lifespan,
     on_script_error=page_failed,

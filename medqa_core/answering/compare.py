@@ -1,7 +1,7 @@
 """One question, answered by both models at once and, where asked for, after reading sources."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -69,6 +69,8 @@ class Answer:
     finish_reason: FinishReason | None
     """None while more tokens may come."""
     provenance: Provenance
+    prompt_tokens: int | None = None
+    """Read before it; None where that is not known."""
 
     @property
     def tokens_per_second(self) -> float:
@@ -133,7 +135,8 @@ class _Column:
         text = self.instead or self.tokenizer.decode(self.ids, skip_special_tokens=True).strip()
         if self.finish_reason is None:
             text = text.rstrip("\ufffd")
-        return Answer(text, len(self.ids), round(self.seconds, 3), self.finish_reason, self.provenance)
+        seconds, read = round(self.seconds, 3), len(self.prompt.ids)
+        return Answer(text, len(self.ids), seconds, self.finish_reason, self.provenance, read)
 
     def add(self, step: Step, seconds: float) -> None:
         """One more token, `seconds` after the question."""
@@ -148,6 +151,7 @@ def compare(
     question: Question,
     settings: GenerationSettings | None = None,
     *,
+    variants: Sequence[Variant] = VARIANTS,
     sources: Sources | None = None,
     limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -158,6 +162,7 @@ def compare(
         models: what answers; nobody else may use them meanwhile.
         question: what is asked.
         settings: how tokens are chosen.
+        variants: which of the two models answer.
         sources: what is read before answering; None: nothing is.
         limits: of tokens and seconds; they cut whatever `settings` ask for.
         cancelled: asked after each token; all answers stop when it says so. So they do when the iterator is closed.
@@ -167,7 +172,7 @@ def compare(
     """
     settings, limits = settings or GenerationSettings(), limits or Limits()
     most = min(settings.max_new_tokens, limits.max_new_tokens)
-    asked = _asked(models.variants, question.text, sources, most)
+    asked = _asked(models.variants, question.text, variants, sources, most)
     columns = {name: _column(models, name, asked, settings) for name in asked.columns}
     order = [column for column in columns.values() if not column.instead]
     prompts = [column.prompt for column in order]
@@ -211,14 +216,16 @@ class _Asked:
     """What those say where there is no passage to read."""
 
 
-def _asked(variants: ModelVariants, question: str, sources: Sources | None, max_new_tokens: int) -> _Asked:
-    columns: dict[Column, tuple[Variant, str]] = {variant: (variant, question) for variant in VARIANTS}
+def _asked(
+    models: ModelVariants, question: str, variants: Sequence[Variant], sources: Sources | None, max_new_tokens: int
+) -> _Asked:
+    columns: dict[Column, tuple[Variant, str]] = {variant: (variant, question) for variant in variants}
     if sources is None:
         return _Asked(columns)
-    reading: dict[Column, Variant] = {v: v for v in VARIANTS} if sources.both else {"with_sources": sources.variant}
+    reading: dict[Column, Variant] = {v: v for v in variants} if sources.both else {"with_sources": sources.variant}
     passages: tuple[Passage, ...] = ()
     if sources.searched.enough:
-        _, passages = fitting(variants, question, sources.passages, max_new_tokens)
+        _, passages = fitting(models, question, sources.passages, max_new_tokens)
     text = with_passages(question, [one.text for one in passages])
     instead = "" if passages else NOTHING_FITS if sources.searched.enough else NOTHING_FOUND
     columns |= {name: (variant, text) for name, variant in reading.items()}

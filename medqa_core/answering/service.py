@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 
 from medqa_core.answering.admission import Admission, Limits
@@ -16,6 +16,7 @@ from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import MedQAError, ModelUnavailable
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.variants import VARIANTS, Variant
 from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore, answerable
 from medqa_core.runs.store.search import latest
@@ -67,6 +68,7 @@ class AnswerService:
         settings: GenerationSettings | None = None,
         *,
         visitor: str = "",
+        variants: Sequence[Variant] = VARIANTS,
         with_sources: bool | None = False,
         progress: Progress = silent,
         cancelled: Callable[[], bool] = lambda: False,
@@ -78,6 +80,7 @@ class AnswerService:
             run: whose models answer; empty: the newest run that can.
             settings: how tokens are chosen.
             visitor: the asker's address, for the limits of a public demo.
+            variants: which of the two models answer.
             with_sources: whether passages of the library are read before answering: by both models of a run that was
                 fine-tuned for it, else for a third answer. None: where the run was fine-tuned for it.
             progress: told what takes long before the first token.
@@ -99,7 +102,15 @@ class AnswerService:
             if with_sources:
                 progress("opening the library")
             sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None
-            found = compare(models, question, settings, sources=sources, limits=self.limits, cancelled=cancelled)
+            found = compare(
+                models,
+                question,
+                settings,
+                variants=variants,
+                sources=sources,
+                limits=self.limits,
+                cancelled=cancelled,
+            )
             with closing(found):
                 yield from found
 

@@ -11,14 +11,16 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 LOG = logging.getLogger("medqa.pages")
-NOT_THERE = "The question widget is not available here. The other pages work; the server's log says why."
+NOT_THERE = "{} is not available here. The other pages work; the server's log says why."
 
 
 class LazyMount:
     """Stands where the app will be. The first request builds it in a thread and enters its lifespan."""
 
-    def __init__(self, build: Callable[[], Starlette]) -> None:
+    def __init__(self, build: Callable[[], Starlette], what: str = "The question widget") -> None:
+        """`what`: what it is called where it cannot be built."""
         self._build = build
+        self._what = what
         self._app: Starlette | None = None
         self._stack: AsyncExitStack | None = None
         self._lock = asyncio.Lock()
@@ -39,7 +41,7 @@ class LazyMount:
         if app is not None:
             await app(scope, receive, send)
         elif scope["type"] == "http":
-            await PlainTextResponse(NOT_THERE, status_code=503)(scope, receive, send)
+            await PlainTextResponse(NOT_THERE.format(self._what), status_code=503)(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1013})
 
@@ -50,7 +52,7 @@ class LazyMount:
                     app = await asyncio.to_thread(self._build)
                     await self._stack.enter_async_context(app.router.lifespan_context(app))
                 except Exception:
-                    LOG.exception("The question widget could not be built.")
+                    LOG.exception("%s could not be built.", self._what)
                 else:
                     self._app = app
             return self._app

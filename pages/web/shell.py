@@ -13,7 +13,7 @@ END = b"</body>"
 """What is added stands before it: behind Streamlit's own styles, where a rule of equal weight wins."""
 LIMIT = 2**20
 """Bytes of a page that is waited for."""
-ELSEWHERE = ("/qa/", "/_stcore/", "/static/", "/media/", "/component/")
+ELSEWHERE = ("/qa/", "/v1/", "/_stcore/", "/static/", "/media/", "/component/")
 
 
 class Shell:

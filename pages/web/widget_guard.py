@@ -14,8 +14,11 @@ from pages.web.host_guard import refuse
 
 BODY_LIMIT = 2**20
 """Bytes of a request: a thousand times the longest question."""
+TOO_LARGE = f"The request is larger than {BODY_LIMIT // 2**10:,} KiB."
 STREAMS = 32
 """Open at a time for one visitor: an open page holds one, and one more while it is being answered."""
+
+FOREIGN = "Only this app's own pages, and programs, may ask here."
 
 API = "/gradio_api"
 READ = re.compile(
@@ -51,7 +54,7 @@ class AskGuard:
         if not ((reading and READ.fullmatch(path)) or (writing and WRITE.fullmatch(path))):
             await refuse(404, "There is nothing at this address.", scope, receive, send)
         elif not reading and is_foreign(headers):
-            await refuse(403, "Only this app's own pages, and programs, may ask here.", scope, receive, send)
+            await refuse(403, FOREIGN, scope, receive, send)
         elif writing:
             await self._write(headers, scope, receive, send)
         elif STREAM.fullmatch(path):
@@ -60,10 +63,9 @@ class AskGuard:
             await self._app(scope, receive, send)
 
     async def _write(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(headers, receive)
+        body = await read_body(headers, receive)
         if body is None:
-            said = f"The request is larger than {BODY_LIMIT // 2**10:,} KiB."
-            await refuse(413, said, scope, receive, send)
+            await refuse(413, TOO_LARGE, scope, receive, send)
             return
         left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -99,7 +101,7 @@ def is_foreign(headers: Headers) -> bool:
     return origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes | None:
+async def read_body(headers: Headers, receive: Receive) -> bytes | None:
     """The request's body, or None where it is too large; what is too large is not read."""
     declared = headers.get("content-length", "0")
     if not declared.isdigit() or len(declared) > 12 or int(declared) > BODY_LIMIT:
@@ -108,7 +110,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return bytes(pieces)  # the visitor has left; Gradio is told by the next message
+            return bytes(pieces)  # the visitor has left; who answers is told by the next message
         pieces += message.get("body", b"")
         if len(pieces) > BODY_LIMIT:
             return None

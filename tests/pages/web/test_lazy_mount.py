@@ -51,7 +51,7 @@ def test_a_fault_is_a_plain_503_and_the_next_request_tries_again() -> None:
     parent = Starlette(routes=[Mount("/qa", app=mount)], lifespan=mount.lifespan)
     with TestClient(parent) as client:
         answer = client.get("/qa/")
-        assert (answer.status_code, answer.text) == (503, NOT_THERE)
+        assert (answer.status_code, answer.text) == (503, NOT_THERE.format("The question widget"))
         assert client.get("/qa/").text == "hello"
 
 
