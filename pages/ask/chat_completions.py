@@ -159,7 +159,7 @@ class _Reply:
         made = self.answer.provenance
         weights = f"{made.base_sha256[:12]}-{(made.adapter_sha256 or 'base')[:12]}"
         read = self._answers.as_dict() if self._answers is not None else {}
-        sources = {name: read[name] for name in ("passages", "searched") if name in read}
+        sources: dict[str, Any] = {name: read[name] for name in ("passages", "searched") if name in read}
         return {"system_fingerprint": weights, "provenance": self.answer.as_dict()["provenance"], **sources}
 
 

@@ -188,9 +188,8 @@ class Scripted:
         self.closed = threading.Event()
 
     def answers(self, *_: Any, **__: Any) -> Generator[Answers, None, None]:
-        made = Provenance(
-            "r", "fine_tuned", "toy", None, "0" * 64, "1" * 64, "e", "chat", "2" * 64, 0, 5, 42, "float32"
-        )
+        chosen = GenerationSettings(max_new_tokens=5).model_dump()
+        made = Provenance("r", "fine_tuned", "toy", None, "0" * 64, "1" * 64, "e", "chat", "2" * 64, **chosen)
         answer = Answer("", 0, 0.0, None, made, 4)
         try:
             for one in self.script:
