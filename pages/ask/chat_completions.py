@@ -201,7 +201,9 @@ async def _events(asked: ChatRequest, reply: _Reply, answers: AsyncGenerator[_Re
         yield event({"role": "assistant", "content": ""})
         try:
             while True:
-                if reply.text.startswith(sent) and reply.text != sent:  # a later token may change how a word is written
+                if (
+                    reply.text != sent and reply.text[: len(sent)] == sent
+                ):  # a later token may change how a word is written
                     yield event({"content": reply.text[len(sent) :]})
                     sent = reply.text
                 following = await anext(answers, None)
