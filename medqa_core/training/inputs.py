@@ -28,6 +28,7 @@ from medqa_core.training.examples import Encoded, encode_for
 from medqa_core.training.memory import require_training_memory
 from medqa_core.training.precision import ResolvedPrecision, resolve, resolve_without_model
 from medqa_core.training.sharding import sharding_asked
+from medqa_core.training.tracking import require_tracker
 
 PACKAGES = ("accelerate", "datasets", "numpy", "peft", "safetensors", "tokenizers")
 
@@ -59,6 +60,7 @@ def load_inputs(
     Raises:
         MedQAError: bad input, or an unavailable model or data set.
     """
+    require_tracker(config.report_to)
     progress("reading the data")
     data = data_for(config, settings)
     splits = split.split_pairs(data.pairs, config)

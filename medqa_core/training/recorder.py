@@ -14,6 +14,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Memory
 from medqa_core.runs.status_writer import StatusWriter
 from medqa_core.training import checkpoint
+from medqa_core.training.tracking import Tracking
 from medqa_core.training.trainer_state import StepResult, TrainerState
 
 RATE_SECONDS = 60
@@ -27,13 +28,21 @@ class LossNotFinite(MedQAError):
 class Recorder:
     """Writes one run, and changes nothing of the training's state. Whoever trains calls it after counting."""
 
-    def __init__(self, run: Run, state: TrainerState, status: StatusWriter, keep_best: Callable[[], None]) -> None:
-        """`keep_best` saves the weights as they are as the run's model."""
+    def __init__(
+        self,
+        run: Run,
+        state: TrainerState,
+        status: StatusWriter,
+        keep_best: Callable[[], None],
+        tracking: Tracking | None = None,
+    ) -> None:
+        """`keep_best` saves the weights as they are as the run's model; `tracking` is told each row too."""
         self._run = run
         self._state = state
         self._status = status
         self._keep_best = keep_best
         self._writer = MetricsLogWriter(run.folder / "metrics.jsonl")
+        self._tracking = tracking or Tracking(None)
         self._recent: deque[tuple[int, float]] = deque()
         self._validation_seconds: list[float] = []
         self._saved = time.monotonic()
@@ -45,6 +54,7 @@ class Recorder:
     def close(self) -> None:
         """Close the files."""
         self._writer.close()
+        self._tracking.close()
 
     def step(self, result: StepResult) -> None:
         """One optimizer step is done.
@@ -57,6 +67,8 @@ class Recorder:
         if logged or not result.finite:
             rest = {"learning_rate": result.learning_rate, "grad_norm": result.grad_norm}
             self._writer.append("train", **self._progress(), loss=result.loss, **rest)
+            figures = {"loss": result.loss, **rest, "epoch": schedule.epoch(result.number)}
+            self._tracking.log(result.number, {f"train/{name}": value for name, value in figures.items()})
         speed = self._tokens_per_second(result)
         self._status.note(
             step=result.number,
@@ -73,6 +85,7 @@ class Recorder:
         """The validation loss of the weights as they are, which are kept if it is the lowest."""
         self._validation_seconds.append(seconds)
         self._writer.append("validation", **self._progress(), loss=loss)
+        self._tracking.log(self._state.counters.step, {"eval/loss": loss})  # as Trainer calls it
         if lowest:
             self._keep_best()
         self._status.update(best=self._state.counters.best, stage="training")

@@ -30,6 +30,7 @@ from medqa_core.training.precision import recorded_precision
 from medqa_core.training.process import as_worker, logged
 from medqa_core.training.recorder import Companion, Recorder
 from medqa_core.training.stop import Interrupted, StopFlag
+from medqa_core.training.tracking import tracking_of
 from medqa_core.training.trainer_state import TrainerState
 
 log = logging.getLogger("medqa.train")
@@ -198,7 +199,8 @@ def _train_to_end(
         if state.counters.step:
             log.info("resuming after step %d", state.counters.step)
         _cache_hidden_states(state, settings, status)
-        recorder = Recorder(run, state, status, lambda: _save_model(state, inputs, run))
+        tracking = tracking_of(run)
+        recorder = Recorder(run, state, status, lambda: _save_model(state, inputs, run), tracking)
         status.update(stage="training")
         try:
             return TrainingLoop(state, inputs.validation, recorder).run()

@@ -37,7 +37,7 @@ THEMES: dict[str, tuple[str, ...]] = {
     "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),
     "Validation, checkpoints and evaluation": (
         "logging_steps", "eval_steps", "eval_examples", "patience", "checkpoint_minutes", "max_new_tokens",
-        "description",
+        "report_to", "description",
     ),
 }  # fmt: skip
 """The other fields, by what they are about."""

@@ -44,6 +44,9 @@ Quantization = Literal["none", "8bit", "4bit"]
 Preparation = Literal["none", "answers"]
 """What is done to answers before a model learns from them: docs/decisions/0038."""
 
+TrackerName = Literal["none", "tensorboard", "trackio", "mlflow", "wandb"]
+"""Where the rows of the loss curve go as well."""
+
 SPLIT_VERSION = 2
 """The latest of what counts as shared by two pairs; 1 is that of versions before 0.3."""
 
@@ -150,6 +153,9 @@ class TrainConfig(BaseModel):
     )
     checkpoint_minutes: float = Field(
         10.0, ge=0, le=1440, description="minutes between checkpoints, of which two are kept; 0 = at every step"
+    )
+    report_to: Annotated[TrackerName, BeforeValidator(_none)] = Field(
+        "none", description="a tracker that is told each logged row too; needs its package (extra trackers)"
     )
 
     max_new_tokens: int = Field(128, ge=1, le=2048, description="longest generated answer at evaluation, in tokens")
