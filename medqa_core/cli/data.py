@@ -31,6 +31,9 @@ Source = Annotated[
 Columns = Annotated[
     str | None, typer.Option(metavar="OURS=THEIRS,…", help="The file's columns, such as question=Q,answer=A.")
 ]
+TestFile = Annotated[
+    str | None, typer.Option("--test", metavar="DATA", help="Test questions of their own, instead of a part.")
+]
 Method = Annotated[str, typer.Option(help="grouped, which keeps what is shared in one part, or random, which leaks.")]
 Version = Annotated[int, typer.Option(help="What counts as shared: 2, or 1 as before version 0.3.")]
 Seed = Annotated[int, typer.Option(help="Seed of the split.")]
@@ -39,6 +42,7 @@ Seed = Annotated[int, typer.Option(help="Seed of the split.")]
 @app.command()
 def describe(
     source: Source = "starter",
+    test: TestFile = None,
     columns: Columns = None,
     train_size: Size = None,
     validation_size: Size = None,
@@ -54,6 +58,7 @@ def describe(
     config, data = _data(
         settings,
         dataset=source,
+        test_dataset=test,
         columns=columns,
         train_size=train_size,
         validation_size=validation_size,
@@ -74,6 +79,7 @@ def describe(
 @app.command("split")
 def list_split(
     source: Source = "starter",
+    test: TestFile = None,
     columns: Columns = None,
     train_size: Size = None,
     validation_size: Size = None,
@@ -87,6 +93,7 @@ def list_split(
     config, data = _data(
         Settings.from_environment(),
         dataset=source,
+        test_dataset=test,
         columns=columns,
         train_size=train_size,
         validation_size=validation_size,

@@ -19,7 +19,7 @@ from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
 from medqa_core.runs.schema.estimate import ComputedMemory, Estimate
-from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset
+from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, from_preset, own_data
 from medqa_core.runs.status_writer import is_main
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
@@ -30,6 +30,13 @@ def train(
         str | None, typer.Option(help=f"Where to start from: {', '.join([*PRESETS, CUSTOM])}. Default: {DEFAULT}.")
     ] = None,
     set_: SetOption = None,
+    train_file: Annotated[
+        str | None,
+        typer.Option("--train", metavar="DATA", help="Data of your own; sizes fit by themselves unless they are set."),
+    ] = None,
+    test_file: Annotated[
+        str | None, typer.Option("--test", metavar="DATA", help="Test questions of their own, instead of a part.")
+    ] = None,
     run_id: Annotated[str | None, typer.Option(help="Id of the new run; default: the preset's name.")] = None,
     resume: Annotated[
         str | None,
@@ -55,10 +62,10 @@ def train(
     """
     settings = Settings.from_environment()
     if resume is not None:
-        if preset is not None or set_ or run_id is not None or show or estimate:
+        if preset is not None or set_ or train_file or test_file or run_id is not None or show or estimate:
             raise InputError(
-                "a resumed run keeps its id and configuration; leave out --preset, --set, --run-id, --show and "
-                "--estimate, or start a new run without --resume.",
+                "a resumed run keeps its id and configuration; leave out --preset, --set, --train, --test, "
+                "--run-id, --show and --estimate, or start a new run without --resume.",
                 field="--resume",
             )
         run = RunStore(settings.reports).open(resume)
@@ -69,7 +76,8 @@ def train(
         return
     if estimate and background:
         raise InputError("--estimate runs here and now: leave out --background, or --estimate to start the run.")
-    config = from_preset(preset or DEFAULT, parse_assignments(set_ or []))
+    own = own_data(train_file, test_file)
+    config = from_preset(preset or DEFAULT, own | parse_assignments(set_ or []))
     if show:
         print_json(config.model_dump(mode="json"))
     elif estimate:

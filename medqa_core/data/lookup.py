@@ -30,17 +30,15 @@ def fingerprint_of(config: QuestionsConfig, settings: Settings) -> str | None:
         MedQAError: it must not be shown, or its files cannot be looked at.
     """
     _check_shown(config, settings)
-    columns = [config.columns]
-    if isinstance(config, EvaluationConfig):
-        columns.append(config.trained_on_columns)
+    columns = [config.columns, config.trained_on_columns if isinstance(config, EvaluationConfig) else config.columns]
     found = [sources.fingerprint(*one, settings) for one in zip(_named(config), columns, strict=False)]
     return None if None in found else " ".join([*map(str, found), config.preparation, str(config.reading_version)])
 
 
 def _named(config: QuestionsConfig) -> list[str]:
     """The data sets that a configuration names."""
-    trained_on = config.trained_on if isinstance(config, EvaluationConfig) else None
-    return [config.dataset] if trained_on is None else [config.dataset, trained_on]
+    other = config.trained_on if isinstance(config, EvaluationConfig) else config.test_dataset
+    return [config.dataset] if other is None else [config.dataset, other]
 
 
 def _check_shown(config: QuestionsConfig, settings: Settings) -> None:

@@ -17,11 +17,11 @@ from typing import Literal
 from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sentences import starts
-from medqa_core.data.split import TRAINED_ON
+from medqa_core.data.split import TEST_FILE, TRAINED_ON
 from medqa_core.data.templates import Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 
 Step = Literal["lines", "heading", "question", "repeated"]
 """What was done to one answer: lines kept, a heading dropped, the question dropped, repeated lines dropped."""
@@ -71,13 +71,18 @@ class Sample:
 def data_for(config: QuestionsConfig, settings: Settings, *, fetch: bool = True) -> PairSet:
     """The data set that `config` names, its answers prepared as it says. Raises as `sources.load`.
 
-    Of a model that was trained elsewhere also the pairs that it was trained on, where they are known.
+    Of a model that was trained elsewhere also the pairs that it was trained on, where they are known; with a test file
+    of its own also that.
     """
     version = config.reading_version
     data = sources.load(config.dataset, settings, config.columns, version=version, fetch=fetch)
     if isinstance(config, EvaluationConfig) and config.trained_on is not None:
         trained_on = sources.load(config.trained_on, settings, config.trained_on_columns, version=version, fetch=fetch)
         data = _with_training_set(data, trained_on)
+    if isinstance(config, TrainConfig) and config.test_dataset is not None:
+        columns = {} if config.test_dataset.strip() in sources.SOURCES else config.columns
+        test = sources.load(config.test_dataset, settings, columns, version=version, fetch=fetch)
+        data = _with_test_file(data, test)
     return data if config.preparation == "none" else cleaned(data)
 
 
@@ -87,6 +92,23 @@ def _with_training_set(data: PairSet, trained_on: PairSet) -> PairSet:
     training = (replace(pair, id=f"{TRAINED_ON}{pair.id}") for pair in trained_on.pairs)
     about = f"{len(trained_on.pairs):,} pairs of {trained_on.title}, which the model was trained on, stand beside"
     return replace(data, pairs=(*data.pairs, *training), filters=(*data.filters, about))
+
+
+@lru_cache(maxsize=2)
+def _with_test_file(data: PairSet, test: PairSet) -> PairSet:
+    """Both; the test pairs' ids say so. Pairs that both files hold stay in both: that is a leak, and it is measured."""
+    asked = (replace(pair, id=f"{TEST_FILE}{pair.id}") for pair in test.pairs)
+    read = (f"test file: {line}" for line in test.filters if line not in data.filters)
+    return replace(
+        data,
+        title=f"{data.title} with {test.title} as its test",
+        pairs=(*data.pairs, *asked),
+        pairs_parsed=data.pairs_parsed + test.pairs_parsed,
+        pairs_answered=data.pairs_answered + test.pairs_answered,
+        duplicates_dropped=data.duplicates_dropped + test.duplicates_dropped,
+        filters=(*data.filters, f"{len(test.pairs):,} pairs of {test.title} are the test questions", *read),
+        split_sizes=(*data.split_sizes[:2], None),
+    )
 
 
 @lru_cache(maxsize=2)

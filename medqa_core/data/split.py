@@ -17,7 +17,7 @@ from medqa_core.data.groups import components
 from medqa_core.data.pairs import QAPair, first_normalise, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
-from medqa_core.runs.schema.config import SPLIT_VERSION, EvaluationConfig, QuestionsConfig
+from medqa_core.runs.schema.config import SPLIT_VERSION, EvaluationConfig, QuestionsConfig, TrainConfig
 from medqa_core.runs.schema.record import SplitSizes
 
 Stratum = tuple[str, str]  # source, question type
@@ -29,6 +29,10 @@ GIANT = 0.05
 
 TRAINED_ON = "trained-on:"
 """What the ids of pairs begin with that a model was trained on elsewhere."""
+TEST_FILE = "test-file:"
+"""What the ids of pairs begin with that are from a test file of the user's own."""
+WITHOUT_TEST = (0.9, 0.1, 0.0)
+"""The parts' shares where the test questions have a file of their own."""
 
 
 def method(config: QuestionsConfig) -> str:
@@ -36,6 +40,11 @@ def method(config: QuestionsConfig) -> str:
     if isinstance(config, EvaluationConfig):
         known = "the training set is the one that was named" if config.trained_on else "the training set is not known"
         return f"none made here: the data are test questions, and {known}"
+    own = "the test set is a file of its own; the rest: " if config.test_dataset else ""
+    return own + _method(config)
+
+
+def _method(config: TrainConfig) -> str:
     if config.split_method == "random":
         return "random, pair by pair: topics, questions and answers of the test set may be in the training set"
     names = "topic with its other names and specific concepts, question and answer with its near-duplicates"
@@ -88,7 +97,23 @@ def split_pairs(pairs: Sequence[QAPair], config: QuestionsConfig) -> Split:
         return given_split(pairs, config.test_size, config.split_seed, version=config.split_version)
     sizes = (config.train_size, config.validation_size, config.test_size)
     made = {"grouped": grouped_split, "random": random_split}[config.split_method]
-    return made(pairs, sizes, config.split_seed, version=config.split_version)
+    if config.test_dataset is None:
+        return made(pairs, sizes, config.split_seed, version=config.split_version)
+    others = [pair for pair in pairs if not pair.id.startswith(TEST_FILE)]
+    without = (config.train_size, config.validation_size, 0)
+    rest = made(others, without, config.split_seed, WITHOUT_TEST, version=config.split_version)
+    return _with_own_test(rest, pairs, config)
+
+
+def _with_own_test(rest: Split, pairs: Sequence[QAPair], config: TrainConfig) -> Split:
+    """The parts of the training file, and test questions of the test file; groups are those of both together."""
+    asked = [pair for pair in pairs if pair.id.startswith(TEST_FILE)]
+    wanted = at_most(config.test_size, len(asked), len(asked))
+    if wanted > len(asked):
+        raise InputError(f"the test file holds {len(asked):,} pairs; you asked for {wanted:,}.", field="test_size")
+    test = _draw(asked, wanted, config.split_seed, Counter(_stratum(pair) for pair in asked))
+    named = _named_groups(sorted(pairs, key=lambda pair: pair.id), config.split_version)
+    return _split((rest.train, rest.validation, test), named, config.split_version)
 
 
 def grouped_split(

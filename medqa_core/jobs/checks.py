@@ -4,6 +4,7 @@ from pathlib import Path
 
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
+from medqa_core.data.proposal import check_parts
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
@@ -22,8 +23,8 @@ def check(config: TrainConfig, settings: Settings) -> TrainConfig:
         DataUnavailable: the MedQuAD file is not where the settings say.
     """
     changed = {}
-    for name in ("dataset", "base_model"):
-        path = Path(getattr(config, name)).expanduser()
+    for name in ("dataset", "test_dataset", "base_model"):
+        path = Path(getattr(config, name) or "").expanduser()
         if (len(path.parts) > 1 or path.suffix) and path.exists():  # a mere name is a model's or a data set's
             changed[name] = str(path.absolute())
     config = config.model_copy(update=changed)
@@ -39,7 +40,11 @@ def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
         DataUnavailable: the MedQuAD file is not where the settings say.
     """
     data = _readable_now(config, settings)
-    return None if data is None else split_pairs(data.pairs, config).sizes
+    if data is None:
+        return None
+    parts = split_pairs(data.pairs, config)
+    check_parts(data, parts, config)
+    return parts.sizes
 
 
 def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
@@ -48,10 +53,14 @@ def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
         if settings.medquad.exists():
             return None
         return data_for(config, settings, fetch=False)  # says what is missing
-    path = Path(config.dataset).expanduser()
-    if path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL)):
+    if any(map(_is_large, filter(None, (config.dataset, config.test_dataset)))):
         return None
     try:
         return data_for(config, settings, fetch=False)
     except DataUnavailable:
         return None  # the worker fetches it
+
+
+def _is_large(name: str) -> bool:
+    path = Path(name).expanduser()
+    return path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL))

@@ -14,6 +14,7 @@ import medqa_core
 from medqa_core.data import leakage, split
 from medqa_core.data.pairs import PairSet, QAPair
 from medqa_core.data.preparation import data_for
+from medqa_core.data.proposal import check_parts
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
@@ -64,11 +65,7 @@ def load_inputs(
     progress("reading the data")
     data = data_for(config, settings)
     splits = split.split_pairs(data.pairs, config)
-    for name in ("train", "validation", "test"):
-        if not getattr(splits, name):
-            raise InputError(
-                f"{data.title} is too small to split without leakage; the {name} split is empty.", field=f"{name}_size"
-            )
+    check_parts(data, splits, config)
     base = _load_base(config, settings, progress, recorded)
     progress("encoding the examples")
     kind = kind_for(base.tokenizer)

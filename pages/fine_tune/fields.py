@@ -28,7 +28,8 @@ MAIN = (
 """The rows of fields that are always in sight."""
 THEMES: dict[str, tuple[str, ...]] = {
     "Data and split": (
-        "columns", "validation_size", "test_size", "split_method", "split_version", "split_seed", "reading_version",
+        "columns", "validation_size", "test_size", "split_method", "split_version", "split_seed", "test_dataset",
+        "reading_version",
     ),
     "Preparation of answers": ("preparation", "max_template_share"),
     "Task": ("task", "passages", "right_passage_share", "without_right_passage"),

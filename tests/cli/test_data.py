@@ -166,3 +166,17 @@ def test_the_real_medquad(capsys: pytest.CaptureFixture[str]) -> None:
     assert once["split_hash"] == again["split_hash"]
     assert [once["overlap"][key] for key in ("document", "focus", "question", "answer")] == [0, 0, 0, 0]
     assert random["overlap"]["focus"] > 0.5 * 750
+
+
+def test_a_test_file_of_ones_own(cli: Cli, tmp_path: Path) -> None:
+    for name, numbers in (("train.csv", range(40)), ("test.csv", range(36, 48))):
+        (tmp_path / name).write_text("question,answer\n" + "".join(f"What is {n}?,It is {n}.\n" for n in numbers))
+    named = ("--source", str(tmp_path / "train.csv"), "--test", str(tmp_path / "test.csv"))
+    facts = cli("data", "describe", *named, "--json").json
+    assert facts["split"]["test"] == 12 and facts["overlap"]["question"] > 0
+    assert re.search(r"^leakage +▼ The test set leaks: of 12 test questions", cli("data", "describe", *named).out, re.M)
+    rows = cli("data", "split", *named, "--json").json["pairs"]
+    assert Counter(row["part"] for row in rows)["test"] == 12
+    shown = cli("train", "--preset", "smoke", "--train", named[1], "--test", named[3], "--show").json
+    assert shown["train_size"] is None and shown["test_dataset"] == named[3]
+    assert cli("train", "--resume", "x", "--test", named[3]).code == 2

@@ -73,6 +73,7 @@ class TrainConfig(BaseModel):
     columns: Annotated[dict[str, str], BeforeValidator(_columns)] = Field(
         {}, description="a file's columns by our names: question=COLUMN,answer=COLUMN"
     )
+    test_dataset: str | None = Field(None, description="a data set of its own for the test; none = a part of `dataset`")
     reading_version: int = Field(
         READING_VERSION,
         ge=1,

@@ -147,6 +147,16 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> TrainC
     return validated({**PRESETS.get(name, {}), "preset": name, **(overrides or {})})
 
 
+def own_data(dataset: str | None, test_dataset: str | None = None) -> dict[str, Any]:
+    """Overrides for data of one's own: a preset's sizes are those of its own data set, and go."""
+    found: dict[str, Any] = {}
+    if dataset is not None:
+        found |= {"dataset": dataset, "train_size": None, "validation_size": None, "test_size": None}
+    if test_dataset is not None:
+        found |= {"test_dataset": test_dataset, "test_size": None}
+    return found
+
+
 def differences(config: TrainConfig) -> dict[str, Any]:
     """The fields in which `config` differs from its preset."""
     start = from_preset(config.preset if config.preset in PRESETS else CUSTOM)
