@@ -112,7 +112,7 @@ def test_tiny_data_get_a_proposal(
 ) -> None:
     rows = [{"question": f"What of {n}?", "answer": f"That of {n}.", "topic": f"t{n % topics}"} for n in range(pairs)]
     (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    config = of(tmp_path / "my.jsonl", **fields)
+    config = of(tmp_path / "my.jsonl").model_copy(update=fields)
     data = sources.load(config.dataset, lab)
     with pytest.raises(TooSmall) as caught:
         check_parts(data, split_pairs(data.pairs, config), config)
