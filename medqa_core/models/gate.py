@@ -29,7 +29,7 @@ def check_causal(model: Any, label: str) -> None:
     Raises:
         ModelError: it is one.
     """
-    rows = model.get_input_embeddings().num_embeddings
+    rows = model.get_input_embeddings().weight.shape[0]
     ids = (torch.arange(TOKENS) * 7919 + 3) % rows
     other = torch.where(torch.arange(TOKENS) < TOKENS // 2, ids, (ids + 1) % rows)
     device = next(model.parameters()).device

@@ -107,6 +107,8 @@ def _with_adapter(model: Any, run_id: str, adapter: Path) -> Any:
         with silenced():
             # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
             warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
+            # It is the same for whoever made the adapter: base and fine-tuned model share their embeddings here too.
+            warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
             adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     except UserWarning as error:
         raise ModelError(f"{run_id}: its adapter is incomplete; restore it or train the run again.") from error

@@ -140,7 +140,7 @@ def reads_packed_rows(model: Any) -> bool:
     """
     if model.config._attn_implementation != PACKED:
         return False
-    rows = model.get_input_embeddings().num_embeddings
+    rows = model.get_input_embeddings().weight.shape[0]
     ids = ((torch.arange(2 * PROBE) * 7919 + 3) % rows)[None].to(next(model.parameters()).device)
     positions = torch.arange(PROBE, device=ids.device).repeat(2)[None]
     training = model.training

@@ -74,9 +74,9 @@ def against_controls(facts: Facts) -> None:
 def _part(facts: Facts) -> str:
     """Which questions the visitor looks at; no choice where the evaluation measured no clean subset."""
     subset = clean(facts)
-    if not subset:
+    size = max((metric.n or 0 for metric in subset.values()), default=0)
+    if not size:
         return WHOLE
-    size = max(metric.n or 0 for metric in subset.values())
     chosen = st.segmented_control(
         "Questions",
         (WHOLE, CLEAN),

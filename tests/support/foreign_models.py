@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import toy
@@ -51,6 +51,19 @@ def lora(base: Path, folder: Path, **options: Any) -> Path:
     model, _ = trained(base, lambda model: get_peft_model(model, LoraConfig(**settings)))
     with silenced():
         model.save_pretrained(folder)
+    return folder
+
+
+def tiny_model(base: Path, folder: Path) -> Path:
+    """Another architecture, with the tokenizer of `base`."""
+    with silenced(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        tokenizer = AutoTokenizer.from_pretrained(str(base))
+        config = GPT2Config(
+            vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=512, eos_token_id=1, bos_token_id=1
+        )
+        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -84,6 +84,7 @@ def _merge(config: dict[str, Any], names: list[str]) -> str | None:
     """Why an adapter changes more than peft can switch off again."""
     if config.get("bias", "none") != "none":
         return "it changes biases of the base"
-    saved = tuple(f".{name}." for name in config.get("modules_to_save") or ())
+    # peft takes every module whose name ends so: `norm` is input_layernorm too.
+    saved = tuple(f"{name}." for name in config.get("modules_to_save") or ())
     own = [name for name in names if not _LORA.search(name) and not any(part in name for part in saved)]
     return "it brings embeddings of its own" if own else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medqa_core.foundation.errors import InputError, UnreadableFile, shorten
+from medqa_core.foundation.errors import InputError, ModelError, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json
 from medqa_core.models import adapter, folders
 
@@ -80,7 +80,10 @@ class IncomingWeights:
         if self.kind == "adapter":
             names = [adapter.WEIGHTS]
         else:
-            names = [path.name for path in folders.weight_files(self.folder, self.label)]
+            try:
+                names = [path.name for path in folders.weight_files(self.folder, self.label)]
+            except ModelError as error:
+                raise InputError(str(error)) from error
         found = [path for name in names if (path := self.file(name)) is not None]
         if len(found) < len(names):
             raise InputError(f"{self.label}: {names[0]} is missing.")

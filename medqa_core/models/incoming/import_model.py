@@ -14,7 +14,7 @@ import medqa_core
 from medqa_core.data import leakage, split
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
-from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunError
+from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunError, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress, silent
@@ -74,7 +74,7 @@ class _Incoming:
 
 
 def import_model(
-    source: Path,
+    model: Path | str,
     config: EvaluationConfig,
     settings: Settings,
     *,
@@ -84,10 +84,11 @@ def import_model(
     title: str | None = None,
     progress: Progress = silent,
 ) -> Run:
-    """Make a run of the model in the folder `source`; the store gets it complete or not at all.
+    """Make a run of a model that was trained elsewhere; the store gets it complete or not at all.
 
     Args:
-        source: whole weights or a LoRA adapter, or the folder of a training with such in it or in a checkpoint.
+        model: a folder with whole weights or a LoRA adapter, or of a training with such in it or in a checkpoint; or a
+            model's name, as a base has one.
         config: what it is to be asked, and what it was trained on where that is known.
         settings: where things are.
         base: the model that it was trained from, or that it is to be compared with; None: the one that it names.
@@ -106,20 +107,34 @@ def import_model(
     store = RunStore(settings.reports)
     if run_id is not None:
         store.check_free(run_id)
-    label = file_name(source)
+    source, label = _source(str(model), settings, progress)
     weights = find_weights(source, label)
     progress("reading the data")
     data = data_for(config, settings)
     parts = split.split_pairs(data.pairs, config)
     found = _examine(weights, settings, base, revision, progress)
-    draft = _draft(source, weights, found)
-    record = _record(source, draft, found, store, run_id or store.free_id(draft.suggested_id), title)
+    draft = _draft(source, found)
+    record = _record(source, draft, found, run_id or store.free_id(draft.suggested_id), title)
     record = record.model_copy(
         update={"evaluated_on": config, "data": _data_record(data, parts, config), "number": store.next_number()}
     )
     _check_room(found, store)
     progress("copying the weights")
     return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress))
+
+
+def _source(model: str, settings: Settings, progress: Progress) -> tuple[Path, str]:
+    """The folder of what is to come in, and what messages call it."""
+    try:
+        path = Path(model).expanduser()
+        if path.exists():
+            return path, file_name(path)
+        located = locate(model, settings=settings, progress=progress)
+    except (InputError, OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{shorten(model)!r} is neither a folder that exists nor a model on the hub (owner/name)."
+        ) from error
+    return located.folder, located.name
 
 
 def _examine(
@@ -196,9 +211,9 @@ def _their_tokenizer(weights: IncomingWeights) -> Any:
         raise InputError(str(error)) from error
 
 
-def _draft(source: Path, weights: IncomingWeights, found: _Incoming) -> Draft:
+def _draft(source: Path, found: _Incoming) -> Draft:
     """What the folder states of the training, where it states any; the figures are its word, and ours are measured."""
-    name = file_name(source)
+    name = found.weights.label
     draft = None
     if has_trainer_output(source):
         try:
@@ -214,7 +229,7 @@ def _draft(source: Path, weights: IncomingWeights, found: _Incoming) -> Draft:
     return draft
 
 
-def _record(source: Path, draft: Draft, found: _Incoming, store: RunStore, run_id: str, title: str | None) -> RunRecord:
+def _record(source: Path, draft: Draft, found: _Incoming, run_id: str, title: str | None) -> RunRecord:
     try:
         record = record_of(source, draft, run_id, title)
     except ValidationError as error:

@@ -4,35 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from medqa_core.answering.training_set import training_set
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.verify import verify
+from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.incoming.import_model import import_model
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.training_record import read_training_record
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import EvaluationConfig
-from tests.support.foreign_models import ASKED, LEARNT, full_model, lora, rows, toy_folder
-from tests.support.models import settings_for
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of this module's own, with the toy in the cache."""
-    settings = settings_for(tmp_path_factory.mktemp("here"))
-    toy_folder(settings)
-    return settings
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> EvaluationConfig:
-    """The twelve questions, and what was learnt."""
-    folder = tmp_path_factory.mktemp("data")
-    return EvaluationConfig(
-        dataset=str(rows(ASKED, folder / "test.csv")),
-        trained_on=str(rows(LEARNT, folder / "train.csv")),
-        max_new_tokens=8,
-    )
+from tests.support.foreign_models import ASKED, full_model, lora, rows, tiny_model, toy_folder
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +62,32 @@ def test_whole_weights_keep_their_checksum_and_shards_become_one_file(
     record = read_training_record(again.folder).value
     assert record is not None and record.changed is True
     assert "_name_or_path" not in read_json(again.folder / "model" / "config.json")
+
+
+def test_two_plain_models_are_compared_without_a_training(here: Settings, tmp_path: Path) -> None:
+    other = tiny_model(toy_folder(here), tmp_path / "other")
+    config = EvaluationConfig(dataset=str(rows(ASKED, tmp_path / "test.csv")), max_new_tokens=8)
+    run = import_model(other, config, here, base="toy")
+    assert run.record.imported is not None and run.record.imported.model is not None
+    assert run.record.imported.model.kind == "other_model"
+    evaluate(run, here)
+    found = run.evaluation()
+    assert found is not None and (found.overlap, found.controls, found.clean["loss"].n) == (None, {}, 0)
+    said = sentence(run)
+    assert "what it was trained on is not known here, so leaks cannot be excluded" in said
+    assert "it is another model than the base and no fine-tune of it" in said
+    assert not said.startswith("Yes")
+    rows_of_it = run.predictions()
+    assert rows_of_it is not None and rows_of_it["train_overlap"].isna().all()
+    assert rows_of_it["fine_tuned_copied_share"].isna().all()
+    assert [check for check in verify(run, here) if check.passed is False] == []
+    with pytest.raises(DataUnavailable, match="not known what other was trained on"):
+        training_set(run, here)
+
+
+def test_a_model_is_taken_by_its_name_too(here: Settings, asked: EvaluationConfig) -> None:
+    run = import_model("toy", asked, here, base="toy")
+    record = read_training_record(run.folder).value
+    assert (run.id, record is not None and record.changed) == ("toy", False)
+    with pytest.raises(InputError, match="neither a folder that exists nor a model on the hub"):
+        import_model("no-such-folder", asked, here, base="toy")
