@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -114,13 +115,12 @@ def test_links_and_indexes_that_lead_out_of_the_folder(
 
 
 def test_code_and_quantised_weights(refused: Refused, whole: Path, adapter: Path, tmp_path: Path) -> None:
-    for number, (file, values, said) in enumerate(
-        (
-            ("config.json", {"auto_map": {"AutoModel": "evil.Model"}}, "asks to run Python code"),
-            ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["evil.T", None]}}, "asks to run Python code"),
-            ("config.json", {"quantization_config": {"quant_method": "bitsandbytes"}}, "its weights are quantized"),
-        )
-    ):
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("config.json", {"auto_map": {"AutoModel": "evil.Model"}}, "asks to run Python code"),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["evil.T", None]}}, "asks to run Python code"),
+        ("config.json", {"quantization_config": {"quant_method": "bitsandbytes"}}, "its weights are quantized"),
+    ]
+    for number, (file, values, said) in enumerate(cases):
         folder = tmp_path / f"whole-{number}"
         shutil.copytree(whole, folder)
         edit(folder / file, **values)
@@ -215,7 +215,7 @@ def test_a_full_disk_and_an_interruption_leave_nothing_half_made(
             import_model(whole, asked, here, base="toy")
         assert sorted(here.reports.rglob("*")) == before
     monkeypatch.undo()
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(RunError, match=r"need .* in the run store, where .* are free; nothing was written"):
         import_model(whole, asked, here, base="toy")
     assert sorted(here.reports.rglob("*")) == before
