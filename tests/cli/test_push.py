@@ -108,6 +108,20 @@ def test_what_was_pushed_is_what_peft_loads(medqa: Python, hub: Hub, folder: Pat
     assert float(loaded.stdout) == 0
 
 
+def test_what_was_pushed_is_imported_as_a_run_with_its_model(
+    medqa: Python, hub: Hub, folder: Path, tmp_path: Path
+) -> None:
+    assert medqa("push", "smoke", "--repo", "me/answers").returncode == 0
+    for path, content in hub.repositories["me/answers"].items():
+        (tmp_path / "pulled" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pulled" / path).write_bytes(content)
+    arguments = ("--data", "starter", "--base", "toy", "--test-size", "20", "--run-id", "back")
+    done = medqa("import", str(tmp_path / "pulled"), *arguments)
+    assert done.returncode == 0, done.stderr
+    weights = "adapter/adapter_model.safetensors"
+    assert (folder.parent / "back" / weights).read_bytes() == (folder / weights).read_bytes()
+
+
 def test_each_refusal_is_one_line(medqa: Python, hub: Hub) -> None:
     cases: list[tuple[dict[str, str], str, str]] = [
         ({"HF_TOKEN": "wrong"}, "me/answers", "The model hub wants a login"),

@@ -32,15 +32,17 @@ def config_of(folder: Path) -> Any:
 
 def test_the_adapter_stands_at_the_root_and_the_run_beside_it(build: RunBuilder, tmp_path: Path) -> None:
     run = with_adapter(build.finished(), base_model_name_or_path="HuggingFaceTB/SmolLM2-135M-Instruct")
-    for name in ("votes.jsonl", "job.json", "train.log", ".hidden", "adapter/training_args.bin", "adapter/code.py"):
-        (run.folder / name).write_text("private")
+    (run.folder / "tensorboard").mkdir()
+    private = ("votes.jsonl", "job.json", "train.log", ".hidden", "labels.json", "tensorboard/events.host")
+    for name in (*private, "adapter/training_args.bin", "adapter/code.py"):
+        (run.folder / name).write_text("{}")
     files = write_hub_folder(run, tmp_path / "out", repo="me/answers")
     paths = {one.path for one in files}
     assert {"README.md", "adapter_config.json", "adapter_model.safetensors", ".eval_results/mmlu.yaml"} <= paths
     assert {"report/run.json", "report/summary.md", "report/metrics.jsonl", "report/predictions.parquet"} <= paths
     others = {path for path in paths if "/" not in path} - {"README.md"}
     assert others == {"adapter_config.json", "adapter_model.safetensors"}
-    assert not {"votes.jsonl", "job.json", "train.log", "status.json", "README.md", ".hidden"} & {
+    assert not {*private, "status.json", "README.md"} & {
         path.removeprefix("report/") for path in paths if path.startswith("report/")
     }
     by_path = {one.path: one for one in files}
