@@ -10,10 +10,13 @@ from medqa_core.foundation.errors import EmergencyDescribed, InputError, Questio
 from medqa_core.runs.schema.evaluation import Precision
 
 MAX_CHARACTERS = 1000
+ASK_NO_REPEAT = 4
+"""`no_repeat_ngram` where nobody says another one on Ask, chosen on validation questions: docs/decisions/0040. The
+evaluation decodes without it."""
 
 
 class GenerationSettings(BaseModel):
-    """How the tokens are chosen; by default as in the evaluation, so that the same question gets the same answer."""
+    """How the tokens are chosen; by default as in the evaluation. Ask's own default differs in `no_repeat_ngram`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -26,8 +26,9 @@ def ask(
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 42,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights: faster, and less exact.")] = False,
     no_repeat_ngram: Annotated[
-        int, typer.Option(help="So many tokens in a row may not come twice in an answer, up to 10; 0: any may.")
-    ] = 0,
+        int | None,
+        typer.Option(help="So many tokens in a row may not come twice in an answer, up to 10; 0: any may. Default: 4."),
+    ] = None,
     with_sources: Annotated[
         bool | None,
         typer.Option(
@@ -52,7 +53,7 @@ def ask(
     A question that describes an emergency gets a referral in place of the answers.
     """
     from medqa_core.answering.compare import Answers
-    from medqa_core.answering.question import GenerationSettings, Question
+    from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
     from medqa_core.answering.service import AnswerService
 
     try:
@@ -70,7 +71,7 @@ def ask(
         max_new_tokens=max_tokens,
         seed=seed,
         precision="int8" if int8 else "float32",
-        no_repeat_ngram=no_repeat_ngram,
+        no_repeat_ngram=ASK_NO_REPEAT if no_repeat_ngram is None else no_repeat_ngram,
     )
     service = AnswerService.of(_with_library(Settings.from_environment(), library))
     wanted = True if sources or (library is not None and with_sources is None) else with_sources

@@ -1,6 +1,6 @@
 """The data sets that a fine-tune can name: one entry, whatever the name stands for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,20 +78,22 @@ def fingerprint(name: str, columns: Mapping[str, str], settings: Settings) -> st
     if path is None or not path.exists():
         fetched = hub.cached(hub.MEDQUAD if text == "medquad" else text, settings.cache)
         path = fetched.path if fetched else None
-    return None if path is None else tree_fingerprint(path, sorted(columns.items()))
+    if path is None:
+        return None
+    inside = [one for pattern in ("*", "*/*") for one in sorted(path.glob(pattern))] if path.is_dir() else []
+    return files_fingerprint([path, *inside], sorted(columns.items()))
 
 
-def tree_fingerprint(path: Path, *beside: object) -> str:
-    """Changes when a file at or below `path` does, by its name, time and size, or anything of `beside`.
+def files_fingerprint(files: Sequence[Path], *beside: object) -> str:
+    """Changes when one of `files` does, by its path, time and size, or anything of `beside`.
 
     Raises:
-        InputError: it cannot be looked at.
+        InputError: one cannot be looked at.
     """
     try:
-        files = [path, *sorted(one for one in path.rglob("*") if one.is_file())]
         stats = [(str(one), stat.st_mtime_ns, stat.st_size) for one in files for stat in [one.stat()]]
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise InputError(f"the data cannot be read: {error.strerror or error}.") from error
     return sha256_text(dumps([stats, *map(repr, beside)]))
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 from medqa_core.answering import openvino_decoder
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import Answers, Column
-from medqa_core.answering.question import GenerationSettings, Question
+from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
 from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
@@ -174,7 +174,7 @@ class Events:
         seed: int = 42,
         precision: str = "float32",
         with_sources: bool | None = None,
-        no_repeat_ngram: int = 0,
+        no_repeat_ngram: int = ASK_NO_REPEAT,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Answer a question with the base and the fine-tuned model of a run; each answer says what produced it.

@@ -6,7 +6,7 @@ import streamlit as st
 
 from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import COLUMN_NAMES, Answers, Column
-from medqa_core.answering.question import MAX_CHARACTERS, GenerationSettings, Question
+from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.answering.service import paced
 from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
@@ -44,7 +44,9 @@ def comparison(run_id: str) -> None:
             html(notice(question))
         with line.container():
             html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
-        chosen = GenerationSettings.checked(temperature=temperature, max_new_tokens=tokens)
+        chosen = GenerationSettings.checked(
+            temperature=temperature, max_new_tokens=tokens, no_repeat_ngram=ASK_NO_REPEAT
+        )
         found = service.answers(question, run_id, chosen, visitor=_visitor(), with_sources=sourced)
         for answers in paced(found, REFRESH_SECONDS):
             line.empty()

@@ -13,7 +13,7 @@ from medqa_core.answering.admission import WAITING
 from medqa_core.answering.compare import Column
 from medqa_core.answering.emergency.quality import screen_quality
 from medqa_core.answering.emergency.questions import LANGUAGES
-from medqa_core.answering.question import MAX_CHARACTERS
+from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
 from pages.ask.events import Card, Events, Parts
@@ -93,7 +93,12 @@ def blocks(service: AnswerService) -> gr.Blocks:
                     16, service.limits.max_new_tokens, 128, step=16, label="Longest answer", info="tokens"
                 )
                 repeats = gr.Slider(
-                    0, 10, 0, step=1, label="No repetition", info="tokens in a row that may not come twice; 0: any may"
+                    0,
+                    10,
+                    ASK_NO_REPEAT,
+                    step=1,
+                    label="No repetition",
+                    info="tokens in a row that may not come twice; 0: any may",
                 )
                 seed = gr.Number(42, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="for sampling")
         with gr.Accordion("Verify which model answered", open=False):

@@ -3,13 +3,14 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from medqa_core.answering.decoder import Decoder, Prompt
 from medqa_core.answering.model_cache import Models
 from medqa_core.answering.question import GenerationSettings
-from medqa_core.answering.streams import Step, stream
+from medqa_core.answering.streams import Repeats, Step, stream
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
 from medqa_core.models.variants import VARIANTS, ModelVariants
@@ -161,3 +162,29 @@ def test_an_answer_of_nothing(decoder: Decoder, ids: list[int]) -> None:
 
 def test_no_columns(decoder: Decoder) -> None:
     assert list(stream(decoder, [], [], GREEDY, NEVER)) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("settings", [GREEDY, WARM], ids=["greedy", "sampled"])
+def test_no_run_of_tokens_comes_twice(
+    decoder: Decoder, ids: list[int], settings: GenerationSettings, size: int
+) -> None:
+    free = said(decoder, both(ids), 40, settings)
+    found = said(decoder, both(ids), 40, settings.model_copy(update={"no_repeat_ngram": size}))
+    for tokens in found:
+        runs = [tuple(tokens[place : place + size]) for place in range(len(tokens) - size + 1)]
+        assert len(runs) == len(set(runs))
+    for before, after in zip(free, found, strict=True):
+        assert before[:size] == after[:size] or size == 1, "nothing is forbidden before a run could come again"
+
+
+def test_a_word_of_the_prompt_may_be_said_again_and_logits_stay_the_engines() -> None:
+    logits = np.array([0.0, 1.0, 2.0], np.float32)
+    repeats = Repeats(2)
+    assert repeats.without(logits) is logits
+    for token in (2, 1, 2):
+        repeats.add(token)
+    assert repeats.without(logits).tolist() == [0.0, -np.inf, 2.0] and logits.tolist() == [0.0, 1.0, 2.0]
+    free = Repeats(0)
+    free.add(2)
+    assert free.without(logits) is logits

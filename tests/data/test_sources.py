@@ -107,3 +107,22 @@ def test_what_is_neither_table_nor_medquad(settings: Settings, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataUnavailable, match="no answered question in empty"):
         sources.load(str(tmp_path / "empty"), settings)
+
+
+def test_a_fingerprint_changes_with_the_files_and_with_what_is_read_of_them(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "my.csv"
+    file.write_text("question,answer\nWhat?,That.\n", encoding="utf-8")
+    first = sources.fingerprint(str(file), {}, settings)
+    assert (
+        first == sources.fingerprint(str(file), {}, settings) != sources.fingerprint(str(file), {"id": "n"}, settings)
+    )
+    file.write_text("question,answer\nWhat?,Something else.\n", encoding="utf-8")
+    assert sources.fingerprint(str(file), {}, settings) != first
+    folder = as_folder(tmp_path / "MedQuAD")
+    there = replace(settings, medquad=folder)
+    before = sources.fingerprint("medquad", {}, there)
+    inside = next(folder.glob("*/*.xml"))
+    inside.write_text(inside.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert None is not before != sources.fingerprint("medquad", {}, there)
+    for name in ("starter", "medquad", "owner/name", "gone.csv"):
+        assert sources.fingerprint(name, {}, settings) is None

@@ -15,6 +15,7 @@ VARIABLES = (
     "MEDQA_PUBLIC",
     "MEDQA_KEEP_QUESTIONS",
     "MEDQA_EMBEDDINGS",
+    "MEDQA_LIBRARY",
     "MEDQA_JUDGE",
     "MEDQA_JUDGE_MODEL",
     "MEDQA_JUDGE_KEY",
@@ -33,6 +34,7 @@ def test_defaults() -> None:
     assert settings.public is False
     assert settings.keep_questions is False
     assert settings.embeddings is None
+    assert settings.library is None
     assert settings.cache.is_absolute()
     for found in (settings.medquad, settings.mmlu):
         assert found is None or found.exists()
@@ -64,6 +66,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_embedding_model_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDQA_LIBRARY", "leaflets")
+    assert Settings.from_environment().library == Path("leaflets").absolute()
     monkeypatch.setenv("MEDQA_EMBEDDINGS", " owner/name ")
     assert Settings.from_environment().embeddings == "owner/name"
 

@@ -1,1 +1,1 @@
-"""Finding the passages of a run's training documents that a question is about."""
+"""Finding the passages of a library that a question is about."""

@@ -63,7 +63,9 @@ def library_for(run: Run, settings: Settings) -> PassageLibrary:
     """
     if settings.library is not None:
         path = settings.library
-        return _once(f"own {_own_fingerprint(path)}", settings, lambda: _own(path, settings))
+        files = _own_files(path)
+        key = f"own {path} {sources.files_fingerprint(files)}"
+        return _once(key, settings, lambda: _own(path, settings))
     config = run.record.questions
     if config is not None and config.dataset != "starter":
         try:
@@ -164,20 +166,17 @@ def _of_data(config: QuestionsConfig, settings: Settings, kind: Kind = "data set
     return PassageLibrary(kind, data.title, library_of(data, settings))
 
 
-def _own_fingerprint(path: Path) -> str:
-    if not path.exists():
-        raise InputError(f"there is no folder {path}.", field="library")
-    return sources.tree_fingerprint(path)
+def _own_files(path: Path) -> list[Path]:
+    """What makes the library another one when it changes. Raises as `documents_in`."""
+    inside = documents.documents_in(path)
+    return inside or [path, *(sorted(path.glob("*")) if path.is_dir() else ())]
 
 
 def _own(path: Path, settings: Settings) -> PassageLibrary:
-    """Documents; a table of questions and answers where there are none."""
-    left_out: tuple[str, ...]
-    table = suffix_of(path.name) is not None or (
-        path.is_dir() and not documents.documents_in(path) and sources.holds_tables(path)
-    )
-    if table:
-        passages, left_out = passages_of(sources.load(str(path), settings).pairs), ()
+    left_out: tuple[str, ...] = ()
+    found_none = path.is_dir() and not documents.documents_in(path)
+    if suffix_of(path.name) is not None or (found_none and sources.holds_tables(path)):
+        passages = passages_of(sources.load(str(path), settings).pairs)
     else:
         found = documents.read(path)
         passages, left_out = passages_of_pages(found.pages), found.left_out

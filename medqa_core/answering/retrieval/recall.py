@@ -4,8 +4,9 @@ The split leaves nothing on a test question's topic in training, so two things a
 
 * known item: in an index of all passages, held-out ones included, is the question's own document found? It says whether
   the search works. MedQuAD's questions name their topic, which makes it easy.
-* support: in the index of training passages, which is the one that answers are given from, is anything found that
-  repeats a run of words of a reference answer? It says what there is to find, beside passages chosen at random.
+* support: in the index of training passages, which `evaluate --with-sources` of a closed-book run searches, is anything
+  found that repeats a run of words of a reference answer? It says what there is to find, beside passages drawn at
+  random.
 """
 
 import random

@@ -1,5 +1,6 @@
 """One press of Ask: the question is checked once, whatever the interface, and what is refused reaches no model."""
 
+import inspect
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -171,3 +172,32 @@ def test_the_search_for_sources_gets_the_checked_question(events: Any, monkeypat
     monkeypatch.setattr("medqa_core.answering.service.find_sources", found)
     list(press(events, GOUT, sourced=True))
     assert asked == [Question.checked(GOUT)]
+
+
+def test_a_run_that_was_fine_tuned_to_read_is_asked_with_sources(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(AnswerService, "open_library", lambda _, run: opened.append(run))
+    assert (events.with_sources("smoke"), events.with_sources(""), opened) == (False, False, [])
+    monkeypatch.setattr(AnswerService, "reads", lambda *_: True)
+    monkeypatch.setattr("medqa_core.answering.service.find_sources", lambda *_: sources("Gout hurts.", both=True))
+    assert (events.with_sources("smoke"), opened) == (True, ["smoke"])
+    for blind in (False, True):
+        shown = {n: v for update in press(events, GOUT, blind=blind, sourced=True) for n, v in update.items()}
+        for place in ("left", "right"):
+            assert 'class="linked"' in shown[f"{place} linked"]
+        assert shown["third frame"]["visible"] is False and "Gout hurts." in shown["sources"]
+    assert "Your vote reveals" in shown["line"]
+
+
+def test_where_nothing_is_found_there_is_nothing_to_vote_on(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AnswerService, "reads", lambda *_: True)
+    monkeypatch.setattr("medqa_core.answering.service.find_sources", lambda *_: sources(both=True))
+    shown = {n: v for update in press(events, GOUT, blind=True, sourced=True) for n, v in update.items()}
+    assert "No passage found for this question." in shown["left linked"] and shown["ballot"]["visible"] is False
+    assert shown["comparison"] is None
+
+
+def test_no_visitor_chooses_a_library(events: Any) -> None:
+    """Neither the widget nor its API takes a folder, a path or a name of one; the operator's setting alone does."""
+    for listener in (events.ask, events.compare, events.with_sources):
+        assert not {"library", "folder", "path"} & set(inspect.signature(listener).parameters)
