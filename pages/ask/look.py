@@ -80,7 +80,7 @@ mark.copied {{ border-bottom: 2px solid {LIGHT.worse}; }}
 mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
 .dark mark.copied, .dark mark.near {{ border-bottom-color: {DARK.worse}; }}
 .linked {{ white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.55; padding: 8px 10px; min-height: 8em; }}
-.cite {{ font-size: .85em; white-space: nowrap; }}
+.linked .cite {{ font-size: .85em; white-space: nowrap; margin: 0; padding: 0; }}
 .cite.none {{ color: {LIGHT.muted}; }}
 .dark .cite.none {{ color: {DARK.muted}; }}
 .sources {{ padding: 6px 10px; font-size: .9rem; max-width: 60rem; }}
@@ -88,8 +88,8 @@ mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
 .dark .sources p {{ color: {DARK.muted}; }}
 .sources ol {{ list-style: decimal; padding-left: 1.4em; margin: 4px 0; }}
 .sources li {{ margin: 6px 0; padding: 2px 6px; }}
-.sources li:target {{ background: {LIGHT.panel}; outline: 1px solid {LIGHT.muted}; }}
-.dark .sources li:target {{ background: {DARK.panel}; outline-color: {DARK.muted}; }}
+.sources li:focus {{ background: {LIGHT.panel}; outline: 1px solid {LIGHT.muted}; }}
+.dark .sources li:focus {{ background: {DARK.panel}; outline-color: {DARK.muted}; }}
 .sources a, a.cite {{ color: {LIGHT.link}; text-decoration: underline; }}
 .dark .sources a, .dark a.cite {{ color: {DARK.link}; }}
 .card textarea {{ line-height: 1.55; }}
@@ -120,7 +120,20 @@ FRAME = """
 """On the Ask page (`embedded` in the address, in a frame of this app) the note is the page's, and the frame is as high
 as what is in it. Opened by itself the widget shows its note whatever the address says."""
 
-HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}</script>'
+CITE = """
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.cite"), target = link && document.getElementById(link.hash.slice(1));
+  if (!target) return;
+  event.preventDefault();
+  target.querySelector("details").open = true;
+  target.scrollIntoView({block: "center"});
+  target.focus({preventScroll: true});
+});
+"""
+"""A link to a passage opens it and goes there. Gradio's page has a base address: left to itself, the browser would load
+that, without the answers."""
+
+HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}{CITE}</script>'
 
 LOOK: dict[str, Any] = {"theme": THEME, "css": CSS, "head": HEAD}
 """What Gradio takes where it mounts or launches."""

@@ -177,7 +177,7 @@ def sources(answers: Answers) -> str:
         return ""
     said = wording.sentence(found.kind, found.title, found.passages, found.match, found.least_match)
     items = "".join(
-        f'<li id="passage-{number}">{_link(passage)}<details open><summary>passage {number}</summary>'
+        f'<li id="passage-{number}" tabindex="-1">{_link(passage)}<details open><summary>passage {number}</summary>'
         f"{escape(passage.text)}</details></li>"
         for number, passage in enumerate(answers.passages, 1)
     )
