@@ -127,11 +127,12 @@ class Events:
             answers = Answers({})
             told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
             for answers in self._answers(question, run, chosen, request, bool(reading), told):
-                said = status("The models are answering." if answers.running else "Done.")
+                said = status("The models are answering." if answers.running else "Comparing with the training set.")
                 shown = _shown(answers, cards, hidden=comparison is not None)
                 yield {**shown, parts.sources: sources(answers), parts.line: said}
             if comparison is None or not _votable(answers):
-                yield _details(answers, cards, self._service.overlaps(run, answers))
+                details = _details(answers, cards, self._service.overlaps(run, answers))
+                yield {**details, parts.line: status("Done.")}
             else:
                 yield {
                     parts.comparison: replace(comparison, answers=answers),
