@@ -93,7 +93,7 @@ def refresh(server: Server, page: str) -> int:
 
 def ask(server: Server, address: str, *, leave: bool) -> str | None:
     """Ask one question to its end, or leave after the first bytes; the last event's name."""
-    data = ["What is gout?", "smoke", 0.0, 192 if leave else 8, 1, "float32", False]
+    data = ["What is gout?", "smoke", 0.0, 192 if leave else 8, 1, "float32", False, 0]
     headers = {"X-Forwarded-For": address}
     with httpx.Client(base_url=f"{server.url}/qa/gradio_api/call", headers=headers, timeout=PATIENCE) as http:
         event = http.post("/compare", json={"data": data}).raise_for_status().json()["event_id"]

@@ -69,7 +69,7 @@ def ask(url: str, question: str, address: str) -> Told:
     start = time.monotonic()
     headers = {"X-Forwarded-For": address}
     with httpx.Client(base_url=f"{url}/gradio_api/call", headers=headers, timeout=PATIENCE) as http:
-        accepted = http.post("/compare", json={"data": [question, "smoke", 0.0, 16, 1, "float32", False]})
+        accepted = http.post("/compare", json={"data": [question, "smoke", 0.0, 16, 1, "float32", False, 0]})
         if accepted.status_code != 200:
             return Told("refused", accepted.text, time.monotonic() - start)
         text = http.get(f"/compare/{accepted.json()['event_id']}").text
@@ -123,9 +123,9 @@ def test_the_eleventh_question_of_a_visitor_waits(server: Server) -> None:
 def test_a_visitor_who_leaves_stops_the_models(server: Server) -> None:
     """The stream is cut after its first bytes; the next visitor is served at once and the server comes to rest."""
     with httpx.Client(base_url=f"{server.url}/gradio_api/call", timeout=PATIENCE) as http:
-        event = http.post("/compare", json={"data": ["What is gout?", "smoke", 0.0, 192, 1, "float32", False]}).json()[
-            "event_id"
-        ]
+        event = http.post(
+            "/compare", json={"data": ["What is gout?", "smoke", 0.0, 192, 1, "float32", False, 0]}
+        ).json()["event_id"]
         with http.stream("GET", f"/compare/{event}") as answer:
             next(answer.iter_bytes())
     assert ask(server.url, "What is asthma?", "198.51.100.9").kind == "complete"

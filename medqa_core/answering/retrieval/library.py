@@ -63,9 +63,8 @@ def library_for(run: Run, settings: Settings) -> PassageLibrary:
     """
     if settings.library is not None:
         path = settings.library
-        files = _own_files(path)
-        key = f"own {path} {sources.files_fingerprint(files)}"
-        return _once(key, settings, lambda: _own(path, settings))
+        state = sources.files_fingerprint(_own_files(path))
+        return _once(f"own {path} {state}", settings, lambda: _own(path, settings))
     config = run.record.questions
     if config is not None and config.dataset != "starter":
         try:
