@@ -107,6 +107,8 @@ def _tell(run: Run, path: Path) -> None:
     marks = {True: "passed", False: "FAILED", None: "cannot be checked"}
     for check in imported.checks:
         say(f"  {marks[check.passed]:<18} {check.name}: {check.detail}")
+    for said in imported.notes:
+        say(f"  {'note':<18} {said}")
     for missing in imported.missing:
         say(f"  {'not stated':<18} {missing}")
     for line in imported.model.notes if imported.model else ():

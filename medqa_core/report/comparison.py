@@ -7,7 +7,7 @@ from typing import Literal
 from medqa_core.foundation.format import NOT_STATED, percent
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
-from medqa_core.report.views.figures import SETTINGS, Figure, figure_of, figures, settings
+from medqa_core.report.views.figures import SETTINGS, Figure, figure_of, figures, settings, show
 from medqa_core.report.views.metric import MetricView, one
 from medqa_core.report.wording.metric import value_text
 
@@ -95,6 +95,24 @@ def caveat(runs: Sequence[Facts]) -> Caveat | None:
         return Caveat("unknown questions", unknown)
     models = {facts.record.base_model.id if facts.record.base_model else None for facts in runs}
     return Caveat("different base models") if len(models) > 1 else None
+
+
+HOW_ASKED = ("chat_template", "chat_template_sha", "fewshot_as_multiturn", "system_instruction_sha", "n_shot", "limit")
+"""What an imported results file states of how the questions were asked."""
+
+
+def asked_differently(runs: Sequence[Facts]) -> str:
+    """Why imported exam results do not compare: they were asked in another way; empty where nothing says so."""
+    stated = {f.run.id: f.record.imported.figures for f in runs if f.record.imported and f.record.imported.tasks}
+    differing = []
+    for name in HOW_ASKED:
+        values = {run_id: show(figures.get(name)) for run_id, figures in stated.items()}
+        if len(set(values.values())) > 1:
+            said = ", ".join(f"{run_id}: {value}" for run_id, value in values.items())
+            differing.append(f"{SETTINGS.get(name, name)[:1].lower()}{SETTINGS.get(name, name)[1:]} ({said})")
+    if not differing:
+        return ""
+    return f"Their exams were not asked alike, so their accuracies do not compare: {'; '.join(differing)}."
 
 
 def lowest_loss(runs: Sequence[Facts]) -> LowestLoss | None:

@@ -1,6 +1,7 @@
 """A run as the report looks at it: thin questions to one snapshot of its folder, for every sentence made from it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ from medqa_core.runs.artifacts.int8 import Int8Cost
 from medqa_core.runs.artifacts.mmlu import MMLUResults, scored
 from medqa_core.runs.artifacts.model_judge import ModelJudge
 from medqa_core.runs.artifacts.retrieval import Retrieval
+from medqa_core.runs.artifacts.series import SERIES, Series
 from medqa_core.runs.artifacts.trials import Trials
 from medqa_core.runs.artifacts.votes import Vote
-from medqa_core.runs.metrics_log.log import Curve, MetricsLog
+from medqa_core.runs.metrics_log.log import METRICS_LOG, Curve, MetricsLog
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
 from medqa_core.runs.schema.record import RunRecord
@@ -67,6 +69,16 @@ class Facts:
     def metrics_log(self) -> MetricsLog:
         """The loss curve."""
         return self.snapshot.metrics_log
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """What an imported run's source logged beside the losses, and the losses of several evaluation sets."""
+        return self.snapshot.series
+
+    @property
+    def training(self) -> Literal["preference", "policy"] | None:
+        """A training whose loss says nothing of how well answers are predicted; None for a supervised one."""
+        return self.record.imported.training if self.record.imported is not None else None
 
     @property
     def predictions(self) -> pd.DataFrame | None:
@@ -171,6 +183,19 @@ class Points:
     steps: np.ndarray
     losses: np.ndarray
     epochs: np.ndarray
+    of_set: str | None = None
+    """Which of several evaluation sets the losses are of; None: the only one, or the training."""
+
+    @classmethod
+    def of_series(cls, series: Series) -> "Points":
+        """The losses of one of several evaluation sets."""
+        steps, losses = series.arrays
+        return cls(steps, losses, np.full(len(steps), np.nan), series.evaluation_set)
+
+    @property
+    def called(self) -> str:
+        """What a sentence about validation losses begins with."""
+        return "Validation loss" if self.of_set is None else f"Validation loss on {words(self.of_set, 60)}"
 
     @classmethod
     def of(cls, curve: Curve) -> "Points":
@@ -192,4 +217,7 @@ class Points:
 
     def cite(self, split: str, place: int) -> str:
         """The row at a place, as evidence."""
-        return f"metrics.jsonl, {split}, step {self.step(place):,}: loss {self.losses[place]:.4f}"
+        if self.of_set is not None:
+            split = f"{split} on {words(self.of_set, 60)}"
+        file = METRICS_LOG if self.of_set is None else SERIES
+        return f"{file}, {split}, step {self.step(place):,}: loss {self.losses[place]:.4f}"

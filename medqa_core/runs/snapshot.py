@@ -21,6 +21,7 @@ from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS, ModelJudge,
 from medqa_core.runs.artifacts.names import stored_name
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Retrieval, read_retrieval
+from medqa_core.runs.artifacts.series import SERIES, Series, read_series
 from medqa_core.runs.artifacts.training_record import TRAINING, TrainingRecord, read_training_record
 from medqa_core.runs.artifacts.trials import TRIALS, Trials
 from medqa_core.runs.artifacts.votes import VOTES, Vote, read_votes
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 AT_ONCE = (
     RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING, JUDGE,
-    JUDGE_ROWS, LABELS,
+    JUDGE_ROWS, LABELS, SERIES,
 )  # fmt: skip
 """Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
 GROWING = (METRICS_LOG, VOTES)
@@ -71,6 +72,8 @@ class RunSnapshot:
     taken_at: datetime
     evaluation: Evaluation | None
     metrics_log: MetricsLog
+    series: tuple[Series, ...]
+    """What an imported run's source logged beside the losses, and the losses of several evaluation sets."""
     predictions: pd.DataFrame | None
     with_sources_rows: pd.DataFrame | None
     """One row a test question that was answered after reading passages."""
@@ -185,6 +188,7 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
         taken_at=now(),
         evaluation=part(EVALUATION, readers.evaluation),
         metrics_log=part(METRICS_LOG, readers.metrics_log),
+        series=part(SERIES, read_series),
         predictions=_own(part(PREDICTIONS, readers.predictions)),
         with_sources_rows=_own(part(WITH_SOURCES, readers.with_sources)),
         mmlu=part(RESULTS, readers.mmlu),

@@ -15,7 +15,7 @@ from medqa_core.report.wording.metric import change_text, values_text
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import ORDERS, matching, offered, ordered
-from pages.compare import between, sweep_family
+from pages.compare import between, items, sweep_family
 from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
 from pages.shared.store import other_runs, store
@@ -65,7 +65,11 @@ def compare(runs: list[Run]) -> None:
     with sentence:
         answer(comparison.sentence(facts))
     notices.problems([f"{one.run.id}: {problem}" for one in facts for problem in one.problems])
+    differing = comparison.asked_differently(facts)
+    if differing:
+        notices.notice("These exams were asked in different ways.", differing)
     metrics(facts)
+    items.show(facts)
     between.show(facts)
     settings(facts)
     curves(facts)

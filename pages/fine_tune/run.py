@@ -11,7 +11,7 @@ from medqa_core.foundation.visible import visible
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import Current
 from medqa_core.report.charts.loss import RunCurve, View, loss_figure
-from medqa_core.report.charts.loss_words import sentence
+from medqa_core.report.charts.loss_words import told
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status
@@ -116,7 +116,7 @@ def _figures(status: Status) -> None:
 def _curve(snapshot: RunSnapshot) -> None:
     curve = RunCurve.of(snapshot)
     if not curve.metrics_log.empty:
-        caption = sentence(curve.metrics_log)
+        caption = told(curve)
         chart = loss_figure([curve], View(height=270), theme.palette())
         charts.show(chart, key=f"curve {snapshot.id}", alt=caption, caption=caption)
 

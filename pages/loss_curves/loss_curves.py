@@ -3,10 +3,10 @@
 import streamlit as st
 
 from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
-from medqa_core.report.charts.loss_words import sentence
+from medqa_core.report.charts.loss_words import told
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.search import offered
-from pages.loss_curves.other_curves import other_curves
+from pages.loss_curves.other_curves import other_curves, series_curves
 from pages.shared import charts, live, notices, run_picker, theme
 from pages.shared.loss_section import no_curve
 from pages.shared.markup import answer
@@ -22,7 +22,7 @@ def curves(snapshot: RunSnapshot) -> None:
         no_curve(snapshot)
         notices.problems(snapshot.problems)
         return
-    answer(sentence(curve.metrics_log))
+    answer(told(curve))
     figure = charts.place("loss")
     view, others = controls()
     shown = [curve, *others]
@@ -33,10 +33,9 @@ def curves(snapshot: RunSnapshot) -> None:
             if len(shown) == 1
             else "Thin: training, smoothed. Thick: validation. Runs on different data or tokenizers do not compare."
         )
-        charts.show(
-            loss_figure(shown, view, theme.palette()), key="loss", alt=sentence(curve.metrics_log), caption=caption
-        )
+        charts.show(loss_figure(shown, view, theme.palette()), key="loss", alt=told(curve), caption=caption)
     other_curves(curve, view.axis)
+    series_curves(snapshot)
     charts.download("Download the rows as CSV", lambda: curve_frame(shown), f"{run.id}-curves.csv", key="csv")
     notices.problems(snapshot.problems)
 

@@ -1,13 +1,15 @@
-"""The curves beside the loss: learning rate and gradient norm."""
+"""The curves beside the loss: learning rate, gradient norm, and what an imported run's source logged otherwise."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
 from medqa_core.report.charts.lines import line
-from medqa_core.report.charts.loss import Axis, RunCurve, column_figure
+from medqa_core.report.charts.loss import Axis, RunCurve, column_figure, series_figure
 from medqa_core.report.charts.loss_words import gradient_norm, learning_rate
+from medqa_core.runs.artifacts.series import DRAWN
 from medqa_core.runs.metrics_log.log import Curve
+from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, theme
 
 OTHER: dict[str, tuple[str, Callable[[Curve], str]]] = {
@@ -15,6 +17,7 @@ OTHER: dict[str, tuple[str, Callable[[Curve], str]]] = {
     "grad_norm": ("gradient norm", gradient_norm),
 }
 """Columns of the log beside the loss: the axis title, and what makes the caption."""
+MOST_AT_ONCE = 4
 
 
 def other_curves(curve: RunCurve, axis: Axis) -> None:
@@ -29,3 +32,27 @@ def other_curves(curve: RunCurve, axis: Axis) -> None:
         chart = column_figure(curve, column, title, axis, theme.palette())
         with place:
             charts.show(chart, key=f"chart-{column}", alt=caption, caption=caption)
+
+
+def series_curves(snapshot: RunSnapshot) -> None:
+    """What else was logged, drawn on request; of preference and policy training what they are about, at once."""
+    there = {one.label: one for one in snapshot.series if not (one.name == "loss" and one.evaluation_set)}
+    if not there:
+        return
+    training = snapshot.record.imported.training if snapshot.record.imported else None
+    default = [label for label, one in there.items() if training and one.name in DRAWN[training]][:MOST_AT_ONCE]
+    chosen = st.multiselect(
+        "Also logged", list(there), default=default, key="series", placeholder="choose what to draw", select_all=False
+    )
+    for start in range(0, len(chosen), 2):
+        for place, label in zip(st.columns(2, gap="medium"), chosen[start : start + 2], strict=False):
+            steps, values = there[label].arrays
+            if not len(values):
+                continue
+            caption = (
+                f"{label}: {values[0]:.4g} at step {int(steps[0]):,}, {values[-1]:.4g} at step {int(steps[-1]):,}."
+            )
+            with place:
+                charts.show(
+                    series_figure(there[label], theme.palette()), key=f"series-{label}", alt=caption, caption=caption
+                )

@@ -117,13 +117,16 @@ def _one_sided(facts: Facts) -> None:
             )
             tasks.offer("evaluate", facts.run.id, primary=True)
         return
+    asked = tables.tasks(facts)
+    if asked is not None:
+        document.table(asked, caption="Every task that the source states, by the names of lm-evaluation-harness.")
     rows = [(figure.label, figure.text) for figure in figures(facts).values() if figure.origin == "reported"]
     if rows:
         document.table(
             Table.of(("Figure", Column("As the source reports it", "number")), rows),
             caption="The fine-tuned model as its source reports it; the source gives no base figures and no intervals.",
         )
-    else:
+    elif asked is None:
         notices.notice("The source states no figures.")
 
 

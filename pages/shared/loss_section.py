@@ -1,7 +1,7 @@
 """The loss curve as pages show it: small on the summary, and what stands in its place where there is none."""
 
 from medqa_core.report.charts.loss import RunCurve, View, loss_figure
-from medqa_core.report.charts.loss_words import sentence
+from medqa_core.report.charts.loss_words import told
 from medqa_core.report.facts import Facts
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, notices, theme
@@ -14,7 +14,7 @@ def small_curve(facts: Facts) -> None:
     if curve.metrics_log.empty:
         no_curve(facts.snapshot)
         return
-    caption = sentence(curve.metrics_log)
+    caption = told(curve)
     chart = loss_figure([curve], View(height=270), theme.palette())
     charts.show(chart, key="small-curve", alt=caption, caption=caption)
 

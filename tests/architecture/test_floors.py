@@ -36,6 +36,7 @@ SCORES = {
         "content",
         "judge",
         "mcnemar",
+        "paired_items",
         "preference",
         "rule",
         "specifics",

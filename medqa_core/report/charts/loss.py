@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from medqa_core.report.charts.figure import end_label, figure, label_shifts, plain
 from medqa_core.report.charts.lines import Line, broken, line, share, smooth, thin
 from medqa_core.report.charts.palette import DASHES, LIGHT, Palette, faint
+from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
 
@@ -30,11 +31,17 @@ class RunCurve:
     label: str
     metrics_log: MetricsLog
     best_step: int | None = None
+    sets: tuple[Series, ...] = ()
+    """The losses of several evaluation sets, each under its name."""
+    training: Literal["preference", "policy"] | None = None
+    """A training whose loss is not that of predicting answers."""
 
     @classmethod
     def of(cls, run: "RunSnapshot") -> "RunCurve":
         """The curve of a run as it was when the snapshot was taken."""
-        return cls(run.id, run.metrics_log, run.status.best.step if run.status and run.status.best else None)
+        best = run.status.best.step if run.status and run.status.best else None
+        sets = tuple(one for one in run.series if one.name == "loss" and one.evaluation_set)
+        return cls(run.id, run.metrics_log, best, sets, run.record.imported.training if run.record.imported else None)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,9 @@ class _End:
 def loss_figure(runs: list[RunCurve], view: View | None = None, palette: Palette = LIGHT) -> go.Figure:
     """Training loss faint and smoothed, validation loss with its points; of several runs each in its own colour."""
     view = view or View()
-    chart = figure(view.height, x=TITLES[view.axis], y="loss (nats per token)", log=view.log, palette=palette)
+    other = next((run.training for run in runs if run.training is not None), None)
+    y = "loss (nats per token)" if other is None else f"loss of {other} training"
+    chart = figure(view.height, x=TITLES[view.axis], y=y, log=view.log, palette=palette)
     most, ends = _points_a_line(runs), list[_End]()
     for place, run in enumerate(runs):
         ends += _draw(chart, run, view, _look(run, place, len(runs), palette), most, palette)
@@ -94,6 +103,21 @@ def column_figure(run: RunCurve, column: str, title: str, axis: Axis = "step", p
         hovertemplate=f"{title} %{{y:.6g}}<br>step %{{customdata}}<extra></extra>",
     )
     chart.update_yaxes(rangemode="tozero", exponentformat="power")
+    return chart
+
+
+def series_figure(series: Series, palette: Palette = LIGHT) -> go.Figure:
+    """One series of an imported run over its steps."""
+    chart = figure(230, x=TITLES["step"], y=series.label, palette=palette)
+    steps, values = series.arrays
+    points = _packed(thin(Line(steps, values, steps)))
+    chart.add_scatter(
+        x=points.x,
+        y=points.y,
+        mode="lines+markers" if len(points) <= 60 else "lines",
+        line={"color": palette.tuned, "width": 1.6},
+        hovertemplate=f"{plain(series.label)} %{{y:.6g}}<br>step %{{x}}<extra></extra>",
+    )
     return chart
 
 
@@ -129,12 +153,45 @@ def _draw(chart: go.Figure, run: RunCurve, view: View, look: _Look, most: int, p
     if len(validation):
         _validation(chart, _shown(validation, most, log.validation), look)
         _mark_best(chart, validation, run.best_step, palette, word=not look.name)
+    sets = [] if look.name else _sets(chart, run, view, look)
     if view.axis == "step":
         _mark_non_finite(chart, log.train, palette)
-    ends = [_End("validation", validation, look.validation), _End("training", smoothed, look.train)]
+    ends = [_End("validation", validation, look.validation), _End("training", smoothed, look.train), *sets]
     if look.name:
         ends = [_End(look.name, validation if len(validation) else train, look.train)]
     return [end for end in ends if len(end.line)]
+
+
+def _sets(chart: go.Figure, run: RunCurve, view: View, look: _Look) -> list[_End]:
+    """The losses of several evaluation sets, a line each; their names for the ends."""
+    ends = []
+    for place, one in enumerate(run.sets):
+        name, (steps, losses) = one.evaluation_set or "", one.arrays
+        x = steps if view.axis == "step" else _epochs(run.metrics_log.train, steps)
+        points = Line(x, losses, steps)
+        if not len(points) or not np.isfinite(x).all():
+            continue
+        points = thin(points, share(2 + len(run.sets)))
+        chart.add_scatter(
+            x=points.x,
+            y=points.y,
+            customdata=points.step,
+            mode="lines+markers" if len(points) <= 60 else "lines",
+            line={"color": look.validation, "width": 2.2, "dash": DASHES[place % len(DASHES)]},
+            marker={"size": 6, "color": look.validation, "symbol": place % 8},
+            hovertemplate=_hover(name, "validation"),
+        )
+        ends.append(_End(name, points, look.validation))
+    return ends
+
+
+def _epochs(train: Curve, steps: np.ndarray) -> np.ndarray:
+    """The epochs at these steps, from the rows of the training; NaN where those state none."""
+    kept = np.isfinite(train["epoch"])
+    if not kept.any():
+        return np.full(len(steps), np.nan)
+    found: np.ndarray = np.interp(steps, train["step"][kept], train["epoch"][kept])
+    return found
 
 
 def _shown(points: Line, most: int, curve: Curve) -> Line:

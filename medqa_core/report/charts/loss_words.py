@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from medqa_core.foundation.format import capital, count, number, plural
+from medqa_core.foundation.format import capital, count, number, plural, words
 from medqa_core.report.charts.lines import Line, line
+from medqa_core.report.charts.loss import RunCurve
 from medqa_core.report.statistics.trends import tenths
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 
@@ -21,6 +22,25 @@ def sentence(log: MetricsLog) -> str:
     bad = len(log.train.non_finite_steps) + len(log.validation.non_finite_steps)
     text = "; ".join(parts) + "." if parts else "No finite loss was logged."
     return text + (f" At {plural(bad, 'logged step')} the loss was not a number." if bad else "")
+
+
+def told(curve: RunCurve) -> str:
+    """The sentence of a run's curve, its several evaluation sets and its kind of training included."""
+    if curve.training is not None:
+        return (
+            f"{capital(curve.training)} training: its loss does not say how well the model predicts answers. "
+            f"{sentence(curve.metrics_log)}"
+        )
+    parts = []
+    for one in curve.sets:
+        losses = one.arrays[1]
+        if len(losses):
+            ends = (number(float(losses[0])), number(float(losses[-1])))
+            parts.append(f"validation loss on {words(one.evaluation_set, 40)} went from {ends[0]} to {ends[1]}")
+    if not parts:
+        return sentence(curve.metrics_log)
+    train = line(curve.metrics_log.train, "loss")
+    return capital("; ".join([*([_training(train)] if len(train) else []), *parts])) + "."
 
 
 def describe(log: MetricsLog) -> str:
@@ -54,6 +74,8 @@ def gradient_norm(curve: Curve) -> str:
 
 
 def _training(train: Line) -> str:
+    if len(train) == 1:
+        return f"Training loss was {number(float(train.y[0]))} at step {_step(train, 0)}"
     first, last = (float(np.mean(part)) for part in tenths(train.y))
     verb = "fell" if last < first else "rose" if last > first else "stayed"
     return f"Training loss {verb} from {number(first)} to {number(last)}"

@@ -34,6 +34,7 @@ def information(facts: Facts) -> Fields:
             ("Source", place(record.imported.source)),
             ("Source format", record.imported.format),
             ("Source SHA-256", record.imported.sha256 or ""),
+            ("Of the source", " ".join(words(note, 400) for note in record.imported.notes[:8])),
         ]
     return _stated(rows)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from medqa_core.foundation.format import capital, count, p_number, words
+from medqa_core.foundation.format import NOT_STATED, capital, count, number, p_number, words
 from medqa_core.report.document.model import Cell, Column, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
@@ -15,7 +15,10 @@ from medqa_core.report.wording.metric import change_text, level_text, size_numbe
 from medqa_core.runs.schema.evaluation import Metric, MetricName
 
 MOST_ROWS = 40
+MOST_TASKS = 100
 TRAINING = ("train_minutes", "final_train_loss", "samples_per_second", "steps", "best_validation_loss", "best_step")
+LOSSES = ("mean_train_loss", "last_train_loss")
+"""What stands in for the final training loss where a source states the mean over the run and the last one."""
 NOT_COMPARED = Cell("not compared")
 
 Row = tuple[Cell, ...]
@@ -37,7 +40,9 @@ def headline(found: tuple[Headline, ...]) -> Table:
 def training(facts: Facts) -> Table:
     """The figures of training, each with who says so."""
     found = figures(facts)
-    rows = [(found[name].label, found[name].text, found[name].origin) for name in TRAINING]
+    losses = [name for name in LOSSES if found[name].value is not None]
+    names = [name for one in TRAINING for name in (losses if losses and one == "final_train_loss" else [one])]
+    rows = [(found[name].label, found[name].text, found[name].origin) for name in names]
     return Table.of(("Figure", _number("Value"), "Origin"), rows)
 
 
@@ -59,6 +64,24 @@ def metrics_in_detail(shown: Mapping[str, MetricView], primary: str) -> Table:
     """The same for a page: with p-values, directions, and what each test could detect."""
     rows = tuple(_row(_about(shown[name], primary), shown[name], detail=True) for name in METRICS if name in shown)
     return Table(_columns("Metric", shown, detail=True), rows)
+
+
+def tasks(facts: Facts) -> Table | None:
+    """Every task that an imported results file states, with its error; None where it states none."""
+    scores = facts.record.imported.tasks if facts.record.imported is not None else []
+    rows = [
+        (
+            words(score.task, 80),
+            words(score.metric, 60),
+            number(score.value),
+            NOT_STATED if score.stderr is None else f"± {number(score.stderr)}",
+            NOT_STATED if score.n is None else count(score.n),
+            NOT_STATED if score.shots is None else count(score.shots),
+        )
+        for score in scores[:MOST_TASKS]
+    ]
+    head = ("Task", "Metric", _number("Value"), _number("Standard error"), _number("Questions"), _number("Examples"))
+    return Table.of(head, rows) if rows else None
 
 
 def controls(facts: Facts) -> Table | None:

@@ -36,6 +36,7 @@ EVALUATION: tuple[tuple[Callable[[Facts], Table | None], str], ...] = (
     (answer_tables.mmlu, ""),
     (answer_tables.scorings, answer_tables.ASKED),
     (answer_tables.letters, ""),
+    (tables.tasks, "Every task that the source states, by the harness's names:"),
 )
 """The tables of the evaluation in the order in which they are read, each with what has to be said before it."""
 

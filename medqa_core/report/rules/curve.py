@@ -1,15 +1,19 @@
 """What the loss curve shows: each trend is tested, so that the same values in random order say nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from medqa_core.foundation.format import general, number, p_value, plural, signed
+from medqa_core.foundation.format import general, number, p_value, plural, signed, words
 from medqa_core.report.facts import Facts, Points
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.statistics.trends import below, differs, falling, rising, tenths
+from medqa_core.runs.artifacts.series import SERIES
 from medqa_core.runs.metrics_log.log import Curve
 
+ABOUT = ("rewards/margins", "rewards/accuracies", "reward", "kl", "objective/kl")
+"""What preference and policy training are about, as trainers call it."""
 FEWEST = 4
 """Fewer values than this cannot show a trend at p < 0.05."""
 STILL_FALLING = 0.02
@@ -34,7 +38,45 @@ def non_finite(facts: Facts) -> Iterator[Insight]:
 def validation_trend(facts: Facts) -> Iterator[Insight]:
     """Validation loss: fell to the end, fell and rose, rose, fell and levelled, or shows no falling trend."""
     points, train = Points.of(facts.metrics_log.validation), Points.of(facts.metrics_log.train)
-    if len(points) < FEWEST or _ended_without_a_number(facts.metrics_log.validation):
+    if facts.training is None and not _ended_without_a_number(facts.metrics_log.validation):
+        yield from _trend(points, train)
+
+
+def evaluation_sets(facts: Facts) -> Iterator[Insight]:
+    """The trend on each of several evaluation sets, by its name: what improves on one may get worse on another."""
+    train = Points.of(facts.metrics_log.train)
+    for series in facts.series:
+        if series.name == "loss" and series.evaluation_set and facts.training is None:
+            yield from _trend(Points.of_series(series), train)
+
+
+def kind_of_training(facts: Facts) -> Iterator[Insight]:
+    """A training whose loss is not the one that the other rules are about, with what it is about instead."""
+    if facts.training is None:
+        return
+    about = {
+        "preference": "preference training: its loss compares chosen with rejected answers",
+        "policy": "policy training: its loss is that of a step of the policy",
+    }[facts.training]
+    drawn = [(series, *series.arrays) for series in facts.series if series.name in ABOUT and series.split == "train"]
+    moved = [
+        f"{words(series.name, 40)} {number(float(values[0]))} at step {int(steps[0]):,} and "
+        f"{number(float(values[-1]))} at step {int(steps[-1]):,}"
+        for series, steps, values in drawn
+        if len(values) > 1
+    ]
+    told = f" Logged: {'; '.join(moved)}." if moved else ""
+    yield Insight(
+        "kind_of_training",
+        f"This is {about}, so it does not tell whether the model learnt to predict answers.{told}",
+        ("run.json, imported.training: " + facts.training, *(f"{SERIES}: {series.label}" for series, *_ in drawn)),
+        plural(len(facts.series), "series", "series"),
+        "the source had logged a supervised training",
+    )
+
+
+def _trend(points: Points, train: Points) -> Iterator[Insight]:
+    if len(points) < FEWEST:
         return
     found = (
         overfitting(points, train)
@@ -44,7 +86,7 @@ def validation_trend(facts: Facts) -> Iterator[Insight]:
         or did_not_fall(points)
     )
     if found:
-        yield found
+        yield replace(found, subject=points.of_set or "")
 
 
 def _ended_without_a_number(curve: Curve) -> bool:
@@ -83,7 +125,7 @@ def overfitting(points: Points, train: Points) -> Insight | None:
         what = "training loss rose with it, so training became unstable and this is no overfitting"
     return Insight(
         "unstable" if diverges else "overfitting",
-        f"Validation loss {start} to {losses[-1]:.4f}: {what}.",
+        f"{points.called} {start} to {losses[-1]:.4f}: {what}.",
         (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", len(points) - 1))[
             0 if best else 1 :
         ],
@@ -104,7 +146,7 @@ def kept_falling(points: Points) -> Insight | None:
     if late < STILL_FALLING:
         return Insight(
             "levelled",
-            f"Validation loss fell from {points.losses[0]:.4f} to {points.losses[last]:.4f} and has levelled off: "
+            f"{points.called} fell from {points.losses[0]:.4f} to {points.losses[last]:.4f} and has levelled off: "
             f"it fell by {number(late, 4)} since step {points.step(last - quarter):,}.",
             (points.cite("validation", 0), points.cite("validation", last - quarter), points.cite("validation", last)),
             _size(points, trend.p),
@@ -112,7 +154,7 @@ def kept_falling(points: Points) -> Insight | None:
         )
     return Insight(
         "kept_falling",
-        f"Validation loss kept falling to the end: {points.losses[0]:.4f} at step {points.step(0):,}, "
+        f"{points.called} kept falling to the end: {points.losses[0]:.4f} at step {points.step(0):,}, "
         f"{points.losses[last]:.4f} at step {points.step(last):,}, its lowest value.",
         (points.cite("validation", 0), points.cite("validation", last - 1), points.cite("validation", last)),
         _size(points, trend.p),
@@ -127,7 +169,7 @@ def rose_throughout(points: Points) -> Insight | None:
         return None
     return Insight(
         "rose",
-        f"Validation loss rose: {points.losses[0]:.4f} at step {points.step(0):,}, "
+        f"{points.called} rose: {points.losses[0]:.4f} at step {points.step(0):,}, "
         f"{points.losses[-1]:.4f} at step {points.step(len(points) - 1):,}.",
         (points.cite("validation", 0), points.cite("validation", len(points) - 1)),
         _size(points, trend.p),
@@ -143,7 +185,7 @@ def fell(points: Points) -> Insight | None:
     best, last = points.best, len(points) - 1
     return Insight(
         "fell",
-        f"Validation loss fell from {points.losses[0]:.4f} to its lowest, {points.losses[best]:.4f} at step "
+        f"{points.called} fell from {points.losses[0]:.4f} to its lowest, {points.losses[best]:.4f} at step "
         f"{points.step(best):,}; after that it does not rise significantly.",
         (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", last)),
         _size(points, trend.p),
@@ -156,9 +198,10 @@ def did_not_fall(points: Points) -> Insight | None:
     trend = falling(points.losses).either_way
     if trend.holds:
         return None
+    on = f" on {words(points.of_set, 60)}" if points.of_set else ""
     return Insight(
         "did_not_fall",
-        f"The {len(points)} validation losses show no falling trend ({p_value(trend.p)}).",
+        f"The {len(points)} validation losses{on} show no falling trend ({p_value(trend.p)}).",
         (points.cite("validation", 0), points.cite("validation", len(points) - 1)),
         _size(points, trend.p),
         "the validation losses showed a falling trend at p < 0.05",
@@ -167,6 +210,8 @@ def did_not_fall(points: Points) -> Insight | None:
 
 def training_fell(facts: Facts) -> Iterator[Insight]:
     """The training loss of the last tenth of the logged steps is below that of the first tenth."""
+    if facts.training is not None:
+        return
     points = Points.of(facts.metrics_log.train)
     if len(points) < 10 or _ended_without_a_number(facts.metrics_log.train):
         return
@@ -192,6 +237,8 @@ def training_fell(facts: Facts) -> Iterator[Insight]:
 
 def gap(facts: Facts) -> Iterator[Insight]:
     """At the end the validation loss is not what the training loss is."""
+    if facts.training is not None:
+        return
     train, validation = Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)
     if len(train) < 30 or not len(validation):
         return
@@ -215,6 +262,8 @@ def gap(facts: Facts) -> Iterator[Insight]:
 
 def early_best(facts: Facts) -> Iterator[Insight]:
     """The lowest validation loss came well before the end."""
+    if facts.training is not None:
+        return
     points = Points.of(facts.metrics_log.validation)
     if len(points) < 3 or overfitting(points, Points.of(facts.metrics_log.train)):
         return

@@ -45,6 +45,8 @@ class Figure:
 LABELS: dict[str, tuple[str, Callable[[float], str]]] = {
     "train_minutes": ("Training time", lambda v: duration(v * 60)),
     "final_train_loss": ("Final training loss", number),
+    "mean_train_loss": ("Mean training loss over the run", number),
+    "last_train_loss": ("Last logged training loss", number),
     "samples_per_second": ("Examples per second", lambda v: number(v, 2)),
     "test_loss": ("Test loss", number),
     "perplexity": ("Perplexity", lambda v: number(v, 2)),
@@ -54,6 +56,9 @@ LABELS: dict[str, tuple[str, Callable[[float], str]]] = {
     "rouge1": ("ROUGE-1", number),
     "rouge2": ("ROUGE-2", number),
     "rougeL": ("ROUGE-L", number),
+    "validation_rouge1": ("ROUGE-1 on the validation set", number),
+    "validation_rouge2": ("ROUGE-2 on the validation set", number),
+    "validation_rougeL": ("ROUGE-L on the validation set", number),
     "token_f1": ("Token F1", number),
     "rougeL_outside_templates": ("ROUGE-L outside templates", number),
     "token_f1_outside_templates": ("Token F1 outside templates", number),
@@ -97,6 +102,12 @@ INFORMATION_KEYS: dict[str, str] = {
 """What a source may state beside settings and results."""
 
 SETTINGS: dict[str, str] = {
+    "adapter": "Adapter",
+    "chat_template": "Chat template",
+    "chat_template_sha": "Chat template, SHA",
+    "fewshot_as_multiturn": "Examples as turns of a chat",
+    "system_instruction_sha": "System instruction, SHA",
+    "n_shot": "Examples in the prompt",
     "method": "Method",
     "last_k": "Layers trained",
     "lora_layers": "Layers with an adapter",
@@ -204,8 +215,9 @@ def _from_files(facts: Facts) -> dict[str, Value]:
     """What evaluation.json, metrics.jsonl and the MMLU results say, for either kind of run."""
     values: dict[str, Value] = {}
     train, validation = Points.of(facts.metrics_log.train), Points.of(facts.metrics_log.validation)
-    values["final_train_loss"] = training_loss(train)
-    if len(validation):
+    if facts.training is None and stated(facts, "last_train_loss") is None:
+        values["final_train_loss"] = training_loss(train)
+    if len(validation) and facts.training is None:
         values["best_validation_loss"] = float(validation.losses[validation.best])
         values["best_step"] = validation.step(validation.best)
     elif facts.status is not None and facts.status.best is not None:

@@ -1,5 +1,6 @@
 """`mmlu_results/`: results.json in lm-evaluation-harness's format, answers.parquet with one row per question."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -43,6 +44,13 @@ SUBSETS = (
     "medical_genetics",
     "professional_medicine",
 )
+
+_TASK = re.compile(
+    r"(?:mmlu_|(?:harness\|)?hendrycksTest-|(?:\w+\|)?mmlu:)"
+    rf"(?P<subset>{'|'.join(SUBSETS)})(?:{CLOZE})?(?:\|\d+){{0,2}}"
+)
+"""`mmlu_SUBSET` (lm-evaluation-harness; its cloze tasks end in `_continuation`), what it was called before
+(`hendrycksTest-SUBSET`, in leaderboards' files `harness|hendrycksTest-SUBSET|5`), `lighteval|mmlu:SUBSET|5|0`."""
 
 ANSWER_SCHEMA = pa.schema(
     [
@@ -165,7 +173,7 @@ def _how(value: dict[str, Any]) -> dict[str, Any]:
         **{name: said if isinstance(said, str) else None for name, said in sums.items()},
         "scoring": scoring,
         "metric": metric if metric in METRICS.values() else "acc",
-        "letters": any(_subset(task) is not None and not task.endswith(CLOZE) for task in tasks),
+        "letters": any(subset_of(task) is not None and not task.endswith(CLOZE) for task in tasks),
         "shots": one if isinstance(one, int) and 0 <= one < 1000 else None,
     }
 
@@ -177,7 +185,7 @@ def _scores(value: dict[str, Any], how: dict[str, Any]) -> list[SubsetScore]:
     scores: dict[str, SubsetScore] = {}
     metric, both = how["metric"], how["letters"] and how["metric"] != "acc"
     for task, row in results.items():
-        subset = _subset(task)
+        subset = subset_of(task)
         if both and str(task).endswith(CLOZE) != (how["scoring"] == "cloze"):
             continue  # asked in both ways: only one of them was judged
         accuracy = _share(row, f"{metric},none", metric) if isinstance(row, dict) else None
@@ -193,10 +201,13 @@ def _scores(value: dict[str, Any], how: dict[str, Any]) -> list[SubsetScore]:
     return [scores[subset] for subset in sorted(scores)]
 
 
-def _subset(task: Any) -> str | None:
-    """The subset that a task asks about; the harness's cloze tasks end in `_continuation`."""
-    name = task.removesuffix(CLOZE) if isinstance(task, str) else ""
-    return next((subset for subset in SUBSETS if name.endswith(subset)), None)
+def subset_of(task: Any) -> str | None:
+    """The subset that a task asks about, by the exact names of the harnesses that ask MMLU's own questions.
+
+    Exams in other languages, translations and other sets with the same subjects (`cmmlu_anatomy`) are other tasks.
+    """
+    found = _TASK.fullmatch(task) if isinstance(task, str) else None
+    return found["subset"] if found else None
 
 
 def _share(row: dict[str, Any], *keys: str) -> float | None:

@@ -143,15 +143,16 @@ def warmup(figures: Figures) -> Check:
 
 def training_against_test(figures: Figures) -> list[Check]:
     """A remark, and no check, where the test loss is below the training loss."""
-    train, test = figures.get("final_train_loss"), figures.get("test_loss")
+    mean, test = figures.get("mean_train_loss"), figures.get("test_loss")
+    train, which = (figures.get("final_train_loss"), "final") if mean is None else (mean, "mean")
     if train is None or test is None or test >= train:
         return []
     return [
         Check(
             name="training loss and test loss are comparable",
             passed=None,
-            detail=f"The test loss ({show(test)}) is below the final training loss ({show(train)}). This alone is no "
-            "fault: Trainer's final training loss is the mean over the whole run, early steps and dropout included.",
+            detail=f"The test loss ({show(test)}) is below the {which} training loss ({show(train)}). This alone is no "
+            "fault: Trainer's training loss is the mean over the whole run, early steps and dropout included.",
         )
     ]
 

@@ -7,9 +7,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
+
+from medqa_core.runs.artifacts.series import Series
+from medqa_core.runs.importers.log_rows import TrainingKind
 from medqa_core.runs.importers.source import line, number
 from medqa_core.runs.schema.evaluation import Evaluation, Metric, MetricName
-from medqa_core.runs.schema.record import BaseModelRecord, Check, DataRecord, EnvironmentRecord, SplitSizes
+from medqa_core.runs.schema.record import BaseModelRecord, Check, DataRecord, EnvironmentRecord, SplitSizes, TaskScore
 
 FIGURE_LIMIT = 400
 NO_BASE = "The source states no figure for the base model: there is nothing to compare with."
@@ -86,6 +90,12 @@ class Draft:
     environment: EnvironmentRecord = field(default_factory=EnvironmentRecord)
     sections: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    training: TrainingKind | None = None
+    series: list[Series] = field(default_factory=list)
+    tasks: list[TaskScore] = field(default_factory=list)
+    items: pd.DataFrame | None = None
+    """Which items were answered right, as rows of `items.parquet`."""
     checks: list[Check] = field(default_factory=list)
     evaluation: Evaluation | None = None
     metrics_lines: list[str] = field(default_factory=list)

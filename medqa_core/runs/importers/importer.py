@@ -7,11 +7,13 @@ from pydantic import ValidationError
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import write_bytes, write_json, write_text
 from medqa_core.foundation.paths import check_run_id
+from medqa_core.runs.artifacts.items import write_items
+from medqa_core.runs.artifacts.series import write_series
 from medqa_core.runs.importers.draft import Draft, modified
 from medqa_core.runs.importers.lm_eval import parse_file, read_lm_eval, results_file
 from medqa_core.runs.importers.source import file_name, kind_of, lenient_json, line, read_bytes
 from medqa_core.runs.importers.summary import read_summary
-from medqa_core.runs.importers.trainer import has_trainer_output, read_state_file, read_trainer
+from medqa_core.runs.importers.trainer import NO_LOG, has_trainer_output, read_state_file, read_trainer
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import now
@@ -70,6 +72,8 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
     value = lenient_json(content, name)
     if isinstance(value, dict) and isinstance(value.get("log_history"), list):
         return read_state_file(path, content, value)
+    if isinstance(value, dict) and "global_step" in value and "results" not in value:
+        raise InputError(f"{name}: {NO_LOG}")
     return read_lm_eval(path, content, value)
 
 
@@ -96,6 +100,9 @@ def record_of(path: Path, draft: Draft, run_id: str, title: str | None) -> RunRe
             figures=draft.figures.values,
             sections=draft.sections,
             missing=draft.missing,
+            tasks=draft.tasks,
+            notes=draft.notes,
+            training=draft.training,
             checks=draft.checks,
         ),
     )
@@ -107,5 +114,9 @@ def write_draft(folder: Path, draft: Draft) -> None:
         write_json(folder / "evaluation.json", draft.evaluation.model_dump(mode="json"))
     if draft.metrics_lines:
         write_text(folder / "metrics.jsonl", "".join(draft.metrics_lines))
+    if draft.series:
+        write_series(folder, draft.series)
+    if draft.items is not None:
+        write_items(folder, draft.items)
     if draft.mmlu is not None:
         write_bytes(folder / "mmlu_results" / "results.json", draft.mmlu)

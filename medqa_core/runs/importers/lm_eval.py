@@ -8,64 +8,77 @@ from typing import Any
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import JSON_LIMIT, dumps, loads
-from medqa_core.runs.artifacts.mmlu import MMLUResults, parse_results
+from medqa_core.foundation.format import listing
+from medqa_core.runs.artifacts.mmlu import MMLUResults, parse_results, subset_of
 from medqa_core.runs.importers import checks
 from medqa_core.runs.importers.draft import NO_BASE, Draft, Figures, date_from
+from medqa_core.runs.importers.samples import read_samples
 from medqa_core.runs.importers.source import file_name, lenient_json, line, number, read_bytes, slug, without_paths
+from medqa_core.runs.importers.task_scores import asked, model_arguments, task_scores
 from medqa_core.runs.schema.evaluation import Evaluation, Metric, MMLUProtocol, Protocol
-from medqa_core.runs.schema.record import BaseModelRecord, EnvironmentRecord
+from medqa_core.runs.schema.record import BaseModelRecord, EnvironmentRecord, TaskScore
 
-NEVER_SAID = (
-    "Training: settings, data, loss curve, test loss, ROUGE.",
-    "Per-question answers: no paired test between models.",
-)
-FOLDERS_TRIED = 50
+NO_ITEMS = "Per-question answers: no paired test between models."
+NEVER_SAID = ("Training: settings, data, loss curve, test loss, ROUGE.", NO_ITEMS)
+FOLDERS_TRIED = 200
+DEEPEST = 3
+"""Levels below the folder."""
 SETTINGS = {"random_seed": "seed", "fewshot_seed": "fewshot_seed", "limit": "limit"}
 
 
 def results_file(folder: Path) -> Path | None:
-    """The results file in `folder` or in one of its folders: `results.json`, else the newest `results_DATE.json`."""
-    try:
-        with os.scandir(folder) as entries:
-            inner = sorted(Path(entry.path) for entry in entries if entry.is_dir())
-    except OSError:
-        return None
-    for place in (folder, *inner[:FOLDERS_TRIED]):
+    """The results file in `folder`, or in a folder up to three below it: `results.json`, else the newest dated one.
+
+    So lie what `lm_eval --output_path` writes (a folder a model) and leaderboards' archives (an organisation, a model).
+    """
+    left, tried = [(folder, 0)], 0
+    while left and tried < FOLDERS_TRIED:
+        place, depth = left.pop(0)
+        tried += 1
         try:
-            with os.scandir(place) as entries:
-                names = [e.name for e in entries if re.fullmatch(r"results(_.*)?\.json", e.name) and e.is_file()]
+            with os.scandir(place) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
         except OSError:
             continue
+        names = [e.name for e in entries if re.fullmatch(r"results(_.*)?\.json", e.name) and e.is_file()]
+        if depth > 1 and "results.json" in names:  # so far down that is anybody's name; a dated one is the harness's
+            names.remove("results.json")
         if names:
             return place / ("results.json" if "results.json" in names else max(names))
+        if depth < DEEPEST:
+            left += [(Path(e.path), depth + 1) for e in entries if e.is_dir() and not e.name.startswith(".")]
     return None
 
 
 def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
-    """A results.json as a draft; the file itself goes into the run.
+    """A results.json as a draft; one with medical subsets of MMLU itself goes into the run.
 
     Raises:
-        InputError: it holds none of the six medical MMLU subsets, or is nested too deeply.
+        InputError: it holds no task with a figure, or is nested too deeply.
     """
     name = file_name(path)
     if len(content) > JSON_LIMIT:
         raise InputError(f"{name} is larger than {JSON_LIMIT // 2**20} MiB; it was not read.")
     try:
-        results = parse_results(value)
-        mmlu = _copy(content, value)
+        results = _results(value)
+        mmlu = _copy(content, value) if results is not None else None
     except RecursionError as error:
         raise InputError(f"{name} is not usable JSON: nested too deeply.") from error
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
     main = value["fine_tuned"] if isinstance(value.get("fine_tuned"), dict) else value
     config = main["config"] if isinstance(main.get("config"), dict) else {}
+    tasks = task_scores(main)
 
     figures = Figures()
-    model = _model(main, config)
+    arguments = model_arguments(config)
+    model = line(main.get("model_name"), 120) or arguments.get("pretrained", "")
     figures.add("base_model", model)
+    asked(figures, main, arguments)
     for theirs, ours in SETTINGS.items():
         figures.add(ours, number(config.get(theirs)))
-    for prefix, scores in (("base_", results.base or []), ("", results.fine_tuned)):
+    both = (("base_", results.base or []), ("", results.fine_tuned)) if results is not None else ()
+    for prefix, scores in both:
         for score in scores:
             figures.add(f"{prefix}mmlu_{score.subset}", score.accuracy)
             figures.add(f"{prefix}mmlu_{score.subset}_stderr", score.stderr)
@@ -77,19 +90,46 @@ def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
         source=name,
         sha256=hashlib.sha256(content).hexdigest(),
         figures=figures,
-        suggested_id=slug(f"mmlu-{model or Path(name).stem}"),
-        title=f"MMLU of {model or name}",
+        suggested_id=slug(f"{'mmlu' if results is not None else 'tasks'}-{model or Path(name).stem}"),
+        title=_title(results, tasks, model or name, arguments.get("peft", "")),
         created_at=date_from(main.get("date")),
         base_model=BaseModelRecord(id=model, parameters=_parameters(config)) if model else None,
         environment=_environment(main, config),
         missing=list(NEVER_SAID),
+        tasks=tasks,
         mmlu=mmlu,
     )
     _say_missing(draft, results)
-    for variant, scores in (("base ", results.base or []), ("", results.fine_tuned)):
-        draft.checks += checks.mmlu(scores, variant)
-    draft.evaluation = _evaluation(results)
+    draft.items, problems = read_samples(path.parent, {score.task for score in tasks})
+    draft.missing += problems[:10]
+    if draft.items is not None:
+        draft.missing.remove(NO_ITEMS)
+    for prefix, scores in both:
+        draft.checks += checks.mmlu(scores, prefix.replace("_", " "))
+    draft.evaluation = _evaluation(results) if results is not None else None
     return draft
+
+
+def _results(value: Any) -> MMLUResults | None:
+    """The medical subsets of MMLU; None where the file has other tasks alone.
+
+    Raises:
+        ValueError: it has neither.
+    """
+    try:
+        return parse_results(value)
+    except ValueError:
+        main = value.get("fine_tuned", value) if isinstance(value, dict) else None
+        if isinstance(main, dict) and task_scores(main):
+            return None
+        raise
+
+
+def _title(results: MMLUResults | None, tasks: list[TaskScore], model: str, adapter: str) -> str:
+    names = list(dict.fromkeys(score.task for score in tasks))
+    more = [f"{len(names) - 3} more"] if len(names) > 3 else []
+    what = "MMLU" if results is not None else listing([*names[:3], *more])
+    return f"{what} of {model}" + (f" with adapter {adapter}" if adapter else "")
 
 
 def _evaluation(results: MMLUResults) -> Evaluation | None:
@@ -134,30 +174,21 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _say_missing(draft: Draft, results: MMLUResults) -> None:
-    if results.base is None:
+def _say_missing(draft: Draft, results: MMLUResults | None) -> None:
+    if results is None or results.base is None:
         draft.missing.append(
             "Whether the model measured is the base or the fine-tuned one, and the other one's scores."
         )
-    if any(score.n is None for score in results.fine_tuned):
+    if results is not None and any(score.n is None for score in results.fine_tuned):
         draft.missing.append("Questions asked in each subset: no accuracy over all of them.")
-    absent = sorted(set(checks.OFFICIAL_SIZES) - {score.subset for score in results.fine_tuned})
-    if absent:
+    there = {score.subset for score in results.fine_tuned} if results is not None else set()
+    absent = sorted(set(checks.OFFICIAL_SIZES) - there)
+    if absent and results is not None:
         draft.missing.append(f"MMLU subsets: {', '.join(absent)}.")
     if draft.created_at is None:
         draft.missing.append("Date: none that can be read; the file's own date stands in.")
     if not draft.base_model:
         draft.missing.append("Model: the file names none.")
-
-
-def _model(main: dict[str, Any], config: dict[str, Any]) -> str:
-    named = line(main.get("model_name"), 120)
-    arguments = config.get("model_args")
-    if not named and isinstance(arguments, dict):
-        named = line(arguments.get("pretrained"), 120)
-    if not named and isinstance(arguments, str) and (found := re.search(r"(?:^|,)pretrained=([^,]+)", arguments)):
-        named = line(found[1], 120)
-    return named
 
 
 def _parameters(config: dict[str, Any]) -> int | None:
@@ -175,10 +206,11 @@ def _environment(main: dict[str, Any], config: dict[str, Any]) -> EnvironmentRec
 
 
 def _shots(figures: Figures, shots: Any) -> None:
-    """The number of examples in the prompt: one figure where all medical subsets had the same."""
+    """The number of examples in the prompt: one figure where all tasks, or MMLU's medical subsets, had the same."""
     if not isinstance(shots, dict):
         return
-    counts = {task: n for task, n in shots.items() if type(n) is int and task.endswith(tuple(checks.OFFICIAL_SIZES))}
+    every = {task: n for task, n in shots.items() if type(n) is int}
+    counts = {task: n for task, n in every.items() if subset_of(task) is not None} or every
     if len(set(counts.values())) == 1:
         figures.add("n_shot", next(iter(counts.values())))
     else:

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.errors import InputError
+from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.importers import checks
 from medqa_core.runs.importers.draft import TEST_FIGURES, Draft, Figures, evaluation_of, modified
+from medqa_core.runs.importers.log_rows import as_number
 from medqa_core.runs.importers.source import file_name, lenient_json, line, number, read_bytes, slug
-from medqa_core.runs.importers.trainer_history import curve_check, metrics_lines
+from medqa_core.runs.importers.trainer_history import History, curve_check, read_history
 from medqa_core.runs.schema.record import BaseModelRecord, Check, EnvironmentRecord
 
 STATE = "trainer_state.json"
+NO_LOG = "trainer_state.json without a log: nothing to draw."
 CHECKPOINTS_TRIED = 20
 
 STATE_FIGURES = {
@@ -26,8 +29,9 @@ STATE_FIGURES = {
     "best_global_step": "best_step",
     "total_flos": "total_flos",
 }
+ROUGE = ("rouge1", "rouge2", "rougeL")
 RESULT_FIGURES = {
-    "train_loss": "final_train_loss",
+    "train_loss": "mean_train_loss",
     "train_runtime": "train_seconds",
     "train_samples_per_second": "samples_per_second",
     "train_steps_per_second": "steps_per_second",
@@ -35,15 +39,14 @@ RESULT_FIGURES = {
     "eval_loss": "validation_loss",
     "eval_samples": "validation_size",
     "perplexity": "perplexity",
+    **{f"eval_{name}": f"validation_{name}" for name in ROUGE},
     **{
         f"{split}_{theirs}": ours
         for split in ("test", "predict")
         for theirs, ours in (
             ("loss", "test_loss"),
             ("samples", "test_size"),
-            ("rouge1", "rouge1"),
-            ("rouge2", "rouge2"),
-            ("rougeL", "rougeL"),
+            *((name, name) for name in ROUGE),
         )
     },
 }
@@ -88,17 +91,19 @@ def read_state_file(path: Path, content: bytes, state: dict[str, Any]) -> Draft:
 def _draft(
     folder: Path, name: str, where: Path | None, state: dict[str, Any], results: dict[str, Any], problems: list[str]
 ) -> Draft:
-    history = [row for row in state.get("log_history") or [] if isinstance(row, dict)]
+    history = read_history([row for row in state.get("log_history") or [] if isinstance(row, dict)])
     figures = Figures()
     for theirs, ours in STATE_FIGURES.items():
-        figures.add(ours, number(state.get(theirs)))
-    logged = {key: value for row in history for key, value in row.items() if key.startswith(("train_", "eval_"))}
-    for key, value in (results | {k: v for k, v in logged.items() if k not in results}).items():
+        figures.add(ours, number(as_number(state.get(theirs))))
+    logged = {key: value for row in history.rows for key, value in row.items() if key.startswith(("train_", "eval_"))}
+    stated = {key: as_number(value) for key, value in ({**logged, **results}).items()}
+    scaled, scale_note = _shares(stated)
+    for key, value in scaled.items():
         if key in RESULT_FIGURES:
             figures.add(RESULT_FIGURES[key], number(value))
+    figures.add("last_train_loss", history.last_loss)
     model, version = _model(folder, figures)
     kind = figures.values.get("model_type")
-    lines, odd = metrics_lines(history)
     first = where if where is not None else folder / "all_results.json"
     label = f"{first.parent.name}/{STATE}" if first.parent != folder else first.name
     draft = Draft(
@@ -112,17 +117,20 @@ def _draft(
         base_model=BaseModelRecord(id=model) if model else None,
         environment=EnvironmentRecord(transformers=version),
         missing=list(NEVER_SAID),
-        metrics_lines=lines,
+        notes=[*history.notes(), *scale_note],
+        training=history.training,
+        series=[_as_share(one) if scale_note else one for one in history.series],
+        metrics_lines=history.lines,
         # a perplexity among Trainer's results is the validation set's
         evaluation=evaluation_of(figures, {m: n for m, n in TEST_FIGURES.items() if m != "perplexity"}),
     )
     if draft.evaluation is not None and (n := figures.count("test_size")) is not None:
         told = {name: metric.model_copy(update={"n": n}) for name, metric in draft.evaluation.metrics.items()}
         draft.evaluation = draft.evaluation.model_copy(update={"metrics": told})
-    if not lines:
+    if not history.lines and not history.series:
         draft.missing.append("Loss curve: the output holds no log history.")
-    if odd:
-        draft.missing.append(f"{odd} row{'s' * (odd > 1)} of the log history without a usable step.")
+    if history.odd:
+        draft.missing.append(f"{history.odd} row{'s' * (history.odd > 1)} of the log history without a usable step.")
     if "test_loss" not in figures.values:
         draft.missing.append("Test loss: the output states losses of training and validation only.")
     if model is None:
@@ -132,7 +140,29 @@ def _draft(
     return draft
 
 
-def _checks(figures: Figures, history: list[dict[str, Any]]) -> list[Check]:
+def _shares(stated: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The figures with ROUGE as a share of one, and what is said where the source gives it on a 0 to 100 scale."""
+    keys = [key for key in stated if key in RESULT_FIGURES and key.split("_", 1)[-1] in ROUGE]
+    values = {key: value for key in keys if (value := number(stated[key])) is not None}
+    if not values or not 1 < max(values.values()) <= 100 or min(values.values()) < 0:
+        return stated, []
+    shown = max(values, key=lambda key: key.endswith("rougeL"))
+    note = (
+        f"ROUGE is stated on a 0 to 100 scale and shown as a share of one: {shown.split('_', 1)[-1]} "
+        f"{values[shown]:g} as {values[shown] / 100:.4g}."
+    )
+    return stated | {key: round(value / 100, 12) for key, value in values.items()}, [note]
+
+
+def _as_share(series: Series) -> Series:
+    """A series of ROUGE on a 0 to 100 scale as shares of one; any other as it is."""
+    if not series.name.lower().startswith("rouge"):
+        return series
+    values = [None if value is None else round(value / 100, 12) for value in series.values]
+    return series.model_copy(update={"values": values})
+
+
+def _checks(figures: Figures, history: History) -> list[Check]:
     found = [
         checks.throughput(figures),
         checks.step_rate(figures),
@@ -157,7 +187,7 @@ def _state(folder: Path, problems: list[str]) -> tuple[dict[str, Any] | None, Pa
             continue
         if isinstance(state, dict) and isinstance(state.get("log_history"), list):
             return state, path
-        problems.append(line(f"{path.parent.name}/{STATE} has no log_history."))
+        problems.append(NO_LOG if path.parent == folder else line(f"{path.parent.name}/{NO_LOG}"))
     return None, None
 
 

@@ -1,49 +1,91 @@
-"""Trainer's log history as rows of `metrics.jsonl`."""
+"""Trainer's log history as rows of `metrics.jsonl` and, of everything else that it logs, as series."""
 
-import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from medqa_core.runs.importers.source import number
-from medqa_core.runs.metrics_log.log import encode_row
+from medqa_core.foundation.format import listing
+from medqa_core.runs.artifacts.series import DRAWN, MOST_POINTS, MOST_SERIES, Series
+from medqa_core.runs.importers.log_rows import TrainingKind, kind_of_training, loss, normalised, whole
+from medqa_core.runs.importers.source import line, number
+from medqa_core.runs.metrics_log.log import SplitName, encode_row
 from medqa_core.runs.schema.record import Check
 
 ROW_LIMIT = 200_000
-STEP_LIMIT = 2**53
+NAMED = 24
+"""Names that one sentence lists."""
+_EVALUATION_LOSS = re.compile(r"eval_(?:(?P<set>.+)_)?loss")
+_TIMING = re.compile(
+    r"(eval|train|test|predict)_.*(runtime|_per_second|model_preparation_time|samples|num_tokens_seen)"
+)
+_SUMMARY = frozenset({"train_loss", "total_flos", "epoch", "step", "loss", "learning_rate", "grad_norm"})
+_Place = tuple[str, SplitName, str | None]
+"""A name, its part, and its evaluation set."""
 
 
-def metrics_lines(history: list[dict[str, Any]]) -> tuple[list[str], int]:
-    """One line a logged loss, and how many rows had no usable step. Rows of other things are passed over."""
-    lines, odd = [], 0
-    for row in history[:ROW_LIMIT]:
-        for split, key in (("train", "loss"), ("validation", validation_key(row))):
-            if key not in row:
-                continue
-            step = row.get("step")
-            if type(step) is not int or not 0 <= step < STEP_LIMIT:
-                odd += 1
-                continue
-            values = {"step": step, "epoch": number(row.get("epoch")), "loss": _loss(row[key])}
-            if split == "train":
-                values |= {n: _logged(row[n]) for n in ("learning_rate", "grad_norm") if n in row}
-                lines.append(encode_row("train", **values))
-            else:
-                lines.append(encode_row("validation", **values))
-    return lines, odd
+@dataclass
+class History:
+    """What a log history holds."""
+
+    rows: list[dict[str, Any]]
+    """Its rows under Trainer's names."""
+    training: TrainingKind | None
+    lines: list[str] = field(default_factory=list)
+    """Of metrics.jsonl."""
+    odd: int = 0
+    """Rows with a loss and no usable step."""
+    series: list[Series] = field(default_factory=list)
+    not_kept: list[str] = field(default_factory=list)
+    """Names of what is neither a figure nor a series here."""
+    without_loss: list[int] = field(default_factory=list)
+    """Steps at which there was an evaluation whose loss was not logged."""
+
+    @property
+    def last_loss(self) -> float | None:
+        """The training loss that was logged last."""
+        logged = [value for row in self.rows if (value := number(row.get("loss"))) is not None]
+        return float(logged[-1]) if logged else None
+
+    def notes(self) -> list[str]:
+        """What was kept beside the curve, what is left out, and what an evaluation lacks: a sentence each."""
+        drawn = DRAWN[self.training] if self.training else ()
+        kept = dict.fromkeys(s.label for s in self.series if s.name not in drawn and s.name != "loss")
+        said = [f"Kept, not drawn: {_named(list(kept))}. Loss curves draws them on request."] if kept else []
+        if self.not_kept:
+            said.append(f"Not kept: {_named(self.not_kept)}.")
+        if self.without_loss:
+            steps = [f"{step:,}" for step in self.without_loss[:5]]
+            more = f" and {len(self.without_loss) - 5} more" if len(self.without_loss) > 5 else ""
+            plural = "steps" if len(self.without_loss) > 1 else "step"
+            said.append(f"Evaluated at {plural} {listing(steps)}{more}, but no loss was logged.")
+        return said
 
 
-def validation_key(row: dict[str, Any]) -> str:
-    """`eval_loss`, or the one `eval_NAME_loss` of a run that validates on a named set."""
-    named = [key for key in row if key.startswith("eval_") and key.endswith("_loss")]
-    return "eval_loss" if "eval_loss" in row or len(named) != 1 else named[0]
+def read_history(history: list[dict[str, Any]]) -> History:
+    """The rows of a log history, whichever trainer wrote them."""
+    rows = [normalised(row) for row in history[:ROW_LIMIT]]
+    found = History(rows, kind_of_training(rows))
+    sets = list(dict.fromkeys(name for row in rows for key in row if (name := _set_of_loss(key)) is not None))
+    alone = sets[0] if len(sets) == 1 and not any("eval_loss" in row for row in rows) else None
+    if alone is not None:  # one named set is the validation set
+        rows[:] = [{_without_set(key, alone): value for key, value in row.items()} for row in rows]
+        sets = []
+    _curve(found, rows)
+    _series(found, rows, sets)
+    return found
 
 
-def curve_check(history: list[dict[str, Any]], steps: int | None) -> Check:
+def curve_check(history: History, steps: int | None) -> Check:
     """The logged steps lie within the run and nothing is missing at its end."""
     name = "the logged curve reaches the last step"
-    logged = [s for row in history if "loss" in row and type(s := row.get("step")) is int and 0 <= s < STEP_LIMIT]
+    logged = [s for row in history.rows if "loss" in row and (s := whole(row.get("step"))) is not None]
     if steps is None or not logged:
         return Check(name=name, passed=None, detail="The output does not state both.")
+    if len(logged) == 1:
+        detail = f"One step, {logged[0]}, of {steps} was logged: how often it was to be is not known."
+        return Check(name=name, passed=None, detail=detail)
     gap = max((b - a for a, b in pairwise(logged)), default=logged[0])
     last = max(logged)
     passed = last <= steps < last + max(gap, 1)
@@ -51,13 +93,101 @@ def curve_check(history: list[dict[str, Any]], steps: int | None) -> Check:
     return Check(name=name, passed=passed, detail=detail)
 
 
-def _loss(value: Any) -> float | None:
-    """A loss; one that is no number a double can hold counts as not finite, as a NaN does."""
-    if value is None:
-        return None
+def _curve(found: History, rows: list[dict[str, Any]]) -> None:
+    """One line a logged loss. Where the steps begin anew the run was resumed, and the rest is another attempt."""
+    attempt, before = 1, -1
+    for row in rows:
+        step = whole(row.get("step"))
+        for split, key in _SPLITS:
+            if key not in row:
+                continue
+            if step is None:
+                found.odd += 1
+                continue
+            if split == "train" and step < before:
+                attempt += 1
+            before = step if split == "train" else before
+            values: dict[str, float | int | None] = {"step": step, "epoch": number(row.get("epoch"))}
+            values |= {"attempt": attempt} if attempt > 1 else {}
+            values["loss"] = loss(row[key])
+            if split == "train":
+                values |= {
+                    n: loss(row[n]) for n in ("learning_rate", "grad_norm") if isinstance(row.get(n), int | float)
+                }
+            found.lines.append(encode_row(split, **values))
+        if step is not None and _is_evaluation(row) and not any(_EVALUATION_LOSS.fullmatch(key) for key in row):
+            found.without_loss.append(step)
+
+
+_SPLITS: tuple[tuple[SplitName, str], ...] = (("train", "loss"), ("validation", "eval_loss"))
+
+
+def _series(found: History, rows: list[dict[str, Any]], sets: list[str]) -> None:
+    """Every other number that was logged at a step, by name, part and evaluation set."""
+    points: dict[_Place, tuple[list[int], list[float | None]]] = defaultdict(lambda: ([], []))
+    left = dict[str, None]()
+    for row in rows:
+        step = whole(row.get("step"))
+        for key, value in row.items():
+            if key in _SUMMARY or key == "eval_loss":
+                continue
+            kept = _value(value)
+            of = _place(key, sets)
+            if (
+                step is None
+                or isinstance(kept, str)
+                or _TIMING.fullmatch(key)
+                or (of not in points and len(points) >= MOST_SERIES)
+            ):
+                left[line(key, 60)] = None
+                continue
+            steps, values = points[of]
+            steps.append(step)
+            values.append(kept)
+    found.not_kept = [name for name in left if name]
+    for (name, split, evaluation_set), (steps, values) in points.items():
+        stride = -(-len(steps) // MOST_POINTS)
+        found.series.append(
+            Series(
+                name=line(name, 120),
+                split=split,
+                evaluation_set=line(evaluation_set, 60) if evaluation_set else None,
+                steps=steps[::stride],
+                values=values[::stride],
+            )
+        )
+
+
+def _value(value: Any) -> float | str | None:
+    """A number, None for one that is not finite, or a text for what is no number at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "none"
     kept = number(value)
-    return math.nan if kept is None else float(kept)
+    return None if kept is None else float(kept)
 
 
-def _logged(value: Any) -> float | None:
-    return _loss(value) if isinstance(value, int | float) else None
+def _place(key: str, sets: list[str]) -> _Place:
+    """A key's name, part and evaluation set."""
+    if not key.startswith("eval_"):
+        return key, "train", None
+    rest = key.removeprefix("eval_")
+    of = next((name for name in sorted(sets, key=len, reverse=True) if rest.startswith(f"{name}_")), None)
+    return (rest if of is None else rest.removeprefix(f"{of}_")), "validation", of
+
+
+def _set_of_loss(key: str) -> str | None:
+    found = _EVALUATION_LOSS.fullmatch(key)
+    return found["set"] if found else None
+
+
+def _without_set(key: str, name: str) -> str:
+    return f"eval_{key.removeprefix(f'eval_{name}_')}" if key.startswith(f"eval_{name}_") else key
+
+
+def _is_evaluation(row: dict[str, Any]) -> bool:
+    return any(key.startswith("eval_") for key in row)
+
+
+def _named(names: list[str]) -> str:
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return listing([*names[:NAMED], *more])

@@ -147,6 +147,20 @@ class ImportedModel(Record):
     """What was changed on the way in, or cannot be known, one sentence each."""
 
 
+class TaskScore(Record):
+    """One figure of one task of an evaluation harness, as its results file states it."""
+
+    task: Line
+    """By the harness's name."""
+    metric: Line
+    value: float
+    stderr: float | None = Field(None, ge=0)
+    n: int | None = Field(None, ge=1)
+    """Questions asked."""
+    shots: int | None = Field(None, ge=0)
+    """Examples in the prompt."""
+
+
 class ImportRecord(Record):
     """Where an imported run came from, word for word where it matters, and what it leaves out."""
 
@@ -159,6 +173,13 @@ class ImportRecord(Record):
     sections: dict[str, list[Line]] = {}
     """The source's own prose, by its headings; shown as a quotation and never as a finding."""
     missing: list[Line] = []
+    tasks: list[TaskScore] = []
+    """Of lm-evaluation-harness: every task of the file, not the medical subsets of MMLU alone."""
+    notes: list[Line] = []
+    """What else is to be said of the source: what was kept and is not drawn, what stands on another scale."""
+    training: Literal["preference", "policy"] | None = None
+    """A training whose loss does not say how well a model predicts answers (DPO and its like; GRPO, PPO and theirs);
+    None: a supervised one, or one that does not tell."""
     checks: list[Check] = []
     model: ImportedModel | None = None
     """None: figures came and no weights."""

@@ -161,8 +161,8 @@ def test_odd_fields_are_passed_over(store: RunStore, tmp_path: Path, changes: di
 
 
 @pytest.mark.parametrize(
-    "value", [{}, [], {"results": {"hellaswag": {"acc,none": 0.3}}}, {"fine_tuned": {}}, {"a": [[[]]]}]
+    "value", [{}, [], {"results": {"hellaswag": {"alias": "h"}}}, {"fine_tuned": {}}, {"a": [[[]]]}]
 )
-def test_what_holds_no_medical_subset_is_refused(store: RunStore, tmp_path: Path, value: Any) -> None:
+def test_what_holds_no_figure_is_refused(store: RunStore, tmp_path: Path, value: Any) -> None:
     with pytest.raises(InputError, match="Looked for"):
         _import(store, tmp_path, value)
