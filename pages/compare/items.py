@@ -23,7 +23,7 @@ HEAD = (
 
 def show(facts: list[Facts]) -> None:
     """The first two of the runs that hold items; nothing where fewer do."""
-    found = [(one, rows) for one in facts if (rows := read_items(one.run.folder).value) is not None]
+    found = [(one, held) for one in facts if (held := read_items(one.run.folder).value) is not None]
     if len(found) < 2:
         return
     (first, one), (second, other) = found[:2]
@@ -32,7 +32,7 @@ def show(facts: list[Facts]) -> None:
     if not tasks:
         note(f"{first.run.id} and {second.run.id} hold the answers to no question in common.")
         return
-    rows = [
+    rows: list[list[Cell | str | None]] = [
         [
             f"{task.task}, {task.metric}",
             percent(task.first),
