@@ -17,7 +17,9 @@ ALLOWED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 IGNORED = ["*/*", "consolidated*.safetensors"]
 """Other formats of the same weights, which repositories keep in folders or under this name."""
 PATIENCE = 10.0
-"""Seconds to wait for the hub's first answer before the local cache is all there is."""
+"""Seconds to wait for the hub's first answer before the local cache is all there is; HF_HUB_ETAG_TIMEOUT may say more.
+"""
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 REMEDY = f"use the embedded default with `--set base_model={EMBEDDED}`, or give a local model folder"
 
@@ -61,7 +63,7 @@ def cached_folder(reference: ModelReference) -> Path | None:
 def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]:
     # Here and not above: naming a model must not cost the import of an HTTP client.
     import httpx2
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         RepositoryNotFoundError,
@@ -70,11 +72,12 @@ def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]
     )
 
     name, revision = reference.name, reference.revision
-    answered = False
+    answered, patience = False, max(PATIENCE, float(constants.HF_HUB_ETAG_TIMEOUT))
     try:
         # Asked by hand first because snapshot_download waits without limit for this answer.
-        HfApi().model_info(name, revision=revision, timeout=PATIENCE)
+        listed = HfApi().model_info(name, revision=revision, timeout=patience).siblings or ()
         answered = True
+        _refuse_pickles(name, [one.rfilename for one in listed])
         progress(f"Downloading {name} from the model hub")
         folder = Path(
             snapshot_download(
@@ -82,7 +85,7 @@ def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]
                 revision=revision,
                 allow_patterns=ALLOWED,
                 ignore_patterns=IGNORED,
-                etag_timeout=PATIENCE,
+                etag_timeout=patience,
                 tqdm_class=_terminal_bar(),
             )
         )
@@ -93,6 +96,13 @@ def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]
         raise _unavailable(name, f"has no revision {shorten(str(revision), 60)!r} on the model hub") from error
     except RepositoryNotFoundError as error:
         raise _unavailable(name, "is not on the model hub, or is private") from error
+    except httpx2.TimeoutException as error:
+        cached = cached_folder(reference)
+        if cached is not None:
+            progress(f"The model hub does not answer; using {name} from the local cache")
+            return cached, cached.name
+        late = f"the model hub did not answer within {patience:.0f} seconds (HF_HUB_ETAG_TIMEOUT=60 waits longer)"
+        raise _unavailable(name, f"is not in the local cache and {late}") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, XetDownloadError, OSError, ValueError) as error:
         # ValueError: something else than a hub answered, such as the login page of a hotel.
         cached = cached_folder(reference)
@@ -100,6 +110,18 @@ def _download(reference: ModelReference, progress: Progress) -> tuple[Path, str]
             progress(f"The model hub cannot be reached; using {name} from the local cache")
             return cached, cached.name
         raise _unavailable(name, f"is not in the local cache and {_cause(error, answered)}") from error
+
+
+def _refuse_pickles(name: str, files: list[str]) -> None:
+    """Say, before anything is downloaded, that a model has no weights that would be opened."""
+    weights = [file for file in files if "/" not in file and file.endswith((".safetensors", *_PICKLED))]
+    if weights and not any(file.endswith(".safetensors") for file in weights):
+        raise ModelUnavailable(
+            f"{name} holds its weights as pickles only ({shorten(weights[0], 60)}), which can run code when opened and "
+            'are never fetched. Where you trust it, convert it elsewhere: python -c "from transformers import '
+            f"AutoModelForCausalLM as M, AutoTokenizer as T; M.from_pretrained('{name}').save_pretrained('converted'); "
+            f"T.from_pretrained('{name}').save_pretrained('converted')\", and give that folder."
+        )
 
 
 def _terminal_bar() -> type[Any]:

@@ -57,7 +57,16 @@ def recorded(caption: str) -> None:
 
 
 def imported() -> None:
-    """An imported run: what its source says, and the data sets that can be looked at."""
+    """An imported run: what its source says or what its model is asked, and the data sets that can be looked at."""
+    if run.record.evaluated_on is not None:
+        notices.notice(
+            "This model was trained elsewhere.",
+            "Its answers are on the Answers page. Choose a data set above to see one that a run made here can use."
+            if run.record.training_set_known
+            else "What it was trained on is not known here, so leaks into the test questions cannot be seen.",
+        )
+        recorded("What the run recorded of the questions that it is asked.")
+        return
     notices.notice(
         "This run was imported, and the import does not include the data.",
         "Choose a data set above to see one that a run made here can use.",

@@ -7,8 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from medqa_core.foundation.errors import ModelUnavailable
+from medqa_core.models.hub import fetch
+from medqa_core.models.references import parse
 from tests.support.hub_server import COMMIT, GATED, Hub, serving
 from tests.support.models import RunPython
 
@@ -160,7 +164,9 @@ def test_each_refusal_is_one_line_that_says_what_to_do(hub: Hub, run_python: Run
     for line in (missing, gated, revision):
         assert "base_model=smollm2-135m-instruct" in line
         assert "local model folder" in line
-    assert pickled.startswith("ModelError owner/pickled holds no weights: model.safetensors is missing")
+    assert pickled.startswith("ModelUnavailable owner/pickled holds its weights as pickles only (pytorch_model.bin)")
+    assert "M.from_pretrained('owner/pickled').save_pretrained('converted')" in pickled
+    assert not hub.downloaded() & {"pytorch_model.bin"}
     assert coded.startswith("ModelError owner/coded cannot be used: its config.json asks to run Python code")
 
 
@@ -181,18 +187,28 @@ def test_a_hub_that_fails_is_named_as_such(hub: Hub, run_python: RunPython) -> N
     assert "the model hub answered with an error (HTTP 503)" in done.stdout, done.stderr
 
 
+def test_a_hub_that_answers_late_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: object, timeout: float, **__: object) -> None:
+        raise httpx2.ReadTimeout(f"after {timeout}")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", late)
+    with pytest.raises(ModelUnavailable, match=r"did not answer within 10 seconds \(HF_HUB_ETAG_TIMEOUT=60"):
+        fetch(parse("owner/never-fetched"))
+
+
 def test_something_that_is_no_hub(run_python: RunPython) -> None:
     done = run_python(LOCATE, "owner/name", HF_ENDPOINT="not an address")
     assert "the model hub cannot be reached" in done.stdout, done.stderr
 
 
 def test_a_download_cut_short_heals(hub: Hub, run_python: RunPython, tmp_path: Path) -> None:
-    weights = hub.repositories[REPO].pop("model.safetensors")
+    files = hub.repositories[REPO]
+    kept = {name: files.pop(name) for name in ("model.safetensors", "pytorch_model.bin")}
     try:
         first = run_python(LOCATE, f"{REPO}@main", HF_ENDPOINT=hub.address)
         assert "ModelError" in first.stdout, first.stderr
     finally:
-        hub.repositories[REPO]["model.safetensors"] = weights
+        files.update(kept)
     for listing in (tmp_path / "hf-home").rglob(f"trees/{COMMIT}.json"):
         listing.unlink()
     second = run_python(LOCATE, REPO, HF_ENDPOINT=hub.address)

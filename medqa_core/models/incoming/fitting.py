@@ -10,7 +10,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, folders, hub, toy
 from medqa_core.models.incoming.copying import Shapes, shapes_of
 from medqa_core.models.loader import LoadedModel
-from medqa_core.models.references import parse, upstream_name
+from medqa_core.models.references import EMBEDDED, UPSTREAM, parse, upstream_name
 
 _ADAPTED = re.compile(r"base_model\.model\.(?P<module>.+?)\.lora_(?P<part>A|B)\.weight")
 _PREFIX = re.compile(r"^(?:(?:model|transformer|gpt_neox|backbone|decoder)\.)+")
@@ -63,6 +63,8 @@ def check_named_base(base: LoadedModel, named: str | None, label: str, settings:
     Raises:
         InputError: their weights have different checksums.
     """
+    if base.name == EMBEDDED and named == UPSTREAM:
+        return (f"The embedded copy stands in for {named}: converted from a 4-bit file, its weights differ.",)
     if named is None or named in (base.name, upstream_name(base.name)):
         return ()
     theirs = _sha256_here(named, settings)

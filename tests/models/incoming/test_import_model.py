@@ -1,10 +1,12 @@
 """A model trained elsewhere becomes a run with weights, and is measured like one made here."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medqa_core.answering.training_set import training_set
+from medqa_core.data.lookup import data_of
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.errors import DataUnavailable, InputError
@@ -91,3 +93,10 @@ def test_a_model_is_taken_by_its_name_too(here: Settings, asked: EvaluationConfi
     assert (run.id, record is not None and record.changed) == ("toy", False)
     with pytest.raises(InputError, match="neither a folder that exists nor a model on the hub"):
         import_model("no-such-folder", asked, here, base="toy")
+
+
+def test_a_public_demo_opens_no_file_that_an_imported_run_names(here: Settings, asked: EvaluationConfig) -> None:
+    public = replace(here, public=True)
+    for config in (asked, asked.model_copy(update={"dataset": "starter"})):
+        with pytest.raises(DataUnavailable, match="public demo"):
+            data_of(config, public)
