@@ -28,7 +28,7 @@ def script(base: str, out: Path, pairs: list[tuple[str, str]], *, lora: bool, st
         str(out), max_steps=steps, per_device_train_batch_size=1, learning_rate=1e-3, logging_steps=1, use_cpu=True,
         report_to=[], disable_tqdm=True, save_strategy="no",
     )  # fmt: skip
-    trainer = Trainer(model, arguments, train_dataset=data, processing_class=tokenizer)  # type: ignore[arg-type]
+    trainer = Trainer(model, arguments, train_dataset=data, processing_class=tokenizer)
     trainer.train()
     trainer.save_model()
     trainer.save_state()
