@@ -10,7 +10,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
-from pages.web.addresses import SERVER, first_page
+from pages.web.addresses import DRAWER, SERVER, first_page
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
@@ -48,7 +48,7 @@ def import_pages() -> None:
 def in_shell() -> str:
     """Where the server is, the style sheet and what the first drawing needs, for the HTML of every page."""
     theme = importlib.import_module("pages.shared.theme")
-    return f"{SERVER}{preloaded(PARTS)}{theme.in_shell()}"
+    return f"{SERVER}{DRAWER}{preloaded(PARTS)}{theme.in_shell()}"
 
 
 @asynccontextmanager

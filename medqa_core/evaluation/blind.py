@@ -43,6 +43,8 @@ class VoteResult:
     right: Variant
     rouge_l: dict[Variant, float] | None
     """Of the two answers, 0 to 1, where the question is one of the run's test questions."""
+    references: tuple[str, ...] = ()
+    """Its reference answers, where it is one."""
 
 
 def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> VoteResult:
@@ -78,7 +80,7 @@ def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> V
             precision=base.provenance.precision,
         ),
     )
-    return VoteResult(blind.left, blind.right, rouge_l)
+    return VoteResult(blind.left, blind.right, rouge_l, tuple(test[1]) if test else ())
 
 
 def matching_test_question(run: Run, question: Question, settings: Settings) -> tuple[QAPair, Sequence[str]] | None:

@@ -12,7 +12,7 @@ from medqa_core.answering.compare import Answers, Column
 from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
 from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
-from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
+from medqa_core.evaluation.blind import BlindComparison, VoteResult, any_test_question, vote
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
@@ -21,10 +21,12 @@ from medqa_core.models.variants import VARIANTS
 from medqa_core.report.wording import int8
 from medqa_core.report.wording.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.votes import Choice
 from medqa_core.runs.reading import Reading
+from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
-from pages.ask.text import Place, linked, meta, notice, referral, sources, status, voted, who
+from pages.ask.text import Place, after_vote, linked, meta, notice, referral, sources, state, status, voted, who
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -59,12 +61,22 @@ class Parts:
     """The checked question, from the press that made it to the answers; None where there is none to be answered."""
     comparison: gr.State
     """The blind comparison that waits for its vote."""
+    latest: gr.State
+    """The answers so far, for the line under them once they are stopped; None while they are nobody's to see."""
+    stop: gr.Button
+    """To be pressed only while there is something to stop."""
+    text: gr.Textbox
+    after: gr.HTML
+    """Below the ballot, once the vote is cast."""
+    tally: gr.State
+    """The votes of this session by what they were for."""
 
     @property
     def all(self) -> list[Any]:
         """Every one of them."""
         cards = [*self.left, *self.right, *self.third]
-        return [*cards, self.sources, self.line, self.referral, self.ballot, self.question, self.comparison]
+        lines = [self.sources, self.line, self.referral, self.ballot, self.after]
+        return [*cards, *lines, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
 
 
 class Events:
@@ -83,9 +95,10 @@ class Events:
         parts = self.parts
         try:
             question = Question.checked(text)
-            return {parts.question: question, parts.referral: notice(question)}
+            waiting = {parts.line: state("waiting"), parts.stop: gr.update(interactive=True)}
+            return {parts.question: question, parts.referral: notice(question), **waiting}
         except EmergencyDescribed:
-            said, shown = status("No model was asked."), referral()
+            said, shown = state("refused"), referral()
         except MedQAError as error:
             said, shown = status(str(error), bad=True), ""
         return {**self._cleared(blind), parts.question: None, parts.line: said, parts.referral: shown}
@@ -114,7 +127,7 @@ class Events:
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS
         cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
         reading = self._reading(run, comparison) if sourced else ()
-        yield self._cleared(blind, [cards[column] for column in reading])
+        yield {**self._cleared(blind, [cards[column] for column in reading]), parts.stop: gr.update(interactive=True)}
         try:
             chosen = GenerationSettings.checked(
                 temperature=temperature,
@@ -123,29 +136,44 @@ class Events:
                 precision=precision,
                 no_repeat_ngram=no_repeat_ngram,
             )
-            yield {parts.line: status("Loading the models; the first question takes a few seconds.")}
+            yield {parts.line: state("loading")}
             answers = Answers({})
             told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
             for answers in self._answers(question, run, chosen, request, bool(reading), told):
-                said = status("The models are answering." if answers.running else "Comparing with the training set.")
                 shown = _shown(answers, cards, hidden=comparison is not None)
-                yield {**shown, parts.sources: sources(answers), parts.line: said}
+                known = {parts.latest: None if comparison else answers, parts.sources: sources(answers)}
+                yield {**shown, **known, parts.line: state("answering" if answers.running else "comparing")}
+            ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
             if comparison is None or not _votable(answers):
                 details = _details(answers, cards, self._service.overlaps(run, answers))
-                yield {**details, parts.line: status("Done.")}
+                yield {**details, **ended, parts.line: state("ended")}
             else:
                 yield {
+                    **ended,
                     parts.comparison: replace(comparison, answers=answers),
                     parts.ballot: gr.update(visible=True),
-                    parts.line: status("Which answer is better? Your vote reveals which model gave which."),
+                    parts.line: state("voting"),
                 }
         except MedQAError as error:
-            yield {parts.line: status(str(error), bad=True)}
+            yield {parts.line: status(str(error), bad=True), parts.stop: gr.update(interactive=False)}
 
-    def voter(self, choice: str) -> Callable[[BlindComparison | None], Update]:
+    def stopped(self, latest: Answers | None) -> Update:
+        """After the answers were cancelled: the line, and below each answer that it was stopped."""
+        parts = self.parts
+        update: Update = {parts.line: state("stopped"), parts.stop: gr.update(interactive=False), parts.latest: None}
+        if latest is None:
+            return update
+        cards: dict[Column, Card] = {"base": parts.left, "fine_tuned": parts.right, "with_sources": parts.third}
+        ended = {
+            column: answer if answer.finish_reason else replace(answer, finish_reason="cancelled")
+            for column, answer in latest.by_column.items()
+        }
+        return {**update, **{cards[column].details: meta(answer) for column, answer in ended.items()}}
+
+    def voter(self, choice: Choice) -> Callable[[BlindComparison | None, dict[str, int] | None], Update]:
         """The listener of one button of the ballot."""
 
-        def cast(comparison: BlindComparison | None) -> Update:
+        def cast(comparison: BlindComparison | None, tally: dict[str, int] | None = None) -> Update:
             parts = self.parts
             try:
                 if comparison is None or comparison.answers is None:
@@ -156,7 +184,13 @@ class Events:
                 return {parts.line: status(str(error), bad=True)}
             cards: dict[Column, Card] = {result.left: parts.left, result.right: parts.right}
             overlaps = self._service.overlaps(comparison.run, comparison.answers)
+            counted = {**(tally or dict.fromkeys(PREFERENCES, 0))}
+            counted[preferred(result, choice)] += 1
+            following = self._following(run) if result.references else {}
             return {
+                **following,
+                parts.tally: counted,
+                parts.after: after_vote(result, counted),
                 **_details(comparison.answers, cards, overlaps),
                 **{card.who: who(variant) for variant, card in cards.items()},
                 parts.line: status(voted(result)),
@@ -165,6 +199,13 @@ class Events:
             }
 
         return cast
+
+    def _following(self, run: Run) -> Update:
+        """After a vote on a test question the next one is in the box."""
+        try:
+            return {self.parts.text: any_test_question(run, self._service.settings)}
+        except MedQAError:
+            return {}
 
     def compare(
         self,
@@ -205,8 +246,10 @@ class Events:
     def choices(self, request: gr.Request) -> Any:
         """The runs that can answer; the one that the address names is chosen."""
         chosen = self._service.choose_run(_named(request))
-        ids = offered(answerable(self._service.store), keep=[chosen] if chosen else [])
-        return gr.update(choices=ids, value=chosen or None)
+        able = answerable(self._service.store)
+        titles = {entry.id: f"{entry.title} · {entry.id}" for entry in able}
+        ids = offered(able, keep=[chosen] if chosen else [])
+        return gr.update(choices=[(titles.get(one, one), one) for one in ids], value=chosen or None)
 
     def with_sources(self, run: str) -> bool:
         """Whether a run that was just chosen answers with sources; what it needs is loaded before anyone asks."""
@@ -222,15 +265,16 @@ class Events:
         except MedQAError as error:
             return gr.update(), status(str(error), bad=True)
 
-    def int8_cost(self, run: str) -> str:
-        """The quality cost of int8, as far as it was measured for this run."""
+    def int8_cost(self, run: str, request: gr.Request) -> str:
+        """The quality cost of int8, as far as it was measured for this run, or for the one that the address names."""
+        run = run or self._service.choose_run(_named(request))
         try:
             cost = read_int8(self._service.store.open(run).folder) if run else Reading(None)
         except MedQAError:
             cost = Reading(None)
         if cost.problems:
             return status(cost.problems[0], bad=True)
-        unknown = f"The quality cost of int8 was not measured for this run: {PROGRAM} evaluate RUN --int8-cost"
+        unknown = f"The quality cost of int8 was not measured for this run: {PROGRAM} evaluate {run} --int8-cost"
         return status(int8.sentence(cost.value, openvino_decoder.NAME) if cost.value else unknown)
 
     def prove(self, run: str, precision: str, request: gr.Request) -> str:
@@ -270,7 +314,8 @@ class Events:
         parts = self.parts
         names: tuple[Column | Place, Column | Place] = ("left", "right") if blind else VARIANTS
         heads: tuple[Column | Place, ...] = (*names, "with_sources")
-        update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.line: status("")}
+        update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.after: ""}
+        update |= {parts.latest: None, parts.stop: gr.update(interactive=False)}
         for card, name in zip((parts.left, parts.right, parts.third), heads, strict=True):
             update |= {
                 card.who: who(name),
@@ -294,6 +339,17 @@ def _shown(answers: Answers, cards: Mapping[Column, Card], *, hidden: bool) -> U
         if column not in answers.reading
     }
     return update if hidden else {**update, **_details(answers, cards)}
+
+
+PREFERENCES = ("fine-tuned better", "base better", "tie", "both bad")
+
+
+def preferred(result: VoteResult, choice: Choice) -> str:
+    """What a vote was for, one of PREFERENCES."""
+    if choice in ("tie", "both bad"):
+        return choice
+    variant = result.left if choice == "left" else result.right
+    return PREFERENCES[0] if variant == "fine_tuned" else PREFERENCES[1]
 
 
 def _votable(answers: Answers) -> bool:

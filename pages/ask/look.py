@@ -56,6 +56,10 @@ CSS = f"""
 html.embedded {{ min-height: 0 !important; }}
 .embedded .gradio-container > .app {{ padding: 0 !important; }}
 .embedded #notice {{ display: none !important; }}
+.embedded #run {{ display: none !important; }}
+#after {{ border-left: 3px solid {LIGHT.rule}; padding-left: 12px; }}
+.dark #after {{ border-left-color: {DARK.rule}; }}
+#after:not(:has(.after)) {{ display: none !important; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}
 .html-container {{ padding: 0 !important; }}
@@ -133,7 +137,33 @@ document.addEventListener("click", (event) => {
 """A link to a passage opens it and goes there. Gradio's page has a base address: left to itself, the browser would load
 that, without the answers."""
 
-HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}{CITE}</script>'
+KEYS = """
+(() => {
+  const KEPT = "medqa-question", box = () => document.querySelector("#question textarea");
+  const pressed = (event) => {
+    if (event.key !== "Enter" || event.target !== box() || event.isComposing) return;
+    event.stopPropagation();
+    if (event.shiftKey || event.type === "keypress") return;
+    event.preventDefault();
+    document.querySelector("#ask")?.click();
+  };
+  for (const type of ["keydown", "keypress"]) document.addEventListener(type, pressed, true);
+  const keep = (text) => { try { sessionStorage.setItem(KEPT, text); } catch {} };
+  document.addEventListener("input", (event) => { if (event.target === box()) keep(event.target.value); }, true);
+  const restored = new MutationObserver(() => {
+    if (!box()) return;
+    restored.disconnect();
+    let text = "";
+    try { text = sessionStorage.getItem(KEPT) ?? ""; } catch {}
+    if (text && !box().value) { box().value = text; box().dispatchEvent(new Event("input", {bubbles: true})); }
+  });
+  restored.observe(document.documentElement, {childList: true, subtree: true});
+})();
+"""
+"""Enter sends a question and Shift+Enter breaks its line. A question that was typed is there again when another run is
+chosen, which loads the frame anew; it stays in this browser's tab."""
+
+HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}{CITE}{KEYS}</script>'
 
 LOOK: dict[str, Any] = {"theme": THEME, "css": CSS, "head": HEAD}
 """What Gradio takes where it mounts or launches."""

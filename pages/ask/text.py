@@ -40,6 +40,19 @@ LANGUAGE_NAMES: dict[Language, str] = {
     "pt": "Portuguese",
     "zh": "Chinese",
 }
+State = Literal["ready", "waiting", "loading", "answering", "comparing", "voting", "stopped", "ended", "refused"]
+STATES: dict[State, str] = {
+    "ready": "Both models answer at the same time.",
+    "waiting": "Waiting for a turn.",
+    "loading": "Loading the models; the first question takes a few seconds.",
+    "answering": "The models are answering.",
+    "comparing": "Comparing with the training set.",
+    "voting": "Which answer is better? Your vote reveals which model gave which.",
+    "stopped": "Stopped.",
+    "ended": "Done.",
+    "refused": "No model was asked.",
+}
+"""Where a question stands, in the one line that says so; a failure says itself what it is."""
 Place = Literal["left", "right"]
 PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
 """What a card is called while nobody is told whose answer it holds."""
@@ -49,6 +62,11 @@ def status(text: str, *, bad: bool = False) -> str:
     """The line above the answers, read out when it changes."""
     role = "alert" if bad else "status"
     return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
+
+
+def state(name: State) -> str:
+    """Where a question stands."""
+    return status(STATES[name])
 
 
 def who(name: Column | Place) -> str:
@@ -75,6 +93,15 @@ def voted(result: VoteResult) -> str:
         return text
     scores = ", ".join(f"{names[variant]} {value:.4f}" for variant, value in result.rouge_l.items())
     return f"{text} ROUGE-L on this test question: {scores}."
+
+
+def after_vote(result: VoteResult, tally: Mapping[str, int]) -> str:
+    """Below the ballot: the reference of a test question, and what was voted in this session."""
+    known = "".join(f"<p>{escape(text)}</p>" for text in result.references[:1])
+    more = len(result.references) - 1
+    reference = f"<p><strong>Reference answer</strong>{f', one of {more + 1}' if more > 0 else ''}</p>{known}"
+    counted = ", ".join(f"{escape(name)} {n}" for name, n in tally.items())
+    return f'<div class="after">{reference if known else ""}<p class="muted">This session: {counted}.</p></div>'
 
 
 def about(screen: ScreenQuality, by_language: Mapping[Language, ScreenQuality]) -> str:

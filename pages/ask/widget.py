@@ -19,7 +19,7 @@ from medqa_core.foundation.settings import Settings
 from pages.ask.events import Card, Events, Parts
 from pages.ask.look import LOOK
 from pages.ask.service import answer_service
-from pages.ask.text import CHOICES, NOTICE, about, status, who
+from pages.ask.text import CHOICES, NOTICE, about, state, who
 from pages.web.host_guard import Guard
 from pages.web.widget_guard import AskGuard
 
@@ -58,6 +58,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         gr.HTML(NOTICE, elem_id="notice")
         question = gr.Textbox(
             label="Your question",
+            info="Enter sends it, Shift+Enter begins a new line",
             placeholder=EXAMPLES[0],
             lines=2,
             max_lines=4,
@@ -66,25 +67,26 @@ def blocks(service: AnswerService) -> gr.Blocks:
             autofocus=False,
         )
         with gr.Row(elem_id="actions"):
-            start = gr.Button("Ask both models", variant="primary", scale=0, min_width=180)
-            stop = gr.Button("Stop", scale=0, min_width=80)
+            start = gr.Button("Ask both models", variant="primary", scale=0, min_width=180, elem_id="ask")
+            stop = gr.Button("Stop", scale=0, min_width=80, interactive=False, elem_id="stop")
             blind = gr.Checkbox(
                 False, label="Blind", info="hides which model gave which answer until you vote", min_width=150
             )
             sourced = gr.Checkbox(
                 False, label="With sources", info="answers from passages that are looked up", min_width=150
             )
-        line = gr.HTML(status("Both models answer at the same time."), elem_id="status")
+        gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
+        draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
+        line = gr.HTML(state("ready"), elem_id="status")
         referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
             left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("with_sources", "third")
         read = gr.HTML("", elem_id="sources")
         with gr.Row(visible=False, elem_id="vote") as ballot:
             choices = {value: gr.Button(text, min_width=120) for value, text in CHOICES.items()}
-        gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
-        draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
+        after = gr.HTML("", elem_id="after")
         with gr.Accordion("Settings", open=False):
-            run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked")
+            run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked", elem_id="run")
             precision = gr.Radio(PRECISIONS, value="float32", label="Precision")
             cost = gr.HTML("", elem_id="int8-cost")
             with gr.Row():
@@ -106,8 +108,10 @@ def blocks(service: AnswerService) -> gr.Blocks:
             proof = gr.HTML("", elem_id="proof")
         with gr.Accordion("About this demo", open=False):
             gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
-        checked, comparison = gr.State(None), gr.State(None)
-        events = Events(service, Parts(left, right, third, read, line, referral, ballot, checked, comparison))
+        checked, comparison, latest, tally = gr.State(None), gr.State(None), gr.State(None), gr.State(None)
+        states = {"question": checked, "comparison": comparison, "latest": latest, "tally": tally}
+        places = {"sources": read, "line": line, "referral": referral, "ballot": ballot, "after": after}
+        events = Events(service, Parts(left, right, third, **places, **states, stop=stop, text=question))
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
             [start.click, question.submit],
@@ -128,9 +132,11 @@ def blocks(service: AnswerService) -> gr.Blocks:
             show_progress_on=line,
             **ONE_AT_A_TIME,
         )
-        stop.click(lambda: status("Stopped."), None, line, cancels=[asking], queue=False, **hidden)
+        # What is said comes through the queue, behind whatever the cancelled answers still had under way.
+        stopping = stop.click(None, None, None, cancels=[asking], queue=False, **hidden)
+        stopping.then(events.stopped, latest, events.parts.all, concurrency_limit=None, **hidden)
         for value, button in choices.items():
-            button.click(events.voter(value), comparison, events.parts.all, queue=False, **hidden)
+            button.click(events.voter(value), [comparison, tally], events.parts.all, queue=False, **hidden)
         draw.click(events.test_question, run, [question, line], queue=False, **hidden)
         prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
         page.load(events.choices, None, run, queue=False, **hidden)

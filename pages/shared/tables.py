@@ -3,6 +3,7 @@
 The roles are written out, as a browser drops those of a table that is not laid out as one.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,8 +15,11 @@ UNKNOWN = "·"
 """A cell with nothing to show."""
 
 
-BY_COLUMNS = (("few", 2), ("some", 4), ("many", 6))
-"""A table's class by its columns up to so many, on which it depends where its rows become cards; `most` above."""
+ROOM = (20, 28, 36, 44, 52, 60, 68)
+"""Widths of a table's place, in rem, below which its rows become cards; the style sheet has a rule for each."""
+_CHARACTER, _GAP, _BREAKS = 0.5, 1.2, 14
+"""Rem of a character and between columns; characters that the widest word of a text column has, as a rule."""
+_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,27 @@ def markup(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, caption
     head = "".join(f'<th scope="col" role="columnheader"{_class(c)}>{escape(c.title)}</th>' for c in columns)
     body = "".join('<tr role="row">' + "".join(map(_cell, range(len(columns)), columns, row)) + "</tr>" for row in rows)
     label = escape(caption, quote=True)
-    kind = next((name for name, most in BY_COLUMNS if len(columns) <= most), "most")
     return (
         f'<p class="mq-note mq-caption">{label}</p>'
         f'<div class="mq-scroll" role="group" tabindex="0" aria-label="{label}">'
-        f'<table aria-label="{label}" class="mq-by-{kind}" role="table"><thead role="rowgroup"><tr role="row">{head}'
-        f'</tr></thead><tbody role="rowgroup">{body}</tbody></table></div>'
+        f'<table aria-label="{label}" class="mq-by-{_room(columns, rows)}" role="table">'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody></table></div>'
     )
+
+
+def _room(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> int:
+    """The smallest ROOM that the columns fit into, by their longest lines; a text column may break its lines."""
+    needed = 0.0
+    for place, column in enumerate(columns):
+        longest = max((_longest(row[place]) for row in rows), default=0)
+        needed += _GAP + _CHARACTER * (min(longest, _BREAKS) if column.kind == "text" else longest)
+    return next((room for room in ROOM if room >= needed), ROOM[-1])
+
+
+def _longest(cell: Cell) -> int:
+    """Characters of a cell's longest line."""
+    lines = cell.markup.split("<br>") if isinstance(cell, Raw) else [cell]
+    return max(len(_TAG.sub("", line)) for line in lines)
 
 
 def _cell(place: int, column: Column, cell: Cell) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from medqa_core.report.charts.palette import DARK, LIGHT, MONO, ROLES, Palette, rgb
+from pages.shared import tables
 
 Mode = Literal["light", "dark"]
 
@@ -46,9 +47,7 @@ def _sheet() -> str:
     pairs = {role: (getattr(LIGHT, role), getattr(DARK, role)) for role in ROLES}
     variables = "".join(f"--mq-{r}:light-dark({light},{dark});" for r, (light, dark) in pairs.items())
     charts = "".join(_redraw(*pair) for pair in [*pairs.values(), *zip(LIGHT.runs, DARK.runs, strict=True)])
-    return (
-        f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_WAITING}{_SHEET.replace('__CARDS__', _CARDS)}</style>"
-    )
+    return f"<style>:root{{{variables}--mq-mono:{MONO};}}{charts}{_WAITING}{_SHEET}{_CARDS}</style>"
 
 
 def _redraw(light: str, dark: str) -> str:
@@ -72,28 +71,25 @@ _WAITING = "".join(
 has a height of its own. A chart's has the chart's, and the heading is not held up."""
 
 _CARDS = "".join(
-    f"@container (max-width:{width}rem){{"
-    f".mq-by-{columns} thead{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}"
-    f".mq-by-{columns},.mq-by-{columns} tbody,.mq-by-{columns} tr,.mq-by-{columns} td,.mq-by-{columns} th"
+    f"@container (max-width:{room}rem){{"
+    f".mq-by-{room} thead{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}"
+    f".mq-by-{room},.mq-by-{room} tbody,.mq-by-{room} tr,.mq-by-{room} td,.mq-by-{room} th"
     "{display:block;text-align:left!important;padding-right:0!important}"
-    f".mq-by-{columns} tr{{border-bottom:1px solid var(--mq-rule);padding:.4rem 0}}"
-    f".mq-by-{columns} td,.mq-by-{columns} th{{border:0;padding:.1rem 0;white-space:normal;overflow-wrap:anywhere}}"
-    f".mq-by-{columns} td{{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.6rem}}"
-    f".mq-by-{columns} td::before{{content:attr(data-label);color:var(--mq-muted);font-size:.82rem}}}}"
-    for columns, width in (("few", 26), ("some", 36), ("many", 52), ("most", 64))
+    f".mq-by-{room} tr{{border-bottom:1px solid var(--mq-rule);padding:.4rem 0}}"
+    f".mq-by-{room} td,.mq-by-{room} th{{border:0;padding:.1rem 0;white-space:normal;overflow-wrap:anywhere}}"
+    f".mq-by-{room} td{{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.6rem}}"
+    f".mq-by-{room} td::before{{content:attr(data-label);color:var(--mq-muted);font-size:.82rem;white-space:normal}}}}"
+    for room in tables.ROOM
 )
 """Where a table's place is too narrow for its columns each row is a card: a column that is cut off is lost."""
-
-NAME = "MedQA Lab"
-LINE = "fine-tunes small language models on medical questions and shows what came of it"
-"""What the product does, in a line."""
 
 _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
 @media (min-width:768px){[data-testid="stAppViewContainer"]:not(:has([data-testid="stSidebar"]))>div{margin-left:300px}}
 [data-testid="stHeader"]::before{position:absolute;left:0;right:3.5rem;margin-left:max(1rem,calc(50% - 35rem));
 line-height:3.75rem;color:var(--mq-muted);font-size:.875rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
-pointer-events:none}
+pointer-events:none;
+content:"MedQA Lab · fine-tunes small language models on medical questions and shows what came of it"}
 [data-testid="stMain"] h1{padding:0 0 .85rem}
 [data-testid="stHeading"] h2{padding:.6rem 0 .9rem}
 [data-testid="stSidebar"] [data-testid="stWidgetLabelRequired"]{display:none}
@@ -183,6 +179,7 @@ padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run d
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
+@media (max-width:767px){[data-testid="stHeader"]::before{margin-left:3.5rem}}
 @media (max-width:640px){
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
 .st-key-place-two-answers:not(:has(.mq-row)){min-height:137rem}

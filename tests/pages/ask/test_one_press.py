@@ -3,6 +3,7 @@
 import inspect
 import signal
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
@@ -57,7 +58,8 @@ def events(lab: Settings, smoke: Run) -> Any:
     from pages.ask.events import Card, Events, Parts
 
     cards = (Card(*[f"{place} {part}" for part in Card._fields]) for place in ("left", "right", "third"))
-    parts = Parts(*cards, "sources", "line", "referral", "ballot", "question", "comparison")  # type: ignore[call-arg]
+    names = [one.name for one in fields(Parts)][3:]
+    parts = Parts(*cards, *names)
     return Events(AnswerService.of(lab), parts)
 
 
@@ -112,6 +114,35 @@ def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: lis
 def test_a_question_in_a_language_that_is_not_covered_says_so(events: Any) -> None:
     said = events.screen("Какие симптомы подагры?", False)
     assert said["question"] is not None and "112 in Europe" in said["referral"]
+
+
+def test_stopped_answers_say_so_below_them(events: Any) -> None:
+    seen = next(update for update in press(events, GOUT) if update.get("latest") is not None)
+    running = replace(seen["latest"].by_column["base"], finish_reason=None)
+    latest = replace(seen["latest"], by_column={**seen["latest"].by_column, "base": running})
+    said = events.stopped(latest)
+    assert "Stopped." in said["line"] and "stopped" in said["left details"] and said["latest"] is None
+    assert said["stop"] == gr.update(interactive=False)
+    assert "details" not in "".join(events.stopped(None))
+
+
+def test_a_vote_on_a_test_question_brings_its_reference_the_next_one_and_a_tally(events: Any) -> None:
+    text, _ = events.test_question("smoke", Request())
+    *_, last = press(events, text, blind=True)
+    assert last["stop"] == gr.update(interactive=False) and last["latest"] is None
+    said = events.voter("left")(last["comparison"], None)
+    assert "Reference answer" in said["after"] and said["text"]
+    assert sum(said["tally"].values()) == 1 and "This session: " in said["after"]
+    *_, other = press(events, GOUT, blind=True)
+    said = events.voter("tie")(other["comparison"], said["tally"])
+    assert said["tally"]["tie"] == 1 and sum(said["tally"].values()) == 2
+
+
+def test_what_int8_costs_is_said_of_the_run_in_the_address(events: Any) -> None:
+    class Addressed(Request):
+        query_params = {"run": "smoke"}
+
+    assert "evaluate smoke --int8-cost" in events.int8_cost("", Addressed())
 
 
 @pytest.mark.usefixtures("unloaded")
