@@ -18,31 +18,46 @@ from medqa_core.runs.store.search import ORDERS, matching, offered, ordered
 from pages.compare import between, items, sweep_family
 from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
-from pages.shared.store import other_runs, store
+from pages.shared.store import listed, other_runs, store
 from pages.shared.tables import Column, Raw
 from pages.shared.to_import import to_import
 
 LISTED = 50
 """Runs that the list of what can be chosen describes."""
 
+KEY = "runs"
+"""The name of the choice in the address and in the session."""
+
 run = run_picker.opened()
 
 
 def choose() -> list[Run]:
-    """The picked run and the ones it is compared with; the choice is in the address."""
-    kept = run_picker.chosen("runs", others)
-    default = [entry.id for entry in others if entry.state in ("completed", "imported")][:2]
+    """The picked run and the ones it is compared with; the choice is in the address, by id.
+
+    Written there by hand, since a bound list would write its titles.
+    """
+    kept = run_picker.chosen(KEY, others)
+    ready = [entry.id for entry in others if entry.state in ("completed", "imported")]
+    default = [] if st.query_params.get_all(KEY) else ready[:2]
+    st.session_state[KEY] = kept if KEY in st.session_state else kept or default
+    titles = {entry.id: f"{entry.title} · {entry.id}" for entry in others}
     chosen = st.multiselect(
-        f"Compare {escape_markdown(run.id)} with",
-        offered(search() if len(others) >= comparison.MOST else others, keep=[*kept, *default]),
-        default=default,
+        f"Compare {escape_markdown(run.record.title)} with",
+        offered(search() if len(others) >= comparison.MOST else others, keep=st.session_state[KEY]),
         max_selections=comparison.MOST - 1,
-        key="runs",
-        bind="query-params",
+        format_func=lambda run_id: titles.get(run_id, run_id),
+        key=KEY,
         placeholder="choose runs",
         select_all=False,
     )
+    st.query_params[KEY] = chosen
     return [run, *run_picker.open_all(chosen)]
+
+
+def same_test_set_first(entries: list[RunEntry]) -> list[RunEntry]:
+    """Runs on the picked run's data set before the others: only they are judged against it, question by question."""
+    data = next((entry.data for entry in listed() if entry.id == run.id), None)
+    return sorted(entries, key=lambda entry: entry.data != data)
 
 
 def search() -> list[RunEntry]:
@@ -54,8 +69,8 @@ def search() -> list[RunEntry]:
     found = ordered(matching(others, words), order)
     head = [Column("Run", "fit"), Column("State", "fit"), Column("Created", "fit"), Column("Model"), Column("Title")]
     rows = [[e.id, e.state, date(e.created_at), e.base_model or tables.UNKNOWN, e.title] for e in found[:LISTED]]
-    listed = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
-    html(f'<details class="mq-part"><summary>{plural(len(found), "run")} to choose from</summary>{listed}</details>')
+    shown = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
+    html(f'<details class="mq-part"><summary>{plural(len(found), "run")} to choose from</summary>{shown}</details>')
     return found
 
 
@@ -79,7 +94,7 @@ def metrics(facts: list[Facts]) -> None:
     """Each metric of each run."""
     rows = [[_label(row), *map(_cell, row.cells)] for row in comparison.metric_rows(facts)]
     if rows:
-        head = [Column(""), *(Column(one.run.id, "number") for one in facts)]
+        head = [Column("Metric"), *(Column(one.run.id, "number") for one in facts)]
         tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
 
 
@@ -137,7 +152,7 @@ def _setting(row: comparison.SettingRow) -> list[str]:
     return [row.label, *(value or NOT_STATED for value in row.values)]
 
 
-others = other_runs(run)
+others = same_test_set_first(other_runs(run))
 sentence = st.container()
 chosen_runs = choose()
 if len(chosen_runs) > 1:

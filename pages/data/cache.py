@@ -1,5 +1,6 @@
 """What takes long on the data page, computed once for all visitors: description, counterpart, token lengths."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import streamlit as st
 from medqa_core.data.describe import Description, describe, with_default_sizes
 from medqa_core.data.lookup import data_of
 from medqa_core.data.pairs import PairSet
+from medqa_core.data.preparation import Sample, Step, counts, samples
 from medqa_core.data.templates import Template
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.token_lengths import TokenLengths, nearest_tokenizer, token_lengths
 from medqa_core.runs.schema.config import TrainConfig
 
+SAMPLES = 5
+"""Prepared answers that are shown beside what they were."""
 LONGEST = 10
 """Templates that are shown."""
 SplitKey = tuple[int | float | str | None, ...]
@@ -66,6 +70,20 @@ def templates(found: Description) -> TemplateText:
         return _templates(found, id(found.data))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """How many training answers each step of the preparation changed, and some of them before and after."""
+
+    changed: Counter[Step]
+    samples: list[Sample]
+
+
+def prepared(found: Description) -> Prepared:
+    """What the preparation does to the training answers."""
+    with st.spinner("Comparing answers before and after their preparation."):
+        return _prepared(found, id(found.data), _split_key(found.config))
+
+
 def counted(found: Description) -> Counted | None:
     """The token lengths of all usable pairs; None without a tokenizer on this machine.
 
@@ -94,6 +112,12 @@ def _described(_data: PairSet, data_id: int, split: SplitKey, _config: TrainConf
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _counted(_data: PairSet, data_id: int, name: str, _folder: Path) -> Counted:
     return Counted(_data, token_lengths(_data.pairs, _folder), name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _prepared(_found: Description, data_id: int, split: SplitKey) -> Prepared:
+    training = _found.parts["training"]
+    return Prepared(counts(training), samples(training, SAMPLES))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -37,6 +37,8 @@ def data(config: TrainConfig, *, own: bool) -> None:
     sections.split(found)
     sections.counts(found)
     sections.sample(found)
+    if own:
+        sections.prepared(found)
     sections.made(found)
     with figure:
         sections.lengths(found)
@@ -46,6 +48,9 @@ def unavailable(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
     """Why the data cannot be shown, and what the run itself says of them."""
     title = "not available" if isinstance(error, DataUnavailable) else "cannot be read with these settings"
     notices.notice(f"Data set {title}.", str(error), "Another data set can be chosen above.")
+    known = run.record.data if own else None
+    if known is not None and known.overlap is not None and known.split is not None and known.split.test:
+        sections.recorded_leakage(known.overlap, known.split.test)
     if own:
         recorded("What the run recorded of its data.")
 

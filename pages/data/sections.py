@@ -12,6 +12,7 @@ from medqa_core.data import describe
 from medqa_core.data.describe import SHARED, Description, leakage_sentence, leaks, topics
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.patterns import TOPIC
+from medqa_core.data.preparation import Step
 from medqa_core.data.split import method
 from medqa_core.data.templates import RUN, TOPICS
 from medqa_core.foundation.errors import ModelError, shorten
@@ -39,6 +40,13 @@ NGRAMS = {
     "ngram13_over_half": "more than half of the answer is in training answers",
     "ngram13_over_80": "more than 80% of the answer is in training answers",
 }
+STEPS: dict[Step, str] = {
+    "lines": "paragraphs and lists kept",
+    "heading": "heading such as “Key Points” dropped",
+    "question": "opening that repeats the question dropped",
+    "repeated": "repeated lines dropped",
+}
+"""What preparation does, by its step."""
 RELATIONS = {
     "document": "document also in training",
     "focus": "topic also in training",
@@ -147,7 +155,7 @@ def split(found: Description) -> None:
         ("Not used", found.unused, "more pairs than the sizes ask for"),
     ]
     rows = [[name, count(n), about] for name, n, about in steps if n or name != "Not used"]
-    tables.table((Column("Step"), Column("Pairs", "number"), Column("")), rows, caption="Pairs, step by step.")
+    tables.table((Column("Step"), Column("Pairs", "number"), Column("About")), rows, caption="Pairs, step by step.")
 
 
 def counts(found: Description) -> None:
@@ -179,6 +187,36 @@ def sample(found: Description) -> None:
         [[_question(pair), shorten(pair.answer, LONGEST)] for pair in shown],
         caption=f"The first {len(shown)} of the {name} set, in split order; long answers are shortened.",
     )
+
+
+def prepared(found: Description) -> None:
+    """What the preparation did to the training answers, and some before and after; nothing where it did nothing."""
+    if found.config.preparation != "answers":
+        return
+    st.header("Prepared answers", anchor=False)
+    made = cache.prepared(found)
+    rows = [[capital(label), count(made.changed[step])] for step, label in STEPS.items()]
+    columns = (Column("What was done"), Column("Training answers", "number"))
+    tables.table(
+        columns, rows, caption=f"Of {count(len(found.parts['training']))} training answers, before any is cut."
+    )
+    shown: list[list[Cell]] = [
+        [_question(one.pair), shorten(one.before, LONGEST), shorten(one.after, LONGEST)] for one in made.samples
+    ]
+    if shown:
+        heads = (Column("Question"), Column("As written"), Column("As learnt"))
+        tables.table(heads, shown, caption="Those to which most was done; long answers are shortened.")
+
+
+def recorded_leakage(overlap: OverlapRecord, test: int) -> None:
+    """What the test set shares with training as the run recorded it, for data that are not at hand."""
+    answer(leakage_sentence(overlap, test))
+    rows: list[list[Cell]] = [
+        [capital(label), _shared(getattr(overlap, key), test)] for key, label in RELATIONS.items()
+    ]
+    rows += [[capital(label), percent(getattr(overlap, key))] for key, label in NGRAMS.items()]
+    columns = (Column("Of the test questions"), Column("Recorded", "number"))
+    tables.table(columns, rows, caption="As measured when the run was made. ▼ marks a leak.")
 
 
 def made(found: Description) -> None:

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page
 
-from tests.e2e.test_pages import PAGES, RUNS, settled, visitor
+from tests.support.visits import MODES, PAGES, RUNS, settled, visitor
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +20,7 @@ def violations(page: Page | Frame) -> list[str]:
     return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
-@pytest.mark.parametrize("mode", ["light", "dark", "phone"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(name: str, mode: str, browser: Browser, server: str) -> None:
     with visitor(browser, server, mode) as (page, _):

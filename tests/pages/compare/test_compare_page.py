@@ -10,8 +10,19 @@ def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: O
     build.failed("c")
     app = open_page("compare/compare.py", run="a", runs="c")
     assert app.main.multiselect[0].value == ["c"]
+    assert app.main.multiselect[0].options == ["It failed · c", "DistilGPT-2 on MedQuAD · b"]
+    app.main.multiselect[0].set_value(["b"]).run()
+    assert app.query_params["runs"] == ["b"] and not app.exception
     app = open_page("compare/compare.py", run="a", runs="nowhere")
     assert not app.exception
+
+
+def test_runs_on_the_same_data_come_first(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.finished("b")
+    build.imported("c")  # newer, and on other data
+    app = open_page("compare/compare.py", run="a")
+    assert app.main.multiselect[0].value[0] == "b"
 
 
 def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuilder, open_page: Open) -> None:

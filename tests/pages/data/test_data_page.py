@@ -118,7 +118,7 @@ def test_an_own_file_is_shown_letter_for_letter(build: RunBuilder, open_page: Op
     path = own_file(build, tmp_path)
     text = shown(open_page("data/data.py", part="test"))
     assert "60 usable pairs" in text and "18 for the test" in text
-    assert "<img" not in text and "&lt;img src=x" in text and "<i>file" not in text
+    assert "<img" not in text and "<i>file" not in text and "&lt;i&gt;file" in text
     path.write_text(path.read_text().splitlines()[0] + "\n{")
     assert "row 2, column 2: torn, or not valid JSON" in shown(open_page("data/data.py"))
 
@@ -167,3 +167,32 @@ def test_template_text_is_told_by_question_type_with_the_longest(
     assert "What is [topic]? [topic] is a thing that we say nothing about but it is" in text
     assert "of the words of all usable answers: runs of 8 words that stand in answers on 5 topics or more" in text
     assert text.index("information") < text.index("causes")
+
+
+def test_data_that_are_away_still_say_what_the_run_recorded(build: RunBuilder, open_page: Open) -> None:
+    overlap: dict[str, float] = {"document": 0, "focus": 0, "question": 0, "answer": 0, "synonym": 3}
+    shares = dict.fromkeys(("ngram13_any", "ngram13_over_half", "ngram13_over_80"), 0.25)
+    split = {"train": 300, "validation": 40, "test": 60}
+    recorded: dict[str, object] = {
+        "split_hash": None,
+        "split": split,
+        "truncated_share": 0.125,
+        "overlap": overlap | shares,
+    }
+    change(build.finished().folder, dataset="some/one", data=recorded)
+    text = shown(open_page("data/data.py"))
+    assert "Data set not available." in text and "▼ 3 (5.0%)" in text and "25.0%" in text
+    assert "Truncated training examples" in text and "12.5%" in text
+
+
+def test_prepared_answers_are_shown_before_and_after(build: RunBuilder, open_page: Open, tmp_path: Path) -> None:
+    rows = [{"question": f"What is sign {n}?", "answer": f"What is sign {n}? It is number {n}."} for n in range(60)]
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    change(build.finished().folder, dataset=str(path), test_size=0.3, preparation="answers")
+    app = open_page("data/data.py")
+    text = shown(app)
+    assert "Prepared answers" in [h.value for h in app.header]
+    assert "Opening that repeats the question dropped" in text and "As learnt" in text
+    change(tmp_path / "reports" / "finished", preparation="none")
+    assert "As learnt" not in shown(open_page("data/data.py"))
