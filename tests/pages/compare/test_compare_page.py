@@ -12,7 +12,7 @@ def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: O
     assert app.main.multiselect[0].value == ["c"]
     assert app.main.multiselect[0].options == ["It failed · c", "DistilGPT-2 on MedQuAD · b"]
     app.main.multiselect[0].set_value(["b"]).run()
-    assert app.query_params["runs"] == ["b"] and not app.exception
+    assert app.query_params["runs"] == "b" and not app.exception
     app = open_page("compare/compare.py", run="a", runs="nowhere")
     assert not app.exception
 
