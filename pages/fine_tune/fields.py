@@ -147,7 +147,7 @@ def draw(name: str, problem: str | None) -> None:
     common: dict[str, Any] = {"key": key(name), "help": meaning, "persist_state": "session"}
     widgets: dict[str, Callable[[], object]] = {
         "choice": lambda: st.selectbox(label, get_args(info.annotation), **common),
-        "suggested": lambda: st.selectbox(label, SUGGESTED[name], accept_new_options=True, **common),
+        "suggested": lambda: st.selectbox(label, _suggested(name), accept_new_options=True, **common),
         "switch": lambda: st.selectbox(label, (False, True), format_func=_on_off, **common),
         "whole": lambda: st.number_input(label, *_bounds(info), step=1, **common),
         "text": lambda: st.text_input(label, live=True, **common),
@@ -155,6 +155,11 @@ def draw(name: str, problem: str | None) -> None:
     widgets[kind(name)]()
     if problem:
         html(f'<p class="mq-note mq-worse" role="alert">{rich(problem)}</p>')
+
+
+def _suggested(name: str) -> list[str]:
+    """What a field is mostly one of, and what it holds now: data of one's own have a name of their own."""
+    return list(dict.fromkeys((*SUGGESTED[name], st.session_state.get(key(name)) or SUGGESTED[name][0])))
 
 
 def _on_off(value: bool) -> str:

@@ -9,7 +9,7 @@ from medqa_core.jobs import launch
 from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from medqa_core.runs.schema.record import SplitSizes
-from pages.fine_tune import cost, fields
+from pages.fine_tune import cost, fields, own_data
 from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
 from pages.shared import run_picker
 from pages.shared.flash import flash
@@ -19,6 +19,7 @@ from pages.shared.markup import html, note, rich
 def draw(settings: Settings) -> None:
     """The whole form: what most people change, the summary and the buttons, then the other settings."""
     html("<h2>New fine-tune</h2>")
+    own_data.draw(settings)
     form = fields.read(settings)
     _preset()
     for row in MAIN:

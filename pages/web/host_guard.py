@@ -10,11 +10,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from medqa_core.data.upload import LIMIT
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.settings import Settings
 
 UPLOADS = "/_stcore/upload_file"
-"""Streamlit's address for uploads. No page has an uploader, so nothing may arrive there."""
+"""Streamlit's address for uploads: the Fine-tune page has one for data of one's own. A public demo takes none."""
+MULTIPART = 2**20
+"""Bytes that a browser may add around a file."""
 SOURCES = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 """Streamlit and Gradio need inline code and `eval`; what this still keeps is that no page loads from another host."""
 OWN_FRAMES = ("'self'",)
@@ -38,6 +41,7 @@ class Guard:
         self._app = app
         self._hosts = hosts
         self._frames: tuple[str, ...] | None = None
+        self._public = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or websocket."""
@@ -55,7 +59,7 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        said = _refusal(scope, hosts)
+        said = _refusal(scope, hosts) or _refused_upload(scope, public=self._public)
         if said is None:
             await self._app(scope, receive, with_headers)
         else:
@@ -67,6 +71,7 @@ class Guard:
             settings = Settings.from_environment()
             self._hosts = settings.hosts if self._hosts is None else self._hosts
             self._frames = settings.frames
+            self._public = settings.public
         return self._hosts, self._frames
 
 
@@ -110,8 +115,18 @@ def _refusal(scope: Scope, hosts: Sequence[str]) -> str | None:
             f"This app does not answer under the name {name}. Whoever runs it can let it: MEDQA_HOSTS=NAME, or "
             "MEDQA_HOSTS=* for any name."
         )
-    if UPLOADS in scope["path"]:
+    return None
+
+
+def _refused_upload(scope: Scope, *, public: bool) -> str | None:
+    """Why an upload is not taken: on a public demo none is, elsewhere none that is too large or states no size."""
+    if UPLOADS not in scope["path"]:
+        return None
+    if public:
         return "Nothing can be uploaded to this app."
+    stated = Headers(scope=scope).get("content-length", "")
+    if scope.get("method") in ("PUT", "POST") and not (stated.isdecimal() and int(stated) <= LIMIT + MULTIPART):
+        return f"A file of up to {LIMIT // 2**20} MiB can be uploaded; give a larger one by its path."
     return None
 
 

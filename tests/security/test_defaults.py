@@ -14,6 +14,7 @@ import pytest
 
 from medqa_core.cli.app import main
 from medqa_core.cli.serve import serve
+from medqa_core.data import upload
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from tests.support.source import calls
 
@@ -39,7 +40,7 @@ def test_streamlit_serves_this_machine_and_says_nothing_of_errors() -> None:
     server, client = CONFIG["server"], CONFIG["client"]
     assert server["address"] == "localhost" and server["headless"] is True
     assert server["enableCORS"] is True and server["enableXsrfProtection"] is True
-    assert server["enableStaticServing"] is False and server["maxUploadSize"] <= 1
+    assert server["enableStaticServing"] is False and server["maxUploadSize"] * 2**20 <= upload.LIMIT
     assert CONFIG["browser"]["gatherUsageStats"] is False
     assert client["showErrorDetails"] == "none" and client["showErrorLinks"] is False
     assert client["toolbarMode"] == "minimal"

@@ -131,8 +131,19 @@ def test_a_websocket_of_the_app_itself_opens(client: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/session/file", "/base/_stcore/upload_file/s/f"])
-def test_nothing_can_be_uploaded_through_streamlit(client: TestClient, method: str, path: str) -> None:
+def test_nothing_can_be_uploaded_to_a_public_demo(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
     assert client.request(method, path, content=b"x").status_code == 403
+
+
+def test_an_upload_states_its_size_and_is_not_too_large(client: TestClient) -> None:
+    path = "/_stcore/upload_file/session/file"
+    assert client.put(path, content=b"x").status_code == 200
+    assert client.delete(path).status_code == 200
+    assert client.put(path, content=iter([b"x"])).status_code == 403
+    assert client.put(path, content=b"x", headers={"content-length": str(3 * 2**30)}).status_code == 403
 
 
 FOREIGN = (

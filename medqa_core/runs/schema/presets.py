@@ -2,10 +2,12 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import PureWindowsPath
 from typing import Any
 
 from medqa_core.foundation.command import PROGRAM
-from medqa_core.foundation.errors import UnknownName
+from medqa_core.foundation.errors import UnknownName, shorten
+from medqa_core.foundation.visible import plain
 from medqa_core.runs.schema.config import TrainConfig, validated
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -148,13 +150,19 @@ def from_preset(name: str, overrides: Mapping[str, Any] | None = None) -> TrainC
 
 
 def own_data(dataset: str | None, test_dataset: str | None = None) -> dict[str, Any]:
-    """Overrides for data of one's own: a preset's sizes are those of its own data set, and go."""
+    """Overrides for data of one's own: a preset's sizes, title and description are of its own data set, and go."""
     found: dict[str, Any] = {}
     if dataset is not None:
-        found |= {"dataset": dataset, "train_size": None, "validation_size": None, "test_size": None}
+        sizes = {"train_size": None, "validation_size": None, "test_size": None}
+        found |= {"dataset": dataset, **sizes, **own_title(dataset), "description": ""}
     if test_dataset is not None:
         found |= {"test_dataset": test_dataset, "test_size": None}
     return found
+
+
+def own_title(name: str) -> dict[str, str]:
+    """The title of a fine-tune on data that are called so; of a path, its last part."""
+    return {"title": shorten(f"Fine-tune on {plain(PureWindowsPath(name).name) or 'own data'}", 80)}
 
 
 def differences(config: TrainConfig) -> dict[str, Any]:

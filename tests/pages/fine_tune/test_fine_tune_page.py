@@ -274,3 +274,44 @@ def test_a_demo_shows_and_starts_nothing(
     assert "This is a read-only demo." in text and "Still going: step 12 of 60" in text
     assert [b.label for b in app.button] == [] and list(app.main.text_input) == []
     assert started == []
+
+
+def test_data_of_ones_own_fill_the_form(open_page: Open, tmp_path: Path, started: list[str]) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("Q,A,B\n" + "".join(f"What is <b>{n}</b>?,It is {n}.,x\n" for n in range(60)) + "Why?,N/A,x\n")
+    app = open_page("fine_tune/fine_tune.py")
+    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value(str(path)).run()
+    said = shown(app)
+    assert "The first 10 of 60 usable pairs" in said and "What is 7?" in said
+    assert "1 left out without an answer" in said and "60 cells with HTML made plain text" in said
+    assert {"Question from", "Answer from", "Topic from"} < {s.label for s in app.selectbox}
+    next(s for s in app.selectbox if s.label == "Answer from").select("B").run()
+    assert "answer = B" in shown(app)
+    next(s for s in app.selectbox if s.label == "Answer from").select(None).run()
+    app = press(app, "Use these data")
+    assert field(app, "title").value == "Fine-tune on my.csv"  # type: ignore[attr-defined]
+    assert "The form below now has these data." in shown(app)
+    assert field(app, "dataset").value == str(path)  # type: ignore[attr-defined]
+    assert field(app, "train_size").value == "none"  # type: ignore[attr-defined]
+    press(app, "Start fine-tune")
+    assert set(started) == {"starter"}
+
+
+def test_tiny_data_of_ones_own_come_with_a_proposal(open_page: Open, tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("question,answer,topic\n" + "".join(f"What is {n}?,It is {n}.,one\n" for n in range(5)))
+    app = open_page("fine_tune/fine_tune.py")
+    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value(str(path)).run()
+    assert "too small to split without leakage" in shown(app)
+    app = press(app, "Use these data with the proposed split")
+    assert field(app, "split_method").value == "random"  # type: ignore[attr-defined]
+    assert field(app, "validation_size").value == "1"  # type: ignore[attr-defined]
+    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value("/no/such.csv").run()
+    assert "does not exist" in shown(app)
+
+
+def test_a_public_demo_takes_no_data(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    app = open_page("fine_tune/fine_tune.py")
+    assert not [t for t in app.text_input if t.label.startswith("Or a path")]
+    assert not elements(app, "file_uploader")

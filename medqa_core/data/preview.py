@@ -1,0 +1,88 @@
+"""What a data set of one's own becomes, before anything is trained on it: rows, columns, what is left out, sizes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medqa_core.data import sources
+from medqa_core.data.columns import resolve
+from medqa_core.data.formats.recognise import in_plain_rows
+from medqa_core.data.pairs import PairSet
+from medqa_core.data.preparation import data_for
+from medqa_core.data.proposal import TooSmall, check_parts
+from medqa_core.data.readers import file
+from medqa_core.data.split import split_pairs
+from medqa_core.foundation.errors import InputError, MedQAError
+from medqa_core.foundation.settings import Settings
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.presets import own_data, own_title
+from medqa_core.runs.schema.record import SplitSizes
+
+ROWS = 10
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A data set as it is read with one mapping of columns."""
+
+    columns: tuple[str, ...]
+    """Of the file; none where the data are no single file."""
+    mapping: dict[str, str]
+    """Our names and the columns that they are read from, guessed ones included."""
+    data: PairSet | None
+    """None where it cannot be read; `problem` says why."""
+    problem: str
+    sizes: SplitSizes | None
+    """Of the parts where nobody asks for sizes, or of the proposed split."""
+    changes: dict[str, Any]
+    """What the configuration needs for these data: the proposed split, where the usual one leaves a part empty."""
+
+
+def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title: str = "") -> Preview:
+    """Read the data set called `name`. What does not fit is told in the preview, not raised.
+
+    Args:
+        name: as `sources.load` has it; a data set of the hub is fetched.
+        columns: as asked for; the rest is guessed.
+        settings: where things are.
+        title: what people call the data, where that is not their name.
+
+    Raises:
+        InputError: a public demo, whose visitors have no data of their own.
+    """
+    if settings.public:
+        raise InputError("This is a public demo: it reads no data of its visitors.", field="dataset")
+    config = TrainConfig.model_validate({**own_data(name), "columns": dict(columns)})
+    there, mapping = _columns(name, columns)
+    changes: dict[str, Any] = {**own_data(name), **own_title(title or name), "columns": dict(columns)}
+    data = None
+    try:
+        sources.load(name, settings, columns)  # fetches what is not here yet
+        data = data_for(config, settings, fetch=False)
+        parts = split_pairs(data.pairs, config)
+        check_parts(data, parts, config)
+    except TooSmall as error:
+        sizes = error.proposal.sizes if error.proposal else None
+        proposed = error.proposal.changes if error.proposal else {}
+        return Preview(there, mapping, data, str(error), sizes, changes | proposed)
+    except MedQAError as error:
+        return Preview(there, mapping, data, str(error), None, changes)
+    return Preview(there, mapping, data, "", parts.sizes, changes)
+
+
+def _columns(name: str, wanted: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The columns of a file, and from which of them what is read; as far as can be told."""
+    path = Path(name).expanduser()
+    try:
+        if not path.is_file() or file.suffix_of(path.name) is None:
+            return (), {}
+        table = file.read(path)
+    except (MedQAError, OSError):
+        return (), {}
+    try:
+        plain = in_plain_rows(table, wanted)
+        found = resolve(plain, wanted)
+        return table.columns, {ours: plain.origins.get(ours, theirs) for ours, theirs in found.items()}
+    except MedQAError:
+        return table.columns, dict(wanted)

@@ -1,0 +1,126 @@
+"""Data of one's own: a file or a name, its first rows, which column is what, what is left out, and the form filled."""
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from medqa_core.data import upload
+from medqa_core.data.preview import ROWS, Preview, preview
+from medqa_core.data.readers.file import SUFFIXES
+from medqa_core.foundation.errors import MedQAError, shorten
+from medqa_core.foundation.files import sha256_text
+from medqa_core.foundation.format import count, plural
+from medqa_core.foundation.settings import Settings
+from pages.fine_tune import fields
+from pages.shared import notices, tables
+from pages.shared.flash import flash
+from pages.shared.markup import bullets, html, note
+
+MAPPED = ("question", "answer", "topic")
+"""Our names whose columns can be chosen here; the others are guessed, or mapped in the form's field Columns."""
+LONGEST = 240
+"""Characters of a text in the preview."""
+
+
+def draw(settings: Settings) -> None:
+    """The section; nothing on a public demo, whose visitors bring no data."""
+    if settings.public:
+        return
+    with st.expander("Bring your own data", key="own data"):
+        sent = st.file_uploader(
+            "A file",
+            type=sorted({suffix.rpartition(".")[2] for suffix in SUFFIXES}),
+            key="own file",
+            max_upload_size=upload.LIMIT // 2**20,
+            help="CSV, Excel, JSON, JSON lines, Parquet or Arrow, in the usual formats of trainers. Kept in the cache.",
+        )
+        named = st.text_input(
+            "Or a path on this machine, or a data set of the Hugging Face hub", key="own name", placeholder="owner/name"
+        ).strip()
+        try:
+            name = str(upload.keep(sent.name, sent.getvalue(), settings)) if sent is not None else named
+            if name:
+                _chosen(name, sent.name if sent is not None else name, settings)
+        except MedQAError as error:
+            notices.notice("These data cannot be used.", str(error), bad=True)
+
+
+def _chosen(name: str, title: str, settings: Settings) -> None:
+    """What the data become, with the columns as they are chosen."""
+    guessed = _read(name, {}, title, settings)
+    found = _read(name, chosen, title, settings) if (chosen := _columns(name, guessed)) else guessed
+    if found.problem:
+        notices.notice("These data do not fit as they are.", found.problem, bad=found.data is None)
+    if found.data is not None:
+        _rows(found)
+        _left_out(found)
+    proposed = bool(found.problem) and found.sizes is not None
+    if found.sizes is not None:
+        sizes = found.sizes
+        parts = (
+            f"{count(sizes.train)} training, {count(sizes.validation)} validation and {count(sizes.test)} test pairs"
+        )
+        note(f"{'The proposed split' if proposed else 'The split'} gives {parts}.")
+    st.button(
+        "Use these data with the proposed split" if proposed else "Use these data",
+        key="use own data",
+        type="primary",
+        disabled=found.sizes is None,
+        on_click=_use,
+        args=(found.changes,),
+    )
+
+
+def _read(name: str, columns: dict[str, str], title: str, settings: Settings) -> Preview:
+    with st.spinner("Reading the data."):
+        return preview(name, columns, settings, title=title)
+
+
+def _columns(name: str, guessed: Preview) -> dict[str, str]:
+    """The columns that were chosen in place of the recognised ones."""
+    if not guessed.columns:
+        return {}
+    chosen = {}
+    for place, ours in zip(st.columns(len(MAPPED), gap="small"), MAPPED, strict=True):
+        theirs = guessed.mapping.get(ours)
+        recognised = f"{theirs} (recognised)" if theirs else "none"
+        with place:
+            column = st.selectbox(
+                f"{ours.capitalize()} from",
+                [None, *guessed.columns],
+                format_func=lambda column, recognised=recognised: shorten(column or recognised, 60),
+                key=f"own {ours} {sha256_text(name)[:12]}",
+            )
+        if column:
+            chosen[ours] = column
+    return chosen
+
+
+def _rows(found: Preview) -> None:
+    assert found.data is not None
+    shown = found.data.pairs[:ROWS]
+    tables.table(
+        (tables.Column("Question"), tables.Column("Answer"), tables.Column("Topic")),
+        [[shorten(one.question, LONGEST), shorten(one.answer, LONGEST), shorten(one.topic, 80)] for one in shown],
+        caption=f"The first {len(shown)} of {plural(len(found.data.pairs), 'usable pair')}; long texts are shortened.",
+    )
+
+
+def _left_out(found: Preview) -> None:
+    data = found.data
+    assert data is not None
+    counted = [
+        f"{plural(data.pairs_parsed, 'question')} found",
+        f"{count(data.pairs_parsed - data.pairs_answered)} left out without an answer",
+        f"{count(data.duplicates_dropped)} left out as duplicates",
+    ]
+    html(f"<p>{escape('; '.join(counted))}. How the data were read, and what was left aside:</p>")
+    html(bullets(data.filters))
+
+
+def _use(changes: dict[str, Any]) -> None:
+    """Put the data, and sizes that fit by themselves, into the form."""
+    for name, value in changes.items():
+        st.session_state[fields.key(name)] = fields.typed(name, value)
+    flash("The form below now has these data.")
