@@ -48,6 +48,7 @@ bench: $(VENV)/installed-dev ## training, evaluation and answering speed against
 	$(BIN)/python benchmarks/verdict.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/data.py
 
 gpu-check: $(VENV)/installed-dev ## eight minutes on a CUDA device; results to OUT (DRY=1: a minute on the CPU; GPU_PYTHON=… that has torch)
 	$(GPU_PYTHON) benchmarks/gpu_check.py $(if $(DRY),--dry-run)

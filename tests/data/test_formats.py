@@ -11,11 +11,13 @@ from pyarrow import parquet
 
 from medqa_core.data import groups, own
 from medqa_core.data.formats import marked
-from medqa_core.data.pairs import PairSet, QAPair, references_of
+from medqa_core.data.pairs import PairSet, QAPair, normalise, references_of
 from medqa_core.data.preparation import cleaned
 from medqa_core.data.readers import file
-from medqa_core.data.split import grouped_split
+from medqa_core.data.split import grouped_split, random_split
 from medqa_core.foundation.errors import InputError
+from medqa_core.runs.schema.config import TrainConfig
+from medqa_core.runs.schema.upgrade import upgrade_run
 
 ILLS = ("gout", "asthma", "measles", "anaemia", "shingles", "rickets", "mumps", "tetanus")
 PAIRS = [(f"What is {ill}?", f"{ill.capitalize()} is what this made-up line is about.") for ill in ILLS]
@@ -346,6 +348,21 @@ def test_one_cell_that_is_too_long_costs_its_row_alone(tmp_path: Path) -> None:
     data = read(tmp_path / "my.csv", table)
     assert asked(data) == PAIRS
     assert said(data, "1 row with more than 100,000 characters in a cell left out (the first: row 10, column 'answer')")
+
+
+def test_repeated_rows_are_dropped_before_any_split(tmp_path: Path) -> None:
+    rows = [{"question": q, "answer": a} for q, a in PAIRS]
+    again = [{"question": f"  {q.upper()} ", "answer": a} for q, a in PAIRS]
+    data = read(tmp_path / "my.jsonl", [*rows, *again, *rows])
+    assert (data.pairs_answered, data.duplicates_dropped, len(data.pairs)) == (24, 16, 8)
+    parts = random_split(data.pairs, (None, 2, 2), 1)
+    texts = [{normalise(pair.question) for pair in part} for part in (parts.train, parts.validation, parts.test)]
+    assert sum(map(len, texts)) == len(set().union(*texts)) == 8
+
+
+def test_a_configuration_of_before_reads_as_before() -> None:
+    old = upgrade_run({"schema_version": 2, "config": {"dataset": "my.csv"}})
+    assert (old["config"]["reading_version"], TrainConfig().reading_version) == (1, 2)
 
 
 def test_files_that_an_older_run_read_are_read_as_then(tmp_path: Path) -> None:

@@ -121,3 +121,25 @@ def test_a_mistake_is_said_while_typing(browser: Browser, own: Server) -> None:
     page.get_by_role("link", name="Fine-tune").click()
     expect(page.locator("code", has_text="epochs=3.0")).to_be_visible(timeout=PATIENCE)
     page.context.close()
+
+
+def test_an_upload_becomes_a_run_in_six_clicks(browser: Browser, own: Server, shots: Path) -> None:
+    """Two clicks choose the preset, one opens the section, one the file's dialogue, one takes the data, one starts."""
+    table = "Question;Answer;Topic\r\n" + "".join(f"What is ill {n}?;Ill {n} ist böse.;ill {n}\r\n" for n in range(60))
+    page = form(browser, own, epochs=1)
+    page.get_by_text("Bring your own data", exact=True).click(timeout=PATIENCE)
+    sent = {"name": "../my data.csv", "mimeType": "text/csv", "buffer": table.encode("cp1252")}
+    page.locator("input[type=file]").set_input_files(sent)
+    expect(page.get_by_text("The first 10 of 60 usable pairs").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("read as Windows-1252").first).to_be_visible()
+    page.screenshot(path=shots / "fine-tune-own-data.png", full_page=True)
+    press(page, "Use these data")
+    expect(page.get_by_text("The form below now has these data.")).to_be_visible(timeout=PATIENCE)
+    press(page, "Start fine-tune")
+    expect(page.get_by_text("Fine-tune on my data.csv").first).to_be_visible(timeout=PATIENCE)
+    run = own.store.open("smoke")
+    assert until(run, "completed", "failed") == "completed"
+    record = own.store.open("smoke").record
+    assert record.data is not None and record.data.split is not None and record.data.split.test > 0
+    assert record.config is not None and Path(record.config.dataset).parent == own.folder / "cache" / "uploads"
+    assert "my data" not in record.config.dataset
