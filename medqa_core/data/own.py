@@ -175,7 +175,7 @@ def _cleaned(name: str, texts: Sequence[str], tally: Tally) -> list[str]:
             kept.append(plain)
         elif plain.strip():
             noun = name.replace("_", " ")
-            tally.add(noun, f'that says "{shorten(plain, 20)}" taken for none')
+            tally.add(noun, f'reading "{shorten(plain, 20)}", taken for none')
     return kept
 
 

@@ -1,5 +1,6 @@
 """Data of one's own: a file or a name, its first rows, which column is what, what is left out, and the form filled."""
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -82,19 +83,24 @@ def _columns(name: str, guessed: Preview) -> dict[str, str]:
     if not guessed.columns:
         return {}
     chosen = {}
+    options: list[str | None] = [None, *guessed.columns]
     for place, ours in zip(st.columns(len(MAPPED), gap="small"), MAPPED, strict=True):
         theirs = guessed.mapping.get(ours)
-        recognised = f"{theirs} (recognised)" if theirs else "none"
         with place:
             column = st.selectbox(
                 f"{ours.capitalize()} from",
-                [None, *guessed.columns],
-                format_func=lambda column, recognised=recognised: shorten(column or recognised, 60),
+                options,
+                format_func=_or(f"{theirs} (recognised)" if theirs else "none"),
                 key=f"own {ours} {sha256_text(name)[:12]}",
             )
         if column:
             chosen[ours] = column
     return chosen
+
+
+def _or(recognised: str) -> Callable[[str | None], str]:
+    """How an option of a mapping reads: a column, or what was recognised where none is chosen."""
+    return lambda column: shorten(column or recognised, 60)
 
 
 def _rows(found: Preview) -> None:

@@ -73,7 +73,7 @@ def test_conversations_of_one_turn(tmp_path: Path, kind: str, suffix: str) -> No
     data = read(tmp_path / f"my{suffix}", [CHATS[kind](q, a) for q, a in PAIRS])
     assert asked(data) == PAIRS
     assert [pair.topic for pair in data.pairs] == list(ILLS)
-    assert said(data, "8 message parts that is no text left out") == (kind == "parts")
+    assert said(data, "8 message parts other than text left out") == (kind == "parts")
 
 
 def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_squad_as_released(tmp_path: Path) -> None:
     first = data.pairs[0]
     assert (first.id, first.topic, first.references) == ("gout-1", "gout", ("An ill.",))
     assert len({pair.document for pair in data.pairs}) == 8
-    assert said(data, "8 questions that its text does not answer (is_impossible) left out")
+    assert said(data, "8 questions without an answer in its text (is_impossible) left out")
     with pytest.raises(InputError, match=r"^train-v2\.0\.json: article 2: not as in SQuAD \('context'\)"):
         read(tmp_path / "train-v2.0.json", {"data": [SQUAD["data"][0], {"paragraphs": [{"qas": []}]}]})
 
@@ -339,7 +339,7 @@ def test_placeholders_are_counted_and_no_answers(tmp_path: Path) -> None:
     assert asked(data) == PAIRS
     assert (data.pairs_parsed, data.pairs_answered) == (14, 8)
     assert len(set(groups.components(data.pairs, 2))) == 8  # "nan" is no topic that they share
-    for line in ('1 answer that says "nan" taken for none', '8 topics that says "nan" taken for none'):
+    for line in ('1 answer reading "nan", taken for none', '8 topics reading "nan", taken for none'):
         assert said(data, line)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from medqa_core.jobs.job import read_job
 from medqa_core.runs.run import Run
@@ -128,7 +128,7 @@ def test_an_upload_becomes_a_run_in_six_clicks(browser: Browser, own: Server, sh
     table = "Question;Answer;Topic\r\n" + "".join(f"What is ill {n}?;Ill {n} ist böse.;ill {n}\r\n" for n in range(60))
     page = form(browser, own, epochs=1)
     page.get_by_text("Bring your own data", exact=True).click(timeout=PATIENCE)
-    sent = {"name": "../my data.csv", "mimeType": "text/csv", "buffer": table.encode("cp1252")}
+    sent = FilePayload(name="../my data.csv", mimeType="text/csv", buffer=table.encode("cp1252"))
     page.locator("input[type=file]").set_input_files(sent)
     expect(page.get_by_text("The first 10 of 60 usable pairs").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("read as Windows-1252").first).to_be_visible()
@@ -136,7 +136,10 @@ def test_an_upload_becomes_a_run_in_six_clicks(browser: Browser, own: Server, sh
     press(page, "Use these data")
     expect(page.get_by_text("The form below now has these data.")).to_be_visible(timeout=PATIENCE)
     press(page, "Start fine-tune")
-    expect(page.get_by_text("Fine-tune on my data.csv").first).to_be_visible(timeout=PATIENCE)
+    for _ in range(150):
+        if own.store.list():
+            break
+        page.wait_for_timeout(200)
     run = own.store.open("smoke")
     assert until(run, "completed", "failed") == "completed"
     record = own.store.open("smoke").record

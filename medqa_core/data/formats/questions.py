@@ -52,7 +52,7 @@ def squad(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Ta
             texts = _texts(unpacked(row.values.get(answers))) or []
             if not texts or (impossible and row.values.get(impossible) is True):
                 texts = []
-                table.tally.add("question", "that its text does not answer (is_impossible) left out")
+                table.tally.add("question", "without an answer in its text (is_impossible) left out")
             kept = dict(others(row, answers, impossible, context, title))
             if title and "topic" not in kept:
                 kept["topic"] = row.values.get(title)

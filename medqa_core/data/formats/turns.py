@@ -97,5 +97,5 @@ def _content(content: Any, tally: Tally | None) -> str:
         if isinstance(text, str):
             parts.append(text)
         elif tally is not None:
-            tally.add("message part", "that is no text left out")
+            tally.add("message part", "other than text left out")
     return "\n".join(parts)
