@@ -1,6 +1,7 @@
 """A model, an adapter or a tokenizer of a stranger runs no code and fetches none: refused in a sentence, or inert."""
 
 import json
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -173,7 +174,8 @@ def test_an_adapter_that_is_more_than_low_rank_matrices_is_refused(
     with pytest.raises(ModelError) as error:
         load_variants(run_copy, lab)
     said = str(error.value)
-    assert "its adapter cannot be loaded" in said and said.isprintable() and len(said) < 300
+    # Whole modules and tokens may be trained along with it; an adapter that names some and lacks them is not whole.
+    assert re.search("its adapter (cannot be loaded|is incomplete)", said) and said.isprintable() and len(said) < 300
 
 
 def test_where_an_adapter_says_its_base_lies_is_not_looked_at(run_copy: Run, lab: Settings, tmp_path: Path) -> None:
