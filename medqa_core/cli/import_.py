@@ -22,7 +22,9 @@ COLUMNS = "question=COLUMN,answer=COLUMN"
 def import_(
     path: Annotated[
         Path,
-        typer.Argument(help="A Trainer output folder, lm-eval results, a summary text; with --data a model's folder."),
+        typer.Argument(
+            help="A Trainer output folder, lm-eval results, a curve, a summary text; with --data a model's folder."
+        ),
     ],
     data: Annotated[
         str | None,

@@ -151,6 +151,7 @@ def alone() -> list[Target]:
     return [
         Target("trainer_state.json", _json(trainer_state()), mutate.of_json, imported),
         Target("results.json", _json(LM_EVAL), mutate.of_json, lambda f: imported(f / "results.json")),
+        Target("curve.csv", b"step,loss\n1,2.5\n2,2.25\n", mutate.of_bytes, lambda f: imported(f / "curve.csv")),
         Target("summary.txt", SUMMARY.encode(), mutate.of_bytes, lambda f: imported(f / "summary.txt")),
         Target("1_Made_QA/1.xml", GOUT.encode(), mutate.of_bytes, medquad.load),
         Target("d.csv", CSV.encode(), mutate.of_bytes, lambda f: pairs(f / "d.csv")),

@@ -9,6 +9,7 @@ from medqa_core.foundation.files import write_bytes, write_json, write_text
 from medqa_core.foundation.paths import check_run_id
 from medqa_core.runs.artifacts.items import write_items
 from medqa_core.runs.artifacts.series import write_series
+from medqa_core.runs.importers.curve import event_files, is_curve, read_curve, read_events
 from medqa_core.runs.importers.draft import Draft, modified
 from medqa_core.runs.importers.lm_eval import parse_file, read_lm_eval, results_file
 from medqa_core.runs.importers.source import file_name, kind_of, lenient_json, line, read_bytes
@@ -21,7 +22,8 @@ from medqa_core.runs.store.run_store import RunStore
 
 LOOKED_FOR = (
     "Looked for a summary text (lines such as `Test Loss: 2.04`), a Trainer output folder (trainer_state.json, "
-    "all_results.json or checkpoint-*/trainer_state.json) and lm-evaluation-harness's results.json."
+    "all_results.json or checkpoint-*/trainer_state.json), lm-evaluation-harness's results.json, and a curve (CSV or "
+    "lines of JSON with a step, TensorBoard's event files, Trackio's database)."
 )
 
 
@@ -60,6 +62,8 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
         if has_trainer_output(path):
             return read_trainer(path)
         results = results_file(path)
+        if results is None and event_files(path):
+            return read_events(path)
         if results is None:
             raise InputError(f"{name} holds no run that can be imported.")
         content, value = parse_file(results)
@@ -67,6 +71,8 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
     if kind != "file":
         raise InputError(f"{name} is {kind}.")
     content = read_bytes(path)
+    if is_curve(content, path.name):
+        return read_curve(path, content)
     if content.lstrip()[:1] not in (b"{", b"["):
         return read_summary(path, content, keep_prose)
     value = lenient_json(content, name)

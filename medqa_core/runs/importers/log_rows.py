@@ -56,9 +56,9 @@ def as_number(value: Any) -> Any:
 
 def whole(value: Any) -> int | None:
     """A step: a whole number from 0 on, however it is written; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < STEP_LIMIT:  # nor NaN
         return None
-    return int(value) if math.isfinite(value) and value == int(value) and 0 <= value < STEP_LIMIT else None
+    return int(value) if value == int(value) else None
 
 
 def kind_of_training(rows: Iterable[dict[str, Any]]) -> TrainingKind | None:

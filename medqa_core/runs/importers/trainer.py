@@ -88,6 +88,13 @@ def read_state_file(path: Path, content: bytes, state: dict[str, Any]) -> Draft:
     return draft
 
 
+def read_log(path: Path, rows: list[dict[str, Any]]) -> Draft:
+    """Rows of figures by step, from whichever file or folder, as a draft; only what such rows hold is said."""
+    draft = _draft(path, file_name(path), path, {"log_history": rows}, {}, [])
+    draft.missing = [line for line in draft.missing if line not in NEVER_SAID and not line.startswith("Base model:")]
+    return draft
+
+
 def _draft(
     folder: Path, name: str, where: Path | None, state: dict[str, Any], results: dict[str, Any], problems: list[str]
 ) -> Draft:

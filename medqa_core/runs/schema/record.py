@@ -164,8 +164,8 @@ class TaskScore(Record):
 class ImportRecord(Record):
     """Where an imported run came from, word for word where it matters, and what it leaves out."""
 
-    format: Literal["summary", "trainer", "lm-eval", "model"]
-    """`model`: weights alone."""
+    format: Literal["summary", "trainer", "lm-eval", "model", "curve"]
+    """`model`: weights alone; `curve`: rows of a table or tracker by step."""
     source: Line
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     figures: dict[str, float | int | Line] = {}
