@@ -127,9 +127,7 @@ def test_trackio_s_database(store: RunStore, tmp_path: Path) -> None:
     before = (tmp_path / "project.db").read_bytes()
     run = import_path(tmp_path / "project.db", store)
     assert curves(run) == ([(10, 2.5), (20, 2.0)], [(20, 2.25)])
-    assert (
-        said(run).notes[0] == "Run new of the database. The database also holds 1 other runs, which were not imported."
-    )
+    assert said(run).notes[0] == "Run new of the database. It also holds 1 other run; the one logged to last was taken."
     assert (tmp_path / "project.db").read_bytes() == before
 
 
