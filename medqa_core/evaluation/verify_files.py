@@ -9,6 +9,7 @@ import medqa_core
 from medqa_core.evaluation.chain import settings_problem
 from medqa_core.evaluation.recompute import evaluation_problem, judge_problem, mmlu_problem
 from medqa_core.evaluation.rule import VERSION
+from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.artifacts.manifest import MANIFEST, check_manifest, written_by
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS
 from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS
@@ -138,6 +139,8 @@ def write_ups_outcome(run: Run, renderers: WriteUps) -> Outcome:
             version = written_by(run.folder)
             if version != medqa_core.__version__:
                 return None, f"{name} was written by version {version or 'before 0.3'}: `report` writes it anew."
+            if os.path.lexists(run.folder / LABELS):  # the title is part of a write-up, and may change at any time
+                return None, f"{name} may have been written before the run was renamed: `report` writes it anew."
             if run.snapshot().votes:
                 return None, f"{name} is not what the files give now; votes may have come since it was written."
             return False, f"{name} is not what the run's files give; `report` writes it anew"

@@ -21,6 +21,7 @@ from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.record import Check, ImportRecord, RunRecord
 from medqa_core.runs.schema.status import now
+from medqa_core.runs.store.labelling import LabelChange, change_labels
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -299,6 +300,17 @@ def test_files_that_were_added_or_removed_are_named(run: Run, lab: Settings) -> 
     assert "metrics.jsonl was changed." in said.detail and "The last row of metrics.jsonl" in said.detail
     (run.folder / "adapter" / "adapter_config.json").unlink()
     assert "adapter/adapter_config.json is missing." in checked(run, lab)["training record"].detail
+
+
+def test_a_renamed_run_still_verifies(run: Run, lab: Settings) -> None:
+    writer.write(run)
+    before = {name: check.passed for name, check in checked(run, lab).items()}
+    change_labels(RunStore(run.folder.parent), run.id, LabelChange(title="Another title", add_tags=("kept",)))
+    after = {name: check.passed for name, check in checked(run, lab).items()}
+    assert before["write-ups"] is True and before["manifest"] is True
+    assert after == before | {"write-ups": None}
+    writer.write(RunStore(run.folder.parent).open(run.id))
+    assert checked(run, lab)["write-ups"].passed is True
 
 
 def test_write_ups_of_another_version_or_with_newer_votes_are_not_called_changed(run: Run, lab: Settings) -> None:
