@@ -3,9 +3,9 @@
 Each side has a process of its own, one after the other (the plain one needs 15 GB), and does its optimizer steps on the
 same MedQuAD examples, or the starter set's where MedQuAD is not in reach. Real (non-padding) tokens are counted. The
 plain side does what the plain Trainer script does: full fine-tune, batch 12, two batches a step, `sdpa`, AdamW, the
-model's own loss. The first step warms up; the median of the others counts. `frozen_cached` is a step of the second
-epoch and later. The plain side is float32; ours is in the precision that a run would have here (`--precision`), and its
-share is that of the matrix products in that precision.
+model's own loss. The first step warms up; the median of the others counts. `lora_cached` and `frozen_cached` are steps
+of the second epoch and later. The plain side is float32; ours is in the precision that a run would have here
+(`--precision`), and its share is that of the matrix products in that precision.
 
     python benchmarks/training.py [--quick]
 """
@@ -62,9 +62,11 @@ WHOLE, QUICK = Size(96, 12, 2, 3), Size(12, 3, 1, 1)
 OURS = {
     "full": {"method": "full", "learning_rate": 1e-5},
     "lora": {"method": "lora", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 1e-5},
+    "lora_cached": {"method": "lora", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 1e-5},
     "frozen_cached": {"method": "last_k", "learning_rate": 1e-5},
 }
-LAST_K = 6
+LAST = {"lora_cached": 12, "frozen_cached": 6}
+"""Layers, counted from the last, that carry the adapter or are trained, on cached output of those below."""
 
 
 @dataclass
@@ -118,10 +120,10 @@ def gemm_flops(kind: torch.dtype, size: int = 1024) -> float:
     return best
 
 
-def last_layers(base: LoadedModel) -> int:
-    """How many layers `frozen_cached` trains: six, or fewer of a model that has no more."""
+def last_layers(base: LoadedModel, name: str) -> int:
+    """How many layers a side trains or adapts: as many as LAST says, or all but one of a model that has no more."""
     layers: int = base.model.config.num_hidden_layers
-    return min(LAST_K, layers - 1)
+    return min(LAST[name], layers - 1)
 
 
 def useful_flops(base: LoadedModel, method: str, examples: Sequence[Example]) -> float:
@@ -132,8 +134,10 @@ def useful_flops(base: LoadedModel, method: str, examples: Sequence[Example]) ->
     answers = sum(len(e.input_ids) - e.prompt_tokens for e in examples) / sum(len(e.input_ids) for e in examples)
     if method == "lora":
         return 4 * (body + head * answers)
+    if method == "lora_cached":
+        return 4 * (body * last_layers(base, method) / layers + head * answers)
     if method == "frozen_cached":
-        return 6 * body * last_layers(base) / layers + 4 * head * answers
+        return 6 * body * last_layers(base, method) / layers + 4 * head * answers
     return 6 * (body + head * answers)
 
 
@@ -162,11 +166,12 @@ def ours(
         "epochs": 1000.0,
         "precision": asked,
     }
-    config: TrainConfig = validated({**common, "last_k": last_layers(base), **OURS[name]})
+    last = {"lora_cached": "lora_layers", "frozen_cached": "last_k"}.get(name)
+    some = {last: last_layers(base, name)} if last else {}
+    config: TrainConfig = validated({**common, **some, **OURS[name]})
     precision = resolve(config, base).precision
     state = TrainerState(config, base, examples, accelerator_for(base.device, precision), precision=precision)
-    if name == "frozen_cached":
-        state.cache_hidden_states(Path(tempfile.gettempdir()))
+    state.cache_hidden_states(Path(tempfile.gettempdir()))
 
     def step(number: int) -> tuple[int, float]:
         done = state.step(number + 1)
