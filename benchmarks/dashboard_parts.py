@@ -82,7 +82,8 @@ def points(folder: Path) -> dict[str, float]:
 
 def chart(folder: Path) -> dict[str, float]:
     """The finished figure of a run's loss as JSON, then again after each new row, as a live page does it."""
-    from medqa_core.report.charts.loss import RunCurve, loss_figure
+    from medqa_core.report.charts.loss import loss_figure
+    from medqa_core.report.charts.run_curve import RunCurve
     from medqa_core.runs.metrics_log.log import MetricsLogWriter, read_metrics_log
 
     shown = ""

@@ -74,7 +74,7 @@ TRIALS: dict[str, tuple[str, dict[str, Any]]] = {
 """By name, in the order in which they are tried: the preset and what differs from it."""
 FIGURES = ("content_f1", "rougeL", "token_f1", "repetition", "ended", "words", "cited", "abstained", "supported")
 SMALL = {"base_model": "toy", "dataset": "starter", "train_size": 40, "validation_size": 8, "test_size": 8,
-         "max_tokens": 512, "max_new_tokens": 48, "eval_steps": 4, "batch_size": 8}  # fmt: skip
+         "max_tokens": 512, "max_new_tokens": 48, "eval_steps": 4, "batch_size": 8, "lora_layers": None}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.report import answer_rows
 from medqa_core.report.charts import forest
 from medqa_core.report.charts.figure import Figure
-from medqa_core.report.charts.loss import Axis, RunCurve, View, curve_frame, loss_figure
+from medqa_core.report.charts.loss import Axis, View, curve_frame, loss_figure
 from medqa_core.report.charts.metrics import forest_figure, gains_figure, mmlu_figure
 from medqa_core.report.charts.palette import DARK, LIGHT, Palette
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
 from medqa_core.report.views.controls import comparison_rows, control_views

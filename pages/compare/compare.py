@@ -6,7 +6,8 @@ import streamlit as st
 
 from medqa_core.foundation.format import NOT_STATED, capital, count, date, plural
 from medqa_core.report import comparison
-from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
+from medqa_core.report.charts.loss import View, curve_frame, loss_figure
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
 from medqa_core.report.views.figures import Figure

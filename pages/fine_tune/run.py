@@ -10,8 +10,9 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import visible
 from medqa_core.jobs.stop import stop
 from medqa_core.jobs.watch import Current
-from medqa_core.report.charts.loss import RunCurve, View, loss_figure
+from medqa_core.report.charts.loss import View, loss_figure
 from medqa_core.report.charts.loss_words import told
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import PRESETS, differences
 from medqa_core.runs.schema.status import Status

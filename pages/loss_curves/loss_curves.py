@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from medqa_core.report.charts.loss import RunCurve, View, curve_frame, loss_figure
+from medqa_core.report.charts.loss import View, curve_frame, loss_figure
 from medqa_core.report.charts.loss_words import told
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.search import offered
 from pages.loss_curves.other_curves import other_curves, series_curves

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from medqa_core.report.charts.lines import line
-from medqa_core.report.charts.loss import Axis, RunCurve, column_figure, series_figure
+from medqa_core.report.charts.loss import Axis, column_figure, series_figure
 from medqa_core.report.charts.loss_words import gradient_norm, learning_rate
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.artifacts.series import DRAWN
 from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.snapshot import RunSnapshot

@@ -1,7 +1,8 @@
 """The loss curve as pages show it: small on the summary, and what stands in its place where there is none."""
 
-from medqa_core.report.charts.loss import RunCurve, View, loss_figure
+from medqa_core.report.charts.loss import View, loss_figure
 from medqa_core.report.charts.loss_words import told
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.facts import Facts
 from medqa_core.runs.snapshot import RunSnapshot
 from pages.shared import charts, notices, theme

@@ -56,11 +56,7 @@ def test_the_nearest_training_question_answers() -> None:
 
 
 def test_without_training_pairs_there_is_no_answer() -> None:
-    found = control_answers(split([], [asked("Zot")]), 12)
-    assert {name: (one.texts, one.ids) for name, one in found.items()} == {
-        "template_answer": ([""], [None]),
-        "nearest_answer": ([""], [None]),
-    }
+    assert control_answers(split([], [asked("Zot")]), 12) == {}
 
 
 def test_answers_are_cut_to_what_a_model_has_room_for() -> None:

@@ -97,8 +97,8 @@ def test_evaluation_json_is_valid_and_whole(smoke: Run) -> None:
 def test_predictions_have_a_row_for_each_test_question(smoke: Run) -> None:
     rows = read_predictions(smoke.folder)
     assert rows.columns.tolist() == SCHEMA.names
-    ends = ("_nearest", "_specifics", "_answer_id", "_in_passages")
-    optional = [name for name in SCHEMA.names if name.endswith(ends) or name.startswith("top_passage_")]
+    ends = ("_nearest", "_specifics", "_answer_id", "_in_passages", "_supported", "_cited")
+    optional = [n for n in SCHEMA.names if n.endswith(ends) or n.startswith("top_passage_") or n == "passages"]
     assert not rows.drop(columns=optional).isna().any().any()
     assert smoke.record.data is not None
     assert smoke.record.data.split is not None

@@ -17,7 +17,8 @@ from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training.train import train
 
 SMALL = {"base_model": "toy", "dataset": "starter", "train_size": 32, "validation_size": 6, "test_size": 6,
-         "max_tokens": 1024, "max_new_tokens": 200, "batch_size": 8, "epochs": 1.0, "eval_steps": 4}  # fmt: skip
+         "max_tokens": 1024, "max_new_tokens": 200, "batch_size": 8, "epochs": 1.0, "eval_steps": 4,
+         "lora_layers": None}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -26,4 +26,4 @@ def test_a_queued_smoke_run_is_trained_by_its_worker(settings: Settings, lab: Se
     job = read_job(run)
     assert job is not None and job.launches == 1
     assert run.evaluation() is None
-    assert "completed after 12 of 12 steps" in run.log_tail()
+    until(lambda: "completed after 12 of 12 steps" in run.log_tail(), 60)

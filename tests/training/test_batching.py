@@ -1,6 +1,8 @@
 """How a step's examples are packed into batches: nothing lost, nothing over budget, the padded batch's loss."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch.nn import functional
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import IGNORED, Example
 from medqa_core.training.attention import use_packed_attention
-from medqa_core.training.batching import Layout, layout_for, pack_batches
+from medqa_core.training.batching import ForwardBatch, Layout, layout_for, pack_batches
 from medqa_core.training.loss import answer_loss
 from tests.training.toy_state import examples, toy
 
@@ -72,7 +74,7 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
     nats = 0.0
     for one in pack_batches(few, range(9), 600, layout):
         if not boundaries_arrive and one.boundaries is not None:  # a model that does not hand them down
-            one.__dict__["boundaries"] = None
+            one.__dict__["placement"] = _positions_of(one)
         loss, sum_ = answer_loss(model, one, 1 / counted, "cpu")
         torch.autograd.backward(loss)
         nats += float(sum_)
@@ -80,6 +82,10 @@ def test_loss_and_gradients_are_those_of_the_padded_batch(
     assert nats / counted == pytest.approx(reference / counted, abs=1e-5)
     for name, p in model.named_parameters():
         torch.testing.assert_close(p.grad, expected[name], atol=1e-6, rtol=1e-4)
+
+
+def _positions_of(batch: ForwardBatch) -> Callable[[str], dict[str, Any]]:
+    return lambda device: {"position_ids": batch.position_ids.to(device)}
 
 
 def test_a_factor_from_above_reaches_the_gradients(lab: Settings) -> None:

@@ -9,39 +9,19 @@ import plotly.graph_objects as go
 from medqa_core.report.charts.figure import end_label, figure, label_shifts, plain
 from medqa_core.report.charts.lines import Line, broken, line, share, smooth, thin
 from medqa_core.report.charts.palette import DASHES, LIGHT, Palette, faint
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.artifacts.series import Series
-from medqa_core.runs.metrics_log.log import Curve, MetricsLog
+from medqa_core.runs.metrics_log.log import Curve
 from medqa_core.runs.metrics_log.rows import NUMBERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from medqa_core.runs.snapshot import RunSnapshot
 
 Axis = Literal["step", "epoch"]
 TITLES = {"step": "optimizer step", "epoch": "epoch (passes over the training set)"}
 NAMED_AT_ENDS = 6
 """Lines up to which each is named at its end; of more the names would overlap, and a legend is drawn."""
-
-
-@dataclass(frozen=True)
-class RunCurve:
-    """One run's curve with the checkpoint that was kept."""
-
-    label: str
-    metrics_log: MetricsLog
-    best_step: int | None = None
-    sets: tuple[Series, ...] = ()
-    """The losses of several evaluation sets, each under its name."""
-    training: Literal["preference", "policy"] | None = None
-    """A training whose loss is not that of predicting answers."""
-
-    @classmethod
-    def of(cls, run: "RunSnapshot") -> "RunCurve":
-        """The curve of a run as it was when the snapshot was taken."""
-        best = run.status.best.step if run.status and run.status.best else None
-        sets = tuple(one for one in run.series if one.name == "loss" and one.evaluation_set)
-        return cls(run.id, run.metrics_log, best, sets, run.record.imported.training if run.record.imported else None)
 
 
 @dataclass(frozen=True)

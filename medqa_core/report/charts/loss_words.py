@@ -4,7 +4,7 @@ import numpy as np
 
 from medqa_core.foundation.format import capital, count, number, plural, words
 from medqa_core.report.charts.lines import Line, line
-from medqa_core.report.charts.loss import RunCurve
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.statistics.trends import tenths
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from plotly.graph_objects import Figure
 
-from medqa_core.report.charts.loss import Axis, RunCurve, View, column_figure, loss_figure
+from medqa_core.report.charts.loss import Axis, View, column_figure, loss_figure
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
 

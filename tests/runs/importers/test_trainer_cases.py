@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from medqa_core.foundation.errors import InputError
-from medqa_core.report.charts.loss import RunCurve, loss_figure
+from medqa_core.report.charts.loss import loss_figure
 from medqa_core.report.charts.loss_words import told
+from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.document.tables import training
 from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights, limitations, next_steps
