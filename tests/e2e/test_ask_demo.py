@@ -51,7 +51,7 @@ def test_a_blind_vote_hides_the_models_and_then_reveals_them(browser: Browser, d
     expect(widget.locator("#left-meta")).to_contain_text("From the training set")
     expect(widget.locator("#vote")).to_be_hidden()
     page.screenshot(path=shots / "ask-voted.png", full_page=True)
-    page.goto(f"{demo}/metrics?run=starter")
+    page.goto(f"{demo}/metrics?run=starter&tab=Preferences")
     expect(page.get_by_text("Which answer do people prefer?")).to_be_visible(timeout=60_000)
     expect(page.get_by_text(re.compile("1 decided vote"))).to_be_visible()
     page.close()

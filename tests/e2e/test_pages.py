@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.run_store import RunStore, answerable
-from tests.support.visits import MODES, PAGES, RUNS, settled, visitor
+from tests.support.visits import MODES, PAGES, RUNS, VISITED, settled, visitor
 
 pytestmark = pytest.mark.e2e
 
@@ -18,7 +18,7 @@ def overflow(page: Page) -> int:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", VISITED)
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, run: str, mode: str, browser: Browser, server: str, shots: Path) -> None:
     with visitor(browser, server, mode) as (page, wrong):

@@ -21,6 +21,8 @@ PAGES = {
 }
 MODES = ("light", "dark", "phone")
 RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list() if entry.state != "unreadable"]
+VISITED = [one for one in ("medquad-open-book", "starter", "run-2") if one in RUNS] or RUNS[:3]
+"""A run of each kind: fine-tuned to read, fine-tuned to answer from its weights, imported."""
 DRAWN = (
     "!document.querySelector('[data-testid=stSkeleton]') && "
     "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
