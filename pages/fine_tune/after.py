@@ -8,11 +8,11 @@ from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import RESUMABLE
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
+from medqa_core.runs.schema.config import TrainConfig
 from pages.fine_tune import fields
 from pages.fine_tune.cost import GIB, span
 from pages.fine_tune.run import heading, log_of, settings_of
-from pages.shared import notices, tables, tasks
+from pages.shared import notices, reuse, tables, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import note
 from pages.shared.resume import resume_button
@@ -103,6 +103,5 @@ def _next(run: Run) -> None:
 
 
 def _copy(config: TrainConfig) -> None:
-    # What counts as shared and how files are read are the run's own; a new run takes the latest.
-    fields.fill(config.model_copy(update={"split_version": SPLIT_VERSION, "reading_version": READING_VERSION}))
+    fields.fill(reuse.for_a_new_run(config))
     flash("The form below now has these settings.")

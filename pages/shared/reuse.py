@@ -2,19 +2,21 @@
 
 import streamlit as st
 
-from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig
+from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
 from pages.shared import go
 
 KEY = "settings to reuse"
 
 
 def hand_over(config: TrainConfig) -> None:
-    """Go to Fine-tune with its form filled with these settings; for a button's callback.
-
-    What counts as shared is the run's own; a new run takes the latest.
-    """
-    st.session_state[KEY] = config.model_copy(update={"split_version": SPLIT_VERSION})
+    """Go to Fine-tune with its form filled with these settings; for a button's callback."""
+    st.session_state[KEY] = for_a_new_run(config)
     go.to("fine_tune/fine_tune.py")
+
+
+def for_a_new_run(config: TrainConfig) -> TrainConfig:
+    """A run's settings with what is the run's own made the latest: what counts as shared, and how files are read."""
+    return config.model_copy(update={"split_version": SPLIT_VERSION, "reading_version": READING_VERSION})
 
 
 def taken() -> TrainConfig | None:

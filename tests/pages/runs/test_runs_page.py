@@ -12,6 +12,7 @@ from medqa_core.jobs.task import TaskEntry, TaskStatus, read_entry, write_task_s
 from medqa_core.jobs.task_worker import working
 from medqa_core.jobs.tasks import all_tasks, submit_task
 from medqa_core.runs.artifacts.labels import Labels, read_labels
+from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
@@ -153,9 +154,11 @@ def test_a_restored_run_whose_id_is_taken(build: RunBuilder, open_page: Open) ->
 
 
 def test_settings_go_to_the_form(build: RunBuilder, open_page: Open) -> None:
-    build.finished("a")
+    build.finished("a", config=TrainConfig(seed=7, split_version=1, reading_version=1))
     app = press(tick(open_page(PAGE), "a"), "Reuse settings")
     assert "The form below now has these settings." in shown(app)
+    filled = {name: app.session_state[f"fine-tune {name}"] for name in ("seed", "split_version", "reading_version")}
+    assert filled == {"seed": 7, "split_version": SPLIT_VERSION, "reading_version": READING_VERSION}
 
 
 def test_ticked_runs_are_compared(build: RunBuilder, open_page: Open) -> None:
