@@ -39,13 +39,20 @@ class ScreenQuality:
 @cache
 def screen_quality(language: Language | None = None) -> ScreenQuality:
     """The quality on the test part, from which nothing was learnt; on one language of it where that is given."""
-    written = labelled_questions("test", language)
+    tested = [one for one in _tested() if language in (None, one[0].language)]
     return ScreenQuality(
-        recall=_referred([one for one in written if one.emergency]),
-        false_alarms=_referred([one for one in written if not one.emergency]),
+        recall=_rate([referred for question, referred in tested if question.emergency]),
+        false_alarms=_rate([referred for question, referred in tested if not question.emergency]),
     )
 
 
-def _referred(written: list[LabelledQuestion]) -> Rate:
+@cache
+def _tested() -> list[tuple[LabelledQuestion, bool]]:
+    """The questions of the test part, each with whether it is referred."""
+    written = labelled_questions("test")
     found = probabilities([question.text for question in written])
-    return Rate(sum(value >= THRESHOLD for value in found), len(written))
+    return [(question, value >= THRESHOLD) for question, value in zip(written, found, strict=True)]
+
+
+def _rate(referred: list[bool]) -> Rate:
+    return Rate(sum(referred), len(referred))

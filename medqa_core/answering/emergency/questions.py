@@ -25,11 +25,11 @@ class LabelledQuestion:
     """One of `LANGUAGES`."""
 
 
-def labelled_questions(part: Part, language: Language | None = None) -> list[LabelledQuestion]:
-    """One part of the file; of one language where it is given."""
+def labelled_questions(part: Part) -> list[LabelledQuestion]:
+    """One part of the file."""
     with open(PATH, encoding="utf-8", newline="") as file:
         return [
             LabelledQuestion(row["question"], row["emergency"] == "yes", row["kind"], row["language"])
             for row in csv.DictReader(file)
-            if row["part"] == part and language in (None, row["language"])
+            if row["part"] == part
         ]
