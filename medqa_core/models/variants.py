@@ -87,7 +87,7 @@ def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> 
         )
     if adapter is not None:
         progress("loading the adapter")
-        adapted = _with_adapter(base.model, run.id, adapter)
+        adapted = with_adapter(base.model, adapter, run.id)
     else:
         progress("loading the fine-tuned model")
         for path in weights.parent.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
@@ -101,18 +101,24 @@ def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> 
     return ModelVariants(run.id, base, adapted, sha256(weights), prompt, sha256(config_file(weights)))
 
 
-def _with_adapter(model: Any, run_id: str, adapter: Path) -> Any:
-    check_adapter(adapter, f"{run_id}: its adapter")
+def with_adapter(model: Any, adapter: Path, label: str) -> PeftModel:
+    """`model` with the adapter in the folder `adapter`, in evaluation mode; nothing of it is read before it is checked.
+
+    Raises:
+        ModelError: it is more than low-rank matrices, damaged, incomplete, or of another base.
+    """
+    check_adapter(adapter, f"{label}: its adapter")
     try:
         with silenced():
             # peft fills what is missing with an adapter that does nothing: the base would answer in its name.
             warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
             # It is the same for whoever made the adapter: base and fine-tuned model share their embeddings here too.
             warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
-            adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+            adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     except UserWarning as error:
-        raise ModelError(f"{run_id}: its adapter is incomplete; restore it or train the run again.") from error
+        raise ModelError(f"{label}: its adapter is incomplete; restore it or train the run again.") from error
     except Exception as error:  # peft and what it uses read a foreign file here, each with errors of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{run_id}: its adapter cannot be loaded on this base: {reason}") from error
-    return adapted.eval()
+        raise ModelError(f"{label}: its adapter cannot be loaded on this base: {reason}") from error
+    adapted.eval()
+    return adapted

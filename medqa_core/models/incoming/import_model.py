@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import PeftModel
 from pydantic import ValidationError
 from transformers import AutoModelForCausalLM
 
@@ -39,7 +38,7 @@ from medqa_core.models.loader import LoadedModel, Located, load_folder, load_tok
 from medqa_core.models.prompt import THOUGHTS, kind_for, opens_thoughts
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
-from medqa_core.models.variants import VARIANTS, load_variants
+from medqa_core.models.variants import VARIANTS, load_variants, with_adapter
 from medqa_core.runs.artifacts.training_record import write_training_record
 from medqa_core.runs.importers.draft import Draft, Figures, modified
 from medqa_core.runs.importers.importer import read_draft, record_of, write_draft
@@ -294,17 +293,10 @@ def _fill(
 ) -> None:
     """The files of the run but its record, and the proof that its two models load and differ or not."""
     write_draft(folder, draft)
-    if found.plain is None:
-        _write_model(folder / "model", found)
-    elif found.plain.merge is None:
-        _write_adapter(folder / "adapter", found, found.plain)
-    else:
-        _write_merged(folder, found, found.plain)
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)  # a run store is shared, whoever owned the source
-    progress("loading both models")
     label = found.weights.label
     try:
+        _write_weights(folder, found)
+        progress("loading both models")
         variants = load_variants(Run(folder, record), settings)
         for variant in VARIANTS:
             with variants.using(variant) as model:
@@ -313,6 +305,18 @@ def _fill(
         raise InputError(str(error).replace(folder.name, label)) from error
     changed = changes_base(Run(folder, record), found.base.folder)
     write_training_record(folder, by="import", code_version=medqa_core.__version__, best=None, changed=changed)
+
+
+def _write_weights(folder: Path, found: _Incoming) -> None:
+    """`adapter/` or `model/` of a run."""
+    if found.plain is None:
+        _write_model(folder / "model", found)
+    elif found.plain.merge is None:
+        _write_adapter(folder / "adapter", found, found.plain)
+    else:
+        _write_merged(folder, found, found.plain)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # a run store is shared, whoever owned the source
 
 
 def _write_model(target: Path, found: _Incoming) -> None:
@@ -343,7 +347,7 @@ def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter) -> None:
         if rows and rows[0] != whole.get_input_embeddings().num_embeddings:
             with torch.random.fork_rng(devices=[]):
                 whole.resize_token_embeddings(rows[0], mean_resizing=False)
-        merged = PeftModel.from_pretrained(whole, str(temporary), local_files_only=True).merge_and_unload()
+        merged = with_adapter(whole, temporary, found.weights.label).merge_and_unload()
         with silenced():
             merged.save_pretrained(target)
     if not copy_beside(found.weights, TOKENIZER_FILES, target):

@@ -91,6 +91,23 @@ def test_the_command_for_pickles_works(adapter: Path, tmp_path: Path) -> None:
     assert made.keys() == tensors.keys()
 
 
+@pytest.mark.parametrize("bias", ["none", "all"])
+def test_an_adapter_is_checked_whether_it_is_kept_or_merged(
+    bias: str, refused: Refused, adapter: Path, tmp_path: Path
+) -> None:
+    pattern = tmp_path / "pattern"
+    shutil.copytree(adapter, pattern)
+    edit(pattern / "adapter_config.json", bias=bias, rank_pattern={"(q|v)_proj": 4})
+    assert "rank_pattern in adapter_config.json is not a list of names" in refused(pattern)
+    torn = tmp_path / "torn"
+    shutil.copytree(adapter, torn)
+    edit(torn / "adapter_config.json", bias=bias)
+    tensors = load_file(torn / "adapter_model.safetensors")
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, torn / "adapter_model.safetensors", {"format": "pt"})
+    assert "its adapter is incomplete" in refused(torn)
+
+
 def test_links_and_indexes_that_lead_out_of_the_folder(
     refused: Refused, adapter: Path, whole: Path, tmp_path: Path
 ) -> None:
