@@ -1,8 +1,11 @@
 """What a table of runs says of each beside what the store lists: the verdict, its figure, and the room it takes."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.stamp import FileStamp
@@ -11,34 +14,40 @@ from medqa_core.report.views.metric import MetricView
 from medqa_core.runs import readers
 from medqa_core.runs.part_cache import PartCache
 from medqa_core.runs.readers import EVALUATION
+from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.index import RunEntry
-from medqa_core.runs.store.run_store import RunStore
 
-_evaluations = PartCache(parts=1000, size=32 * 2**20)
+_primaries = PartCache(parts=1000, size=sys.maxsize)
+"""One metric is kept of each evaluation.json, so the size of the files does not count."""
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run of the table."""
+    """One run of the table. What only its folder tells is read once it is asked for: most rows are out of sight."""
 
     entry: RunEntry
-    primary: MetricView | None
-    """The primary metric as it was compared; None where nothing was."""
-    size: int
-    """Bytes of all files of the run's folder."""
+    folder: Path
+
+    @cached_property
+    def primary(self) -> MetricView | None:
+        """The primary metric as it was compared; None where nothing was. The file is read again only if it changed."""
+        if self.entry.state == "unreadable":
+            return None
+        stamp = FileStamp.of(self.folder / EVALUATION)
+        return _primaries.read(self.folder, EVALUATION, stamp, _primary).value
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all files of the run's folder."""
+        return folder_size(str(self.folder))
 
 
-def run_row(store: RunStore, entry: RunEntry) -> RunRow:
-    """The row of a run; its evaluation is read again only where the file has changed."""
-    folder = store.folder / entry.id
-    if entry.state == "unreadable":
-        return RunRow(entry, None, folder_size(str(folder)))
-    stamp = FileStamp.of(folder / EVALUATION)
-    evaluation = _evaluations.read(folder, EVALUATION, stamp, readers.evaluation).value
+def _primary(folder: Path) -> Reading[MetricView | None]:
+    evaluation = readers.evaluation(folder).value
     name = evaluation.primary_metric if evaluation is not None else None
     metric = evaluation.metrics.get(name) if evaluation is not None and name is not None else None
     view = MetricView.of(str(name), metric) if metric is not None else None
-    return RunRow(entry, view if view is not None and view.compared else None, folder_size(str(folder)))
+    return Reading(view if view is not None and view.compared else None)
 
 
 def folder_size(folder: str) -> int:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from medqa_core.foundation.format import bytes_size, count, date, signed
 from medqa_core.report.names import METRICS
-from medqa_core.report.run_list import ORDERS, RunRow, in_order, run_row
+from medqa_core.report.run_list import ORDERS, RunRow, in_order
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
 from pages.shared.markup import escape_markdown, html, note, verdict
@@ -16,7 +16,7 @@ from pages.shared.tables import UNKNOWN
 
 A_PAGE = 25
 MOST = 500
-"""Runs whose figures are read for one drawing; of more, the words find the others."""
+"""Runs whose figures are read for one drawing, where the order asks for them; of more, the words find the others."""
 COLUMNS = ("State", "Verdict", "Difference", "Created", "Data", "On disk")
 WIDTHS = [4, 9]
 
@@ -46,7 +46,8 @@ def filters(entries: list[RunEntry]) -> list[RunRow]:
     left = [e for e in matching(entries, words) if (archived or not e.archived) and (not wanted or e.state in wanted)]
     if len(left) > MOST:
         note(f"The newest {count(MOST)} of {count(len(left))} that match; words find the others.")
-    return in_order([run_row(store(), entry) for entry in left[:MOST]], order)
+    folder = store().folder
+    return in_order([RunRow(entry, folder / entry.id) for entry in left[:MOST]], order)
 
 
 def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
