@@ -117,8 +117,8 @@ def _from_hub(name: str, settings: Settings, reading: Reading, *, fetch: bool) -
 
 def _at(path: Path, reading: Reading) -> PairSet:
     try:
-        stamp = _stamp(path)
         table = file.suffix_of(path.name) is not None or (path.is_dir() and holds_tables(path))
+        stamp = _stamp(path, below=table)
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}.", field="dataset") from error
     if table:
@@ -160,10 +160,12 @@ def shards(folder: Path) -> Iterator[Path]:
             return
 
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when the files do."""
+def _stamp(path: Path, *, below: bool = False) -> tuple[tuple[str, int, int], ...]:
+    """What changes when the files do; with `below`, those in folders within it too, where tables may lie."""
     inside = sorted(path.iterdir()) if path.is_dir() else []
-    stats = [(entry.name, entry.stat()) for entry in (path, *inside)]
+    if below and inside:
+        inside += sorted(entry for entry in path.glob("*/*") if entry.is_file())
+    stats = [(str(entry), entry.stat()) for entry in (path, *inside)]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 

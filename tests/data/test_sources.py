@@ -75,6 +75,16 @@ def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings
     assert sources.load(str(path), settings).pairs[0].answer == "Those."
 
 
+def test_a_table_one_folder_below_is_read_again_when_it_changes(settings: Settings, tmp_path: Path) -> None:
+    shard = tmp_path / "clone" / "data" / "train.csv"
+    shard.parent.mkdir(parents=True)
+    shard.write_text("question,answer\nWhat?,That.\n")
+    first = sources.load(str(tmp_path / "clone"), settings)
+    assert first is sources.load(str(tmp_path / "clone"), settings)
+    shard.write_text("question,answer\nWhat?,Something else.\n")
+    assert sources.load(str(tmp_path / "clone"), settings).pairs[0].answer == "Something else."
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
