@@ -181,10 +181,11 @@ def _cleaned(name: str, texts: Sequence[str], tally: Tally) -> list[str]:
 
 def _references(answers: Sequence[str], tally: Tally) -> tuple[str, ...]:
     """The answers behind the first, each once."""
-    cleaned = [_clean(answer) for answer in answers]
-    others = {normalise(answer): answer for answer in reversed(cleaned[1:])}
-    if cleaned:
-        others.pop(normalise(cleaned[0]), None)
+    if len(answers) < 2:
+        return ()
+    first, *cleaned = map(_clean, answers)
+    others = {normalise(answer): answer for answer in reversed(cleaned)}
+    others.pop(normalise(first), None)
     if others:
         tally.add("question", "with several answers: the first is the pair's own, the others are references too")
     return tuple(reversed(others.values()))
