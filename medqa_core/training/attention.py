@@ -16,7 +16,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from medqa_core.models.gate import FAR, attention_of
+from medqa_core.models.gate import alike, attention_of, probe
 from medqa_core.models.silence import silenced
 
 PACKED = "packed"
@@ -140,8 +140,7 @@ def reads_packed_rows(model: Any) -> bool:
     """
     if model.config._attn_implementation != PACKED:
         return False
-    rows = model.get_input_embeddings().weight.shape[0]
-    ids = ((torch.arange(2 * PROBE) * 7919 + 3) % rows)[None].to(next(model.parameters()).device)
+    ids = probe(model, 2 * PROBE)[None]
     positions = torch.arange(PROBE, device=ids.device).repeat(2)[None]
     training = model.training
     model.eval()
@@ -152,4 +151,4 @@ def reads_packed_rows(model: Any) -> bool:
         return False
     finally:
         model.train(training)
-    return bool((whole[:, PROBE:] - alone).abs().max() <= FAR * alone.std())
+    return alike(whole[:, PROBE:], alone)
