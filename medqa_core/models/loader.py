@@ -152,7 +152,14 @@ def parameter_count(model: Any) -> int:
 
 
 def weights_of(
-    kind: Any, folder: Path, label: str, *, dtype: torch.dtype = torch.float32, spare: str | None = None, **more: Any
+    kind: Any,
+    folder: Path,
+    label: str,
+    *,
+    config: Any = None,
+    dtype: torch.dtype = torch.float32,
+    spare: str | None = None,
+    **more: Any,
 ) -> Any:
     """The model in `folder` as a `kind` of transformers' automatic classes: safetensors only, and no foreign code.
 
@@ -160,6 +167,7 @@ def weights_of(
         kind: `AutoModelForCausalLM` or another of them.
         folder: where the files are.
         label: what errors call the model.
+        config: its configuration where that was read already.
         dtype: of the weights.
         spare: part of the names of weights that may be missing, since they are not used.
         more: what else `from_pretrained` is given.
@@ -167,14 +175,13 @@ def weights_of(
     Raises:
         ModelError: weights are missing; for all else see `loading`.
     """
-    known = more.pop("config", None) or AutoConfig.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=False
-    )
+    if config is None:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     model, report = kind.from_pretrained(
         str(folder),
-        config=known,
+        config=config,
         dtype=dtype,
-        attn_implementation=attention_of(known, kind),
+        attn_implementation=attention_of(config, kind),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
