@@ -15,8 +15,9 @@ from medqa_core.models.references import EMBEDDED, UPSTREAM, parse, upstream_nam
 _ADAPTED = re.compile(r"base_model\.model\.(?P<module>.+?)\.lora_(?P<part>A|B)\.weight")
 _PREFIX = re.compile(r"^(?:(?:model|transformer|gpt_neox|backbone|decoder)\.)+")
 """What a model of the same kind is saved with or without."""
-_VOCABULARY = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "lm_head.weight", "embed_out.weight")
-"""Weights with a row for each token: a training may have added tokens."""
+EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight")
+_HEADS = ("lm_head.weight", "embed_out.weight")
+"""These too have a row for each token, and are often tied to the embeddings."""
 
 
 def check_fits(shapes: Shapes, base: LoadedModel, label: str) -> None:
@@ -88,9 +89,9 @@ def relation(shapes: Shapes, base: LoadedModel) -> Literal["fine_tune", "other_m
 def _comparable(shapes: Shapes) -> Shapes:
     """Shapes by name without what is spelled in two ways or tied, and without rows that tokens add."""
     return {
-        _PREFIX.sub("", name): shape[1:] if name.endswith(_VOCABULARY) else shape
+        _PREFIX.sub("", name): shape[1:] if name.endswith(EMBEDDINGS) else shape
         for name, shape in shapes.items()
-        if not name.endswith(("lm_head.weight", "embed_out.weight", "rotary_emb.inv_freq", ".attn.bias"))
+        if not name.endswith((*_HEADS, "rotary_emb.inv_freq", ".attn.bias"))
     }
 
 

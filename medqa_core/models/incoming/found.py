@@ -1,6 +1,5 @@
 """Which weights a folder holds, as people have them: at its top or in its newest checkpoint; whole, or an adapter."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +7,7 @@ from typing import Any, Literal
 from medqa_core.foundation.errors import InputError, ModelError, UnreadableFile, shorten
 from medqa_core.foundation.files import read_json
 from medqa_core.models import adapter, folders
+from medqa_core.runs.importers.trainer import checkpoints
 
 PICKLED_ADAPTER = "adapter_model.bin"
 TO_SAFETENSORS = (
@@ -121,9 +121,7 @@ def holds_weights(source: Path) -> bool:
 
 def _checkpoints(source: Path) -> list[Path]:
     """The checkpoint folders, newest first; none that is a link."""
-    named = [(found, path) for path in source.iterdir() if (found := re.fullmatch(r"checkpoint-(\d{1,15})", path.name))]
-    ordered = sorted(named, key=lambda one: -int(one[0][1]))
-    return [path for _, path in ordered if path.is_dir() and not path.is_symlink()]
+    return [path for path in checkpoints(source) if path.is_dir() and not path.is_symlink()]
 
 
 def _refuse_pickles(folder: Path, label: str) -> None:

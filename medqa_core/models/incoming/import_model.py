@@ -31,7 +31,7 @@ from medqa_core.models.incoming.copying import (
     shapes_of,
     write_model_config,
 )
-from medqa_core.models.incoming.fitting import check_fits, check_named_base, relation
+from medqa_core.models.incoming.fitting import EMBEDDINGS, check_fits, check_named_base, relation
 from medqa_core.models.incoming.found import IncomingWeights, find_weights
 from medqa_core.models.incoming.tokenizers import TokenizerChoice, choose_tokenizer
 from medqa_core.models.loader import LoadedModel, Located, load_folder, load_tokenizer, loading, locate, weights_of
@@ -342,8 +342,7 @@ def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter) -> None:
     _write_adapter(temporary, found, plain)
     with loading(found.weights.label):
         whole = weights_of(AutoModelForCausalLM, found.base.folder, found.base.name)
-        embeddings = ("embed_tokens.weight", "wte.weight", "embed_in.weight")
-        rows = [shape[0] for name, shape in found.shapes.items() if name.endswith(embeddings)]
+        rows = [shape[0] for name, shape in found.shapes.items() if name.endswith(EMBEDDINGS)]
         if rows and rows[0] != whole.get_input_embeddings().num_embeddings:
             with torch.random.fork_rng(devices=[]):
                 whole.resize_token_embeddings(rows[0], mean_resizing=False)

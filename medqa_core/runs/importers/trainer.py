@@ -64,7 +64,7 @@ NEVER_SAID = (
 def has_trainer_output(folder: Path) -> bool:
     """Whether `folder` holds a file that Trainer writes."""
     names = (STATE, "all_results.json", "train_results.json")
-    return any((folder / name).is_file() for name in names) or bool(_checkpoints(folder))
+    return any((folder / name).is_file() for name in names) or bool(checkpoints(folder))
 
 
 def read_trainer(folder: Path) -> Draft:
@@ -183,7 +183,7 @@ def _checks(figures: Figures, history: History) -> list[Check]:
 
 def _state(folder: Path, problems: list[str]) -> tuple[dict[str, Any] | None, Path | None]:
     """The state at the end of training, or the newest checkpoint's that can be read."""
-    paths = [folder / STATE, *(checkpoint / STATE for checkpoint in _checkpoints(folder)[:CHECKPOINTS_TRIED])]
+    paths = [folder / STATE, *(checkpoint / STATE for checkpoint in checkpoints(folder)[:CHECKPOINTS_TRIED])]
     for path in paths:
         if not os.path.lexists(path):
             continue
@@ -215,8 +215,8 @@ def _results(folder: Path, problems: list[str]) -> dict[str, Any]:
     return merged
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint folders, newest first."""
+def checkpoints(folder: Path) -> list[Path]:
+    """What a folder holds under a checkpoint's name, newest first; nothing where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             found = [(int(m[1]), e.path) for e in entries if (m := re.fullmatch(r"checkpoint-(\d{1,15})", e.name))]
