@@ -43,6 +43,15 @@ def check_configuration(folder: Path, label: str) -> None:
         ModelError: it does, or it is missing or damaged.
     """
     _check_config(_config(folder, label), label)
+    check_tokenizer(folder, label)
+
+
+def check_tokenizer(folder: Path, label: str) -> None:
+    """Refuse a tokenizer whose configuration wants code of its own.
+
+    Raises:
+        ModelError: it does, or it is damaged.
+    """
     extra = folder / "tokenizer_config.json"
     if extra.exists() and _json(extra, label).get("auto_map"):
         raise ModelError(f"{label} cannot be used: its tokenizer_config.json {_REFUSED['auto_map']}.")

@@ -145,8 +145,7 @@ def _examine(
     key = "base_model_name_or_path" if weights.kind == "adapter" else "_name_or_path"
     raw = stated.get(key)
     named = line(raw, 200) or None
-    if weights.kind == "model":
-        _check_folder(weights)
+    _check_folder(weights)
     files = weights.weight_files()
     shapes = shapes_of(files, label)
     progress("looking for NaN in the weights")
@@ -159,7 +158,7 @@ def _examine(
         plain = plain_adapter(stated, shapes, upstream_name(loaded.name), label)
         check_fits(shapes, loaded, label)
     theirs = None
-    if any(weights.file(name) for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+    if any(weights.file(name) for name in folders.TOKENIZERS):
         theirs = _their_tokenizer(weights)
     choice = choose_tokenizer(loaded, theirs, label)
     used = theirs if choice.own else loaded.tokenizer
@@ -172,11 +171,12 @@ def _examine(
 
 
 def _check_folder(weights: IncomingWeights) -> None:
-    """Refuse code, quantised weights and links among what would be copied."""
+    """Refuse code, quantised weights and links among what would be read or copied."""
     for name in (folders.CONFIG, *TOKENIZER_FILES):
         weights.file(name)
+    check = folders.check_configuration if weights.kind == "model" else folders.check_tokenizer
     try:
-        folders.check_configuration(weights.folder, weights.label)
+        check(weights.folder, weights.label)
     except ModelError as error:
         raise InputError(str(error)) from error
 
@@ -198,11 +198,6 @@ def _located_base(
 
 
 def _their_tokenizer(weights: IncomingWeights) -> Any:
-    extra = weights.json("tokenizer_config.json")
-    if extra.get("auto_map"):
-        raise InputError(f"{weights.label} cannot be used: its tokenizer asks to run Python code that comes with it.")
-    for name in TOKENIZER_FILES:
-        weights.file(name)
     try:
         with loading(weights.label):
             return load_tokenizer(weights.folder, weights.label)

@@ -142,6 +142,11 @@ def test_code_and_quantised_weights(refused: Refused, whole: Path, adapter: Path
         shutil.copytree(whole, folder)
         edit(folder / file, **values)
         assert said in refused(folder)
+    coded = tmp_path / "coded"
+    shutil.copytree(adapter, coded)
+    shutil.copy(whole / "tokenizer.json", coded)
+    write_json(coded / "tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["evil.T", None]}})
+    assert "its tokenizer_config.json asks to run Python code" in refused(coded)
 
 
 @pytest.mark.parametrize(
