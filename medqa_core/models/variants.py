@@ -87,18 +87,19 @@ def load_variants(run: Run, settings: Settings, progress: Progress = silent) -> 
         )
     if adapter is not None:
         progress("loading the adapter")
-        adapted = with_adapter(base.model, adapter, run.id)
+        adapted, checksum = with_adapter(base.model, adapter, run.id), sha256(weights)
     else:
         progress("loading the fine-tuned model")
         for path in weights.parent.iterdir():  # of the configuration and tokenizer too, none is a link out of the run
             resolve_inside(weights.parent, path.name)
-        adapted = load(str(weights.parent), settings=settings, device=base.device, progress=progress).model
+        tuned = load(str(weights.parent), settings=settings, device=base.device, progress=progress)
+        adapted, checksum = tuned.model, tuned.sha256
     imported = record.imported.model if record.imported is not None else None
     if imported is not None and imported.own_tokenizer:
         with loading(run.id):
             base = replace(base, tokenizer=load_tokenizer(weights.parent, run.id))
     prompt: PromptKind = "plain" if record.prompt == "plain" else kind_for(base.tokenizer)
-    return ModelVariants(run.id, base, adapted, sha256(weights), prompt, sha256(config_file(weights)))
+    return ModelVariants(run.id, base, adapted, checksum, prompt, sha256(config_file(weights)))
 
 
 def with_adapter(model: Any, adapter: Path, label: str) -> PeftModel:
