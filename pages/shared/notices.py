@@ -1,5 +1,6 @@
 """What a page says when there is nothing to show, or not yet: what is missing, why, what to do."""
 
+from collections.abc import Iterable
 from html import escape
 
 import streamlit as st
@@ -17,6 +18,15 @@ def notice(title: str, *lines: str, command: str | None = None, bad: bool = Fals
     html(f'<div class="mq-notice{" mq-bad" if bad else ""}" role="status">{body}</div>')
     if command:
         st.code(command, language=None, wrap_lines=True)
+
+
+def progress(title: str, share: float | None, words: Iterable[str]) -> None:
+    """How far some work is: a bar of its `share`, 0 to 1, and the rest in words."""
+    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
+    html(
+        f'<div class="mq-notice" role="status"><p class="mq-strong">{escape(title)}</p>{bar}'
+        f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
+    )
 
 
 def no_runs(folder: str) -> None:

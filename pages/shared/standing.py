@@ -1,7 +1,5 @@
 """How a run stands that is not simply complete: how far it is, or why it ended early and what resumes it."""
 
-from html import escape
-
 import streamlit as st
 
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
@@ -13,9 +11,7 @@ from medqa_core.jobs.watch import Current
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Activity, Status
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import reuse
-from pages.shared.markup import html
-from pages.shared.notices import notice
+from pages.shared import notices, reuse
 from pages.shared.resume import resume_button
 
 DOING: dict[Activity, str] = {
@@ -40,18 +36,18 @@ def standing(snapshot: RunSnapshot, *, buttons: bool = True) -> None:
         progress(current)
     elif found is not None:
         title = "This run failed." if snapshot.state == "failed" else "This run was interrupted."
-        notice(title, explanation.happened(found), kept(found.progress), explanation.remedy(found), bad=True)
+        notices.notice(title, explanation.happened(found), kept(found.progress), explanation.remedy(found), bad=True)
         if offered:
             _mend(run, found)
     elif snapshot.state == "stopped" and status is not None:
         ended = "This run was force-stopped." if status.cause == "killed" else "Stopped early."
         title = ended if status.step else "Stopped before its first step."
         why = [status.error] if status.error and status.cause is None else []
-        notice(title, *why, kept(saved_progress(run, status)))
+        notices.notice(title, *why, kept(saved_progress(run, status)))
         if offered:
             resume_button(run)
     elif snapshot.state == "unknown":
-        notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
+        notices.notice("It is not known how this run ended.", "Its status.json is missing or cannot be read.")
 
 
 def _mend(run: Run, found: Diagnosis) -> None:
@@ -77,11 +73,7 @@ def progress(current: Current) -> None:
         words = [silence(status), *words]
     elif status.heartbeat:
         words.append(f"last update {timestamp(status.heartbeat)}")
-    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
-    html(
-        f'<div class="mq-notice" role="status"><p class="mq-strong">{DOING[current.activity]}.</p>{bar}'
-        f'<p class="mq-muted">{escape(" · ".join(words))}</p></div>'
-    )
+    notices.progress(f"{DOING[current.activity]}.", share, words)
 
 
 def silence(status: Status) -> str:

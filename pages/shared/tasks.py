@@ -3,7 +3,6 @@
 In a public demo nothing of this is drawn: a visitor starts, stops and reads no work of the host.
 """
 
-from html import escape
 from typing import NamedTuple
 
 import streamlit as st
@@ -18,7 +17,6 @@ from medqa_core.jobs.tasks import forget_task, latest_task, stop_task, submit_ta
 from medqa_core.report.wording.stages import stage_text
 from pages.shared import flash, notices
 from pages.shared.live import move_queue_on
-from pages.shared.markup import html
 
 EVERY_SECONDS = 2.0
 
@@ -105,14 +103,9 @@ def _follow(kind: Kind, run_id: str | None, settings: Settings) -> None:
 
 def progress(entry: TaskEntry) -> None:
     """How far a task is that waits or runs, and the button that stops it."""
-    status, share = entry.status, entry.share
     title = WORDING[entry.task.kind].doing + (f": {entry.task.run}" if entry.task.run else "")
-    bar = f'<div class="mq-bar" aria-hidden="true"><i style="width:{(share or 0) * 100:.1f}%"></i></div>'
-    html(
-        f'<div class="mq-notice" role="status"><p class="mq-strong">{escape(title)}</p>{bar}'
-        f'<p class="mq-muted">{escape(" · ".join(_words(entry)))}</p></div>'
-    )
-    label = "Stop" if status.state == "running" or entry.starting else "Remove from the queue"
+    notices.progress(title, entry.share, _words(entry))
+    label = "Stop" if entry.status.state == "running" or entry.starting else "Remove from the queue"
     st.button(label, key=f"stop task {entry.task.id}", on_click=_stop, args=(entry.task.id,))
 
 
