@@ -8,7 +8,7 @@ import psutil
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import device
+from medqa_core.jobs import device, signals
 from medqa_core.jobs.queue import locked, write_status
 from medqa_core.jobs.tasks import active_tasks, stop_task
 from medqa_core.runs.artifacts import stop_request
@@ -44,13 +44,13 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
             return (
                 f"{run.id} was force-stopped. Its last checkpoint remains: train --resume {run.id} continues from it."
             )
-        _signal(status.process, signal.SIGTERM)
+        signals.send(status.process, signal.SIGTERM)
         return f"{run.id} is stopping: it saves a checkpoint first, from which train --resume {run.id} continues."
     if run.state() in LIVE and status is not None and status.process is not None:
         return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
-        _kill(held.process) if force else _signal(held.process, signal.SIGTERM)
+        _kill(held.process) if force else signals.send(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. To evaluate it later: evaluate {run.id}"
     if stopped := [stop_task(entry.task.id, settings) for entry in active_tasks(settings, run.id)]:
         return f"{run.id}: {' '.join(dict.fromkeys(stopped))}"
@@ -74,16 +74,8 @@ def _leave_queue(run: Run, status: Status) -> str:
     ended = {"state": "stopped", "process": None, "stage": None, "finished_at": now()}
     write_status(run.folder, status.model_copy(update=ended))
     if status.process is not None and status.process.is_alive():  # its worker is just starting
-        _signal(status.process, signal.SIGTERM)
+        signals.send(status.process, signal.SIGTERM)
     return f"{run.id} was removed from the queue. To queue it again: train --resume {run.id} --background"
-
-
-def _signal(process: ProcessIdentity, number: signal.Signals) -> None:
-    # psutil keeps the time of start, and refuses to signal another process of that number.
-    with suppress(psutil.NoSuchProcess):
-        found = psutil.Process(process.pid)
-        if process.is_alive():
-            found.send_signal(number)
 
 
 def _kill(process: ProcessIdentity) -> None:

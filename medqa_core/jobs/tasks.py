@@ -5,15 +5,13 @@ import secrets
 import signal
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import psutil
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import remove_folder
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import signals
 from medqa_core.jobs.queue import locked, store_of
 from medqa_core.jobs.task import (
     ENDED,
@@ -118,8 +116,7 @@ def stop_task(task_id: str, settings: Settings) -> str:
             ended = {"state": "stopped", "process": None, "finished_at": now()}
             write_task_status(entry.folder, entry.status.model_copy(update=ended))
     if process is not None and process.is_alive():
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(process.pid).send_signal(signal.SIGTERM)
+        signals.send(process, signal.SIGTERM)
         return "It is being stopped; what was measured so far is kept, and starting it again goes on from there."
     return "Taken out of the queue."
 
