@@ -9,6 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound
@@ -31,7 +32,14 @@ class DeletedRun:
     id: str
     deleted_at: datetime
     folder: Path
-    title: str
+
+    @cached_property
+    def title(self) -> str:
+        """What it was called; its id where that cannot be read (any more)."""
+        try:
+            return Run.at(self.folder).record.title
+        except (RunError, OSError):
+            return self.id
 
     @property
     def gone_at(self) -> datetime:
@@ -57,7 +65,7 @@ def delete(store: RunStore, run_id: str) -> DeletedRun:
         target = store.folder / BIN / f"{run_id}~{when.strftime(_STAMP)}"
         target.parent.mkdir(exist_ok=True)
         _rename(folder, target)
-    return DeletedRun(run_id, when, target, _title(target, run_id))
+    return DeletedRun(run_id, when, target)
 
 
 def deleted(store: RunStore) -> list[DeletedRun]:
@@ -72,8 +80,7 @@ def deleted(store: RunStore) -> list[DeletedRun]:
             when = datetime.strptime(found["when"], _STAMP).replace(tzinfo=UTC)
         except ValueError:  # no date that a calendar has: not made here
             continue
-        folder = store.folder / BIN / name
-        runs.append(DeletedRun(found["id"], when, folder, _title(folder, found["id"])))
+        runs.append(DeletedRun(found["id"], when, store.folder / BIN / name))
     return sorted(runs, key=lambda run: (run.deleted_at, run.id), reverse=True)
 
 
@@ -124,10 +131,3 @@ def _rename(folder: Path, target: Path) -> None:
                 f"{folder.name} lies on another disk than the run store: move or remove its folder by hand."
             ) from error
         raise
-
-
-def _title(folder: Path, fallback: str) -> str:
-    try:
-        return Run.at(folder).record.title
-    except (RunError, OSError):
-        return fallback
