@@ -37,9 +37,8 @@ def advance(settings: Settings) -> list[str]:
     Raises:
         RunError: the store cannot be written, or no process can be started.
     """
-    if not entries(settings) and not queued_tasks(
-        settings
-    ):  # without the lock: what polls is cheap where nothing waits
+    # Without the lock: what polls is cheap where nothing waits.
+    if not entries(settings) and not queued_tasks(settings):
         return []
     with locked(settings):
         while (first := _next(settings)) is not None:
@@ -140,12 +139,13 @@ def spawn_identity(pid: int) -> ProcessIdentity | None:
 
 def _next(settings: Settings) -> Entry | TaskEntry | None:
     """The run or task whose turn it is; None where the device is taken, or something is about to take it."""
-    waiting: list[Entry | TaskEntry] = [*entries(settings), *queued_tasks(settings)]
+    tasks = all_tasks(settings)
+    waiting: list[Entry | TaskEntry] = [*entries(settings), *(task for task in tasks if task.state == "queued")]
     if not waiting or any(entry.starting for entry in waiting) or device.is_taken(settings):
         return None
     if any(not run.elsewhere() for run in live(settings)):  # what another machine trains leaves this one's device free
         return None
-    if any(entry.state == "running" for entry in all_tasks(settings)):
+    if any(task.state == "running" for task in tasks):
         return None
     return min(waiting, key=lambda entry: entry.order)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.explanation import ended_task
 from medqa_core.jobs.task import ENDED, TaskEntry
-from medqa_core.jobs.tasks import all_tasks
+from medqa_core.jobs.tasks import active_tasks, all_tasks
 from medqa_core.runs.schema.status import now
 from pages.shared import notices, tasks
 from pages.shared.live import move_queue_on
@@ -31,7 +31,7 @@ def _follow(ids: list[str], settings: Settings) -> None:
     @st.fragment(run_every=tasks.EVERY_SECONDS)
     def refreshing() -> None:
         move_queue_on(settings)
-        active = [entry for entry in all_tasks(settings) if entry.state not in ENDED]
+        active = active_tasks(settings)
         if [entry.task.id for entry in active] != ids:
             st.rerun()
         for entry in active:
