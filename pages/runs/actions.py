@@ -129,7 +129,8 @@ def _archive(ticked: list[RunEntry]) -> None:
 
 
 def _set_archived(ids: list[str], archived: bool) -> None:
-    _each(ids, lambda run_id: change_labels(store(), run_id, LabelChange(archived=archived)), "Archived", untick=True)
+    done = "Archived" if archived else "Back in the lists"
+    _each(ids, lambda run_id: change_labels(store(), run_id, LabelChange(archived=archived)), done)
 
 
 def _delete(ticked: list[RunEntry]) -> None:
@@ -147,13 +148,13 @@ def _delete(ticked: list[RunEntry]) -> None:
 
 def _move_to_bin(ids: list[str]) -> None:
     settings = Settings.from_environment()
-    _each(ids, lambda run_id: delete(run_id, settings), "Moved to the bin", untick=True)
+    _each(ids, lambda run_id: delete(run_id, settings), "Moved to the bin")
     for run_id in ids:
         run_picker.forget(run_id)
 
 
-def _each(ids: list[str], act: Callable[[str], object], done: str, *, untick: bool) -> None:
-    """Do something with each of the runs; what was done, and what could not be."""
+def _each(ids: list[str], act: Callable[[str], object], done: str) -> None:
+    """Do something with each of the runs and untick it; what was done, and what could not be."""
     if Settings.from_environment().public:
         return
     made, failed = [], []
@@ -163,8 +164,7 @@ def _each(ids: list[str], act: Callable[[str], object], done: str, *, untick: bo
             made.append(run_id)
         except MedQAError as error:
             failed.append(str(error))
-        if untick:
-            st.session_state[tick_key(run_id)] = False
+        st.session_state[tick_key(run_id)] = False
     said = [f"{done}: {listing(made)}."] if made else []
     flash(" ".join([*said, *failed]), bad=bool(failed))
 

@@ -108,9 +108,11 @@ def choose(run_id: str) -> None:
 
 
 def forget(run_id: str) -> None:
-    """Pick another run than this one, which was deleted; for a button's callback."""
+    """Pick another run than this one if it was deleted; for a button's callback."""
     if st.session_state.get(KEY) == run_id:
-        st.session_state[KEY] = default(store().list())
+        there = store().list()
+        if all(entry.id != run_id for entry in there):
+            st.session_state[KEY] = default(there)
 
 
 def chosen(key: str, there: list[RunEntry]) -> list[str]:

@@ -125,6 +125,7 @@ def test_archive_and_back(build: RunBuilder, open_page: Open) -> None:
     app.toggle(key="runs-archived").set_value(True).run()
     app = press(tick(app, "a"), "Unarchive")
     assert set(order(app)) == {"a", "b"} and "archived" not in shown(app).replace("Archived", "")
+    assert "Back in the lists: a." in shown(app) and "Archived: a." not in shown(app)
 
 
 def test_delete_asks_twice_and_the_bin_gives_back(build: RunBuilder, open_page: Open) -> None:
@@ -140,9 +141,11 @@ def test_delete_asks_twice_and_the_bin_gives_back(build: RunBuilder, open_page: 
 
 
 def test_a_run_in_work_is_not_deleted(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
     build.running("r")
-    app = press(tick(open_page(PAGE), "r"), "Move 1 run to the bin")
-    assert "stop that first" in shown(app) and order(app) == ["r"]
+    app = press(tick(open_page(PAGE, run="r"), "r"), "Move 1 run to the bin")
+    assert "stop that first" in shown(app) and set(order(app)) == {"a", "r"}
+    assert app.sidebar.selectbox[0].value == "r", "what was not deleted stays picked"
 
 
 def test_a_restored_run_whose_id_is_taken(build: RunBuilder, open_page: Open) -> None:
