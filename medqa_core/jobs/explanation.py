@@ -69,18 +69,16 @@ def resume_command(run: Run) -> str:
 
 def ended_task(entry: TaskEntry, doing: str) -> tuple[str, ...]:
     """How a task ended that is not done: a title, what happened, and what to do. `doing`: what it was about."""
-    kept = (
-        ""
-        if entry.task.kind == "import"
-        else " What was measured so far is kept: starting it again goes on from there."
+    left = (
+        "" if entry.task.kind == "import" else "What was measured so far is kept: starting it again goes on from there."
     )
     if entry.state == "stopped":
-        return f"{doing}: stopped.", kept
+        return f"{doing}: stopped.", left
     if entry.state == "lost":
         return (
             f"{doing}: interrupted.",
             "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
-            kept or "Nothing was imported. Start it again.",
+            left or "Nothing was imported. Start it again.",
         )
     error = entry.status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
-    return f"{doing}: failed.", error, kept or "Nothing was imported."
+    return f"{doing}: failed.", error, left or "Nothing was imported."
