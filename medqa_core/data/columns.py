@@ -51,10 +51,15 @@ def resolve(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
 
 def guess(columns: Iterable[str], name: str) -> str | None:
     """The column that is called as one of our names is, the usual name first; None without one."""
+    return called(columns, *GUESSES[name])
+
+
+def called(columns: Iterable[str], *names: str) -> str | None:
+    """The first column that is called one of `names`, the first name first; None without one."""
     by_key: dict[str, str] = {}
     for column in columns:
-        by_key.setdefault(key(column), column)
-    return next((by_key[guessed] for guessed in GUESSES[name] if guessed in by_key), None)
+        by_key.setdefault(_key(column), column)
+    return next((by_key[name] for name in names if name in by_key), None)
 
 
 def recognised(columns: Iterable[str]) -> int:
@@ -144,7 +149,7 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def key(column: str) -> str:
+def _key(column: str) -> str:
     """The key under which two spellings of a column's name are one."""
     return column.strip().casefold().replace(" ", "_").replace("-", "_")
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medqa_core.data.columns import key
+from medqa_core.data.columns import called
 from medqa_core.data.tables import Row, Table
 from medqa_core.foundation.files import loads
 
@@ -18,11 +18,8 @@ _NESTED_LIMIT = 100_000
 
 
 def named(table: Table, *names: str) -> str | None:
-    """The first column that is called one of `names`, the first name first."""
-    by_key: dict[str, str] = {}
-    for column in table.columns:
-        by_key.setdefault(key(column), column)
-    return next((by_key[name] for name in names if name in by_key), None)
+    """The first column of a table that is called one of `names`, the first name first."""
+    return called(table.columns, *names)
 
 
 def cells(sample: Sequence[Row], column: str) -> list[Any]:
