@@ -1,6 +1,5 @@
 """Formats that keep a question in several columns: Alpaca's `input`, SQuAD's `answers`, PubMedQA's long answers."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +8,7 @@ from medqa_core.data.cells import is_placeholder
 from medqa_core.data.columns import REQUIRED, guess, recognised
 from medqa_core.data.formats.sample import cells, mostly, named, others, unpacked
 from medqa_core.data.medquad_text import topic_of
+from medqa_core.data.readers.squad import paragraph_id
 from medqa_core.data.tables import Row, Table
 
 ASKED = "medqa: asked about"
@@ -57,7 +57,7 @@ def squad(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Ta
             if title and "topic" not in kept:
                 kept["topic"] = row.values.get(title)
             if context and isinstance(row.values.get(context), str) and "document" not in kept:
-                kept["document"] = hashlib.sha256(row.values[context].encode("utf-8", "replace")).hexdigest()[:16]
+                kept["document"] = paragraph_id(row.values[context])
             yield Row(row.file, row.number, {**kept, "answer": texts})
 
     made = ("topic",) * bool(title) + ("document",) * bool(context) + ("answer",)

@@ -15,6 +15,11 @@ def is_squad(value: Mapping[str, Any]) -> bool:
     return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "paragraphs" in data[0]
 
 
+def paragraph_id(context: str) -> str:
+    """The document that a paragraph is: questions about one text share it, whatever they are called."""
+    return hashlib.sha256(context.encode("utf-8", "replace")).hexdigest()[:16]
+
+
 def rows(name: str, value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The questions, each with its article's title, its paragraph's hash and its answers' texts.
 
@@ -24,7 +29,7 @@ def rows(name: str, value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for place, article in enumerate(value["data"], 1):
         try:
             for paragraph in article["paragraphs"]:
-                document = hashlib.sha256(str(paragraph["context"]).encode("utf-8", "replace")).hexdigest()[:16]
+                document = paragraph_id(str(paragraph["context"]))
                 for asked in paragraph["qas"]:
                     yield {
                         "id": asked.get("id"),
