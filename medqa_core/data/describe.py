@@ -9,7 +9,7 @@ from typing import Any, Literal
 from medqa_core.data import leakage
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sizes import PARTS
-from medqa_core.data.split import Split, method, split_pairs
+from medqa_core.data.split import Split, method, split_set
 from medqa_core.data.templates import Templates
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import OverlapRecord, SplitSizes
@@ -118,7 +118,7 @@ def describe(data: PairSet, config: TrainConfig) -> Description:
     Raises:
         InputError: a part asks for more pairs than there are for it.
     """
-    split = split_pairs(data.pairs, config)
+    split = split_set(data, config)
     return Description(data, config, split, leakage.measure(split, data.pairs))
 
 

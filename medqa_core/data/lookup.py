@@ -6,10 +6,10 @@ from functools import lru_cache
 from medqa_core.data import hub, sources
 from medqa_core.data.pairs import PairSet, QAPair, normalise, references_of
 from medqa_core.data.preparation import data_for
-from medqa_core.data.split import Split, split_pairs
+from medqa_core.data.split import Split, split_set
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig
 from medqa_core.runs.schema.record import RunRecord
 
 
@@ -92,15 +92,9 @@ def split_of(record: RunRecord, settings: Settings) -> tuple[PairSet, Split]:
     if config is None:
         raise InputError(f"{record.id} is an imported run: what it was trained on is not known here.")
     data = data_of(config, settings)
-    parts = _split(data, type(config), config.model_dump_json())
+    parts = split_set(data, config)
     check_split(record, data, parts)
     return data, parts
-
-
-@lru_cache(maxsize=2)
-def _split(data: PairSet, kind: type[TrainConfig] | type[EvaluationConfig], config: str) -> Split:
-    """Seconds on a large data set, and asked for with every vote."""
-    return split_pairs(data.pairs, kind.model_validate_json(config))
 
 
 def check_split(record: RunRecord, data: PairSet, parts: Split) -> None:

@@ -12,7 +12,7 @@ from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
 from medqa_core.data.proposal import TooSmall, check_parts
 from medqa_core.data.readers import file
-from medqa_core.data.split import split_pairs
+from medqa_core.data.split import split_set
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import TrainConfig
@@ -60,7 +60,7 @@ def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title:
     try:
         sources.load(name, settings, columns)  # fetches what is not here yet
         data = data_for(config, settings, fetch=False)
-        parts = split_pairs(data.pairs, config)
+        parts = split_set(data, config)
         check_parts(data, parts, config)
     except TooSmall as error:
         sizes = error.proposal.sizes if error.proposal else None

@@ -12,9 +12,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from medqa_core.data.groups import components
-from medqa_core.data.pairs import QAPair, first_normalise, normalise
+from medqa_core.data.pairs import PairSet, QAPair, first_normalise, normalise
 from medqa_core.data.sizes import PARTS, SHARES, Sizes, at_most, quotas, whole_sizes
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.schema.config import SPLIT_VERSION, EvaluationConfig, QuestionsConfig, TrainConfig
@@ -33,6 +34,11 @@ TEST_FILE = "test-file:"
 """What the ids of pairs begin with that are from a test file of the user's own."""
 WITHOUT_TEST = (0.9, 0.1, 0.0)
 """The parts' shares where the test questions have a file of their own."""
+_DECIDES = {
+    "dataset", "test_dataset", "train_size", "validation_size", "test_size", "split_method", "split_version",
+    "split_seed",
+}  # fmt: skip
+"""The fields of a configuration that decide its split, as far as it has them."""
 
 
 def method(config: QuestionsConfig) -> str:
@@ -85,6 +91,20 @@ class Split:
             for pair in sorted(getattr(self, name), key=lambda p: p.id):
                 digest.update(f"{name}\t{pair.id}\t{normal(pair.question)}\t{normal(pair.source_answer)}\n".encode())
         return digest.hexdigest()
+
+
+def split_set(data: PairSet, config: QuestionsConfig) -> Split:
+    """`split_pairs` of a data set, kept for the last few: seconds on a large one, and pages ask at every drawing.
+
+    Raises:
+        InputError: as `split_pairs`.
+    """
+    return _split_set(data, type(config), config.model_dump_json(include=_DECIDES))
+
+
+@lru_cache(maxsize=4)
+def _split_set(data: PairSet, kind: type[TrainConfig] | type[EvaluationConfig], config: str) -> Split:
+    return split_pairs(data.pairs, kind.model_validate_json(config))
 
 
 def split_pairs(pairs: Sequence[QAPair], config: QuestionsConfig) -> Split:

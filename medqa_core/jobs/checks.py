@@ -5,7 +5,7 @@ from pathlib import Path
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
 from medqa_core.data.proposal import check_parts
-from medqa_core.data.split import split_pairs
+from medqa_core.data.split import split_set
 from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import TrainConfig
@@ -42,7 +42,7 @@ def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
     data = _readable_now(config, settings)
     if data is None:
         return None
-    parts = split_pairs(data.pairs, config)
+    parts = split_set(data, config)
     check_parts(data, parts, config)
     return parts.sizes
 

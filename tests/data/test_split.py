@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from medqa_core.data import starter
 from medqa_core.data.pairs import QAPair, normalise
-from medqa_core.data.split import GIANT, Split, grouped_split
+from medqa_core.data.split import GIANT, Split, grouped_split, split_pairs, split_set
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import PACKAGE_ROOT
+from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 from tests.support.qa_pairs import pair
 
 ALL = (None, None, None)
@@ -198,3 +199,15 @@ def test_a_sample_of_the_test_questions() -> None:
     assert [one for one in split.test if one in some.test] == list(some.test)
     assert (some.train, some.validation) == (split.train, split.validation)
     assert split.with_test_sample(None) is split.with_test_sample(20) is split
+
+
+def test_the_split_of_a_data_set_is_kept_until_what_decides_it_changes() -> None:
+    data, config = starter.load(), TrainConfig()
+    first = split_set(data, config)
+    assert split_set(data, config.model_copy(update={"title": "Another", "epochs": 9.0, "learning_rate": 0.1})) is first
+    sizes = [(f"{part}_size", size) for part in ("train", "validation", "test") for size in (20, 0.05)]
+    for name, value in [*sizes, ("split_method", "random"), ("split_version", 1), ("split_seed", 7)]:
+        changed = config.model_copy(update={name: value})
+        assert split_set(data, changed) == split_pairs(data.pairs, changed) != first
+    asked: list[QuestionsConfig] = [EvaluationConfig(dataset="starter", test_size=n, split_seed=n) for n in (5, 6)]
+    assert [split_set(data, one) for one in asked] == [split_pairs(data.pairs, one) for one in asked]
