@@ -129,6 +129,18 @@ def _at(path: Path, reading: Reading) -> PairSet:
     return _medquad(path, stamp)
 
 
+def existing(text: str) -> Path | None:
+    """The path that a name is where there is something at it; None where there is not, or the name is no usable path.
+
+    Who loads what is called so says what is wrong with it.
+    """
+    try:
+        path = _path(text)
+    except InputError:
+        return None
+    return path if path.exists() else None
+
+
 def _path(text: str) -> Path:
     try:
         path = Path(text).expanduser()

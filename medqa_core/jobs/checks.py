@@ -1,7 +1,6 @@
 """What can be said about a configuration at once, before a worker loads a model and the data."""
 
-from pathlib import Path
-
+from medqa_core.data import sources
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
 from medqa_core.data.proposal import check_parts
@@ -24,8 +23,8 @@ def check(config: TrainConfig, settings: Settings) -> TrainConfig:
     """
     changed = {}
     for name in ("dataset", "test_dataset", "base_model"):
-        path = Path(getattr(config, name) or "").expanduser()
-        if (len(path.parts) > 1 or path.suffix) and path.exists():  # a mere name is a model's or a data set's
+        path = sources.existing(getattr(config, name) or "")
+        if path is not None and (len(path.parts) > 1 or path.suffix):  # a mere name is a model's or a data set's
             changed[name] = str(path.absolute())
     config = config.model_copy(update=changed)
     split_sizes(config, settings)
@@ -62,5 +61,7 @@ def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
 
 
 def _is_large(name: str) -> bool:
-    path = Path(name).expanduser()
+    path = sources.existing(name)
+    if path is None:
+        return False
     return path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or path.stat().st_size > SMALL))

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.checks import split_sizes
+from medqa_core.jobs.checks import check, split_sizes
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.watch import current_of, look, outcome
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import SplitSizes
 from medqa_core.runs.schema.status import Memory, ProcessIdentity, now
@@ -95,3 +97,11 @@ def test_steps_and_sizes_before_anything_is_loaded(settings: Settings) -> None:
     assert config.steps(48) == 12
     assert from_preset("smoke", {"epochs": 1.5, "batch_size": 9}).steps(48) == 9
     assert split_sizes(from_preset("medquad-cpu"), settings) is None
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/my.csv", "x" * 5000, "a\x00b"])
+def test_a_name_that_is_no_usable_path_is_refused_in_words(settings: Settings, name: str) -> None:
+    for field in ("dataset", "test_dataset"):
+        with pytest.raises(InputError, match=r"not a usable path|control characters"):
+            check(TrainConfig.model_validate({field: name}), settings)
+    assert check(TrainConfig(base_model=name), settings).base_model == name, "the worker says what is wrong with it"
