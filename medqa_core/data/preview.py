@@ -1,7 +1,8 @@
 """What a data set of one's own becomes, before anything is trained on it: rows, columns, what is left out, sizes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from medqa_core.data.readers import file
 from medqa_core.data.split import split_set
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import own_data, own_title
 from medqa_core.runs.schema.record import SplitSizes
@@ -23,13 +25,19 @@ ROWS = 10
 
 
 @dataclass(frozen=True)
+class FileColumns:
+    """The columns of a file, and what they are taken for where nobody says it."""
+
+    names: tuple[str, ...] = ()
+    """None where the data are no single file, or it cannot be read."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """Our names and the columns that they are read from."""
+
+
+@dataclass(frozen=True)
 class Preview:
     """A data set as it is read with one mapping of columns."""
 
-    columns: tuple[str, ...]
-    """Of the file; none where the data are no single file."""
-    mapping: dict[str, str]
-    """Our names and the columns that they are read from, guessed ones included."""
     data: PairSet | None
     """None where it cannot be read; `problem` says why."""
     problem: str
@@ -51,38 +59,50 @@ def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title:
     Raises:
         InputError: a public demo, whose visitors have no data of their own.
     """
-    if settings.public:
-        raise InputError("This is a public demo: it reads no data of its visitors.", field="dataset")
+    _refuse_visitors(settings)
     config = TrainConfig.model_validate({**own_data(name), "columns": dict(columns)})
-    there, mapping = _columns(name, columns)
     changes: dict[str, Any] = {**own_data(name), **own_title(title or name), "columns": dict(columns)}
     data = None
     try:
-        sources.load(name, settings, columns)  # fetches what is not here yet
-        data = data_for(config, settings, fetch=False)
+        data = data_for(config, settings)
         parts = split_set(data, config)
         check_parts(data, parts, config)
     except TooSmall as error:
         sizes = error.proposal.sizes if error.proposal else None
         proposed = error.proposal.changes if error.proposal else {}
-        return Preview(there, mapping, data, str(error), sizes, changes | proposed)
+        return Preview(data, str(error), sizes, changes | proposed)
     except MedQAError as error:
-        return Preview(there, mapping, data, str(error), None, changes)
-    return Preview(there, mapping, data, "", parts.sizes, changes)
+        return Preview(data, str(error), None, changes)
+    return Preview(data, "", parts.sizes, changes)
 
 
-def _columns(name: str, wanted: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The columns of a file, and from which of them what is read; as far as can be told."""
-    path = Path(name).expanduser()
+def columns_of(name: str, settings: Settings) -> FileColumns:
+    """The columns of the file that `name` is, as far as they can be told; read once while it does not change.
+
+    Raises:
+        InputError: a public demo, as `preview`.
+    """
+    _refuse_visitors(settings)
+    path = sources.existing(name)
+    if path is None or not path.is_file() or file.suffix_of(path.name) is None:
+        return FileColumns()
+    return _columns(path, FileStamp.of(path))
+
+
+@lru_cache(maxsize=4)
+def _columns(path: Path, stamp: FileStamp) -> FileColumns:
     try:
-        if not path.is_file() or file.suffix_of(path.name) is None:
-            return (), {}
         table = file.read(path)
-    except (MedQAError, OSError):
-        return (), {}
-    try:
-        plain = in_plain_rows(table, wanted)
-        found = resolve(plain, wanted)
-        return table.columns, {ours: plain.origins.get(ours, theirs) for ours, theirs in found.items()}
     except MedQAError:
-        return table.columns, dict(wanted)
+        return FileColumns()
+    try:
+        plain = in_plain_rows(table, {})
+        found = resolve(plain, {})
+    except MedQAError:
+        return FileColumns(table.columns)
+    return FileColumns(table.columns, {ours: plain.origins.get(ours, theirs) for ours, theirs in found.items()})
+
+
+def _refuse_visitors(settings: Settings) -> None:
+    if settings.public:
+        raise InputError("This is a public demo: it reads no data of its visitors.", field="dataset")

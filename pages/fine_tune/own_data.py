@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from medqa_core.data import upload
-from medqa_core.data.preview import ROWS, Preview, preview
+from medqa_core.data.preview import ROWS, FileColumns, Preview, columns_of, preview
 from medqa_core.data.readers.file import SUFFIXES
 from medqa_core.foundation.errors import MedQAError, shorten
 from medqa_core.foundation.files import sha256_text
@@ -49,8 +49,9 @@ def draw(settings: Settings) -> None:
 
 def _chosen(name: str, title: str, settings: Settings) -> None:
     """What the data become, with the columns as they are chosen."""
-    guessed = _read(name, {}, title, settings)
-    found = _read(name, chosen, title, settings) if (chosen := _columns(name, guessed)) else guessed
+    chosen = _columns(name, columns_of(name, settings))
+    with st.spinner("Reading the data."):
+        found = preview(name, chosen, settings, title=title)
     if found.problem:
         notices.notice("These data do not fit as they are.", found.problem, bad=found.data is None)
     if found.data is not None:
@@ -73,19 +74,14 @@ def _chosen(name: str, title: str, settings: Settings) -> None:
     )
 
 
-def _read(name: str, columns: dict[str, str], title: str, settings: Settings) -> Preview:
-    with st.spinner("Reading the data."):
-        return preview(name, columns, settings, title=title)
-
-
-def _columns(name: str, guessed: Preview) -> dict[str, str]:
+def _columns(name: str, there: FileColumns) -> dict[str, str]:
     """The columns that were chosen in place of the recognised ones."""
-    if not guessed.columns:
+    if not there.names:
         return {}
     chosen = {}
-    options: list[str | None] = [None, *guessed.columns]
+    options: list[str | None] = [None, *there.names]
     for place, ours in zip(st.columns(len(MAPPED), gap="small"), MAPPED, strict=True):
-        theirs = guessed.mapping.get(ours)
+        theirs = there.mapping.get(ours)
         with place:
             column = st.selectbox(
                 f"{ours.capitalize()} from",

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from medqa_core.data import upload
-from medqa_core.data.preview import preview
+from medqa_core.data.preview import FileColumns, columns_of, preview
+from medqa_core.data.readers import file
+from medqa_core.data.tables import Table
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 
@@ -58,17 +60,20 @@ def test_visitors_of_a_demo_can_do_neither(lab: Settings) -> None:
         upload.keep("my.csv", TABLE.encode(), public)
     with pytest.raises(InputError, match="it reads no data of its visitors"):
         preview("/etc/passwd", {}, public)
+    with pytest.raises(InputError, match="it reads no data of its visitors"):
+        columns_of("/etc/passwd", public)
     assert not lab.cache.exists()
 
 
 def test_a_preview_says_what_the_data_become(lab: Settings) -> None:
     name = str(upload.keep("my.csv", TABLE.encode(), lab))
     found = preview(name, {}, lab)
-    assert found.data is None and found.columns == ("Frage", "Antwort", "Thema") and found.mapping == {}
+    assert found.data is None and columns_of(name, lab) == FileColumns(("Frage", "Antwort", "Thema"), {})
     assert "column 'question': missing" in found.problem and found.sizes is None
     mapping = {"question": "Frage", "answer": "Antwort", "topic": "Thema"}
     found = preview(name, mapping, lab)
-    assert found.problem == "" and found.mapping == mapping
+    assert found.problem == "" and found.data is not None
+    assert "columns read: answer = Antwort, question = Frage, topic = Thema" in found.data.filters
     assert found.data is not None and (found.data.pairs_parsed, len(found.data.pairs)) == (31, 30)
     assert found.sizes is not None and sum(found.sizes.model_dump().values()) == 30
     assert found.changes == {"title": f"Fine-tune on {Path(name).name}", "description": ""} | {
@@ -90,5 +95,27 @@ def test_a_preview_of_tiny_data_brings_the_proposal(lab: Settings) -> None:
 def test_a_preview_of_what_is_no_file(lab: Settings) -> None:
     found = preview("starter", {}, lab, title="C:\\my\x1b data.csv")
     assert found.changes["title"] == "Fine-tune on my data.csv"
-    assert found.columns == () and found.sizes is not None and found.sizes.train == 449
+    assert columns_of("starter", lab) == FileColumns() and found.sizes is not None and found.sizes.train == 449
     assert "is not known" in preview("no such set", {}, lab).problem
+
+
+def test_the_columns_of_a_file_are_read_once(lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "my.jsonl"
+    path.write_text('{"q": "What?", "response": "That.", "n": "1"}\n')
+    read, reads = file.read, list[Path]()
+
+    def counted(one: Path) -> Table:
+        reads.append(one)
+        return read(one)
+
+    monkeypatch.setattr(file, "read", counted)
+    for _ in range(2):
+        assert columns_of(str(path), lab) == FileColumns(
+            ("q", "response", "n"), {"question": "q", "answer": "response"}
+        )
+    assert reads == [path]
+    path.write_text('{"question": "What?", "answer": "That."}\n')
+    assert columns_of(str(path), lab).names == ("question", "answer")
+    for name in ("~no-such-user/my.csv", "x" * 5000, str(tmp_path), "owner/name"):
+        assert columns_of(name, lab) == FileColumns()
+    assert "not a usable path" in preview("~no-such-user/my.csv", {}, lab).problem
