@@ -1,4 +1,4 @@
-"""What a table of runs says of each beside what the store lists: the verdict, its figure, and the room it takes."""
+"""What a table of runs says of each beside what the store lists: its primary metric, and the room it takes."""
 
 import os
 import sys
@@ -72,7 +72,7 @@ ORDERS: dict[str, tuple[Key, bool]] = {
     "Oldest first": (lambda row: row.entry.created_at, False),
     "Title": (lambda row: row.entry.title.casefold(), False),
     "State": (lambda row: row.entry.state, False),
-    "Verdict": (lambda row: _verdict_rank(row), False),
+    "Primary metric": (lambda row: _verdict_rank(row), False),
     "Largest gain": (lambda row: _gain(row), True),
     "Data": (lambda row: (row.entry.data or "~").casefold(), False),
     "Largest on disk": (lambda row: row.size, True),

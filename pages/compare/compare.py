@@ -39,7 +39,7 @@ def choose() -> list[Run]:
     """
     kept = run_picker.chosen(KEY, others)
     ready = [entry.id for entry in others if entry.state in ("completed", "imported")]
-    default = [] if st.query_params.get_all(KEY) else ready[:2]
+    default = [] if st.query_params.get_all(KEY) else ready[:1]
     st.session_state[KEY] = kept if KEY in st.session_state else kept or default
     titles = {entry.id: f"{entry.title} · {entry.id}" for entry in others}
     chosen = st.multiselect(

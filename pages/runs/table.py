@@ -17,7 +17,7 @@ from pages.shared.tables import UNKNOWN
 A_PAGE = 25
 MOST = 500
 """Runs whose figures are read for one drawing, where the order asks for them; of more, the words find the others."""
-COLUMNS = ("State", "Verdict", "Difference", "Created", "Data", "On disk")
+COLUMNS = ("State", "Primary metric", "Difference", "Created", "Data", "On disk")
 WIDTHS = [4, 9]
 
 

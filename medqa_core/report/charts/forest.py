@@ -20,7 +20,7 @@ CAPTION = (
     "Change against the base model in per cent of its value, with its interval; right of zero is better, and an "
     "interval that crosses zero is inconclusive."
 )
-CONTROLS_CAPTION = "Hollow squares: the best answer without a model, made from training data alone."
+CONTROLS_CAPTION = "Hollow squares: the best answer without a model."
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from medqa_core.report.views.metric import MetricView
 from medqa_core.report.wording.metric import value_text
 
 CONTROLS = (
-    "Controls are answers without a model, made from training data alone: the typical training answer of the "
-    "question's pattern with the topic's name pasted in, and the answer to the nearest training question; with "
-    "passages, the first passage itself. A score that they reach as well shows no medical knowledge."
+    "Controls are answers without a model. From training data alone: the typical training answer of the question's "
+    "pattern with the topic's name pasted in, and the answer to the nearest training question. Where passages are "
+    "read: the first passage itself. A score that they reach as well shows no medical knowledge."
 )
 """What a control is."""
 _HOW = {
