@@ -49,17 +49,28 @@ class AnswerService:
 
     @contextmanager
     def models(
-        self, run: str, visitor: str = "", precision: Precision = "float32", progress: Progress = silent
+        self,
+        run: str,
+        visitor: str = "",
+        precision: Precision = "float32",
+        progress: Progress = silent,
+        *,
+        with_library: bool = False,
     ) -> Iterator[Models]:
         """A run's models, to the caller alone until the block ends; counts as a question.
+
+        `with_library`: its library is read beside, while others are answered or the models are loaded.
 
         Raises:
             NotNow: a limit of the public demo.
             MedQAError: the run has no models that can be loaded.
         """
         self._admission.admit(visitor)
-        with self._admission.place(), self._models.lend(run, progress, precision=precision) as models:
-            yield models
+        with self._admission.place():
+            if with_library:
+                self.open_library(run)
+            with self._models.lend(run, progress, precision=precision) as models:
+                yield models
 
     def answers(
         self,
@@ -96,9 +107,7 @@ class AnswerService:
         if not chosen:
             raise ModelUnavailable(f"No run here has a model to ask. Start one: {PROGRAM} train --preset starter")
         with_sources = self.reads(chosen) if with_sources is None else with_sources
-        if with_sources:
-            self.open_library(chosen)
-        with self.models(chosen, visitor, settings.precision, progress) as models:
+        with self.models(chosen, visitor, settings.precision, progress, with_library=with_sources) as models:
             if with_sources:
                 progress("opening the library")
             sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None

@@ -99,8 +99,10 @@ def test_who_must_wait_loads_nothing(public: AnswerService, monkeypatch: pytest.
         raise NotNow(f"{visitor} waits")
 
     monkeypatch.setattr(public._admission, "admit", refuse)
-    with pytest.raises(NotNow, match="a waits"):
-        final(public, visitor="a")
+    monkeypatch.setattr(public, "open_library", lambda _: pytest.fail("a library was opened"))
+    for with_sources in (False, True):
+        with pytest.raises(NotNow, match="a waits"):
+            final(public, visitor="a", with_sources=with_sources)
     with pytest.raises(NotNow, match="a waits"), public.models("smoke", "a"):
         pass
 
