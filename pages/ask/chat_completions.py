@@ -1,7 +1,8 @@
 """OpenAI's chat completions for the models of the runs, at /v1: RUN is the fine-tuned model, RUN/base its base.
 
-Questions wait in the same queue as those of the widget, pass the same checks and get the same answers. The addresses
-are not there on a public demo (`PrivateOnly`), and no page of another origin may ask them.
+Questions wait in the same queue as those of the widget and pass the same checks; answers are decoded as in the
+evaluation, which are the widget's without its `no_repeat_ngram`. The addresses are not there on a public demo
+(`PrivateOnly`), and no page of another origin may ask them.
 """
 
 import threading
@@ -201,9 +202,8 @@ async def _events(asked: ChatRequest, reply: _Reply, answers: AsyncGenerator[_Re
         yield event({"role": "assistant", "content": ""})
         try:
             while True:
-                if (
-                    reply.text != sent and reply.text[: len(sent)] == sent
-                ):  # a later token may change how a word is written
+                # A later token may change how a word is written.
+                if reply.text != sent and reply.text[: len(sent)] == sent:
                     yield event({"content": reply.text[len(sent) :]})
                     sent = reply.text
                 following = await anext(answers, None)
