@@ -114,10 +114,8 @@ def _shared(first: Measured, second: Measured) -> pd.DataFrame:
             f"{first.run_id} and {second.run_id} were tested on different data ({first.source or 'not stated'}, "
             f"{second.source or 'not stated'}): they share no test question."
         )
-    theirs = second.rows.drop_duplicates("question_id").add_suffix("_second")
-    rows = first.rows.drop_duplicates("question_id").merge(
-        theirs, left_on="question_id", right_on="question_id_second", how="inner", validate="one_to_one"
-    )
+    ours, theirs = on_both(first, second)
+    rows = pd.concat([ours, theirs.add_suffix("_second")], axis=1)
     if rows.empty:
         raise InputError(f"{first.run_id} and {second.run_id} share no test question: there is nothing to compare.")
     prefix = "fine_tuned_"
@@ -130,6 +128,14 @@ def _shared(first: Measured, second: Measured) -> pd.DataFrame:
     ratio = rows["reference_tokens_first"].astype(float) / rows["reference_tokens_second"].astype(float)
     rows["base_loss"] = rows["base_loss"].astype(float) * ratio
     return rows
+
+
+def on_both(first: Measured, second: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each run's rows of the questions that both have, in the first's order; of a question that stands twice one."""
+    ours, theirs = (one.rows.drop_duplicates("question_id") for one in (first, second))
+    ours = ours[ours["question_id"].isin(theirs["question_id"])].reset_index(drop=True)
+    places = pd.Index(theirs["question_id"]).get_indexer(ours["question_id"])
+    return ours, theirs.iloc[places].reset_index(drop=True)
 
 
 def _reasons(rows: pd.DataFrame) -> list[Reason]:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from medqa_core.evaluation.between_runs import MIN_SHARED_GROUPS, Measured, joined
+from medqa_core.evaluation.between_runs import MIN_SHARED_GROUPS, Measured, joined, on_both
 from medqa_core.evaluation.tables import judge_family, numbers
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import plural
@@ -69,9 +69,8 @@ def judge_ways(closed: Measured, open_book: Measured, most_tokens: Sequence[int 
     Raises:
         InputError: the runs share too few test questions, or score them against other references.
     """
-    both = closed.rows.merge(open_book.rows, on="question_id", suffixes=("_closed", "_open"), validate="one_to_one")
-    sides = {"closed": _side(both, closed, "_closed"), "open": _side(both, open_book, "_open")}
-    groups = joined(sides["closed"]["group_id"].tolist(), sides["open"]["group_id"].tolist()) if len(both) else []
+    sides = dict(zip(("closed", "open"), on_both(closed, open_book), strict=True))
+    groups = joined(*(side["group_id"].tolist() for side in sides.values())) if len(sides["closed"]) else []
     if closed.source != open_book.source or len(set(groups)) < MIN_SHARED_GROUPS:
         raise InputError(
             f"{closed.run_id} and {open_book.run_id} share {plural(len(set(groups)), 'independent topic')} of their "
@@ -97,13 +96,7 @@ def judge_ways(closed: Measured, open_book: Measured, most_tokens: Sequence[int 
         for name, (side, prefix) in _PLACES.items()
     ]
     known = tuple(one for one in made if "content_f1" in one.values)
-    return Ways(closed.run_id, open_book.run_id, len(both), len(set(groups)), known)
-
-
-def _side(both: pd.DataFrame, of: Measured, suffix: str) -> pd.DataFrame:
-    """One run's own columns on the questions of both."""
-    names = {f"{name}{suffix}" if f"{name}{suffix}" in both else name: name for name in of.rows}
-    return both[list(names)].rename(columns=names)
+    return Ways(closed.run_id, open_book.run_id, len(groups), len(set(groups)), known)
 
 
 def _values(rows: pd.DataFrame, prefix: str, most_tokens: int | None) -> dict[Figure, float]:

@@ -89,3 +89,11 @@ def test_without_content_nothing_is_concluded() -> None:
 def test_runs_that_do_not_belong_together(reading: Measured, message: str) -> None:
     with pytest.raises(InputError, match=message):
         judge_ways(run("closed", rows(0.1, 0.12, 2)), reading)
+
+
+def test_a_question_that_stands_twice_in_a_file_counts_once() -> None:
+    closed, reading = rows(0.1, 0.12, 2), rows(0.3, 0.5, 3)
+    twice = pd.concat([closed, closed.head(1)], ignore_index=True)
+    assert judge_ways(run("closed", twice), run("open", reading)) == judge_ways(
+        run("closed", closed), run("open", reading)
+    )
