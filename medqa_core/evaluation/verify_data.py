@@ -1,6 +1,6 @@
 """Whether a run's rows follow from its data set: questions, scores, content, controls and split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -103,10 +103,8 @@ def content_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation 
         found = [shelf.search(one) for one in parts.test]
         controls["top_passage"] = top_passages(found, asked.most_words)
         if rows["passages"].notna().all():
-            texts = [_read_again(*one) for one in zip(found, rows["passages"], strict=True)]
-            read = [few for few in texts if few is not None]
-            if problem is None and len(read) < len(texts):
-                problem = f"passages of {parts.test[texts.index(None)].id}: {BM25.name} finds others"
+            read, others = _read_again(parts.test, found, rows["passages"])
+            problem = problem or others
     if problem is None:
         more, problem = columns_problem(rows, derived_columns(rows, tested, controls, read))
         count += more
@@ -132,19 +130,29 @@ def _content_with_sources(
     if shelf is None:
         recomputed = tested.content.columns(answers, asked, mine.references)
         return columns_problem(rows, recomputed)
-    read: list[list[str]] = []
-    for question, ids in zip(asked, rows["passages"], strict=True):
-        texts = _read_again(shelf.search(question), ids)
-        if texts is None:
-            return len(read), f"passages of {question.id}: {BM25.name} finds others"
-        read.append(texts)
+    read, others = _read_again(asked, map(shelf.search, asked), rows["passages"])
+    if others is not None:
+        return len(read), others
     return columns_problem(rows, with_sources_columns(answers, mine, asked, read, most_words))
 
 
-def _read_again(found: Sequence[Passage], ids: Sequence[str] | None) -> list[str] | None:
-    """The texts of the passages that were read, of those that are found now; None where one is not among them."""
-    texts = {one.question_id: one.text for one in found}
-    return None if ids is None or not texts.keys() >= set(ids) else [texts[id_] for id_ in ids]
+def _read_again(
+    asked: Iterable[QAPair], found: Iterable[Sequence[Passage]], ids: Iterable[Sequence[str] | None]
+) -> tuple[list[list[str]], str | None]:
+    """The texts of the passages that were read, question by question, up to the first of which one is found no more.
+
+    Args:
+        asked: the questions.
+        found: what is found for each now.
+        ids: of the passages that were read before it.
+    """
+    read: list[list[str]] = []
+    for question, few, wanted in zip(asked, found, ids, strict=True):
+        texts = {one.question_id: one.text for one in few}
+        if wanted is None or not texts.keys() >= set(wanted):
+            return read, f"passages of {question.id}: {BM25.name} finds others"
+        read.append([texts[id_] for id_ in wanted])
+    return read, None
 
 
 def split_outcome(run: Run, evaluation: Evaluation | None, rows: pd.DataFrame | None, data: RunData) -> Outcome:
