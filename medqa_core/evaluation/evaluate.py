@@ -204,9 +204,7 @@ def _kept(run: Run, variants: ModelVariants, parts: Split, max_new_tokens: int) 
         if texts.isna().any() or tokens.isna().any():
             raise InputError(f"{run.id} lacks answers of its evaluation: evaluate it without --keep-answers.")
         made = getattr(before, f"{variant}_generation")
-        cited = [] if rows[f"{variant}_cited"].isna().any() else [int(n) for n in rows[f"{variant}_cited"]]
-        seconds = made.seconds if made else 0.0
-        answers[variant] = Answered(texts.tolist(), [int(n) for n in tokens], seconds, cited)
+        answers[variant] = Answered.of_rows(texts, tokens, rows[f"{variant}_cited"], made)
     return _Kept(protocol.decoding, answers)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pandas as pd
+
 from medqa_core.answering.decoder import Decoder
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.generate import texts
@@ -15,7 +17,7 @@ from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models.prompt import Example, cited, encode_example, encode_prompt, with_prompt, without_citations
 from medqa_core.models.variants import ModelVariants, Variant
-from medqa_core.runs.schema.evaluation import PromptKind
+from medqa_core.runs.schema.evaluation import Generation, PromptKind
 
 MOST_NATS = 65535
 """Thousandths of a nat that fit what a run keeps of a token: 65.535 nats, a chance of one in 10 to the 28th."""
@@ -109,6 +111,12 @@ class Answered:
     seconds: float
     cited: list[int] = field(default_factory=list)
     """Passages whose numbers each answer named; empty where none were read."""
+
+    @classmethod
+    def of_rows(cls, texts: pd.Series, tokens: pd.Series, cited: pd.Series, made: Generation | None) -> "Answered":
+        """Those of an earlier measurement, from what a run keeps of them."""
+        named = [] if cited.isna().any() else [int(n) for n in cited]
+        return cls(texts.tolist(), [int(n) for n in tokens], made.seconds if made else 0.0, named)
 
     def of_reader(self) -> "Answered":
         """The same of a model that reads passages: their numbers are counted and taken out of the texts."""

@@ -152,6 +152,4 @@ def _kept(
     ours = [(one.id, [passage.question_id for passage in few]) for one, few in zip(asked, read, strict=True)]
     if theirs != ours or rows[["answer", "tokens"]].isna().any(axis=None):
         raise InputError(f"{run.id} would now read other passages before it answers: leave out --keep-answers.")
-    seconds = part.generation.seconds if part.generation else 0.0
-    cited = [] if rows["cited"].isna().any() else [int(n) for n in rows["cited"]]
-    return _Kept(decoding, Answered(rows["answer"].tolist(), [int(n) for n in rows["tokens"]], seconds, cited))
+    return _Kept(decoding, Answered.of_rows(rows["answer"], rows["tokens"], rows["cited"], part.generation))
