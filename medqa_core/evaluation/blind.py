@@ -45,6 +45,8 @@ class VoteResult:
     """Of the two answers, 0 to 1, where the question is one of the run's test questions."""
     references: tuple[str, ...] = ()
     """Its reference answers, where it is one."""
+    winner: Variant | None = None
+    """Whose answer was preferred; None where neither was."""
 
 
 def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> VoteResult:
@@ -63,24 +65,22 @@ def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> V
     test = matching_test_question(run, blind.question, settings)
     rouge_l = None if test is None else _rouge_l(base, tuned, test[1])
     assert tuned.provenance.adapter_sha256 is not None
-    cast_vote(
-        run.folder,
-        Vote(
-            id=blind.id,
-            time=now(),
-            left=blind.left,
-            choice=choice,
-            question_id=test[0].id if test else None,
-            question=blind.question.text if settings.keep_questions else None,
-            base_rougeL=rouge_l["base"] if rouge_l else None,
-            fine_tuned_rougeL=rouge_l["fine_tuned"] if rouge_l else None,
-            base_sha256=base.provenance.base_sha256,
-            fine_tuned_sha256=tuned.provenance.adapter_sha256,
-            temperature=base.provenance.temperature,
-            precision=base.provenance.precision,
-        ),
+    made = Vote(
+        id=blind.id,
+        time=now(),
+        left=blind.left,
+        choice=choice,
+        question_id=test[0].id if test else None,
+        question=blind.question.text if settings.keep_questions else None,
+        base_rougeL=rouge_l["base"] if rouge_l else None,
+        fine_tuned_rougeL=rouge_l["fine_tuned"] if rouge_l else None,
+        base_sha256=base.provenance.base_sha256,
+        fine_tuned_sha256=tuned.provenance.adapter_sha256,
+        temperature=base.provenance.temperature,
+        precision=base.provenance.precision,
     )
-    return VoteResult(blind.left, blind.right, rouge_l, tuple(test[1]) if test else ())
+    cast_vote(run.folder, made)
+    return VoteResult(blind.left, blind.right, rouge_l, tuple(test[1]) if test else (), made.winner)
 
 
 def matching_test_question(run: Run, question: Question, settings: Settings) -> tuple[QAPair, Sequence[str]] | None:

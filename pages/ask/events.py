@@ -12,12 +12,12 @@ from medqa_core.answering.compare import Answers, Column
 from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
 from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
-from medqa_core.evaluation.blind import BlindComparison, VoteResult, any_test_question, vote
+from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.foundation.progress import Progress, silent
-from medqa_core.models.variants import VARIANTS
+from medqa_core.models.variants import VARIANTS, Variant
 from medqa_core.report.wording import int8
 from medqa_core.report.wording.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
@@ -185,7 +185,7 @@ class Events:
             cards: dict[Column, Card] = {result.left: parts.left, result.right: parts.right}
             overlaps = self._service.overlaps(comparison.run, comparison.answers)
             counted = {**(tally or dict.fromkeys(PREFERENCES, 0))}
-            counted[preferred(result, choice)] += 1
+            counted[choice if result.winner is None else PREFERRED[result.winner]] += 1
             following = self._following(run) if result.references else {}
             return {
                 **following,
@@ -341,15 +341,9 @@ def _shown(answers: Answers, cards: Mapping[Column, Card], *, hidden: bool) -> U
     return update if hidden else {**update, **_details(answers, cards)}
 
 
-PREFERENCES = ("fine-tuned better", "base better", "tie", "both bad")
-
-
-def preferred(result: VoteResult, choice: Choice) -> str:
-    """What a vote was for, one of PREFERENCES."""
-    if choice in ("tie", "both bad"):
-        return choice
-    variant = result.left if choice == "left" else result.right
-    return PREFERENCES[0] if variant == "fine_tuned" else PREFERENCES[1]
+PREFERRED: dict[Variant, str] = {"fine_tuned": "fine-tuned better", "base": "base better"}
+PREFERENCES = (*PREFERRED.values(), "tie", "both bad")
+"""What a vote can be for."""
 
 
 def _votable(answers: Answers) -> bool:

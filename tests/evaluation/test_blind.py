@@ -60,7 +60,7 @@ def test_both_orders_come_up_and_no_comparison_is_like_another() -> None:
 @pytest.mark.parametrize(("left", "right"), [("base", "fine_tuned"), ("fine_tuned", "base")])
 def test_a_vote_is_saved_and_tells_which_model_answered(run: Run, lab: Settings, left: Variant, right: Variant) -> None:
     result = vote(compared(left=left), "left", run, lab)
-    assert (result.left, result.right, result.rouge_l) == (left, right, None)
+    assert (result.left, result.right, result.rouge_l, result.winner) == (left, right, None, left)
     (row,) = rows(run)
     assert (row["left"], row["choice"], row["question"], row["question_id"]) == (left, "left", None, None)
     assert (row["base_sha256"], row["fine_tuned_sha256"]) == ("0" * 64, "1" * 64)

@@ -127,12 +127,15 @@ def test_stopped_answers_say_so_below_them(events: Any) -> None:
 
 
 def test_a_vote_on_a_test_question_brings_its_reference_the_next_one_and_a_tally(events: Any) -> None:
+    from pages.ask.events import PREFERRED
+
     text, _ = events.test_question("smoke", Request())
     *_, last = press(events, text, blind=True)
     assert last["stop"] == gr.update(interactive=False) and last["latest"] is None
     said = events.voter("left")(last["comparison"], None)
     assert "Reference answer" in said["after"] and said["text"]
     assert sum(said["tally"].values()) == 1 and "This session: " in said["after"]
+    assert said["tally"][PREFERRED[last["comparison"].left]] == 1
     *_, other = press(events, GOUT, blind=True)
     said = events.voter("tie")(other["comparison"], said["tally"])
     assert said["tally"]["tie"] == 1 and sum(said["tally"].values()) == 2
