@@ -39,8 +39,9 @@ def sentences(answer: str, question: str, passages: Sequence[str]) -> tuple[Sent
     found = []
     for start, stop in pairwise([*starts(text), len(text)]):
         said = content_words(text[start:stop], question, language)
-        best = max(order, key=lambda place: share_in(said, known[place]), default=None) if said else None
-        share = None if not said else 0.0 if best is None else share_in(said, known[best])
-        holds = best is not None and share is not None and share >= LEAST_SUPPORT
-        found.append(Sentence(text[start:stop], best + 1 if holds and best is not None else None, share))
+        shares = {place: share_in(said, known[place]) for place in order} if said else {}
+        best = max(shares, key=lambda place: shares[place], default=None)
+        share = shares[best] if best is not None else 0.0 if said else None
+        passage = None if best is None or shares[best] < LEAST_SUPPORT else best + 1
+        found.append(Sentence(text[start:stop], passage, share))
     return tuple(one for one in found if one.text)
