@@ -7,10 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from medqa_core.foundation import disk
-from medqa_core.foundation.errors import InputError, MedQAError, RunError
+from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
@@ -19,10 +16,8 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status
+from medqa_core.runs.store.lock import held
 from medqa_core.runs.store.run_store import RunStore
-
-PATIENCE = 20.0
-"""Seconds to wait for another process that changes the queue, which takes it milliseconds."""
 
 RESUMABLE = ("stopped", "lost", "failed", "unknown")
 """States from which a run can be resumed."""
@@ -162,20 +157,13 @@ def locked(settings: Settings) -> Iterator[None]:
     Raises:
         RunError: the store cannot be written, or another process keeps the queue for too long.
     """
-    try:
-        settings.reports.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(settings.reports / ".queue.lock")
-        lock.acquire(timeout=PATIENCE, poll_interval=0.02)
-    except Timeout as error:
-        raise RunError("Another process keeps the queue locked; try again in a minute.") from error
-    except OSError as error:
-        raise RunError(f"The run store {settings.reports} cannot be written: {error.strerror or error}.") from error
-    try:
+
+    def unwritable(error: OSError) -> str:
+        return f"The run store {settings.reports} cannot be written: {error.strerror or error}."
+
+    busy = "Another process keeps the queue locked; try again in a minute."
+    with held(settings.reports / ".queue.lock", busy, unwritable):
         yield
-    except OSError as error:
-        raise RunError(disk.sentence(error)) from error
-    finally:
-        lock.release()
 
 
 def _in_state(settings: Settings, states: frozenset[str]) -> list[Run]:

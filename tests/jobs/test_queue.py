@@ -12,12 +12,12 @@ import pytest
 
 from medqa_core.foundation.errors import DataUnavailable, InputError, RunError, UnknownName
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.jobs import queue
 from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, entries, locked, store_of, submit
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import Best, ProcessIdentity
+from medqa_core.runs.store import lock
 from tests.support.jobs import ESTIMATE
 from tests.support.runs import GONE
 
@@ -155,7 +155,7 @@ def test_a_damaged_run_in_the_store_is_passed_over(settings: Settings, make: Cal
 
 
 def test_a_queue_that_is_kept_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "PATIENCE", 0.05)
+    monkeypatch.setattr(lock, "PATIENCE", 0.05)
     with locked(settings), ThreadPoolExecutor(1) as pool:
         error = pool.submit(submit, SMOKE, settings).exception()
     assert isinstance(error, RunError) and "keeps the queue" in str(error)

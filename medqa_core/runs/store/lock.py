@@ -1,6 +1,6 @@
-"""One change of a store's folders at a time: labels, the bin. A lock of the operating system."""
+"""Locks of a store, which are the operating system's: one change of its folders at a time, one of its queue."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,10 +21,33 @@ def changing(store: Path) -> Iterator[None]:
     Raises:
         RunError: the store cannot be written, or another process keeps the lock for too long.
     """
+    with held(store / LOCK, "Another process is changing the run store; try again in a minute."):
+        yield
+
+
+@contextmanager
+def held(path: Path, busy: str, unwritable: Callable[[OSError], str] = disk.sentence) -> Iterator[None]:
+    """The block runs while this process, and no other, holds the lock at `path`.
+
+    Args:
+        path: the file of the lock; its folder is made where it is missing.
+        busy: what is said where another process keeps the lock.
+        unwritable: says why the lock cannot be made. An error in the block is the disk's, and said as such.
+
+    Raises:
+        RunError: the lock cannot be made or had in time, or the block failed to read or write a file.
+    """
+    lock = FileLock(path)
     try:
-        with FileLock(store / LOCK).acquire(timeout=PATIENCE, poll_interval=0.02):
-            yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=PATIENCE, poll_interval=0.02)
     except Timeout as error:
-        raise RunError("Another process is changing the run store; try again in a minute.") from error
+        raise RunError(busy) from error
+    except OSError as error:
+        raise RunError(unwritable(error)) from error
+    try:
+        yield
     except OSError as error:
         raise RunError(disk.sentence(error)) from error
+    finally:
+        lock.release()
