@@ -13,7 +13,7 @@ from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs import records
 from medqa_core.runs.artifacts import weights
-from medqa_core.runs.artifacts.labels import labelled, read_labels
+from medqa_core.runs.artifacts.labels import Labels, labelled, read_labels
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.records import is_elsewhere, state_of
 from medqa_core.runs.schema.record import RunRecord
@@ -45,15 +45,19 @@ class Run:
     """What run.json said when the run was opened, under the title that people gave the run."""
 
     @classmethod
-    def at(cls, folder: Path) -> "Run":
+    def at(cls, folder: Path, labels: Labels | None = None) -> "Run":
         """The run in a folder.
+
+        Args:
+            folder: the run's.
+            labels: what its labels.json says, where that has been read already.
 
         Raises:
             UnreadableFile: its run.json cannot be read.
             OutsideStore: its run.json is a link that leaves the folder.
         """
         record = read_model(folder, records.RECORD, RunRecord)
-        return cls(folder, labelled(record, read_labels(folder).value))
+        return cls(folder, labelled(record, labels or read_labels(folder).value))
 
     @property
     def id(self) -> str:

@@ -71,10 +71,13 @@ class RunStore:
             OutsideStore: the folder is a link that leaves the store.
             UnreadableFile: its run.json cannot be read.
         """
+        return Run.at(self._there(run_id))
+
+    def _there(self, run_id: str) -> Path:
         folder = self.path(run_id)
         if not folder.is_dir():
             raise RunNotFound(f"No run called {run_id!r}; `{PROGRAM} runs` lists the available ones.")
-        return Run.at(folder)
+        return folder
 
     def path(self, run_id: str) -> Path:
         """The folder that `run_id` has or would have; not its target where it is a link out of the store."""
@@ -142,13 +145,14 @@ class RunStore:
     def _read(self, name: str) -> IndexedRun:
         stamp = run_stamp(f"{self.folder}/{name}")
         try:
-            run = self.open(name)
+            folder = self._there(name)
+            labels = read_labels(folder).value or Labels()
+            run = Run.at(folder, labels)
             r = run.record
             found = records.status(run.folder) if r.kind == "finetune" else Reading(None)
             status = found.value
             state = status.state if status is not None else state_of(r, None)
             problem = "; ".join(found.problems) or None
-            labels = read_labels(run.folder).value or Labels()
             entry = RunEntry(
                 name,
                 r.title,
