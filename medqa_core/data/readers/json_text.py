@@ -14,6 +14,8 @@ from medqa_core.foundation.format import plural
 
 _SPEAKERS = {"role", "from", "speaker"}
 """Keys of a message: a list of such is a conversation and no list of rows."""
+_SAMPLE = 50
+"""Lines that tell torn JSON lines from an object on many lines."""
 
 
 def read(name: str, text: str, notes: tuple[str, ...]) -> Table:
@@ -37,7 +39,7 @@ def _is_lines(text: str) -> bool:
         return False
     if _is_json(first):
         return True
-    lines = [line.strip() for line in islice(rest.splitlines(), 50) if line.strip()]
+    lines = [line.strip() for line in rest.split("\n", _SAMPLE)[:_SAMPLE] if line.strip()]
     return sum(line.startswith("{") and line.endswith("}") for line in lines) * 4 > len(lines) and not _is_json(text)
 
 
