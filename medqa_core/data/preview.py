@@ -21,8 +21,6 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import own_data, own_title
 from medqa_core.runs.schema.record import SplitSizes
 
-ROWS = 10
-
 
 @dataclass(frozen=True)
 class FileColumns:

@@ -1,4 +1,4 @@
-"""The form's fields: which there are, how each is entered what is wrong with it. All of it comes from TrainConfig."""
+"""The form's fields: which there are, how each is entered, what is wrong with it. All of it comes from TrainConfig."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from medqa_core.data.sources import SOURCES
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
-from medqa_core.foundation.format import capital
+from medqa_core.foundation.format import capital, count
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import split_sizes
 from medqa_core.runs.schema.config import TrainConfig, validated
@@ -169,6 +169,11 @@ def _on_off(value: bool) -> str:
 def label_of(name: str) -> str:
     """A field's name as people read it; on one line of a quarter of the page."""
     return SHORT_LABELS.get(name) or capital(name.replace("_", " "))
+
+
+def parts_in_words(sizes: SplitSizes) -> str:
+    """How many there are in each part of a split, before the word for what they are."""
+    return f"{count(sizes.train)} training, {count(sizes.validation)} validation and {count(sizes.test)} test"
 
 
 def _info(name: str) -> FieldInfo:

@@ -3,12 +3,11 @@
 import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.foundation.format import count, listing, plural
+from medqa_core.foundation.format import listing, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
-from medqa_core.runs.schema.record import SplitSizes
 from pages.fine_tune import cost, fields, own_data
 from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
 from pages.shared import run_picker
@@ -65,7 +64,7 @@ def _summary(form: Form, settings: Settings) -> None:
         steps = estimate.steps if estimate else config.steps(examples) if examples else None
         cost.figures(config, examples, steps, estimate)
         if form.sizes is not None:
-            note(_sizes(form.sizes))
+            note(f"The split gives {fields.parts_in_words(form.sizes)} examples.")
     else:
         _what_is_wrong(form.problems)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -82,13 +81,6 @@ def _summary(form: Form, settings: Settings) -> None:
     if config is not None:
         note("The same on the command line; with `--background` it is added to this queue:")
         st.code(command_line(config), language=None, wrap_lines=True)
-
-
-def _sizes(sizes: SplitSizes) -> str:
-    return (
-        f"The split gives {count(sizes.train)} training, {count(sizes.validation)} validation and "
-        f"{count(sizes.test)} test examples."
-    )
 
 
 def _what_is_wrong(problems: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from medqa_core.data import upload
-from medqa_core.data.preview import ROWS, FileColumns, Preview, columns_of, preview
+from medqa_core.data.preview import FileColumns, Preview, columns_of, preview
 from medqa_core.data.readers.file import SUFFIXES
 from medqa_core.foundation.errors import MedQAError, shorten
 from medqa_core.foundation.files import sha256_text
@@ -20,6 +20,8 @@ from pages.shared.markup import bullets, html, note
 
 MAPPED = ("question", "answer", "topic")
 """Our names whose columns can be chosen here; the others are guessed, or mapped in the form's field Columns."""
+ROWS = 10
+"""Pairs that are shown."""
 LONGEST = 240
 """Characters of a text in the preview."""
 
@@ -59,11 +61,8 @@ def _chosen(name: str, title: str, settings: Settings) -> None:
         _left_out(found)
     proposed = bool(found.problem) and found.sizes is not None
     if found.sizes is not None:
-        sizes = found.sizes
-        parts = (
-            f"{count(sizes.train)} training, {count(sizes.validation)} validation and {count(sizes.test)} test pairs"
-        )
-        note(f"{'The proposed split' if proposed else 'The split'} gives {parts}.")
+        split = "The proposed split" if proposed else "The split"
+        note(f"{split} gives {fields.parts_in_words(found.sizes)} pairs.")
     st.button(
         "Use these data with the proposed split" if proposed else "Use these data",
         key="use own data",
