@@ -68,6 +68,11 @@ def recognised(columns: Iterable[str]) -> int:
     return sum(guess(listed, name) is not None for name in REQUIRED)
 
 
+def complete(columns: Iterable[str]) -> bool:
+    """Whether all columns that a table must have are guessed among `columns`."""
+    return recognised(columns) == len(REQUIRED)
+
+
 def _with_guesses(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
     """`wanted`, and for our other names the column that is called so and serves no other."""
     found = dict(wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from medqa_core.data.columns import REQUIRED, recognised
+from medqa_core.data.columns import REQUIRED, complete
 from medqa_core.data.formats.sample import cells, mostly, named, others, unpacked
 from medqa_core.data.formats.turns import Exchanges, Turn, turns_of
 from medqa_core.data.tables import Row, Table
@@ -13,7 +13,7 @@ Conversation = Callable[[Row, Table], list[Turn] | None]
 
 def messages(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
     """A column whose cells are lists of messages with a role and a content each."""
-    if any(name in mapping for name in REQUIRED) or recognised(table.columns) == len(REQUIRED):
+    if any(name in mapping for name in REQUIRED) or complete(table.columns):
         return None
     column = next((column for column in table.columns if _are_messages(sample, column)), None)
     if column is None:
@@ -31,7 +31,7 @@ def prompt_and_completion(table: Table, sample: Sequence[Row], mapping: Mapping[
     if prompt is None or completion is None or any(name in mapping for name in REQUIRED):
         return None
     lists = [column for column in (prompt, completion) if _are_messages(sample, column)]
-    if not lists and (named(table, "completion", "response") or recognised(table.columns) == len(REQUIRED)):
+    if not lists and (named(table, "completion", "response") or complete(table.columns)):
         return None
 
     def conversation(row: Row, table: Table) -> list[Turn] | None:

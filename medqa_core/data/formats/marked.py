@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medqa_core.data.columns import recognised
+from medqa_core.data.columns import complete
 from medqa_core.data.formats.sample import cells, mostly, named, others
 from medqa_core.data.formats.turns import Exchanges, Role, Turn
 from medqa_core.data.tables import Row, Table
@@ -89,7 +89,7 @@ _NAMES = ("text", "content", "prompt", "conversation", "dialogue", "sample", "da
 
 def marked_text(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
     """A column of text with marks, where no column is an answer."""
-    if "answer" in mapping or recognised(table.columns) == 2:
+    if "answer" in mapping or complete(table.columns):
         return None
     column = mapping.get("question") or named(table, *_NAMES) or (table.columns[0] if len(table.columns) == 1 else "")
     texts = [cell for cell in cells(sample, column) if isinstance(cell, str)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from medqa_core.data.cells import is_placeholder
-from medqa_core.data.columns import REQUIRED, guess, recognised
+from medqa_core.data.columns import REQUIRED, complete, guess
 from medqa_core.data.formats.sample import cells, mostly, named, others, unpacked
 from medqa_core.data.medquad_text import topic_of
 from medqa_core.data.readers.squad import paragraph_id
@@ -73,7 +73,7 @@ def squad(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Ta
 def pubmed_qa(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
     """A question with a `long_answer`; the decision in one word and the abstract are left aside."""
     question, answer = named(table, "question"), named(table, "long_answer")
-    if question is None or answer is None or recognised(table.columns) == 2:
+    if question is None or answer is None or complete(table.columns):
         return None
     if any(name in mapping for name in REQUIRED):
         return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from medqa_core.data.columns import recognised
+from medqa_core.data.columns import complete
 from medqa_core.data.readers import squad
 from medqa_core.data.tables import Problems, Row, Table, check_count
 from medqa_core.foundation.errors import InputError, shorten
@@ -66,7 +66,7 @@ def _of_object(name: str, value: dict[str, Any], notes: tuple[str, ...]) -> Tabl
     if (columns := _columns(name, value)) is not None:
         return _table(name, _items, columns, notes)
     parts = {key: part for key, part in value.items() if isinstance(part, list) and _are_objects(part)}
-    if parts and recognised(value) < 2 and not any(_SPEAKERS & set(part[0]) for part in parts.values()):
+    if parts and not complete(value) and not any(_SPEAKERS & set(part[0]) for part in parts.values()):
         read_ = ", ".join(f"{shorten(key, 40)} ({plural(len(part), 'row')})" for key, part in parts.items())
         aside = [key for key in value if key not in parts]
         about = f"; left aside: {shorten(', '.join(aside), 200)}" if aside else ""
@@ -89,12 +89,12 @@ def _columns(name: str, value: Mapping[str, Any]) -> list[dict[str, Any]] | None
     if set(value) >= {"columns", "data"} and isinstance(value["data"], list) and isinstance(value["columns"], list):
         names = [str(column) for column in value["columns"]]
         return [dict(zip(names, cells, strict=False)) for cells in value["data"] if isinstance(cells, list)]
-    if recognised(value) < 2:
+    if not complete(value):
         return None
     columns = {key: list(c.values()) if isinstance(c, dict) else c for key, c in value.items()}
     columns = {key: cells for key, cells in columns.items() if isinstance(cells, list)}
     lengths = {len(cells) for cells in columns.values()}
-    if recognised(columns) < 2:
+    if not complete(columns):
         return None
     if len(lengths) > 1:
         named = ", ".join(f"{shorten(key, 40)} {len(cells):,}" for key, cells in columns.items())
