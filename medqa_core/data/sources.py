@@ -39,7 +39,7 @@ def load(
     """The data set called `name`; read once a process while its files do not change.
 
     Args:
-        name: `starter`, `medquad`, a file that `readers.file` knows, a folder of such files or one that
+        name: `starter`, `medquad`, a file that `readers.file` knows, a folder of such files (`shards`) or one that
             `datasets.save_to_disk` wrote, MedQuAD's ZIP or its unpacked folder, or a hub id. A path that exists wins
             over a hub id of the same spelling.
         settings: where MedQuAD and the cache are.
