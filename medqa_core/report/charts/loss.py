@@ -1,6 +1,6 @@
 """The figures of how training went: loss, learning rate, gradient norm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -94,7 +94,7 @@ def series_figure(series: Series, palette: Palette = LIGHT) -> go.Figure:
     chart.add_scatter(
         x=points.x,
         y=points.y,
-        mode="lines+markers" if len(points) <= 60 else "lines",
+        mode=_mode(points),
         line={"color": palette.tuned, "width": 1.6},
         hovertemplate=f"{plain(series.label)} %{{y:.6g}}<br>step %{{x}}<extra></extra>",
     )
@@ -152,15 +152,8 @@ def _sets(chart: go.Figure, run: RunCurve, view: View, look: _Look) -> list[_End
         if not len(points) or not np.isfinite(x).all():
             continue
         points = thin(points, share(2 + len(run.sets)))
-        chart.add_scatter(
-            x=points.x,
-            y=points.y,
-            customdata=points.step,
-            mode="lines+markers" if len(points) <= 60 else "lines",
-            line={"color": look.validation, "width": 2.2, "dash": DASHES[place % len(DASHES)]},
-            marker={"size": 6, "color": look.validation, "symbol": place % 8},
-            hovertemplate=_hover(name, "validation"),
-        )
+        own = replace(look, name=name, dash=DASHES[place % len(DASHES)])
+        _validation(chart, points, own, symbol=place % 8)
         ends.append(_End(name, points, look.validation))
     return ends
 
@@ -218,18 +211,23 @@ def _train(chart: go.Figure, points: Line, view: View, look: _Look) -> None:
     )
 
 
-def _validation(chart: go.Figure, points: Line, look: _Look) -> None:
+def _validation(chart: go.Figure, points: Line, look: _Look, symbol: int = 0) -> None:
     chart.add_scatter(
         x=points.x,
         y=points.y,
         customdata=points.step,
         name=plain(look.name),
         legendgroup=look.name,
-        mode="lines+markers" if len(points) <= 60 else "lines",
+        mode=_mode(points),
         line={"color": look.validation, "width": 2.2, "dash": look.dash},
-        marker={"size": 6, "color": look.validation},
+        marker={"size": 6, "color": look.validation, "symbol": symbol},
         hovertemplate=_hover(look.name, "validation"),
     )
+
+
+def _mode(points: Line) -> str:
+    """A few points are shown one by one."""
+    return "lines+markers" if len(points) <= 60 else "lines"
 
 
 def _mark_best(chart: go.Figure, points: Line, step: int | None, palette: Palette, *, word: bool) -> None:

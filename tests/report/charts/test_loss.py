@@ -1,11 +1,14 @@
 """What a loss chart sends to the browser: few bytes however long the run, with its ends, extremes and gaps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plotly.graph_objects import Figure
 
 from medqa_core.report.charts.loss import Axis, View, column_figure, loss_figure
 from medqa_core.report.charts.run_curve import RunCurve
+from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
 
@@ -64,6 +67,20 @@ def test_up_to_six_runs_are_named_at_their_ends_and_more_in_a_legend() -> None:
     many = loss_figure([run(f"run-{n}", 50) for n in range(8)], View())
     assert many.layout.showlegend
     assert sorted(trace.name for trace in many.data if trace.showlegend) == [f"run-{n}" for n in range(8)]
+
+
+def test_evaluation_sets_are_named_at_their_ends_and_many_in_a_legend() -> None:
+    def chart(sets: int) -> Figure:
+        losses = [
+            Series(name="loss", split="validation", evaluation_set=f"set-{n}", steps=[1, 2], values=[2.0, 1.0 + n])
+            for n in range(sets)
+        ]
+        return loss_figure([replace(run("run", 50), sets=tuple(losses))], View())
+
+    few = chart(3)
+    assert not few.layout.showlegend and {note.text for note in few.layout.annotations} >= {"set-0", "set-2"}
+    many = chart(8)
+    assert sorted(trace.name for trace in many.data if trace.showlegend) == [f"set-{n}" for n in range(8)]
 
 
 def test_no_two_of_twenty_runs_look_alike() -> None:
