@@ -37,7 +37,7 @@ def other_curves(curve: RunCurve, axis: Axis) -> None:
 
 def series_curves(snapshot: RunSnapshot) -> None:
     """What else was logged, drawn on request; of preference and policy training what they are about, at once."""
-    there = {one.label: one for one in snapshot.series if not (one.name == "loss" and one.evaluation_set)}
+    there = {one.label: one for one in snapshot.series if not one.is_set_loss}
     if not there:
         return
     training = snapshot.record.imported.training if snapshot.record.imported else None

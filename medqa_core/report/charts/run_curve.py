@@ -26,5 +26,5 @@ class RunCurve:
     def of(cls, run: "RunSnapshot") -> "RunCurve":
         """The curve of a run as it was when the snapshot was taken."""
         best = run.status.best.step if run.status and run.status.best else None
-        sets = tuple(one for one in run.series if one.name == "loss" and one.evaluation_set)
+        sets = tuple(one for one in run.series if one.is_set_loss)
         return cls(run.id, run.metrics_log, best, sets, run.record.imported.training if run.record.imported else None)

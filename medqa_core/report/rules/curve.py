@@ -46,7 +46,7 @@ def evaluation_sets(facts: Facts) -> Iterator[Insight]:
     """The trend on each of several evaluation sets, by its name: what improves on one may get worse on another."""
     train = Points.of(facts.metrics_log.train)
     for series in facts.series:
-        if series.name == "loss" and series.evaluation_set and facts.training is None:
+        if series.is_set_loss and facts.training is None:
             yield from _trend(Points.of_series(series), train)
 
 

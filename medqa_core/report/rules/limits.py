@@ -125,7 +125,7 @@ def starter_text(facts: Facts) -> Iterator[Insight]:
 def few_validations(facts: Facts) -> Iterator[Insight]:
     """Too few validation losses to tell a trend."""
     n = len(Points.of(facts.metrics_log.validation))
-    if n >= FEWEST or any(s.evaluation_set and s.name == "loss" and len(s.steps) >= FEWEST for s in facts.series):
+    if n >= FEWEST or any(s.is_set_loss and len(s.steps) >= FEWEST for s in facts.series):
         return
     if facts.metrics_log.empty:
         sentence = "There is no loss curve, so nothing can be said about how training went or about overfitting."

@@ -42,6 +42,11 @@ class Series(Record):
         return self
 
     @property
+    def is_set_loss(self) -> bool:
+        """Whether it is the loss on one of several evaluation sets: a curve like the validation loss."""
+        return self.name == "loss" and bool(self.evaluation_set)
+
+    @property
     def label(self) -> str:
         """The name that tells it from the others of its run."""
         of = self.evaluation_set or ("validation" if self.split == "validation" else "")
