@@ -1,7 +1,6 @@
 """A run as the report looks at it: thin questions to one snapshot of its folder, for every sentence made from it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from medqa_core.runs.artifacts.votes import Vote
 from medqa_core.runs.metrics_log.log import METRICS_LOG, Curve, MetricsLog
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
-from medqa_core.runs.schema.record import RunRecord
+from medqa_core.runs.schema.record import RunRecord, TrainingKind
 from medqa_core.runs.schema.status import Status
 from medqa_core.runs.snapshot import RunSnapshot
 
@@ -76,7 +75,7 @@ class Facts:
         return self.snapshot.series
 
     @property
-    def training(self) -> Literal["preference", "policy"] | None:
+    def training(self) -> TrainingKind | None:
         """A training whose loss says nothing of how well answers are predicted; None for a supervised one."""
         return self.record.imported.training if self.record.imported is not None else None
 

@@ -1,10 +1,11 @@
 """A run's curve, to be drawn or told."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.metrics_log.log import MetricsLog
+from medqa_core.runs.schema.record import TrainingKind
 
 if TYPE_CHECKING:
     from medqa_core.runs.snapshot import RunSnapshot
@@ -19,7 +20,7 @@ class RunCurve:
     best_step: int | None = None
     sets: tuple[Series, ...] = ()
     """The losses of several evaluation sets, each under its name."""
-    training: Literal["preference", "policy"] | None = None
+    training: TrainingKind | None = None
     """A training whose loss is not that of predicting answers."""
 
     @classmethod

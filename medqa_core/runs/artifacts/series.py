@@ -10,13 +10,13 @@ from pydantic import Field, model_validator
 from medqa_core.foundation.files import write_json
 from medqa_core.runs.metrics_log.rows import MOST_STEPS
 from medqa_core.runs.reading import Reading, read_optional_model
-from medqa_core.runs.schema.record import Line, Record
+from medqa_core.runs.schema.record import Line, Record, TrainingKind
 
 SERIES = "series.json"
 MOST_SERIES = 200
 MOST_POINTS = 20_000
 """Of one series."""
-DRAWN: dict[Literal["preference", "policy"], tuple[str, ...]] = {
+DRAWN: dict[TrainingKind, tuple[str, ...]] = {
     "preference": ("rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected"),
     "policy": ("reward", "kl", "reward_std", "completion_length", "completions/mean_length", "objective/kl"),
 }

@@ -22,6 +22,7 @@ from medqa_core.runs.importers.draft import Draft
 from medqa_core.runs.importers.log_rows import normalised, whole
 from medqa_core.runs.importers.source import decode, file_name, read_bytes, slug
 from medqa_core.runs.importers.trainer import read_log
+from medqa_core.runs.metrics_log.rows import MOST_STEPS
 
 MOST_ROWS = 200_000
 RECORD_LIMIT = 2**20
@@ -223,7 +224,7 @@ def _scalar(step: int, message: bytes) -> Iterator[tuple[int, str, float]]:
     parts = dict(_fields(message))
     tag, simple, tensor = parts.get(1), parts.get(2), parts.get(8)
     number = simple if isinstance(simple, float) else _of_tensor(tensor) if isinstance(tensor, bytes) else None
-    if isinstance(tag, bytes) and number is not None and 0 <= step < 2**53:
+    if isinstance(tag, bytes) and number is not None and 0 <= step < MOST_STEPS:
         yield step, tag.decode("utf-8"), number
 
 

@@ -10,10 +10,17 @@ from typing import Any, Literal
 import pandas as pd
 
 from medqa_core.runs.artifacts.series import Series
-from medqa_core.runs.importers.log_rows import TrainingKind
 from medqa_core.runs.importers.source import line, number
 from medqa_core.runs.schema.evaluation import Evaluation, Metric, MetricName
-from medqa_core.runs.schema.record import BaseModelRecord, Check, DataRecord, EnvironmentRecord, SplitSizes, TaskScore
+from medqa_core.runs.schema.record import (
+    BaseModelRecord,
+    Check,
+    DataRecord,
+    EnvironmentRecord,
+    SplitSizes,
+    TaskScore,
+    TrainingKind,
+)
 
 FIGURE_LIMIT = 400
 NO_BASE = "The source states no figure for the base model: there is nothing to compare with."

@@ -3,9 +3,11 @@
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from medqa_core.runs.importers.source import number
+from medqa_core.runs.metrics_log.rows import MOST_STEPS
+from medqa_core.runs.schema.record import TrainingKind
 
 STEPS = ("step", "global_step", "current_steps", "iteration", "iter", "_step", "steps")
 OF_TOTAL = re.compile(r"\s*(\d{1,15})\s*/\s*(\d{1,15})\s*")
@@ -21,8 +23,6 @@ SAME = {
 """Other names of what Trainer logs; None: says nothing that the step does not."""
 PARTS = {"train/": "", "training/": "", "eval/": "eval_", "validation/": "eval_", "val/": "eval_"}
 """How trackers put the part before a name."""
-STEP_LIMIT = 2**53
-TrainingKind = Literal["preference", "policy"]
 POLICY = re.compile(
     r"reward|objective/rlhf_reward|objective/kl|loss/policy_avg|policy/.+|rewards?/[^/]+/mean|reward_std"
 )
@@ -56,7 +56,7 @@ def as_number(value: Any) -> Any:
 
 def whole(value: Any) -> int | None:
     """A step: a whole number from 0 on, however it is written; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < STEP_LIMIT:  # nor NaN
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_STEPS:  # nor NaN
         return None
     return int(value) if value == int(value) else None
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from medqa_core.foundation.format import listing
 from medqa_core.runs.artifacts.series import DRAWN, MOST_POINTS, MOST_SERIES, Series
-from medqa_core.runs.importers.log_rows import TrainingKind, kind_of_training, loss, normalised, whole
+from medqa_core.runs.importers.log_rows import kind_of_training, loss, normalised, whole
 from medqa_core.runs.importers.source import line, number
 from medqa_core.runs.metrics_log.log import SplitName, encode_row
-from medqa_core.runs.schema.record import Check
+from medqa_core.runs.schema.record import Check, TrainingKind
 
 ROW_LIMIT = 200_000
 NAMED = 24

@@ -13,6 +13,10 @@ Line = Annotated[str, AfterValidator(plain), Field(max_length=2000)]
 """Text that people read on one line; hostile characters are dropped when it is read."""
 
 
+TrainingKind = Literal["preference", "policy"]
+"""A training whose loss does not say how well a model predicts answers: DPO and its like; GRPO, PPO and theirs."""
+
+
 class Record(BaseModel):
     """Base of everything that is read from a run folder: unknown fields are left alone, NaN is refused."""
 
@@ -177,9 +181,8 @@ class ImportRecord(Record):
     """Of lm-evaluation-harness: every task of the file, not the medical subsets of MMLU alone."""
     notes: list[Line] = []
     """What else is to be said of the source: what was kept and is not drawn, what stands on another scale."""
-    training: Literal["preference", "policy"] | None = None
-    """A training whose loss does not say how well a model predicts answers (DPO and its like; GRPO, PPO and theirs);
-    None: a supervised one, or one that does not tell."""
+    training: TrainingKind | None = None
+    """None: a supervised one, or one that does not tell."""
     checks: list[Check] = []
     model: ImportedModel | None = None
     """None: figures came and no weights."""
