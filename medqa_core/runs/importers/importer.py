@@ -35,7 +35,7 @@ def import_path(
     `keep_prose=False` leaves the source's own sentences out, for a run that is passed on.
 
     Raises:
-        InputError: PATH is none of the three formats, or the run id is not valid or taken; in one line.
+        InputError: PATH is none of the formats in LOOKED_FOR, or the run id is not valid or taken; in one line.
         RunError: the store cannot be written.
     """
     if run_id is not None:
@@ -55,7 +55,7 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
     """What PATH holds, whichever format it is.
 
     Raises:
-        InputError: none of the three.
+        InputError: none of those in LOOKED_FOR.
     """
     kind, name = kind_of(path), file_name(path)
     if kind == "folder":

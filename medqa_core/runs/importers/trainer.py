@@ -176,7 +176,7 @@ def _checks(figures: Figures, history: History) -> list[Check]:
         checks.perplexity(figures, "validation_loss"),
         curve_check(history, figures.count("steps")),
     ]
-    if any(name in figures.values for name in ("rouge1", "rouge2", "rougeL")):
+    if any(name in figures.values for name in ROUGE):
         found.append(checks.rouge(figures))
     return found + checks.training_against_test(figures)
 

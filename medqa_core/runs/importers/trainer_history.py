@@ -66,14 +66,15 @@ class History:
 def read_history(history: list[dict[str, Any]]) -> History:
     """The rows of a log history, whichever trainer wrote them."""
     rows = [normalised(row) for row in history[:ROW_LIMIT]]
-    found = History(rows, kind_of_training(rows))
+    training = kind_of_training(rows)
     sets = list(dict.fromkeys(name for row in rows for key in row if (name := _set_of_loss(key)) is not None))
     alone = sets[0] if len(sets) == 1 and not any("eval_loss" in row for row in rows) else None
     if alone is not None:  # one named set is the validation set
-        rows[:] = [{_without_set(key, alone): value for key, value in row.items()} for row in rows]
+        rows = [{_without_set(key, alone): value for key, value in row.items()} for row in rows]
         sets = []
-    _curve(found, rows)
-    _series(found, rows, sets)
+    found = History(rows, training)
+    _curve(found)
+    _series(found, sets)
     return found
 
 
@@ -93,10 +94,10 @@ def curve_check(history: History, steps: int | None) -> Check:
     return Check(name=name, passed=passed, detail=detail)
 
 
-def _curve(found: History, rows: list[dict[str, Any]]) -> None:
+def _curve(found: History) -> None:
     """One line a logged loss. Where the steps begin anew the run was resumed, and the rest is another attempt."""
     attempt, before = 1, -1
-    for row in rows:
+    for row in found.rows:
         step = whole(row.get("step"))
         for split, key in _SPLITS:
             if key not in row:
@@ -122,11 +123,11 @@ def _curve(found: History, rows: list[dict[str, Any]]) -> None:
 _SPLITS: tuple[tuple[SplitName, str], ...] = (("train", "loss"), ("validation", "eval_loss"))
 
 
-def _series(found: History, rows: list[dict[str, Any]], sets: list[str]) -> None:
+def _series(found: History, sets: list[str]) -> None:
     """Every other number that was logged at a step, by name, part and evaluation set."""
     points: dict[_Place, tuple[list[int], list[float | None]]] = defaultdict(lambda: ([], []))
     left = dict[str, None]()
-    for row in rows:
+    for row in found.rows:
         step = whole(row.get("step"))
         for key, value in row.items():
             if key in _SUMMARY or key == "eval_loss":
