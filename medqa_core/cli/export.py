@@ -93,11 +93,6 @@ def _merging(run: Run, settings: Settings) -> Fill:
 
 def _list(files: Sequence[File]) -> None:
     for one in files:
-        say(f"{_size(one.size):>10}  {one.path}")
+        say(f"{bytes_size(one.size):>10}  {one.path}")
     total = bytes_size(sum(one.size for one in files))
     say(f"{total:>10}  in {plural(len(files), 'file')}")
-
-
-def _size(size: int) -> str:
-    """Small files too: `bytes_size` knows megabytes."""
-    return bytes_size(size) if size >= 10**6 else f"{size / 1000:.1f} kB"
