@@ -36,7 +36,7 @@ class SettingRow:
 class Caveat:
     """Why the figures of some runs must not be compared with each other."""
 
-    reason: Literal["different questions", "unknown questions", "different base models"]
+    reason: Literal["different questions", "unknown questions", "different base models", "different losses"]
     runs: tuple[str, ...] = ()
     """The runs that it is about, where it is not about all."""
 
@@ -47,6 +47,11 @@ class Caveat:
         if self.reason == "different base models":
             return (
                 "The base models differ: loss per token and perplexity depend on the tokenizer, bits per byte does not."
+            )
+        if self.reason == "different losses":
+            return (
+                "Their losses are not of the same text: other prompts, other references, or other questions of the "
+                "test set. What their answers score is judged below."
             )
         do = "does" if len(self.runs) == 1 else "do"
         return f"{', '.join(self.runs)} {do} not say which questions the figures are from, so these may not compare."
@@ -94,7 +99,16 @@ def caveat(runs: Sequence[Facts]) -> Caveat | None:
     if unknown:
         return Caveat("unknown questions", unknown)
     models = {facts.record.base_model.id if facts.record.base_model else None for facts in runs}
-    return Caveat("different base models") if len(models) > 1 else None
+    if len(models) > 1:
+        return Caveat("different base models")
+    return Caveat("different losses") if len({_loss_of(facts) for facts in runs}) > 1 else None
+
+
+def _loss_of(facts: Facts) -> tuple[object, ...]:
+    """What decides which text a run's test loss is of, the split aside."""
+    asked, protocol = facts.record.questions, facts.evaluation.protocol if facts.evaluation else None
+    how = (asked.task, asked.preparation) if asked is not None else ()
+    return (*how, *((protocol.loss_tokens, protocol.test_questions) if protocol is not None else ()))
 
 
 HOW_ASKED = ("chat_template", "chat_template_sha", "fewshot_as_multiturn", "system_instruction_sha", "n_shot", "limit")

@@ -15,7 +15,7 @@ UNKNOWN = "·"
 """A cell with nothing to show."""
 
 
-ROOM = (20, 28, 36, 44, 50, 56, 62, 68)
+ROOM = (20, 28, 36, 44, 51, 56, 62, 68)
 """Widths of a table's place, in rem, below which its rows become cards; the style sheet has a rule for each."""
 _CHARACTER, _GAP, _BREAKS = 0.5, 1.2, 14
 """Rem of a character and between columns; characters that the widest word of a text column has, as a rule."""

@@ -8,7 +8,7 @@ from medqa_core.report.comparison import Caveat, caveat, differing_settings, low
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.figures import Figure
 from medqa_core.report.views.metric import MetricView
-from tests.support.runs import RunBuilder
+from tests.support.runs import RunBuilder, rewrite
 from tests.support.scenarios import SHOWN
 
 
@@ -32,6 +32,15 @@ def test_equal_runs_differ_in_nothing(build: RunBuilder) -> None:
     assert sentence(runs) == best.sentence()
 
 
+def test_losses_of_other_text_are_not_ranked(build: RunBuilder) -> None:
+    build.finished("a")
+    build.finished("b")
+    rewrite(build.store.folder / "b" / "evaluation.json", protocol={"loss_tokens": 128})
+    runs = read(build, "a", "b")
+    assert caveat(runs) == Caveat("different losses")
+    assert sentence(runs).startswith("Their losses are not of the same text")
+
+
 def test_other_base_and_unstated_settings_are_told_apart(build: RunBuilder) -> None:
     build.finished("a")
     build.imported("b")
@@ -45,7 +54,9 @@ def test_other_base_and_unstated_settings_are_told_apart(build: RunBuilder) -> N
     assert sentence(runs).startswith("b does not say which questions")
 
 
-@pytest.mark.parametrize("reason", ["different questions", "unknown questions", "different base models"])
+@pytest.mark.parametrize(
+    "reason", ["different questions", "unknown questions", "different base models", "different losses"]
+)
 def test_every_caveat_has_its_words(reason: str) -> None:
     assert Caveat(reason, ("a", "b")).sentence().endswith(".")  # type: ignore[arg-type]
 
