@@ -49,6 +49,15 @@ class VoteResult:
     """Whose answer was preferred; None where neither was."""
 
 
+def votable(answers: Answers) -> bool:
+    """Whether both models have given a whole answer; a third one, with sources, is not voted on."""
+    return all(
+        variant in answers.by_column
+        and answers.by_column[variant].finish_reason not in (None, "cancelled", "no_passage")
+        for variant in VARIANTS
+    )
+
+
 def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> VoteResult:
     """Save a vote.
 
@@ -58,10 +67,9 @@ def vote(blind: BlindComparison, choice: str, run: Run, settings: Settings) -> V
     """
     if choice not in get_args(Choice):
         raise InputError("A vote is one of: left, right, tie, both bad.")
-    answers = {} if blind.answers is None else blind.answers.by_column
-    if not answers or any(answer.finish_reason in (None, "cancelled", "no_passage") for answer in answers.values()):
+    if blind.answers is None or not votable(blind.answers):
         raise InputError("There are no two whole answers to vote on: ask first.")
-    base, tuned = answers["base"], answers["fine_tuned"]
+    base, tuned = (blind.answers.by_column[variant] for variant in VARIANTS)
     test = matching_test_question(run, blind.question, settings)
     rouge_l = None if test is None else _rouge_l(base, tuned, test[1])
     assert tuned.provenance.adapter_sha256 is not None
@@ -92,6 +100,14 @@ def matching_test_question(run: Run, question: Question, settings: Settings) -> 
     key = normalise(question.text)
     found = next((pair for pair in parts.test if normalise(pair.question) == key), None)
     return None if found is None else (found, references_of([found], data.pairs)[0])
+
+
+def has_test_questions(run: Run, settings: Settings) -> bool:
+    """Whether `any_test_question` has one to give."""
+    try:
+        return bool(split_of(run.record, settings)[1].test)
+    except MedQAError:
+        return False
 
 
 def any_test_question(run: Run, settings: Settings) -> str:

@@ -12,7 +12,7 @@ from medqa_core.answering.compare import Answers, Column
 from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
 from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
-from medqa_core.evaluation.blind import BlindComparison, any_test_question, vote
+from medqa_core.evaluation.blind import BlindComparison, any_test_question, has_test_questions, votable, vote
 from medqa_core.evaluation.proof import self_test
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
@@ -23,7 +23,6 @@ from medqa_core.report.wording.self_test import sentence as self_test_sentence
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.votes import Choice
 from medqa_core.runs.reading import Reading
-from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import offered
 from pages.ask.text import Place, after_vote, linked, meta, notice, referral, sources, state, status, voted, who
@@ -68,6 +67,8 @@ class Parts:
     text: gr.Textbox
     after: gr.HTML
     """Below the ballot, once the vote is cast."""
+    following: gr.Button
+    """In the ballot's place then: asks the next test question."""
     tally: gr.State
     """The votes of this session by what they were for."""
 
@@ -75,7 +76,7 @@ class Parts:
     def all(self) -> list[Any]:
         """Every one of them."""
         cards = [*self.left, *self.right, *self.third]
-        lines = [self.sources, self.line, self.referral, self.ballot, self.after]
+        lines = [self.sources, self.line, self.referral, self.ballot, self.after, self.following]
         return [*cards, *lines, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
 
 
@@ -126,7 +127,7 @@ class Events:
         comparison = BlindComparison(run, question) if blind else None
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS
         cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
-        reading = self._reading(run, comparison) if sourced else ()
+        reading = self._reading(run) if sourced else ()
         yield {**self._cleared(blind, [cards[column] for column in reading]), parts.stop: gr.update(interactive=True)}
         try:
             chosen = GenerationSettings.checked(
@@ -140,19 +141,22 @@ class Events:
             answers = Answers({})
             told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
             for answers in self._answers(question, run, chosen, request, bool(reading), told):
-                shown = _shown(answers, cards, hidden=comparison is not None)
-                known = {parts.latest: None if comparison else answers, parts.sources: sources(answers)}
-                yield {**shown, **known, parts.line: state("answering" if answers.running else "comparing")}
+                now = {parts.line: state("answering" if answers.running else "comparing")}
+                if comparison is None:
+                    now |= {parts.latest: answers, **_details(answers, cards), parts.sources: sources(answers)}
+                elif "with_sources" not in reading:
+                    now |= {parts.sources: sources(answers)}
+                yield {**_shown(answers, cards, blind=blind), **now}
             ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
-            if comparison is None or not _votable(answers):
-                details = _details(answers, cards, self._service.overlaps(run, answers))
-                yield {**details, **ended, parts.line: state("ended")}
+            if comparison is None or not votable(answers):
+                said = state("ended" if comparison is None else "unvotable")
+                yield {**self._revealed(run, answers, cards), **ended, parts.line: said}
             else:
                 yield {
                     **ended,
                     parts.comparison: replace(comparison, answers=answers),
                     parts.ballot: gr.update(visible=True),
-                    parts.line: state("voting"),
+                    parts.line: state("voting first" if "with_sources" in reading else "voting"),
                 }
         except MedQAError as error:
             yield {parts.line: status(str(error), bad=True), parts.stop: gr.update(interactive=False)}
@@ -182,17 +186,18 @@ class Events:
                 result = vote(comparison, choice, run, self._service.settings)
             except MedQAError as error:
                 return {parts.line: status(str(error), bad=True)}
-            cards: dict[Column, Card] = {result.left: parts.left, result.right: parts.right}
-            overlaps = self._service.overlaps(comparison.run, comparison.answers)
+            cards: dict[Column, Card] = {
+                result.left: parts.left,
+                result.right: parts.right,
+                "with_sources": parts.third,
+            }
             counted = {**(tally or dict.fromkeys(PREFERENCES, 0))}
             counted[choice if result.winner is None else PREFERRED[result.winner]] += 1
-            following = self._following(run) if result.references else {}
             return {
-                **following,
+                **self._revealed(comparison.run, comparison.answers, cards),
                 parts.tally: counted,
                 parts.after: after_vote(result, counted),
-                **_details(comparison.answers, cards, overlaps),
-                **{card.who: who(variant) for variant, card in cards.items()},
+                parts.following: gr.update(visible=has_test_questions(run, self._service.settings)),
                 parts.line: status(voted(result)),
                 parts.ballot: gr.update(visible=False),
                 parts.comparison: None,
@@ -200,12 +205,13 @@ class Events:
 
         return cast
 
-    def _following(self, run: Run) -> Update:
-        """After a vote on a test question the next one is in the box."""
+    def following(self, run: str, blind: bool, request: gr.Request) -> Update:
+        """The first half of a press of the button below a vote: another test question, asked at once."""
         try:
-            return {self.parts.text: any_test_question(run, self._service.settings)}
-        except MedQAError:
-            return {}
+            text = self._test_question(run, request)
+        except MedQAError as error:
+            return {self.parts.question: None, self.parts.line: status(str(error), bad=True)}
+        return {**self.screen(text, blind), self.parts.text: text}
 
     def compare(
         self,
@@ -260,10 +266,13 @@ class Events:
     def test_question(self, run: str, request: gr.Request) -> tuple[Any, str]:
         """One of the run's test questions: a vote on it also tells whether people agree with ROUGE."""
         try:
-            chosen = self._service.store.open(run or self._service.choose_run(_named(request)))
-            return any_test_question(chosen, self._service.settings), status("A question from the test set.")
+            return self._test_question(run, request), status("A question from the test set.")
         except MedQAError as error:
             return gr.update(), status(str(error), bad=True)
+
+    def _test_question(self, run: str, request: gr.Request) -> str:
+        chosen = self._service.store.open(run or self._service.choose_run(_named(request)))
+        return any_test_question(chosen, self._service.settings)
 
     def int8_cost(self, run: str, request: gr.Request) -> str:
         """The quality cost of int8, as far as it was measured for this run, or for the one that the address names."""
@@ -304,18 +313,31 @@ class Events:
         )
         return paced(found, REFRESH_SECONDS)
 
-    def _reading(self, run: str, comparison: BlindComparison | None) -> tuple[Column, ...]:
-        """Which columns answer with sources where that is asked for; a blind comparison has no third one."""
-        both = self._service.reads(run)
-        return VARIANTS if both else () if comparison else ("with_sources",)
+    def _reading(self, run: str) -> tuple[Column, ...]:
+        """Which columns answer with sources where that is asked for."""
+        return VARIANTS if self._service.reads(run) else ("with_sources",)
+
+    def _revealed(self, run: str, answers: Answers, cards: Mapping[Column, Card]) -> Update:
+        """Everything about whole answers: whose they are, what produced them and what they copy."""
+        return {
+            **_shown(answers, cards),
+            **_details(answers, cards, self._service.overlaps(run, answers)),
+            **{cards[column].who: who(column) for column in answers.by_column},
+            self.parts.sources: sources(answers),
+            self.parts.third.frame: gr.update(visible="with_sources" in answers.by_column),
+        }
 
     def _cleared(self, blind: bool, reading: Sequence[Card] = ()) -> Update:
-        """Empty cards, named unless the comparison is blind; those of `reading` show sentences with links."""
+        """Empty cards, named unless the comparison is blind; those of `reading` show sentences with links.
+
+        A third answer is the fine-tuned model's: in a blind comparison it would tell how that one writes, and waits.
+        """
         parts = self.parts
         names: tuple[Column | Place, Column | Place] = ("left", "right") if blind else VARIANTS
         heads: tuple[Column | Place, ...] = (*names, "with_sources")
         update: Update = {parts.ballot: gr.update(visible=False), parts.comparison: None, parts.after: ""}
         update |= {parts.latest: None, parts.stop: gr.update(interactive=False)}
+        update |= {parts.following: gr.update(visible=False)}
         for card, name in zip((parts.left, parts.right, parts.third), heads, strict=True):
             update |= {
                 card.who: who(name),
@@ -323,32 +345,28 @@ class Events:
                 card.linked: gr.update(value="", visible=card in reading),
                 card.details: "",
             }
-        return {**update, parts.sources: "", parts.third.frame: gr.update(visible=parts.third in reading)}
+        return {**update, parts.sources: "", parts.third.frame: gr.update(visible=parts.third in reading and not blind)}
 
 
-def _shown(answers: Answers, cards: Mapping[Column, Card], *, hidden: bool) -> Update:
-    """The answers so far, and what produced them unless that is `hidden` until the vote."""
-    update: Update = {
-        cards[column].linked: linked(answer, answers.sentences(column))
-        for column, answer in answers.by_column.items()
-        if column in answers.reading
+def _shown(answers: Answers, cards: Mapping[Column, Card], *, blind: bool = False) -> Update:
+    """The answers so far; of a blind comparison those that are voted on."""
+    return {
+        **{
+            cards[column].linked: linked(answer, answers.sentences(column))
+            for column, answer in answers.by_column.items()
+            if column in answers.reading and not (blind and column == "with_sources")
+        },
+        **{
+            cards[column].answer: answer.text
+            for column, answer in answers.by_column.items()
+            if column not in answers.reading
+        },
     }
-    update |= {
-        cards[column].answer: answer.text
-        for column, answer in answers.by_column.items()
-        if column not in answers.reading
-    }
-    return update if hidden else {**update, **_details(answers, cards)}
 
 
 PREFERRED: dict[Variant, str] = {"fine_tuned": "fine-tuned better", "base": "base better"}
 PREFERENCES = (*PREFERRED.values(), "tie", "both bad")
 """What a vote can be for."""
-
-
-def _votable(answers: Answers) -> bool:
-    """Whether there are two answers to choose from."""
-    return all(answer.finish_reason != "no_passage" for answer in answers.by_column.values())
 
 
 def _details(

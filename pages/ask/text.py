@@ -40,7 +40,10 @@ LANGUAGE_NAMES: dict[Language, str] = {
     "pt": "Portuguese",
     "zh": "Chinese",
 }
-State = Literal["ready", "waiting", "loading", "answering", "comparing", "voting", "stopped", "ended", "refused"]
+State = Literal[
+    "ready", "waiting", "loading", "answering", "comparing", "voting", "voting first", "unvotable", "stopped", "ended",
+    "refused",
+]  # fmt: skip
 STATES: dict[State, str] = {
     "ready": "Both models answer at the same time.",
     "waiting": "Waiting for a turn.",
@@ -48,6 +51,8 @@ STATES: dict[State, str] = {
     "answering": "The models are answering.",
     "comparing": "Comparing with the training set.",
     "voting": "Which answer is better? Your vote reveals which model gave which.",
+    "voting first": "Which answer is better? Your vote reveals which model gave which, and the answer with sources.",
+    "unvotable": "Done. There is nothing to vote on: that takes two whole answers.",
     "stopped": "Stopped.",
     "ended": "Done.",
     "refused": "No model was asked.",

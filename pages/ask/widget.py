@@ -32,6 +32,8 @@ EXAMPLES = (
 ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
 SESSIONS = 200
 """Visitors whose last answers are kept for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
+FOCUS_NEXT = "() => { setTimeout(() => document.getElementById('next')?.focus(), 100); }"
+"""After a vote, Enter asks the next question; the button is drawn a moment later than this is called."""
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
 
@@ -81,10 +83,14 @@ def blocks(service: AnswerService) -> gr.Blocks:
         referral = gr.HTML("", elem_id="referral")
         with gr.Row(equal_height=True):
             left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("with_sources", "third")
-        read = gr.HTML("", elem_id="sources")
         with gr.Row(visible=False, elem_id="vote") as ballot:
             choices = {value: gr.Button(text, min_width=120) for value, text in CHOICES.items()}
+        with gr.Row():
+            following = gr.Button(
+                "Next test question", visible=False, variant="primary", scale=0, min_width=180, elem_id="next"
+            )
         after = gr.HTML("", elem_id="after")
+        read = gr.HTML("", elem_id="sources")
         with gr.Accordion("Settings", open=False):
             run = gr.Dropdown(label="Run", choices=[], info="whose base and fine-tuned model are asked", elem_id="run")
             precision = gr.Radio(PRECISIONS, value="float32", label="Precision")
@@ -110,7 +116,14 @@ def blocks(service: AnswerService) -> gr.Blocks:
             gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
         checked, comparison, latest, tally = gr.State(None), gr.State(None), gr.State(None), gr.State(None)
         states = {"question": checked, "comparison": comparison, "latest": latest, "tally": tally}
-        places = {"sources": read, "line": line, "referral": referral, "ballot": ballot, "after": after}
+        places = {
+            "sources": read,
+            "line": line,
+            "referral": referral,
+            "ballot": ballot,
+            "after": after,
+            "following": following,
+        }
         events = Events(service, Parts(left, right, third, **places, **states, stop=stop, text=question))
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
@@ -122,21 +135,26 @@ def blocks(service: AnswerService) -> gr.Blocks:
             trigger_mode="once",
             **hidden,
         )
-        asking = screening.success(
-            events.ask,
-            [run, checked, temperature, tokens, seed, precision, repeats, blind, sourced],
-            events.parts.all,
-            trigger_mode="once",
-            api_visibility="private",
-            show_progress="minimal",  # the place in the queue
-            show_progress_on=line,
-            **ONE_AT_A_TIME,
-        )
+        drawing = following.click(events.following, [run, blind], events.parts.all, queue=False, **hidden)
+        asking = [
+            checking.success(
+                events.ask,
+                [run, checked, temperature, tokens, seed, precision, repeats, blind, sourced],
+                events.parts.all,
+                trigger_mode="once",
+                api_visibility="private",
+                show_progress="minimal",  # the place in the queue
+                show_progress_on=line,
+                **ONE_AT_A_TIME,
+            )
+            for checking in (screening, drawing)
+        ]
         # What is said comes through the queue, behind whatever the cancelled answers still had under way.
-        stopping = stop.click(None, None, None, cancels=[asking], queue=False, **hidden)
+        stopping = stop.click(None, None, None, cancels=asking, queue=False, **hidden)
         stopping.then(events.stopped, latest, events.parts.all, concurrency_limit=None, **hidden)
         for value, button in choices.items():
-            button.click(events.voter(value), [comparison, tally], events.parts.all, queue=False, **hidden)
+            cast = button.click(events.voter(value), [comparison, tally], events.parts.all, queue=False, **hidden)
+            cast.success(None, None, None, js=FOCUS_NEXT, queue=False, **hidden)
         draw.click(events.test_question, run, [question, line], queue=False, **hidden)
         prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
         page.load(events.choices, None, run, queue=False, **hidden)

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 
-from medqa_core.answering.compare import Answer, Answers, FinishReason, Provenance
+from medqa_core.answering.compare import Answer, Answers, Column, FinishReason, Provenance
 from medqa_core.answering.question import Question
 from medqa_core.data.lookup import split_of
 from medqa_core.data.pairs import references_of
-from medqa_core.evaluation.blind import BlindComparison, any_test_question, matching_test_question, vote
+from medqa_core.evaluation.blind import (
+    BlindComparison,
+    any_test_question,
+    has_test_questions,
+    matching_test_question,
+    votable,
+    vote,
+)
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -107,6 +114,15 @@ def test_an_answer_at_the_token_limit_is_whole(run: Run, lab: Settings) -> None:
     assert rows(run)[0]["choice"] == "both bad"
 
 
+def test_a_third_answer_is_not_voted_on(run: Run, lab: Settings) -> None:
+    asked = compared()
+    assert asked.answers is not None
+    third: dict[Column, Answer] = {"with_sources": answer("fine_tuned", "No passage found.", "no_passage")}
+    beside = replace(asked.answers, by_column={**asked.answers.by_column, **third})
+    vote(replace(asked, answers=beside), "left", run, lab)
+    assert len(rows(run)) == 1 and votable(beside) and not votable(Answers({}))
+
+
 def test_one_comparison_has_one_vote(run: Run, lab: Settings) -> None:
     blind = compared()
     vote(blind, "left", run, lab)
@@ -118,4 +134,6 @@ def test_one_comparison_has_one_vote(run: Run, lab: Settings) -> None:
 def test_a_test_question_is_one_of_the_runs(run: Run, lab: Settings) -> None:
     questions = {pair.question for pair in split_of(run.record, lab)[1].test}
     drawn = {any_test_question(run, lab) for _ in range(40)}
-    assert drawn <= questions and len(drawn) > 1
+    assert drawn <= questions and len(drawn) > 1 and has_test_questions(run, lab)
+    record = run.record.model_copy(update={"data": None, "config": None})
+    assert not has_test_questions(replace(run, record=record), lab)

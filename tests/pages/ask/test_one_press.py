@@ -1,6 +1,7 @@
 """One press of Ask: the question is checked once, whatever the interface, and what is refused reaches no model."""
 
 import inspect
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -89,13 +90,45 @@ def test_the_widget_with_sources(events: Any, screened: list[str]) -> None:
 
 
 def test_a_blind_press_tells_nothing_until_the_vote(events: Any, screened: list[str]) -> None:
-    updates = list(press(events, GOUT, blind=True, sourced=True))
+    updates = list(press(events, GOUT, blind=True))
     assert screened == ["What are the symptoms of gout?"]
     assert not any("toy" in str(update.get(f"{place} details")) for update in updates for place in ("left", "right"))
-    assert "Your vote reveals" in updates[-1]["line"]
+    assert "Your vote reveals which model gave which." in updates[-1]["line"]
     comparison = updates[-1]["comparison"]
     assert comparison.answers.by_column.keys() == {"base", "fine_tuned"}
     assert "ask a question in the blind comparison first" in events.voter("left")(None)["line"]
+
+
+def test_a_blind_press_with_sources_keeps_the_third_answer_until_the_vote(events: Any) -> None:
+    updates = list(press(events, GOUT, blind=True, sourced=True))
+    assert "and the answer with sources" in updates[-1]["line"]
+    for update in updates:
+        assert not update.get("third linked") or update["third linked"] == gr.update(value="", visible=True)
+        assert not update.get("sources") and not update.get("third frame", {}).get("visible")
+    comparison = updates[-1]["comparison"]
+    assert comparison.answers.by_column.keys() == {"base", "fine_tuned", "with_sources"}
+    said = events.voter("right")(comparison, None)
+    assert said["third frame"]["visible"] and 'class="linked"' in said["third linked"]
+    assert "Searched: " in said["sources"] and "Fine-tuned model" in said["left who"] + said["right who"]
+    assert "adapter " in said["third details"]
+
+
+def test_an_unfinished_answer_is_not_voted_on_and_says_so(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.ask.events.votable", lambda *_: False)
+    *_, last = press(events, GOUT, blind=True)
+    assert "nothing to vote on" in last["line"] and "ballot" not in last
+    assert {"Base model", "Fine-tuned model"} <= set(re.findall(r">([^<]+)<", last["left who"] + last["right who"]))
+
+
+def test_the_next_test_question_is_asked_with_one_press(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = events.following("smoke", True, Request())
+    assert said["text"] == said["question"].text and "Waiting" in said["line"]
+    for broken in ("nobody", "../up"):
+        said = events.following(broken, True, Request())
+        assert said["question"] is None and 'class="bad"' in said["line"] and "text" not in said
+    monkeypatch.setattr("pages.ask.events.any_test_question", lambda *_: EMERGENCY)
+    said = events.following("smoke", True, Request())
+    assert said["question"] is None and "112 in Europe" in said["referral"]
 
 
 @pytest.mark.usefixtures("unloaded")
@@ -126,14 +159,15 @@ def test_stopped_answers_say_so_below_them(events: Any) -> None:
     assert "details" not in "".join(events.stopped(None))
 
 
-def test_a_vote_on_a_test_question_brings_its_reference_the_next_one_and_a_tally(events: Any) -> None:
+def test_a_vote_on_a_test_question_brings_its_reference_a_way_to_the_next_one_and_a_tally(events: Any) -> None:
     from pages.ask.events import PREFERRED
 
     text, _ = events.test_question("smoke", Request())
     *_, last = press(events, text, blind=True)
     assert last["stop"] == gr.update(interactive=False) and last["latest"] is None
     said = events.voter("left")(last["comparison"], None)
-    assert "Reference answer" in said["after"] and said["text"]
+    assert "Reference answer" in said["after"] and said["following"] == gr.update(visible=True)
+    assert "text" not in said, "what was voted on stays in the box"
     assert sum(said["tally"].values()) == 1 and "This session: " in said["after"]
     assert said["tally"][PREFERRED[last["comparison"].left]] == 1
     *_, other = press(events, GOUT, blind=True)
