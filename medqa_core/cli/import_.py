@@ -1,5 +1,6 @@
 """`import`: a run that another tool made, as a run of kind `imported`; with --data its model too."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,11 @@ import typer
 from medqa_core.cli.output import JsonFlag, note, print_json, say
 from medqa_core.cli.signals import ending
 from medqa_core.foundation.command import PROGRAM
-from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.imports import ImportRequest, import_request
 from medqa_core.report import writer
 from medqa_core.runs.importers import import_path
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.config import EvaluationConfig, validated_evaluation
 from medqa_core.runs.store.run_store import RunStore
 
 COLUMNS = "question=COLUMN,answer=COLUMN"
@@ -63,42 +63,46 @@ def import_(
     `import MODEL --base OTHER --data DATA`.
     """
     settings = Settings.from_environment()
-    given = {
-        "dataset": data,
-        "columns": columns,
-        "trained_on": trained_on,
-        "trained_on_columns": trained_on_columns,
-        "test_size": test_size,
-        "max_new_tokens": max_new_tokens,
-    }
-    known = {name: value for name, value in given.items() if value is not None}
-    if data is None and (known or base or revision):
-        raise InputError(
-            "name the questions that the model is to be asked, which it was not trained on.", field="--data"
-        )
-    if data is not None:
-        config = validated_evaluation(known)
-        with ending():
-            run = _with_model(path, config, settings, base=base, revision=revision, run_id=run_id, title=title)
-    else:
-        run = import_path(path, RunStore(settings.reports), run_id=run_id, title=title)
-    writer.write(run)
+    request = import_request(
+        {
+            "path": path,
+            "title": title,
+            "dataset": data,
+            "columns": columns,
+            "trained_on": trained_on,
+            "trained_on_columns": trained_on_columns,
+            "test_size": test_size,
+            "max_new_tokens": max_new_tokens,
+            "base": base,
+            "revision": revision,
+        }
+    )
+    with ending():
+        run = bring(request, settings, run_id=run_id, progress=note)
     print_json(run.record.model_dump(mode="json")) if json else _tell(run, path)
 
 
-def _with_model(
-    path: Path,
-    config: EvaluationConfig,
-    settings: Settings,
-    *,
-    base: str | None,
-    revision: str | None,
-    run_id: str | None,
-    title: str | None,
+def bring(
+    request: ImportRequest, settings: Settings, *, run_id: str | None = None, progress: Callable[[str], None]
 ) -> Run:
-    from medqa_core.models.incoming.import_model import import_model
+    """The run that is made of what is asked for, with its write-ups. Raises as `import_path` and `import_model`."""
+    if request.questions is None:
+        run = import_path(request.path, RunStore(settings.reports), run_id=run_id, title=request.title)
+    else:
+        from medqa_core.models.incoming.import_model import import_model
 
-    return import_model(path, config, settings, base=base, revision=revision, run_id=run_id, title=title, progress=note)
+        run = import_model(
+            request.path,
+            request.questions,
+            settings,
+            base=request.base,
+            revision=request.revision,
+            run_id=run_id,
+            title=request.title,
+            progress=progress,
+        )
+    writer.write(run)
+    return run
 
 
 def _tell(run: Run, path: Path) -> None:

@@ -1,22 +1,22 @@
 """`task`: what the queue starts to do what a page asked for. Not for people: each task has a command of its own."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from medqa_core.cli.evaluate import measure, measure_cost, measure_with_sources
+from medqa_core.cli.import_ import bring
 from medqa_core.cli.output import Advance
 from medqa_core.cli.signals import ending
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device, launch
+from medqa_core.jobs.imports import import_request
 from medqa_core.jobs.queue import store_of
 from medqa_core.jobs.task import Kind, Task
 from medqa_core.jobs.task_worker import TaskProgress, working
 from medqa_core.report import writer
-from medqa_core.runs.importers import import_path
 from medqa_core.runs.run import Run
 
 
@@ -36,7 +36,7 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
     asked = progress.task
     if asked.kind == "import":
         progress.stage("reading")
-        return _import(asked, settings)
+        return bring(import_request(asked.arguments), settings, progress=progress.stage).id
     run = store_of(settings).open(asked.run or "")
 
     def waiting() -> None:
@@ -46,13 +46,6 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
         progress.stage("starting")
         WORK[asked.kind](run, asked, settings, progress)
     return None
-
-
-def _import(asked: Task, settings: Settings) -> str:
-    path = Path(asked.arguments.get("path", "")).expanduser()
-    run = import_path(path, store_of(settings), title=asked.arguments.get("title") or None)
-    writer.write(run)
-    return run.id
 
 
 def _evaluate(run: Run, asked: Task, settings: Settings, told: Advance) -> None:

@@ -20,6 +20,7 @@ from medqa_core.data.sentences import starts
 from medqa_core.data.split import TEST_FILE, TRAINED_ON
 from medqa_core.data.templates import Templates
 from medqa_core.data.words import word_spans, words
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 
@@ -77,13 +78,26 @@ def data_for(config: QuestionsConfig, settings: Settings, *, fetch: bool = True)
     version = config.reading_version
     data = sources.load(config.dataset, settings, config.columns, version=version, fetch=fetch)
     if isinstance(config, EvaluationConfig) and config.trained_on is not None:
-        trained_on = sources.load(config.trained_on, settings, config.trained_on_columns, version=version, fetch=fetch)
-        data = _with_training_set(data, trained_on)
+        data = _with_training_set(data, training_pairs(config, settings, fetch=fetch))
     if isinstance(config, TrainConfig) and config.test_dataset is not None:
         columns = {} if config.test_dataset.strip() in sources.SOURCES else config.columns
         test = sources.load(config.test_dataset, settings, columns, version=version, fetch=fetch)
         data = _with_test_file(data, test)
     return data if config.preparation == "none" else cleaned(data)
+
+
+def training_pairs(config: EvaluationConfig, settings: Settings, *, fetch: bool = True) -> PairSet:
+    """The data that an imported model was trained on, where they are known: `trained_on` is not None.
+
+    Raises as `sources.load`; what does not fit is said of these data, not of the questions.
+    """
+    assert config.trained_on is not None
+    columns, version = config.trained_on_columns, config.reading_version
+    try:
+        return sources.load(config.trained_on, settings, columns, version=version, fetch=fetch)
+    except InputError as error:
+        field = "trained_on_columns" if error.field == "columns" else "trained_on"
+        raise InputError(error.reason, field=field) from error
 
 
 @lru_cache(maxsize=2)

@@ -21,14 +21,18 @@ def check(config: TrainConfig, settings: Settings) -> TrainConfig:
         InputError: there is no such data set, or it is too small for the sizes.
         DataUnavailable: the MedQuAD file is not where the settings say.
     """
-    changed = {}
-    for name in ("dataset", "test_dataset", "base_model"):
-        path = sources.existing(getattr(config, name) or "")
-        if path is not None and (len(path.parts) > 1 or path.suffix):  # a mere name is a model's or a data set's
-            changed[name] = str(path.absolute())
-    config = config.model_copy(update=changed)
+    named = {name: getattr(config, name) for name in ("dataset", "test_dataset", "base_model")}
+    config = config.model_copy(update={name: absolute(value) for name, value in named.items() if value is not None})
     split_sizes(config, settings)
     return config
+
+
+def absolute(name: str) -> str:
+    """A path of this machine made absolute; the name of a data set or a model as it is."""
+    path = sources.existing(name)
+    if path is not None and (len(path.parts) > 1 or path.suffix):  # a mere name is a model's or a data set's
+        return str(path.absolute())
+    return name
 
 
 def split_sizes(config: TrainConfig, settings: Settings) -> SplitSizes | None:
@@ -52,7 +56,7 @@ def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
         if settings.medquad.exists():
             return None
         return data_for(config, settings, fetch=False)  # says what is missing
-    if any(map(_is_large, filter(None, (config.dataset, config.test_dataset)))):
+    if any(map(is_large, filter(None, (config.dataset, config.test_dataset)))):
         return None
     try:
         return data_for(config, settings, fetch=False)
@@ -60,7 +64,8 @@ def _readable_now(config: TrainConfig, settings: Settings) -> PairSet | None:
         return None  # the worker fetches it
 
 
-def _is_large(name: str) -> bool:
+def is_large(name: str) -> bool:
+    """Whether a data set here is too large to be read while somebody waits for a page."""
     path = sources.existing(name)
     if path is None:
         return False

@@ -62,6 +62,8 @@ class TaskStatus(Record):
     """Of this stage, at its speed so far."""
     error: Line | None = None
     """Why it failed: one line that a person can act on."""
+    field: Line | None = None
+    """Of what the task was given the name of what was not acceptable, as the error has it; None: no single one."""
     run: Line | None = None
     """The run that an import made."""
 

@@ -88,7 +88,7 @@ def working(task_id: str, settings: Settings) -> Iterator[TaskProgress]:
     try:
         yield progress
     except MedQAError as error:
-        progress.end("failed", error=str(error))
+        progress.end("failed", error=str(error), field=error.field)
         raise
     except KeyboardInterrupt:
         progress.end("stopped")

@@ -30,7 +30,7 @@ def draw(ticked: list[RunEntry], *, public: bool) -> None:
     one = _opened(ticked[0].id) if len(ticked) == 1 else None
     with st.container(horizontal=True, gap="small", key="runs-actions"):
         args = (one.id,) if one is not None else ()
-        st.button("Open", disabled=one is None, help="Show the ticked run on Summary.", on_click=_open, args=args)
+        st.button("Open", disabled=one is None, help="Show the ticked run on Summary.", on_click=show, args=args)
         _compare(ticked)
         if not public:
             _edit(one)
@@ -42,7 +42,8 @@ def draw(ticked: list[RunEntry], *, public: bool) -> None:
     note(f"{plural(len(ticked), 'run')} ticked." if ticked else f"Tick runs to {what}.")
 
 
-def _open(run_id: str) -> None:
+def show(run_id: str) -> None:
+    """Go to Summary with this run; for a button's callback."""
     run_picker.choose(run_id)
     go.to("summary/summary.py")
 

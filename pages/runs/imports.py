@@ -1,30 +1,140 @@
-"""Importing a run from a path of this machine, as a task of the queue."""
+"""Importing a run or a model from a path of this machine, as a task of the queue."""
+
+from typing import NamedTuple
 
 import streamlit as st
 
+from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import imports
+from medqa_core.jobs.task import TaskEntry
+from medqa_core.jobs.tasks import forget_task
 from pages.shared import tasks
 from pages.shared.flash import flash
-from pages.shared.markup import note
+from pages.shared.markup import html, note, rich
+
+PROBLEMS = "import problems"
+"""The session's key of what is wrong, by field: the value that it was said of, and the sentence."""
+
+
+class Field(NamedTuple):
+    """A field of the form; its name is that of `jobs.imports.FIELDS`."""
+
+    name: str
+    label: str
+    placeholder: str
+    help: str | None = None
+
+
+PLACE = (
+    Field("path", "Path on this machine", "/home/me/outputs/my-run"),
+    Field("title", "Title", "taken from the source"),
+)
+MODEL = (
+    (
+        Field("dataset", "Test questions", "starter, medquad, a path, owner/name", "None of them was trained on."),
+        Field("columns", "Columns of the test questions", "guessed", "As in question=COLUMN, answer=COLUMN."),
+        Field("test_size", "How many of them", "all", "A number, or a fraction such as 0.2, chosen at random."),
+    ),
+    (
+        Field(
+            "trained_on",
+            "Training data",
+            "not known",
+            "What the model was trained on; without it leaks into the test questions cannot be excluded.",
+        ),
+        Field("trained_on_columns", "Columns of the training data", "guessed", "As in question=COLUMN, answer=COLUMN."),
+        Field(
+            "base",
+            "Base model",
+            "as the folder names it",
+            "What it was trained from, or is compared with: a folder, or a model of the hub (owner/name).",
+        ),
+    ),
+)
+ALL = (*PLACE, *(field for row in MODEL for field in row))
+
+
+def key(name: str) -> str:
+    """The session's key of a field."""
+    return f"import-{name}"
 
 
 def draw() -> None:
     """The form."""
-    with st.expander("Import a run", key="import-run"):
+    with st.expander("Import a run or a model", key="import-run", expanded=bool(st.session_state.get(PROBLEMS))):
         note(
-            "A Trainer's output folder or trainer_state.json, results of lm-evaluation-harness, or a summary text. "
-            "What is read is copied into the run store; nothing is executed."
+            "A Trainer's output folder or trainer_state.json, results of lm-evaluation-harness, a curve, or a summary "
+            "text. What is read is copied into the run store; nothing is executed."
         )
-        path = st.text_input("Path on this machine", key="import-path", placeholder="/home/me/outputs/my-run")
-        title = st.text_input("Title", key="import-title", max_chars=120, placeholder="taken from the source")
-        st.button("Import", key="import", disabled=not path.strip(), on_click=_import, args=(path, title))
+        _row(PLACE)
+        note(
+            "With test questions the model in the folder comes along: whole weights or a LoRA adapter, as safetensors. "
+            "It can then be evaluated and asked like one that was fine-tuned here."
+        )
+        for row in MODEL:
+            _row(row)
+        _problem(imports.GENERAL)
+        st.button("Import", key="import", disabled=not _typed().get("path"), on_click=_import)
 
 
-def _import(path: str, title: str) -> None:
-    if Settings.from_environment().public:
+def refill_button(entry: TaskEntry) -> None:
+    """For an import that failed: back into the form with what it was given, and with what was wrong at its field."""
+    st.button("Change and try again", key=f"refill {entry.task.id}", on_click=_refill, args=(entry,))
+
+
+def _row(fields: tuple[Field, ...]) -> None:
+    for place, field in zip(st.columns(len(fields), gap="small"), fields, strict=True):
+        with place:
+            st.text_input(
+                field.label, key=key(field.name), placeholder=field.placeholder, help=field.help, max_chars=1000
+            )
+            _problem(field.name)
+
+
+def _problem(name: str) -> None:
+    """What is wrong with a field, while it holds what that was said of."""
+    value, said = st.session_state.get(PROBLEMS, {}).get(name, ("", ""))
+    if said and value == _typed().get(name, ""):
+        html(f'<p class="mq-note mq-worse" role="alert">{rich(said)}</p>')
+
+
+def _typed() -> dict[str, str]:
+    """What was typed, by field; empty ones are left out."""
+    values = ((field.name, str(st.session_state.get(key(field.name)) or "").strip()) for field in ALL)
+    return {name: value for name, value in values if value}
+
+
+def _import() -> None:
+    settings = Settings.from_environment()
+    given = _typed()
+    if settings.public:
         return
-    if not path.strip():
-        flash("Not started. Name a file or a folder first.", bad=True)
+    problems = imports.import_problems(given, settings)
+    _say(problems, given)
+    if problems:
+        flash("Not started. What is wrong stands in the form below.", bad=True)
         return
-    tasks.queue("import", None, {"path": path.strip(), **({"title": title.strip()} if title.strip() else {})})
-    st.session_state["import-path"] = st.session_state["import-title"] = ""
+    tasks.queue("import", None, imports.absolute_paths(given))
+    for field in ALL:
+        st.session_state[key(field.name)] = ""
+
+
+def _refill(entry: TaskEntry) -> None:
+    settings = Settings.from_environment()
+    if settings.public:
+        return
+    given = entry.task.arguments
+    for field in ALL:
+        st.session_state[key(field.name)] = given.get(field.name, "")
+    status = entry.status
+    said = (status.error or "").removeprefix(f"{status.field}: ")
+    _say({imports.field_called(status.field): said} if said else {}, given)
+    try:
+        forget_task(entry.task.id, settings)
+    except MedQAError as error:
+        flash(str(error), bad=True)
+
+
+def _say(problems: dict[str, str], given: dict[str, str]) -> None:
+    st.session_state[PROBLEMS] = {name: (given.get(name, ""), said) for name, said in problems.items()}

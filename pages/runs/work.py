@@ -9,7 +9,8 @@ from medqa_core.jobs.explanation import ended_task
 from medqa_core.jobs.task import ENDED, TaskEntry
 from medqa_core.jobs.tasks import active_tasks, all_tasks
 from medqa_core.runs.schema.status import now
-from pages.shared import notices, tasks
+from pages.runs import actions, imports
+from pages.shared import notices, run_picker, tasks
 from pages.shared.live import move_queue_on
 
 DONE_SHOWN = timedelta(hours=1)
@@ -41,13 +42,33 @@ def _follow(ids: list[str], settings: Settings) -> None:
 
 
 def _ended(entry: TaskEntry) -> None:
-    doing = tasks.WORDING[entry.task.kind].doing + (f" {entry.task.run}" if entry.task.run else "")
+    doing, made = tasks.doing(entry.task), entry.status.run
     if entry.state == "done":
-        made = f"Made {entry.status.run}." if entry.status.run else ""
-        notices.notice(f"{doing}: done.", made)
+        notices.notice(f"{doing}: done.", f"Made {made}." if made else "")
     else:
         notices.notice(*ended_task(entry, doing), bad=entry.state != "stopped")
-    tasks.remove_button(entry)
+    with st.container(horizontal=True, gap="small"):
+        if made:
+            _next(made)
+        elif entry.task.kind == "import" and entry.state != "done":
+            imports.refill_button(entry)
+        tasks.remove_button(entry)
+
+
+def _next(made: str) -> None:
+    """What is to be done with a run that an import made: look at it; where it holds a model, evaluate it."""
+    for run in run_picker.open_all([made]):  # none where it was deleted since
+        st.button("Open", key=f"open {run.id}", on_click=actions.show, args=(run.id,))
+        if run.weights_file() is not None and run.evaluation() is None:
+            words = tasks.WORDING["evaluate"]
+            st.button(
+                words.button,
+                key=f"evaluate {run.id}",
+                type="primary",
+                help=words.help,
+                on_click=tasks.queue,
+                args=("evaluate", run.id),
+            )
 
 
 def _recent(entry: TaskEntry) -> bool:

@@ -12,7 +12,7 @@ from medqa_core.foundation.format import count, duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.explanation import ended_task
-from medqa_core.jobs.task import ENDED, Kind, TaskEntry
+from medqa_core.jobs.task import ENDED, Kind, Task, TaskEntry
 from medqa_core.jobs.tasks import forget_task, latest_task, stop_task, submit_task
 from medqa_core.report.wording.stages import stage_text
 from pages.shared import flash, notices
@@ -101,10 +101,15 @@ def _follow(kind: Kind, run_id: str | None, settings: Settings) -> None:
     refreshing()
 
 
+def doing(task: Task) -> str:
+    """What a task does to what: the run, or the name of what is imported."""
+    what = task.run or task.arguments.get("path", "").rstrip("/").rpartition("/")[2]
+    return f"{WORDING[task.kind].doing} {what}".rstrip()
+
+
 def progress(entry: TaskEntry) -> None:
     """How far a task is that waits or runs, and the button that stops it."""
-    title = WORDING[entry.task.kind].doing + (f": {entry.task.run}" if entry.task.run else "")
-    notices.progress(title, entry.share, _words(entry))
+    notices.progress(doing(entry.task), entry.share, _words(entry))
     label = "Stop" if entry.status.state == "running" or entry.starting else "Remove from the queue"
     st.button(label, key=f"stop task {entry.task.id}", on_click=_stop, args=(entry.task.id,))
 

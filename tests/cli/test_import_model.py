@@ -1,16 +1,22 @@
 """From the folder of somebody's own script to a verdict and an answer in three commands."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments
 
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.imports import import_problems
+from medqa_core.jobs.task import TaskStatus, read_entry
+from medqa_core.jobs.tasks import submit_task
+from medqa_core.runs.store.run_store import RunStore
 from tests.support.commands import Command
-from tests.support.foreign_models import ASKED, LEARNT, rows, toy_folder
+from tests.support.foreign_models import ASKED, LEARNT, lora, rows, toy_folder
 
 
 def script(base: str, out: Path, pairs: list[tuple[str, str]], *, lora: bool, steps: int) -> None:
@@ -83,3 +89,45 @@ def test_what_belongs_to_a_model_needs_questions(cli: Command, tmp_path: Path) -
     assert (said.code, said.err.startswith("error: --data: name the questions")) == (2, True)
     said = cli("import", str(tmp_path), "--data", "starter", "--test-size", "-3")
     assert said.code == 2 and "test_size" in said.err
+
+
+def test_a_page_s_import_makes_the_same_run_and_says_what_it_does(
+    cli: Command, in_lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    settings = Settings.from_environment()
+    base = toy_folder(in_lab)
+    lora(base, tmp_path / "mine")
+    given = {
+        "path": str(tmp_path / "mine"),
+        "dataset": str(rows(ASKED, tmp_path / "test.csv")),
+        "trained_on": str(rows(LEARNT, tmp_path / "train.csv")),
+        "test_size": "5",
+    }
+    assert import_problems(given, settings) == {}
+
+    def done(arguments: dict[str, str]) -> TaskStatus:
+        entry = submit_task("import", None, settings, arguments).entry
+        cli("task", entry.task.id)
+        found = read_entry(entry.folder)
+        assert found is not None
+        return found.status
+
+    failed = done({**given, "base": "nobody/has-this"})
+    assert failed.state == "failed" and failed.run is None
+    status = done({**given, "base": "toy", "title": "Mine"})
+    assert (status.state, status.run, status.stage) == ("done", "mine", "loading both models")
+    run = RunStore(settings.reports).open("mine")
+    assert run.adapter_folder() is not None and run.record.title == "Mine"
+    assert run.record.evaluated_on is not None and run.record.evaluated_on.trained_on == given["trained_on"]
+    assert run.record.data is not None and run.record.data.split is not None and run.record.data.split.test == 5
+    assert (run.folder / "summary.html").is_file()
+    wide = tmp_path / "wide"
+    shutil.copytree(tmp_path / "mine", wide)
+    tensors = load_file(wide / "adapter_model.safetensors")
+    save_file(
+        {name.replace("layers.1", "layers.9"): one for name, one in tensors.items()}, wide / "adapter_model.safetensors"
+    )
+    failed = done({**given, "path": str(wide), "base": "toy"})
+    assert (failed.state, failed.field) == ("failed", "--base"), "so that the form says it there"
+    assert [path.name for path in settings.reports.iterdir() if not path.name.startswith(".")] == ["mine"]

@@ -28,3 +28,19 @@ def shown(app: AppTest) -> str:
 def headings(app: AppTest) -> list[str]:
     """The page's headings of the second and third level."""
     return [element.value for element in [*app.header, *app.subheader]]
+
+
+def texts(app: AppTest) -> str:
+    """All that the page says, in HTML and Markdown; it drew without an exception."""
+    assert not app.exception, [e.message for e in app.exception]
+    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
+    return "\n".join([*html, *(e.value for e in [*app.markdown, *app.caption])])
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press the button that is called so and can be pressed."""
+    found = next(b for b in app.button if b.label == label)
+    assert not found.disabled, label
+    app = found.click().run()
+    assert not app.exception, [e.message for e in app.exception]
+    return app

@@ -1,15 +1,10 @@
 """The Runs page: the table, what can be done with ticked runs, and that a demo's visitor can do none of it."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch
-from medqa_core.jobs.task import TaskEntry, TaskStatus, read_entry, write_task_status
-from medqa_core.jobs.task_worker import working
+from medqa_core.jobs.task import TaskStatus, read_entry, write_task_status
 from medqa_core.jobs.tasks import all_tasks, submit_task
 from medqa_core.runs.artifacts.labels import Labels, read_labels
 from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
@@ -17,45 +12,17 @@ from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
 from pages.runs.table import tick_key
-from tests.support.pages import Open, elements
+from tests.support.pages import Open, press
+from tests.support.pages import texts as shown
 from tests.support.runs import RunBuilder
 
 PAGE = "runs/runs.py"
-
-
-@pytest.fixture(autouse=True)
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks and runs for which a worker would have been started."""
-    found: list[str] = []
-    monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
-    for name in ("MEDQA_PUBLIC", "MEDQA_JUDGE"):
-        monkeypatch.delenv(name, raising=False)
-
-    def start(entry: TaskEntry, settings: Settings) -> None:
-        found.append(f"{entry.task.kind} {entry.task.run}")
-
-    monkeypatch.setattr(launch, "_start_task", start)
-    return found
-
-
-def shown(app: AppTest) -> str:
-    assert not app.exception, [e.message for e in app.exception]
-    html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
-    return "\n".join([*html, *(e.value for e in [*app.markdown, *app.caption])])
 
 
 def tick(app: AppTest, *ids: str) -> AppTest:
     for run_id in ids:
         app.checkbox(key=tick_key(run_id)).check()
     return app.run()
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    found = next(b for b in app.button if b.label == label)
-    assert not found.disabled, label
-    app = found.click().run()
-    assert not app.exception, [e.message for e in app.exception]
-    return app
 
 
 def labels(app: AppTest) -> list[str]:
@@ -176,7 +143,7 @@ def test_work_is_queued_and_shown(build: RunBuilder, open_page: Open, started: l
     build.finished("a")
     app = press(tick(open_page(PAGE), "a"), "Measure MMLU")
     assert set(started) == {"mmlu a"}
-    assert "Measuring MMLU: a" in shown(app) and "waiting for its turn" in shown(app)
+    assert "Measuring MMLU a" in shown(app) and "waiting for its turn" in shown(app)
     [entry] = all_tasks(Settings.from_environment())
     going = TaskStatus(
         state="running", process=ProcessIdentity.current(), stage="base_mmlu", done=30, total=120, remaining_seconds=90
@@ -197,17 +164,6 @@ def test_a_task_that_waits_is_removed(build: RunBuilder, open_page: Open) -> Non
     app = press(tick(open_page(PAGE), "a"), "Measure retrieval")
     app = press(app, "Remove from the queue")
     assert "Taken out of the queue." in shown(app)
-
-
-def test_an_import_is_queued(build: RunBuilder, open_page: Open, started: list[str], tmp_path: Path) -> None:
-    app = open_page(PAGE)
-    app.text_input(key="import-path").input(str(tmp_path / "out")).run()
-    app = press(app, "Import")
-    [entry] = all_tasks(Settings.from_environment())
-    assert entry.task.arguments == {"path": str(tmp_path / "out")} and set(started) == {"import None"}
-    with pytest.raises(InputError), working(entry.task.id, Settings.from_environment()):
-        raise InputError("out is not there.")
-    assert "Importing: failed." in shown(app.run()) and "out is not there." in shown(app)
 
 
 def test_a_judge_at_an_address_is_agreed_to(
