@@ -52,11 +52,12 @@ def no_model(snapshot: RunSnapshot) -> None:
         else "Its folder holds neither an adapter nor a fine-tuned model."
     )
     notices.notice("This run cannot answer.", why)
-    able = [entry.id for entry in answerable(store(), listed())]
+    able = answerable(store(), listed())
     if able:
         html("<p>These can:</p>")
         for other in able[:20]:
-            st.button(f"Ask {escape_markdown(other)}", key=f"ask-{other}", on_click=run_picker.choose, args=(other,))
+            label = f"Ask {escape_markdown(other.label)}"
+            st.button(label, key=f"ask-{other.id}", on_click=run_picker.choose, args=(other.id,))
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
         st.code(f"{PROGRAM} train --preset starter", language=None)

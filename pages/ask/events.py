@@ -24,7 +24,7 @@ from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.artifacts.votes import Choice
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
-from medqa_core.runs.store.search import offered
+from medqa_core.runs.store.search import labels, offered
 from pages.ask.text import Place, after_vote, linked, meta, notice, referral, sources, state, status, voted, who
 
 REFRESH_SECONDS = 0.12
@@ -253,9 +253,9 @@ class Events:
         """The runs that can answer; the one that the address names is chosen."""
         chosen = self._service.choose_run(_named(request))
         able = answerable(self._service.store)
-        titles = {entry.id: f"{entry.title} · {entry.id}" for entry in able}
+        named = labels(able)
         ids = offered(able, keep=[chosen] if chosen else [])
-        return gr.update(choices=[(titles.get(one, one), one) for one in ids], value=chosen or None)
+        return gr.update(choices=[(named(one), one) for one in ids], value=chosen or None)
 
     def with_sources(self, run: str) -> bool:
         """Whether a run that was just chosen answers with sources; what it needs is loaded before anyone asks."""

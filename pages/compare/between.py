@@ -19,8 +19,10 @@ from medqa_core.report.wording import ways as wording
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
+from medqa_core.runs.store.search import labels
 from pages.shared import charts, document, notices, tables, theme
 from pages.shared.markup import note
+from pages.shared.store import listed
 from pages.shared.tables import Column
 
 FEW = 5
@@ -35,9 +37,10 @@ def show(facts: list[Facts]) -> None:
     first, second = list(by_id)[:2]
     if len(by_id) > 2:
         with st.container(horizontal=True, gap="small"):
-            second = st.selectbox("Judge", list(by_id), index=1, key="judged", width=320)
+            named = labels(listed())
+            second = st.selectbox("Judge", list(by_id), index=1, format_func=named, key="judged", width=320)
             others = [run_id for run_id in by_id if run_id != second]
-            first = st.selectbox("against", others, key="against", width=320)
+            first = st.selectbox("against", others, format_func=named, key="against", width=320)
     try:
         found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
     except InputError as error:

@@ -15,7 +15,7 @@ from medqa_core.report.views.metric import MetricView
 from medqa_core.report.wording.metric import change_text, values_text
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
-from medqa_core.runs.store.search import ORDERS, matching, offered, ordered
+from medqa_core.runs.store.search import ORDERS, labels, matching, offered, ordered
 from pages.compare import between, items, sweep_family
 from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
@@ -41,12 +41,11 @@ def choose() -> list[Run]:
     ready = [entry.id for entry in others if entry.state in ("completed", "imported")]
     default = [] if st.query_params.get_all(KEY) else ready[:1]
     st.session_state[KEY] = kept if KEY in st.session_state else kept or default
-    titles = {entry.id: f"{entry.title} · {entry.id}" for entry in others}
     chosen = st.multiselect(
         f"Compare {escape_markdown(run.record.title)} with",
         offered(search() if len(others) >= comparison.MOST else others, keep=st.session_state[KEY]),
         max_selections=comparison.MOST - 1,
-        format_func=lambda run_id: titles.get(run_id, run_id),
+        format_func=labels(others),
         key=KEY,
         placeholder="choose runs",
         select_all=False,

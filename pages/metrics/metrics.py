@@ -30,7 +30,11 @@ TABS = (
     Tab("Questions", (answers.improvements, answers.copied, answers.nothing_by_question), answers.there),
     Tab("MMLU", (mmlu.mmlu,)),
     Tab("With passages", (with_sources.with_sources,), with_sources.there),
-    Tab("Preferences", (votes.votes, judge.judge), lambda facts: votes.there(facts) or judge.there(facts)),
+    Tab(
+        "Preferences",
+        (votes.votes, votes.leaderboard, judge.judge),
+        lambda facts: votes.there(facts) or judge.there(facts),
+    ),
 )
 
 

@@ -50,7 +50,7 @@ def unknown_run(asked: str, entries: list[RunEntry]) -> None:
         notice(f"No run called {shorten(asked)!r}.", "Choose another one under Run.", bad=True)
     there = [e for e in entries if e.state != "unreadable"]
     if there:
-        html("<p>Available runs:</p>" + bullets(f"{e.id} · {e.title} ({e.state})" for e in there[:50]))
+        html("<p>Available runs:</p>" + bullets(f"{e.label} ({e.state})" for e in there[:50]))
 
 
 def problems(lines: tuple[str, ...] | list[str]) -> None:

@@ -1,6 +1,7 @@
 """The run picker: in the sidebar on every page, and in the address, so that a link opens the same view."""
 
 import contextlib
+from html import escape
 from typing import Literal
 
 import streamlit as st
@@ -10,13 +11,15 @@ from medqa_core.foundation.format import count, date
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.run_store import RunStore
-from medqa_core.runs.store.search import MOST_OFFERED, latest, matching, offered
-from pages.shared import notices
+from medqa_core.runs.store.search import MOST_OFFERED, labels, latest, matching, offered
+from pages.shared import copy_link, notices
 from pages.shared.markup import bullets, eyebrow, html, note, rich
 from pages.shared.store import list_runs, listed, store, usable
 
 KEY = "run"
-"""The name in the address (`?run=run-2`), of the widget, and of the session's value."""
+"""The name in the address (`?run=run-2`), and of the session's value that is bound to it."""
+PICKED = "run picked"
+"""The session's key for what the list shows as chosen."""
 SHOWN = "run shown"
 """The session's key for the id of the run that the pages show."""
 OPENED = "run opened"
@@ -31,24 +34,38 @@ def draw() -> None:
     fallback = default(entries)
     if KEY not in st.session_state and KEY not in st.query_params and fallback is not None:
         st.query_params[KEY] = st.session_state[KEY] = fallback
-    asked = st.session_state.get(KEY) or st.query_params.get(KEY)
     there = [entry for entry in usable(entries) if not entry.archived]
     with st.sidebar:
+        asked = _address() or fallback
         options = offered(_found(there), keep=[asked] if asked else [])
-        chosen = None
         if options:
-            chosen = st.selectbox(
+            st.session_state[PICKED] = asked
+            st.selectbox(
                 "Run",
                 options,
                 index=None,
                 required=True,
-                key=KEY,
-                bind="query-params",
+                key=PICKED,
+                format_func=labels(entries),
                 filter_mode="contains",
-                placeholder=fallback,  # what is shown after going back to an address without a run
+                on_change=_pick,
             )
-        st.session_state[SHOWN] = chosen or fallback
-        _about(entries, st.session_state[SHOWN])
+        st.session_state[SHOWN] = asked
+        _about(entries, asked)
+
+
+def _address() -> str:
+    """The run that the address names; empty where it names none, as after going back to such an address.
+
+    A field of its own that nobody sees: a bound list would put its titles into the address, and what is written there
+    by hand is lost on the way to another page, or makes a second entry in the browser's history.
+    """
+    with st.container(key="run-address"):
+        return st.text_input("Run in the address", key=KEY, bind="query-params", label_visibility="collapsed") or ""
+
+
+def _pick() -> None:
+    choose(st.session_state[PICKED])
 
 
 def _found(there: list[RunEntry]) -> list[RunEntry]:
@@ -87,8 +104,10 @@ def head(question: str, about: About) -> None:
     run = None
     with contextlib.suppress(MedQAError):
         run = runs.open(asked) if asked is not None else None
-    if run is not None and about == "one run":
-        eyebrow(title_line(run))
+    if run is not None and about != "the machine":
+        with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
+            eyebrow(title_line(run) if about == "one run" else [])
+            copy_link.button()
     st.title(question, anchor=False)
     st.session_state[OPENED] = run
     if run is None and about != "the machine":
@@ -112,7 +131,7 @@ def forget(run_id: str) -> None:
     if st.session_state.get(KEY) == run_id:
         there = store().list()
         if all(entry.id != run_id for entry in there):
-            st.session_state[KEY] = default(there)
+            st.session_state[KEY] = default(there) or ""
 
 
 def chosen(key: str, there: list[RunEntry]) -> list[str]:
@@ -151,7 +170,7 @@ def _say_why(asked: str | None, runs: RunStore) -> None:
 def _about(entries: list[RunEntry], chosen: str | None) -> None:
     entry = next((e for e in usable(entries) if e.id == chosen), None)
     if entry is not None:
-        html(f'<p class="mq-note">{rich(entry.title)}<br>{rich(entry.state)}, {date(entry.created_at)}</p>')
+        html(f'<p class="mq-note"><code>{escape(entry.id)}</code><br>{rich(entry.state)}, {date(entry.created_at)}</p>')
     broken = [e for e in entries if e.state == "unreadable"]
     if broken:
         listed = bullets(f"{e.id}: {e.problem}" for e in broken[:50])

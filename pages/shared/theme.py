@@ -162,6 +162,7 @@ border-top:2px solid var(--mq-text)}
 padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run dd{margin:0}
 .mq-run>:last-child{text-align:right}
 .mq-run dt{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+:has(>.st-key-run-address){display:none}
 .st-key-runs-head{border-bottom:1px solid var(--mq-text);padding-bottom:.2rem}
 .st-key-runs-head .mq .mq-muted{font-size:.82rem;padding:0}
 [class*="st-key-run-row-"]{border-bottom:1px solid var(--mq-rule);padding-bottom:.45rem}

@@ -42,7 +42,7 @@ def test_run_stays_in_the_address_from_page_to_page_and_back(browser: Browser, s
         page.goto(f"{server}/?run={RUNS[0]}")
         settled(page, PAGES["summary"])
         page.get_by_test_id("stSidebar").get_by_role("combobox").click()
-        page.get_by_role("option", name=RUNS[1], exact=True).click()
+        page.get_by_role("option", name=RUNS[1]).click()  # title and id
         page.wait_for_url(f"**run={RUNS[1]}*")
         page.get_by_role("link", name="Metrics").click()
         settled(page, PAGES["metrics"])
@@ -51,6 +51,23 @@ def test_run_stays_in_the_address_from_page_to_page_and_back(browser: Browser, s
         settled(page, PAGES["summary"])
         assert f"run={RUNS[1]}" in page.url
         assert not wrong
+
+
+def test_the_link_to_what_is_shown_is_copied(browser: Browser, server: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{server}/metrics?run={RUNS[0]}")
+    settled(page, PAGES["metrics"])
+    page.get_by_role("tab", name="MMLU").click()
+    page.wait_for_url("**tab=MMLU*")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Link copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url == f"{server}/metrics?run={RUNS[0]}&tab=MMLU"
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_label("Link to this page")).to_have_value(page.url)
+    context.close()
 
 
 def test_address_without_a_run_names_one(browser: Browser, server: str) -> None:

@@ -13,6 +13,7 @@ from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
 MANY = MOST_OFFERED + 60
+TITLE = "SmolLM2-135M on MedQuAD"
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def test_the_newest_are_offered_and_words_find_the_others(many: Path, open_page:
     picker = app.sidebar.selectbox[0]
     assert len(picker.options) == MOST_OFFERED and picker.value == f"run-{MANY - 1}"
     assert f"newest {MOST_OFFERED} of {MANY}" in notes(app)
-    app.sidebar.text_input[0].input("run-01 completed").run()
+    app.sidebar.text_input(key="find").input("run-01 completed").run()
     options = app.sidebar.selectbox[0].options
-    assert options == [f"run-0{n}" for n in range(19, 10, -1)] + [f"run-{MANY - 1}"]
+    assert options == [f"{TITLE} · run-0{n}" for n in range(19, 10, -1)] + [f"{TITLE} · run-{MANY - 1}"]
     assert app.sidebar.selectbox[0].value == f"run-{MANY - 1}", "finding one does not leave the one that is shown"
-    app.sidebar.text_input[0].input("nothing like it").run()
+    app.sidebar.text_input(key="find").input("nothing like it").run()
     assert "No run matches" in notes(app) and not app.exception
 
 
@@ -57,7 +58,7 @@ def test_an_old_run_in_the_address_is_shown_and_offered(many: Path, open_page: O
 def test_a_small_store_has_no_search(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     app = open_page("compare/compare.py")
-    assert not app.sidebar.text_input and not app.text_input
+    assert [one.key for one in app.text_input] == ["run"], "the address alone"
 
 
 def test_runs_to_compare_are_found_sorted_and_kept(many: Path, open_page: Open) -> None:

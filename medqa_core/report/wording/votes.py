@@ -1,12 +1,24 @@
 """What votes tell, in words: counts and shares, and no verdict."""
 
+from collections.abc import Sequence
+
 from medqa_core.foundation.format import count, listing, percent, plural
 from medqa_core.report.names import MODELS
+from medqa_core.report.views.leaderboard import LEAST, Standing
 from medqa_core.report.views.votes import Tally
 
 DEPENDENCE = (
     "No verdict follows from votes: nothing about voters is stored, so many of them may be one person’s, and how far "
     "these shares could be chance cannot be computed."
+)
+LEADERBOARD = (
+    "Each run’s fine-tuned model against the run’s own base model, on its present weights. Share: of the decided "
+    "votes, with its 95% confidence sequence; ties and “both bad” are in neither."
+)
+ORDER = (
+    "The order is that of the shares and no verdict: voters chose runs and questions themselves, and the "
+    "intervals take every vote as another person’s, which nothing stored can show, so that they are the "
+    "narrowest that could hold."
 )
 NONE_YET = "No one has voted on this run’s answers yet: votes are cast on {page}, in the blind comparison."
 """`page`: the name of the page, or a link to it."""
@@ -24,6 +36,15 @@ def sentence(tally: Tally) -> str:
     return (
         f"The {MODELS['fine_tuned']} model’s answer won {count(tally.wins.hits)} of "
         f"{plural(tally.wins.n, 'decided vote')} ({percent(tally.wins.share)}){beside}."
+    )
+
+
+def standings(found: Sequence[Standing]) -> str:
+    """How many runs stand on the leaderboard, and how many of them with a share."""
+    stated = sum(one.stated for one in found)
+    few = "none has" if not stated else "all have" if stated == len(found) else f"{count(stated)} of them with"
+    return (
+        f"{plural(len(found), 'run has', 'runs have')} blind votes, {few} the {LEAST} decided votes that a share takes."
     )
 
 

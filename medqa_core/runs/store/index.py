@@ -47,6 +47,11 @@ class RunEntry:
     tags: tuple[str, ...] = ()
     archived: bool = False
 
+    @property
+    def label(self) -> str:
+        """How lists to choose from name it: its title, and the id that tells runs of one title apart."""
+        return self.id if self.title == self.id else f"{self.title} · {self.id}"
+
     @classmethod
     def unreadable(cls, shown: str, problem: str) -> "RunEntry":
         """The line of a run that cannot be opened."""

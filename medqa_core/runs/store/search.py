@@ -45,6 +45,12 @@ def offered(entries: Sequence[RunEntry], keep: Iterable[str] = ()) -> list[str]:
     return [*ids, *(one for one in dict.fromkeys(keep) if one not in there)]
 
 
+def labels(entries: Iterable[RunEntry]) -> Callable[[str], str]:
+    """What a list to choose from shows for an id: the run's label, of an unknown one the id."""
+    found = {entry.id: entry.label for entry in entries}
+    return lambda run_id: found.get(run_id, run_id)
+
+
 def _text(entry: RunEntry) -> str:
     parts = (entry.id, entry.title, entry.state, entry.kind, entry.base_model or "", entry.data or "", *entry.tags)
     return "\n".join(parts).casefold()

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import sha256
-from medqa_core.report.wording.votes import DEPENDENCE
+from medqa_core.report.wording.votes import DEPENDENCE, ORDER
 from medqa_core.runs.artifacts.votes import VOTES, Vote, cast_vote
 from tests.support.hostile import HOSTILE
 from tests.support.pages import Open, elements, shown
@@ -118,3 +118,37 @@ def test_foreign_lines_are_said_and_the_votes_still_shown(voted: Path, open_page
     assert HEADING in headings(app)
     assert "votes.jsonl: 3 lines could not be read and were left out." in shown(app)
     assert "<script>" not in shown(app)
+
+
+def test_runs_stand_by_the_share_that_they_won(voted: Path, build: RunBuilder, open_page: Open) -> None:
+    cast(build.finished("better").folder, 30, "base", "right")
+    cast(build.finished("few").folder, 19, "base", "right")
+    cast(build.finished("stale").folder, 30, "base", "right", "c" * 64)
+    build.finished("silent")
+    app = open_page("metrics/metrics.py", run="voted", tab="Preferences")
+    assert not app.exception and "How do runs stand in blind votes?" in headings(app)
+    text = shown(app)
+    assert "3 runs have blind votes, 2 of them with the 20 decided votes that a share takes." in text and ORDER in text
+    table = text.split('<table aria-label="Each run')[1].split("</table>")[0]
+    rows = re.findall(r"<tr role=\"row\"><th scope=\"row\".*?</tr>", table)
+    assert ["better" in rows[0], "voted" in rows[1], "few" in rows[2], len(rows)] == [True, True, True, 3]
+    assert ", this run" in rows[1] and "90.0% [" in rows[1] and ">20<" in rows[1] and ">3<" in rows[1]
+    assert "under 20 decided" in rows[2] and "100.0%" not in rows[2]
+    assert 'href="metrics?run=better&amp;tab=Preferences"' in rows[0]
+
+
+def test_a_damaged_neighbour_does_not_take_the_leaderboard_along(
+    voted: Path, build: RunBuilder, open_page: Open
+) -> None:
+    cast(build.finished("better").folder, 20, "base", "right")
+    folder = build.finished("damaged").folder
+    (folder / VOTES).write_bytes(b"\xff torn")
+    (build.broken() / VOTES).write_text("{}")
+    app = open_page("metrics/metrics.py", run="voted", tab="Preferences")
+    assert not app.exception
+    assert "2 runs have blind votes, all have the 20 decided votes" in shown(app)
+
+
+def test_where_only_this_run_has_votes_there_is_no_leaderboard(voted: Path, open_page: Open) -> None:
+    app = open_page("metrics/metrics.py", run="voted", tab="Preferences")
+    assert "How do runs stand in blind votes?" not in headings(app)

@@ -88,7 +88,7 @@ def test_archive_and_back(build: RunBuilder, open_page: Open) -> None:
     build.finished("b")
     app = press(tick(open_page(PAGE), "a"), "Archive")
     assert order(app) == ["b"] and "1 of them archived" in shown(app)
-    assert app.sidebar.selectbox[0].options == ["b"]
+    assert app.sidebar.selectbox[0].options == ["SmolLM2-135M on MedQuAD · b"]
     app.toggle(key="runs-archived").set_value(True).run()
     app = press(tick(app, "a"), "Unarchive")
     assert set(order(app)) == {"a", "b"} and "archived" not in shown(app).replace("Archived", "")

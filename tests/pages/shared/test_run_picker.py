@@ -37,5 +37,30 @@ def test_broken_run_is_not_offered_but_listed_with_its_reason(build: RunBuilder,
     build.broken()
     build.finished()
     app = open_page("summary/summary.py")
-    assert app.sidebar.selectbox[0].options == ["finished"]
+    assert app.sidebar.selectbox[0].options == ["SmolLM2-135M on MedQuAD · finished"]
     assert any("1 cannot be opened" in e.value and "broken" in e.value for e in elements(app.sidebar, "html"))
+
+
+def test_runs_are_named_by_their_titles_and_the_address_by_the_id(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.finished("plain", title="plain")
+    app = open_page("summary/summary.py", run="a")
+    picker = app.sidebar.selectbox[0]
+    assert picker.options == ["plain", "SmolLM2-135M on MedQuAD · a"] and picker.value == "a"
+    picker.select("plain").run()
+    assert app.sidebar.selectbox[0].value == "plain" and app.session_state["run"] == "plain"
+
+
+def test_a_run_that_is_not_there_stays_in_the_address_and_is_said(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    app = open_page("metrics/metrics.py", run="<b>nobody")
+    assert not app.exception and "No run called" in "".join(e.value for e in elements(app, "html"))
+    assert app.sidebar.selectbox[0].value == "<b>nobody"
+
+
+def test_the_link_is_copied_from_pages_about_runs_alone(build: RunBuilder, open_page: Open) -> None:
+    build.finished()
+    for page, there in (("summary/summary.py", 1), ("compare/compare.py", 1), ("runs/runs.py", 0)):
+        app = open_page(page)
+        assert not app.exception
+        assert len([one for one in elements(app, "bidi_component") if "copy-link" in one.proto.id]) == there
