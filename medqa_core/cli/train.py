@@ -15,7 +15,7 @@ from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device, explanation, launch, queue
 from medqa_core.jobs.diagnosis import saved_progress
-from medqa_core.jobs.job import read_job
+from medqa_core.runs.artifacts.job import evaluates
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
 from medqa_core.runs.schema.estimate import ComputedMemory, Estimate
@@ -137,8 +137,7 @@ def _foreground(
                     bars("training", step, total, f"loss {loss:.4f}")
 
                 trained = _train(settings, config, run, run_id, on_step, stop)
-            job = read_job(trained) if run is not None else None
-            evaluate = evaluate or (job is not None and job.evaluate)
+            evaluate = evaluate or (run is not None and evaluates(trained.folder))
             if held is not None and evaluate and trained.state() == "completed":
                 held.update("evaluating", trained.id)
                 with ending():

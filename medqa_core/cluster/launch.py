@@ -16,7 +16,7 @@ from medqa_core.jobs.checks import check
 from medqa_core.jobs.queue import refuse_finished, write_status
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
-from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, end_of, now
 from medqa_core.runs.store.run_store import RunStore
 
 DRIVER = "medqa_core.cluster.nodes.driver:drive_training"
@@ -159,7 +159,8 @@ def _note_failure(run: Run, storage: Storage, error: ClusterFailed) -> None:
     """Where no worker is left to say how the run ended, its status says what the cluster said."""
     status = run.status()
     if status is not None and status.state in LIVE:
-        ended = {"state": "failed", "stage": None, "error": str(error), "cause": "fault", "finished_at": now()}
+        when = end_of(status.started_at)
+        ended = {"state": "failed", "stage": None, "error": str(error), "cause": "fault", "finished_at": when}
         write_status(run.folder, status.model_copy(update={**ended, "process": None, "next_heartbeat": None}))
         if storage.folder is None:
             storage.mirror(run.id, run.folder).push()

@@ -15,15 +15,16 @@ from medqa_core.foundation import disk
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, RunError
 from medqa_core.foundation.settings import Settings, site_folder
 from medqa_core.jobs import device
-from medqa_core.jobs.job import new_job, write_job
-from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, write_status
-from medqa_core.jobs.task import LOG_FILE, TaskEntry, write_task, write_task_status
-from medqa_core.jobs.tasks import all_tasks, queued_tasks
+from medqa_core.jobs.queue import Entry, entries, live, locked, refuse_finished, requeued, turn, write_status
+from medqa_core.jobs.task import LOG_FILE, TaskEntry, all_tasks, write_task, write_task_status
+from medqa_core.jobs.tasks import queued_tasks
+from medqa_core.runs.artifacts.job import Job, evaluates, read_job, write_job
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.status import Cause, ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import Cause, ProcessIdentity, Status, end_of, now
 
 MOST_LAUNCHES = 3
 """Workers that may die before they start training; after that the run has failed."""
+LOG = "train.log"
 LAST_LINES = 3
 """Lines of train.log that stand in for the reason."""
 
@@ -95,7 +96,8 @@ def claimed(run: Run, settings: Settings, *, worker: bool) -> Iterator[None]:
         with locked(settings):
             status = run.status()
             if status is not None and status.state == "queued" and status.process == me:
-                failed = {"state": "failed", "process": None, "stage": None, "finished_at": now(), **failure}
+                failed = {"state": "failed", "process": None, "stage": None, **failure}
+                failed |= {"finished_at": end_of(status.started_at)}
                 write_status(run.folder, status.model_copy(update=failed) if worker else before)
 
 
@@ -151,17 +153,40 @@ def _next(settings: Settings) -> Entry | TaskEntry | None:
 
 
 def _start(entry: Entry, settings: Settings) -> None:
-    job = entry.job or new_job(evaluate=False, estimate=None)
-    write_job(entry.run.folder, job.model_copy(update={"launches": job.launches + 1}))
-    identity = _spawn(command(entry.run.id), entry.run.folder / "train.log", entry.run.id, settings)
-    write_status(entry.run.folder, entry.status.model_copy(update={"process": identity, "stage": "starting"}))
+    folder, line = entry.run.folder, command(entry.run.id)
+    job = entry.job or _job_anew(folder, settings)
+    identity = _unnoted(line, settings) if job.launches else None
+    if identity is None:
+        write_job(folder, job.model_copy(update={"launches": job.launches + 1}))
+        identity = _spawn(line, folder / LOG, entry.run.id, settings)
+    write_status(folder, entry.status.model_copy(update={"process": identity, "stage": "starting"}))
+
+
+def _job_anew(folder: Path, settings: Settings) -> Job:
+    """For a run whose job.json is missing or damaged, which its log then says."""
+    for problem in read_job(folder).problems:
+        with suppress(OSError), open(folder / LOG, "a", encoding="utf-8") as log:
+            log.write(f"{problem} The run is trained and evaluated; its estimate is lost.\n")
+    return Job(submitted_at=turn(settings), evaluate=evaluates(folder))
 
 
 def _start_task(entry: TaskEntry, settings: Settings) -> None:
-    task = entry.task
-    write_task(entry.folder, task.model_copy(update={"launches": task.launches + 1}))
-    identity = _spawn(task_command(task.id), entry.folder / LOG_FILE, task.kind, settings)
+    task, line = entry.task, task_command(entry.task.id)
+    identity = _unnoted(line, settings) if task.launches else None
+    if identity is None:
+        write_task(entry.folder, task.model_copy(update={"launches": task.launches + 1}))
+        identity = _spawn(line, entry.folder / LOG_FILE, task.kind, settings)
     write_task_status(entry.folder, entry.status.model_copy(update={"process": identity}))
+
+
+def _unnoted(line: list[str], settings: Settings) -> ProcessIdentity | None:
+    """The process that a server started with this command for this store and was killed before it could write that."""
+    store = str(settings.reports.absolute())
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it ended meanwhile, or is another user's
+            if process.cmdline()[1:] == line[1:] and process.environ().get("MEDQA_REPORTS") == store:
+                return spawn_identity(process.pid)
+    return None
 
 
 def _spawn(line: list[str], log_file: Path, what: str, settings: Settings) -> ProcessIdentity | None:
@@ -205,7 +230,8 @@ def _give_up(entry: Entry) -> None:
     said = " / ".join(log[-LAST_LINES:])
     end = f"The end of train.log: {said}" if said else "It wrote nothing to train.log"
     error = f"Its worker exited {MOST_LAUNCHES} times before it started to train. {end[:1500].rstrip('.')}."
-    failed = {"state": "failed", "process": None, "stage": None, "error": error, "cause": "fault", "finished_at": now()}
+    when = end_of(entry.status.started_at)
+    failed = {"state": "failed", "process": None, "stage": None, "error": error, "cause": "fault", "finished_at": when}
     write_status(entry.run.folder, entry.status.model_copy(update=failed))
 
 

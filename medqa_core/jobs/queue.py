@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check
-from medqa_core.jobs.job import Job, new_job, read_job, write_job
+from medqa_core.jobs.task import ENDED, all_tasks
+from medqa_core.runs.artifacts.job import Job, read_job, write_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import Estimate
@@ -76,8 +78,10 @@ def submit(
             if run.record.config == config:
                 return Submission(run, new=False)
 
+        job = Job(submitted_at=turn(settings), evaluate=evaluate, estimate=estimate)
+
         def fill(folder: Path) -> None:
-            write_job(folder, new_job(evaluate=evaluate, estimate=estimate))
+            write_job(folder, job)
             write_status(folder, Status(state="queued"))
 
         return Submission(store.create(store.new_record(config, run_id), fill), new=True)
@@ -93,9 +97,9 @@ def enqueue(run: Run, settings: Settings) -> Submission:
         if run.state() == "queued":
             return Submission(run, new=False)
         refuse_finished(run)
-        job = read_job(run)
-        estimate = job.estimate if job else None
-        write_job(run.folder, new_job(evaluate=job.evaluate if job else True, estimate=estimate))
+        job = read_job(run.folder).value
+        again, estimate = job is None or job.evaluate, job.estimate if job else None
+        write_job(run.folder, Job(submitted_at=turn(settings), evaluate=again, estimate=estimate))
         write_status(run.folder, requeued(run.status() or Status(state="queued")))
         return Submission(run, new=True)
 
@@ -131,8 +135,15 @@ def entries(settings: Settings) -> list[Entry]:
     for run in _in_state(settings, frozenset({"queued"})):
         status = run.status()
         if status is not None and status.state == "queued":
-            found.append(Entry(run, status, read_job(run)))
+            found.append(Entry(run, status, read_job(run.folder).value))
     return sorted(found, key=lambda entry: entry.order)
+
+
+def turn(settings: Settings) -> datetime:
+    """When what enters the queue now has entered it: behind all that waits, also where the clock was set back since."""
+    waiting: list[datetime] = [entry.order[0] for entry in entries(settings)]
+    waiting += [task.order[0] for task in all_tasks(settings) if task.state not in ENDED]
+    return max([datetime.now(UTC), *(moment + timedelta(microseconds=1) for moment in waiting)])
 
 
 def live(settings: Settings) -> list[Run]:

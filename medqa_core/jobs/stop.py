@@ -13,7 +13,7 @@ from medqa_core.jobs.queue import locked, write_status
 from medqa_core.jobs.tasks import active_tasks, stop_task
 from medqa_core.runs.artifacts import stop_request
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, end_of
 
 KILLED = "It was force-stopped; what came after its last checkpoint is lost."
 WAIT = 10.0
@@ -71,7 +71,7 @@ def _ask_elsewhere(run: Run, process: ProcessIdentity, *, force: bool) -> str:
 
 
 def _leave_queue(run: Run, status: Status) -> str:
-    ended = {"state": "stopped", "process": None, "stage": None, "finished_at": now()}
+    ended = {"state": "stopped", "process": None, "stage": None, "finished_at": end_of(status.started_at)}
     write_status(run.folder, status.model_copy(update=ended))
     if status.process is not None and status.process.is_alive():  # its worker is just starting
         signals.send(status.process, signal.SIGTERM)
@@ -98,5 +98,6 @@ def _note_kill(run: Run, settings: Settings) -> None:
         status = run.status()
         if status is None or status.state not in LIVE or (status.process and status.process.is_alive()):
             return
-        ended = {"state": "stopped", "stage": None, "cause": "killed", "error": KILLED, "finished_at": now()}
+        when = end_of(status.started_at)
+        ended = {"state": "stopped", "stage": None, "cause": "killed", "error": KILLED, "finished_at": when}
         write_status(run.folder, status.model_copy(update=ended))

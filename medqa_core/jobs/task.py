@@ -5,6 +5,7 @@ what its process wrote. It is no run and changes no run's status; what it measur
 the same code as the command of that name.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.settings import Settings
 from medqa_core.runs.reading import read_model
 from medqa_core.runs.schema.record import Line, Record
 from medqa_core.runs.schema.status import ProcessIdentity
@@ -115,6 +117,16 @@ def read_entry(folder: Path) -> TaskEntry | None:
     except RunError:
         status = TaskStatus(state="failed", error="Its status cannot be read; start it again.")
     return TaskEntry(folder, task, status) if task.id == folder.name else None
+
+
+def all_tasks(settings: Settings) -> list[TaskEntry]:
+    """Every task of the store in the order in which they were asked for, those included that have ended."""
+    try:
+        names = sorted(name for name in os.listdir(settings.reports / TASKS) if TASK_ID.fullmatch(name))
+    except OSError:
+        return []
+    found = (read_entry(settings.reports / TASKS / name) for name in names)
+    return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.order)
 
 
 def write_task(folder: Path, task: Task) -> None:

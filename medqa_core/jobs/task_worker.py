@@ -11,7 +11,7 @@ from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.queue import locked
 from medqa_core.jobs.task import TASK_ID, TASKS, Task, TaskEntry, TaskStatus, read_entry, write_task_status
-from medqa_core.runs.schema.status import ProcessIdentity, now
+from medqa_core.runs.schema.status import ProcessIdentity, end_of, now
 
 EVERY_SECONDS = 1.0
 """How often progress is written."""
@@ -56,7 +56,13 @@ class TaskProgress:
         self._ended.set()
         self._thread.join()
         with self._lock:
-            last = {"state": state, "finished_at": now(), "process": None, "remaining_seconds": None, **changes}
+            last = {
+                "state": state,
+                "finished_at": end_of(self._status.started_at),
+                "process": None,
+                "remaining_seconds": None,
+                **changes,
+            }
             self._status = TaskStatus.model_validate({**dict(self._status), **last})
             self._write()
 

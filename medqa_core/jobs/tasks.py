@@ -6,13 +6,13 @@ import signal
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import remove_folder
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import signals
-from medqa_core.jobs.queue import locked, store_of
+from medqa_core.jobs.queue import locked, store_of, turn
 from medqa_core.jobs.task import (
     ENDED,
     TASK_ID,
@@ -21,6 +21,7 @@ from medqa_core.jobs.task import (
     Task,
     TaskEntry,
     TaskStatus,
+    all_tasks,
     read_entry,
     write_task,
     write_task_status,
@@ -64,7 +65,7 @@ def submit_task(
         _clear_away(there, kind, run_id)
         if len(there) >= MOST:
             raise InputError(f"{MOST} tasks are kept already; wait for some of them, or remove those that have ended.")
-        moment = datetime.now(UTC)
+        moment = turn(settings)
         task_id = f"{moment.strftime('%Y%m%dT%H%M%S%fZ')}-{kind}-{secrets.token_hex(3)}"
         task = Task(id=task_id, kind=kind, run=run_id, arguments=given, submitted_at=moment)
         folder = settings.reports / TASKS / task_id
@@ -73,16 +74,6 @@ def submit_task(
         write_task_status(temporary, TaskStatus())
         os.rename(temporary, folder)
         return TaskSubmission(TaskEntry(folder, task, TaskStatus()), new=True)
-
-
-def all_tasks(settings: Settings) -> list[TaskEntry]:
-    """Every task of the store in the order in which they were asked for, those included that have ended."""
-    try:
-        names = sorted(name for name in os.listdir(settings.reports / TASKS) if TASK_ID.fullmatch(name))
-    except OSError:
-        return []
-    found = (read_entry(settings.reports / TASKS / name) for name in names)
-    return sorted((entry for entry in found if entry is not None), key=lambda entry: entry.order)
 
 
 def queued_tasks(settings: Settings) -> list[TaskEntry]:

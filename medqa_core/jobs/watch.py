@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import Entry, entries, live, store_of
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.status import LIVE, Activity, Status
@@ -109,7 +109,7 @@ class Outcome:
 
 def outcome(run: Run) -> Outcome:
     """The estimate and the actual figures of a run that was trained."""
-    status, job = run.status(), read_job(run)
+    status, job = run.status(), read_job(run.folder).value
     seconds = status.train_seconds if status else None
     speed = status.tokens / seconds if status and status.tokens and seconds else None
     peak = status.memory.peak if status and status.memory else None

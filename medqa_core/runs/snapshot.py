@@ -15,6 +15,7 @@ import pandas as pd
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.runs import readers, records
 from medqa_core.runs.artifacts.int8 import INT8, Int8Cost, read_int8
+from medqa_core.runs.artifacts.job import JOB, Job, read_job
 from medqa_core.runs.artifacts.labels import LABELS, Labels, labelled, read_labels
 from medqa_core.runs.artifacts.mmlu import ANSWERS, RESULTS, MMLUResults
 from medqa_core.runs.artifacts.model_judge import JUDGE, JUDGE_ROWS, ModelJudge, read_judge, read_judge_rows
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 AT_ONCE = (
     RECORD, STATUS, EVALUATION, PREDICTIONS, WITH_SOURCES, RESULTS, ANSWERS, TRIALS, RETRIEVAL, INT8, TRAINING, JUDGE,
-    JUDGE_ROWS, LABELS, SERIES,
+    JUDGE_ROWS, LABELS, SERIES, JOB,
 )  # fmt: skip
 """Files that are replaced as a whole: they are read again where one of them is replaced while they are read."""
 GROWING = (METRICS_LOG, VOTES)
@@ -70,6 +71,8 @@ class RunSnapshot:
     """What goes on with the run; None where nothing does. That a trained run is being evaluated is known from the
     device alone: `jobs.watch.observe` adds it."""
     taken_at: datetime
+    job: Job | None
+    """How the run entered the queue; None where it never was in one."""
     evaluation: Evaluation | None
     metrics_log: MetricsLog
     series: tuple[Series, ...]
@@ -186,6 +189,7 @@ def _read(folder: Path, opened: RunRecord) -> tuple[tuple[FileStamp, ...], RunSn
         state=state,
         activity=activity_of(status, state),
         taken_at=now(),
+        job=part(JOB, read_job),
         evaluation=part(EVALUATION, readers.evaluation),
         metrics_log=part(METRICS_LOG, readers.metrics_log),
         series=part(SERIES, read_series),

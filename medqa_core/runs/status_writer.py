@@ -9,7 +9,7 @@ from typing import Any
 
 from medqa_core.foundation.disk import trouble
 from medqa_core.foundation.files import write_json
-from medqa_core.runs.schema.status import ProcessIdentity, Status, now
+from medqa_core.runs.schema.status import ProcessIdentity, Status, end_of, now
 
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 60
@@ -79,7 +79,7 @@ class StatusWriter:
             stamps: dict[str, Any] = {"heartbeat": moment}
             stamps["next_heartbeat"] = moment + timedelta(seconds=HEARTBEAT_SECONDS + GRACE_SECONDS) if live else None
             if not live:
-                stamps["finished_at"] = moment
+                stamps["finished_at"] = end_of(self.status.started_at)
             self.status = Status.model_validate({**dict(self.status), **stamps, **changes})
             self._write(last=not live)
 

@@ -5,8 +5,8 @@ import streamlit as st
 from medqa_core.foundation.format import NOT_STATED, count, duration
 from medqa_core.jobs import watch
 from medqa_core.jobs.diagnosis import diagnose
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import RESUMABLE
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from pages.fine_tune import fields
@@ -46,7 +46,7 @@ def is_of_interest(run: Run, *, alone: bool) -> bool:
     """
     if run.record.kind != "finetune":
         return False
-    return run.state() != "completed" or (alone and read_job(run) is not None)
+    return run.state() != "completed" or (alone and read_job(run.folder).value is not None)
 
 
 def _again_buttons(run: Run) -> None:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.explanation import ended_task
-from medqa_core.jobs.task import ENDED, TaskEntry
-from medqa_core.jobs.tasks import active_tasks, all_tasks
+from medqa_core.jobs.task import ENDED, TaskEntry, all_tasks
+from medqa_core.jobs.tasks import active_tasks
 from medqa_core.runs.schema.status import now
 from pages.runs import actions, imports
 from pages.shared import notices, run_picker, tasks

@@ -21,8 +21,8 @@ from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import submit
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.presets import from_preset
@@ -138,7 +138,7 @@ def test_in_the_background(cli: Cli, store: RunStore) -> None:
     assert second.out.startswith("smoke-2: queued.\n")
     again = cli("train", "--preset", "smoke", "--set", "seed=7", "--background", "--json")
     assert again.json == {"run": "smoke-2", "new": False, "started": False}
-    job = read_job(store.open("smoke-2"))
+    job = read_job(store.open("smoke-2").folder).value
     assert job is not None and job.evaluate
     listed = {entry["id"]: entry for entry in cli("runs", "--json").json}
     assert (listed["smoke"]["activity"], listed["smoke-2"]["queue_position"]) == ("starting", 1)

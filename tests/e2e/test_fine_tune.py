@@ -11,7 +11,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, FilePayload, expect
 
-from medqa_core.jobs.job import read_job
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from tests.support.browser import PATIENCE, Server, fill, form, press
 
@@ -103,7 +103,7 @@ def test_two_tabs_at_once_make_one_run(browser: Browser, own: Server) -> None:
     assert [entry.id for entry in own.store.list()] == ["smoke"]
     run = own.store.open("smoke")
     until(run, "completed")
-    job = read_job(run)
+    job = read_job(run.folder).value
     assert job is not None and job.launches == 1
     assert [row["step"] for row in rows(run) if row["split"] == "train"] == list(range(1, 31))
     for tab in tabs:

@@ -10,13 +10,13 @@ import pytest
 from medqa_core.foundation.errors import DataUnavailable, InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.launch import MOST_LAUNCHES, LeftQueue, advance, claimed, environment, note_stage
 from medqa_core.jobs.queue import enqueue, entries, submit, write_status
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity, Status
-from tests.support.jobs import DIES, TRAINS, until
+from tests.support.jobs import DIES, SLEEP, TRAINS, until
 from tests.support.runs import GONE
 
 Make = Callable[..., Run]
@@ -89,7 +89,7 @@ def test_a_worker_that_dies_at_once_is_started_again_but_not_for_ever(settings: 
     assert "exited 3 times before it started" in (status.error or "")
     assert "no such thing as a" in (status.error or "")
     enqueue(run, settings)
-    job = read_job(run)
+    job = read_job(run.folder).value
     assert job is not None and job.launches == 0
 
 
@@ -153,3 +153,26 @@ def test_a_waiting_worker_says_what_for(settings: Settings, make: Make) -> None:
     write_status(run.folder, Status(state="running"))
     note_stage(run, settings, "waiting for the device")
     assert status_of(run).stage is None
+
+
+def test_a_worker_that_its_server_could_not_write_down_is_found(settings: Settings, worker: Use) -> None:
+    started = worker(SLEEP)
+    (run,) = wait(settings, "a")
+    advance(settings)
+    status = status_of(run)
+    write_status(run.folder, status.model_copy(update={"process": None, "stage": None}))  # killed before it wrote
+    assert advance(settings) == ["a"] and advance(settings) == []
+    assert (status_of(run).process, started) == (status.process, [started[0]] * 2), "looked at twice, started once"
+    job = read_job(run.folder).value
+    assert job is not None and job.launches == 1
+
+
+def test_a_job_that_cannot_be_read_is_said_and_evaluated(settings: Settings, worker: Use) -> None:
+    worker(SLEEP)
+    (run,) = wait(settings, "a")
+    (run.folder / "job.json").write_text("{")
+    assert "job.json" in run.snapshot().problems[0]
+    assert advance(settings) == ["a"]
+    assert "job.json" in run.log_tail() and "its estimate is lost" in run.log_tail()
+    job = read_job(run.folder).value
+    assert job is not None and job.evaluate and job.launches == 1

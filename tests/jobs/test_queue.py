@@ -12,8 +12,8 @@ import pytest
 
 from medqa_core.foundation.errors import DataUnavailable, InputError, RunError, UnknownName
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, entries, locked, store_of, submit
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import Best, ProcessIdentity
@@ -39,7 +39,7 @@ def test_a_submitted_run_is_whole_and_waits(settings: Settings) -> None:
     assert {path.name for path in made.run.folder.iterdir()} == {"run.json", "job.json", "status.json"}
     run = store_of(settings).open("smoke")
     assert (run.state(), run.record.config, run.record.number, run.record.kind) == ("queued", SMOKE, 1, "finetune")
-    job = read_job(run)
+    job = read_job(run.folder).value
     assert job is not None and (job.estimate, job.evaluate) == (ESTIMATE, False)
 
 

@@ -16,9 +16,9 @@ from medqa_core.jobs.explanation import ended_task
 from medqa_core.jobs.launch import MOST_LAUNCHES, advance
 from medqa_core.jobs.queue import store_of, submit
 from medqa_core.jobs.stop import stop
-from medqa_core.jobs.task import TaskEntry, TaskStatus, read_entry, write_task_status
+from medqa_core.jobs.task import TaskEntry, TaskStatus, all_tasks, read_entry, write_task_status
 from medqa_core.jobs.task_worker import working
-from medqa_core.jobs.tasks import active_tasks, all_tasks, forget_task, latest_task, stop_task, submit_task
+from medqa_core.jobs.tasks import active_tasks, forget_task, latest_task, stop_task, submit_task
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import ProcessIdentity

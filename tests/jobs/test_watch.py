@@ -9,8 +9,8 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check, split_sizes
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.job import new_job, write_job
 from medqa_core.jobs.watch import current_of, look, outcome
+from medqa_core.runs.artifacts.job import Job, write_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import from_preset
@@ -81,7 +81,7 @@ def test_what_goes_on_with_one_run(
 def test_predicted_against_actual(seconds: float | None, in_range: bool | None, make: Make) -> None:
     memory = Memory(used=1, peak=5, total=9, available=8)
     run = make("a", "completed", train_seconds=seconds, tokens=900, memory=memory)
-    write_job(run.folder, new_job(evaluate=True, estimate=ESTIMATE))
+    write_job(run.folder, Job(submitted_at=now(), evaluate=True, estimate=ESTIMATE))
     found = outcome(run)
     assert (found.estimate, found.seconds, found.memory, found.in_range) == (ESTIMATE, seconds, 5, in_range)
     assert found.tokens_per_second == (900 / seconds if seconds else None)

@@ -14,7 +14,6 @@ from medqa_core.foundation.errors import MedQAError, ModelError
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.diagnosis import diagnose
-from medqa_core.jobs.job import read_job
 from medqa_core.models.variants import load_variants
 from medqa_core.report import writer
 from medqa_core.report.archive import archive, weights_size
@@ -22,6 +21,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.views.votes import current_sha256, tally
 from medqa_core.runs import readers
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.model_judge import read_judge, read_judge_rows
 from medqa_core.runs.artifacts.retrieval import read_retrieval
@@ -47,7 +47,7 @@ MANIFEST_EVERY = 50
 Reader = Callable[[Run], object]
 READERS: dict[str, Reader] = {
     "status.json": lambda run: (run.state(), diagnose(run)) and run.status(),
-    "job.json": read_job,
+    "job.json": lambda run: read_job(run.folder).value,
     "metrics.jsonl": Run.metrics_log,
     "train.log": Run.log_tail,
     "training.json": lambda run: read_training_record(run.folder).value,
@@ -66,8 +66,6 @@ READERS: dict[str, Reader] = {
     "adapter/adapter_model.safetensors": lambda run: current_sha256(run) or run.folder,
     **{name: lambda run, name=name: run.write_up(name) for name in WRITE_UPS},  # type: ignore[misc]
 }
-SILENT = {"job.json"}
-"""Read by the queue alone, which goes on without it."""
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +142,7 @@ def test_a_damaged_file_is_read_or_named(store: RunStore, name: str) -> None:
         found = reader(fresh)
         problems = wrong_with(fresh, name)
         assert all(one_line(said, store.folder) for said in problems), (damage, problems)
-        if found is None and damage.kind != "gone" and name not in SILENT:
+        if found is None and damage.kind != "gone":
             assert problems, f"{damage}: nothing is shown, and nothing said"
         if number % LISTED_EVERY == 0 or (name == "status.json" and number % 5 == 0):
             others_are_listed(store)

@@ -20,11 +20,11 @@ import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import watch
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import enqueue, store_of, submit
 from medqa_core.jobs.stop import stop
 from medqa_core.models.toy import ensure
 from medqa_core.runs import snapshot
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema import status as status_module
 from medqa_core.runs.schema.presets import from_preset
@@ -131,7 +131,7 @@ def test_two_servers_on_one_store(place: Settings) -> None:
     for entry in store_of(place).list():
         run = store_of(place).open(entry.id)
         check_trained_once(run)
-        job = read_job(run)
+        job = read_job(run.folder).value
         assert job is not None and job.launches == 1
     assert len(known) == 2, f"{len(known)} workers for two runs"
 

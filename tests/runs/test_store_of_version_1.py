@@ -21,12 +21,12 @@ from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import evaluate_with_sources
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.job import read_job
 from medqa_core.jobs.queue import entries
 from medqa_core.report import writer
 from medqa_core.report.archive import members
 from medqa_core.report.wording.protocol import protocol_lines
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.retrieval import read_retrieval
 from medqa_core.runs.artifacts.votes import read_votes
@@ -379,7 +379,7 @@ def test_a_waiting_run_keeps_its_place_and_is_trained(settings: Settings) -> Non
     waiting = entry.run
     assert waiting.record.config is not None
     assert waiting.record.config.max_tokens_per_forward == raw(waiting, "run.json")["config"]["pass_tokens"] == 512
-    job = read_job(waiting)
+    job = read_job(waiting.folder).value
     assert job is not None and job.estimate is not None
     found = dict(leaves(job.estimate.model_dump(mode="json")))
     assert (found.pop(("computed",)), found.pop(("precision",))) == (None, None)  # not measured then

@@ -15,10 +15,10 @@ import pyarrow as pa
 from medqa_core.data import medquad, own
 from medqa_core.data.readers import file
 from medqa_core.evaluation import mmlu_data
-from medqa_core.jobs.job import read_job
 from medqa_core.models import folders
 from medqa_core.models.adapter import check_adapter
 from medqa_core.runs.artifacts.int8 import read_int8
+from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.model_judge import read_judge
 from medqa_core.runs.artifacts.retrieval import read_retrieval
@@ -171,7 +171,7 @@ def alone() -> list[Target]:
         Target("votes.jsonl", _json(VOTE) + b"\n", mutate.of_json_lines, read_votes),
         Target("trials.csv", b"lr,loss\n1,2\n3,4\n", mutate.of_bytes, lambda f: _bare(f).trials()),
         Target("mmlu_results/results.json", _json(LM_EVAL), mutate.of_json, lambda f: _bare(f).mmlu()),
-        Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f))),
+        Target("job.json", _json(JOB), mutate.of_json, lambda f: read_job(_bare(f).folder).value),
         Target("int8.json", _json(INT8), mutate.of_json, read_int8),
         Target("training.json", _json(TRAINING), mutate.of_json, _differences),
         Target("judge.json", _json(JUDGE), mutate.of_json, read_judge),

@@ -8,9 +8,9 @@ import torch
 
 from medqa_core.evaluation.preference import judge_preference
 from medqa_core.foundation.files import read_json, write_json, write_text
-from medqa_core.jobs.job import new_job, write_job
 from medqa_core.report import writer
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
+from medqa_core.runs.artifacts.job import Job, write_job
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, RESULTS, SUBSETS, write_answers
 from medqa_core.runs.artifacts.model_judge import JUDGE, ModelJudge, write_judge_rows
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
@@ -31,7 +31,7 @@ STEPS = (8, 12)
 
 def add_everything(run: Run) -> None:
     """Add to a run that was trained and evaluated all that other verbs add to one."""
-    write_job(run.folder, new_job(evaluate=True, estimate=_estimate()))
+    write_job(run.folder, Job(submitted_at=now(), evaluate=True, estimate=_estimate()))
     write_with_sources(run.folder, _with_sources(run))
     write_json(run.folder / "evaluation.json", _evaluation(run))
     write_json(run.folder / INT8, _int8().model_dump(mode="json"))

@@ -160,6 +160,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def end_of(started_at: datetime | None) -> datetime:
+    """When what began then has ended, which is now; never before it began, also where the clock was set back since."""
+    return max(now(), started_at or datetime.min.replace(tzinfo=UTC))
+
+
 def boot_id() -> str:
     """A text that changes when the machine starts anew."""
     try:

@@ -61,7 +61,9 @@ def delete(store: RunStore, run_id: str) -> DeletedRun:
     with changing(store.folder):
         if not os.path.lexists(folder):
             raise RunNotFound(f"No run called {run_id!r}: it was deleted, or never there.")
-        when = moment()
+        earlier = [run.deleted_at for run in deleted(store) if run.id == run_id]
+        # Under one id the last deleted is the newest, also where the clock was set back since.
+        when = max([moment(), *(one + timedelta(microseconds=1) for one in earlier)])
         target = store.folder / BIN / f"{run_id}~{when.strftime(_STAMP)}"
         target.parent.mkdir(exist_ok=True)
         _rename(folder, target)

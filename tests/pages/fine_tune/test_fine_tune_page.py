@@ -11,11 +11,12 @@ from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import estimate, launch
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.job import new_job, read_job, write_job
 from medqa_core.jobs.queue import Entry, submit
+from medqa_core.runs.artifacts.job import Job, read_job, write_job
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
 from medqa_core.runs.schema.presets import command_line, from_preset
+from medqa_core.runs.schema.status import now
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
 from tests.support.pages import Open, elements
@@ -155,7 +156,7 @@ def test_without_evaluation(build: RunBuilder, open_page: Open) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     app.checkbox[0].uncheck().run()
     press(app, "Start fine-tune")
-    job = read_job(build.store.open("smoke"))
+    job = read_job(build.store.open("smoke").folder).value
     assert job is not None and not job.evaluate
 
 
@@ -171,7 +172,7 @@ def test_the_estimate_is_kept_for_the_run(build: RunBuilder, open_page: Open, mo
     assert "not estimated" in shown(app)
     field(app, "seed").set_value(42).run()  # type: ignore[attr-defined]
     press(app, "Start fine-tune")
-    job = read_job(build.store.open("smoke"))
+    job = read_job(build.store.open("smoke").folder).value
     assert job is not None and job.estimate == ESTIMATE
 
 
@@ -257,7 +258,7 @@ def test_suggested_settings_after_a_failure(build: RunBuilder, open_page: Open) 
 def test_estimated_against_actual(build: RunBuilder, open_page: Open) -> None:
     folder = build.finished().folder
     assert "Completed" not in shown(open_page("fine_tune/fine_tune.py", run="finished"))  # it was never in a queue
-    write_job(folder, new_job(evaluate=True, estimate=ESTIMATE))
+    write_job(folder, Job(submitted_at=now(), evaluate=True, estimate=ESTIMATE))
     text = shown(open_page("fine_tune/fine_tune.py", run="finished"))
     assert "Completed in 1 h 22 min; the estimate was 1 min to 2 min." in text
     assert "<span>300 tokens/s</span></td>" in text

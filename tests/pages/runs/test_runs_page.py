@@ -4,8 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.task import TaskStatus, read_entry, write_task_status
-from medqa_core.jobs.tasks import all_tasks, submit_task
+from medqa_core.jobs.task import TaskStatus, all_tasks, read_entry, write_task_status
+from medqa_core.jobs.tasks import submit_task
 from medqa_core.runs.artifacts.labels import Labels, read_labels
 from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainConfig
 from medqa_core.runs.schema.status import ProcessIdentity

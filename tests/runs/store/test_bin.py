@@ -53,6 +53,18 @@ def test_the_last_deleted_one_comes_back_first(store: RunStore) -> None:
     assert store.open("same").record.title == "second"
 
 
+def test_also_where_the_clock_was_set_back_in_between(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [bin.moment(), bin.moment() - timedelta(hours=1)]
+    monkeypatch.setattr(bin, "moment", lambda: times[0])
+    for title in ("first", "second"):
+        change_labels(store, good_run(store, "same").id, LabelChange(title=title))
+        gone = bin.delete(store, "same")
+        times.reverse()
+    assert bin.empty(store) == 0 and gone.gone_at >= times[0] + bin.KEPT
+    bin.restore(store, "same")
+    assert store.open("same").record.title == "second"
+
+
 def test_after_thirty_days_it_is_gone(store: RunStore, run: Run) -> None:
     gone = bin.delete(store, run.id)
     assert bin.empty(store) == 0

@@ -1,17 +1,16 @@
 """`job.json`: how a run entered the queue, and the estimate that was made for it."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.files import write_json
-from medqa_core.runs.reading import read_model
-from medqa_core.runs.run import Run
+from medqa_core.runs.reading import Reading, read_optional_model
 from medqa_core.runs.schema.estimate import Estimate
 from medqa_core.runs.schema.record import Record
+
+JOB = "job.json"
 
 
 class Job(Record):
@@ -28,19 +27,17 @@ class Job(Record):
     """Workers started for it since it last entered the queue."""
 
 
-def new_job(*, evaluate: bool, estimate: Estimate | None) -> Job:
-    """The job of a run that enters the queue now."""
-    return Job(submitted_at=datetime.now(UTC), evaluate=evaluate, estimate=estimate)
+def read_job(folder: Path) -> Reading[Job | None]:
+    """The run's job; None where it never was in a queue or its file cannot be read."""
+    return read_optional_model(folder, JOB, Job)
 
 
-def read_job(run: Run) -> Job | None:
-    """The run's job, or None where it never was in a queue or its file cannot be read."""
-    try:
-        return read_model(run.folder, "job.json", Job)
-    except RunError:
-        return None
+def evaluates(folder: Path) -> bool:
+    """Whether the run's worker evaluates after the training, as nearly all do where the file cannot be read."""
+    found = read_job(folder)
+    return found.value.evaluate if found.value is not None else bool(found.problems)
 
 
 def write_job(folder: Path, job: Job) -> None:
     """Replace `job.json`, atomically."""
-    write_json(folder / "job.json", job.model_dump(mode="json"))
+    write_json(folder / JOB, job.model_dump(mode="json"))
