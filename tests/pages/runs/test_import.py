@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.task import TaskEntry, TaskStatus, write_task_status
+from medqa_core.jobs.task import TaskEntry, TaskStatus, all_tasks, write_task_status
 from medqa_core.jobs.task_worker import working
-from medqa_core.jobs.tasks import all_tasks, submit_task
+from medqa_core.jobs.tasks import submit_task
 from medqa_core.runs.schema.status import ProcessIdentity
 from pages.runs.imports import ALL, key
 from tests.support.foreign_models import ASKED, LEARNT, rows
