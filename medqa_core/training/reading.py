@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medqa_core.answering.retrieval.passages import Passage, passages_of
-from medqa_core.answering.retrieval.retriever import Retriever
+from medqa_core.answering.retrieval.retriever import Retriever, by_words
 from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.models.prompt import ABSTENTION, citation, with_passages
 from medqa_core.runs.schema.config import TrainConfig
@@ -49,8 +49,12 @@ class Reading:
 
 
 def readings(pairs: Iterable[QAPair], library: Retriever, config: TrainConfig) -> list[Reading]:
-    """One for each pair whose answer has a passage; the same seed draws and orders the same passages."""
-    found = (_reading(pair, library, config) for pair in pairs)
+    """One for each pair whose answer has a passage; the same seed draws and orders the same passages.
+
+    Distractors are found by words alone: the topic's other sections, the hardest to tell from the right passage.
+    """
+    plain = by_words(library)
+    found = (_reading(pair, plain, config) for pair in pairs)
     return [one for one in found if one is not None]
 
 

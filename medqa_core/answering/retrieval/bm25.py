@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -35,8 +35,8 @@ class BM25:
         self._index = bm25s.BM25(backend="numpy", csc_backend="numpy")
         if kept is not None:
             self._index = bm25s.BM25.load(kept, backend="numpy", csc_backend="numpy", show_progress=False)
-        elif any(terms := [_terms(passage.searched) for passage in self.passages]):
-            self._index.index(terms, show_progress=False)
+        elif any(searched := [terms(passage.searched) for passage in self.passages]):
+            self._index.index(searched, show_progress=False)
         self._ids: dict[str, int] = getattr(self._index, "vocab_dict", {})
         if self._ids and self._index.scores["num_docs"] != len(self.passages):
             raise ValueError("the index is of other passages")
@@ -47,7 +47,7 @@ class BM25:
 
     def search(self, question: str, k: int = 3) -> list[Passage]:
         """See Retriever."""
-        asked = [term for term in _terms(question) if term in self._ids]
+        asked = [term for term in terms(question) if term in self._ids]
         return best(self.passages, self._index.get_scores(asked), k) if asked else []
 
     def match(self, question: str, passage: Passage) -> float:
@@ -57,8 +57,8 @@ class BM25:
         leaflet does not tell that `symptoms` says less than `gout`. A word that neither has weighs the most. Words
         that share their first letters are one: treat, treated, treatment.
         """
-        asked = {term: self._weight(term) for term in _terms(question)}
-        held = {term[:_STEM] for term in _terms(passage.searched)}
+        asked = {term: self._weight(term) for term in terms(question)}
+        held = stems(terms(passage.searched))
         total = sum(asked.values())
         return sum(weight for term, weight in asked.items() if term[:_STEM] in held) / total if total else 0.0
 
@@ -73,9 +73,15 @@ class BM25:
 def _background() -> tuple[int, Counter[str]]:
     """How many passages the starter set has, and how many of them hold each word."""
     found = passages_of(starter.load().pairs)
-    return len(found), Counter(term for passage in found for term in set(_terms(passage.searched)))
+    return len(found), Counter(term for passage in found for term in set(terms(passage.searched)))
 
 
-def _terms(text: str) -> list[str]:
+def stems(found: Iterable[str]) -> frozenset[str]:
+    """What is left of words when those that share their first letters are one."""
+    return frozenset(term[:_STEM] for term in found)
+
+
+def terms(text: str) -> list[str]:
+    """The words of `text` that are searched for: without English function words."""
     stop_words = function_words("English")
     return [word for word in words(text) if word not in stop_words]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import medqa_core
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import Passage, passages_of, passages_of_pages
+from medqa_core.answering.retrieval.reranking import Reranked
 from medqa_core.answering.retrieval.retriever import Retriever, retriever_over
 from medqa_core.data import documents, sources
 from medqa_core.data.lookup import data_of, fingerprint_of
@@ -137,14 +138,14 @@ def _from_cache(key: str, settings: Settings, build: Callable[[], PassageLibrary
 
 
 def _write(library: PassageLibrary, folder: Path) -> None:
-    assert isinstance(library.retriever, BM25)
+    assert isinstance(library.retriever, Reranked)
     rows = (
         [one.text, one.topic, one.question, one.question_id, one.source, one.url, one.document, one.page]
         for one in library.retriever.passages
     )
     with (folder / _PASSAGES).open("w", encoding="utf-8") as file:
         file.writelines(f"{dumps(row)}\n" for row in rows)
-    library.retriever.keep(folder)
+    library.retriever.plain.keep(folder)
     facts = {"kind": library.kind, "title": library.title, "left_out": library.left_out}
     (folder / _FACTS).write_text(dumps(facts), encoding="utf-8")
 
@@ -157,7 +158,7 @@ def _read(folder: Path) -> PassageLibrary:
             Passage(text, topic, question, id_, source, url, document=document, page=page)
             for text, topic, question, id_, source, url, document, page in rows
         ]
-    return PassageLibrary(facts["kind"], facts["title"], BM25(found, kept=folder), tuple(facts["left_out"]))
+    return PassageLibrary(facts["kind"], facts["title"], Reranked(BM25(found, kept=folder)), tuple(facts["left_out"]))
 
 
 def _of_data(config: QuestionsConfig, settings: Settings, kind: Kind = "data set") -> PassageLibrary:

@@ -1,4 +1,4 @@
-"""What finds passages: BM25, or an embedding model where the settings name one."""
+"""What finds passages: BM25 with its best reranked, or an embedding model where the settings name one."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,6 +7,7 @@ from medqa_core.answering.per_run_cache import per_run_cache
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
 from medqa_core.answering.retrieval.passages import Passage, passages_of
+from medqa_core.answering.retrieval.reranking import Reranked
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.encoder import load_encoder
@@ -49,8 +50,13 @@ def retriever_over(passages: Sequence[Passage], settings: Settings, progress: St
         MedQAError: the embedding model cannot be fetched or used.
     """
     if settings.embeddings is None:
-        return BM25(passages)
+        return Reranked(BM25(passages))
     return Embeddings(passages, load_encoder(settings.embeddings, settings), settings, progress)
+
+
+def by_words(retriever: Retriever) -> Retriever:
+    """The same passages ranked by their words alone, as before 0.3; an embedding model's ranking stays as it is."""
+    return retriever.plain if isinstance(retriever, Reranked) else retriever
 
 
 def retriever_for(run: Run, settings: Settings) -> Retriever:

@@ -8,8 +8,8 @@ import pytest
 
 from medqa_core.answering.question import Question
 from medqa_core.answering.retrieval import library as module
-from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.library import PassageLibrary, library_for
+from medqa_core.answering.retrieval.reranking import Reranked
 from medqa_core.answering.sources import find_sources
 from medqa_core.data import starter
 from medqa_core.foundation.errors import InputError
@@ -147,7 +147,7 @@ def test_it_is_built_once_for_all_threads_and_the_next_process_reads_it(
     kept = library_for(run, settings)
     assert titles == ["table.csv"] and kept is not given[0]
     assert (kept.kind, kept.title, kept.left_out) == (given[0].kind, given[0].title, given[0].left_out)
-    assert isinstance(kept.retriever, BM25) and kept.retriever.passages == given[0].retriever.passages
+    assert isinstance(kept.retriever, Reranked) and kept.retriever.passages == given[0].retriever.passages
     question = "What is Blorkitis?"
     assert kept.retriever.search(question) == given[0].retriever.search(question) != []
     with (tmp_path / "table.csv").open("a", encoding="utf-8") as file:

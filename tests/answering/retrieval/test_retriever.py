@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from medqa_core.answering.retrieval import retriever
-from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.embeddings import Embeddings
 from medqa_core.answering.retrieval.passages import Passage, passages_of
 from medqa_core.answering.retrieval.recall import measure_retrieval
+from medqa_core.answering.retrieval.reranking import Reranked
 from medqa_core.answering.retrieval.retriever import retriever_for
 from medqa_core.data.lookup import split_of
 from medqa_core.data.pairs import QAPair
@@ -42,7 +42,7 @@ def settings(lab: Settings, run: Run) -> Settings:
 def test_a_run_gives_its_training_passages_only(run: Run, settings: Settings) -> None:
     _, parts = split_of(run.record, settings)
     index = retriever_for(run, settings)
-    assert isinstance(index, BM25)
+    assert isinstance(index, Reranked)
     assert {passage.question_id for passage in index.passages} == {one.id for one in parts.train}
     asked = parts.train[0]
     assert asked.id in [one.question_id for one in index.search(f"{asked.question} {asked.answer}")]
@@ -93,7 +93,7 @@ def test_the_settings_choose_a_model_and_its_name_is_kept(run: Run, settings: Se
     by_meaning = replace(settings, embeddings="toy")
     index = retriever_for(run, by_meaning)
     assert isinstance(index, Embeddings)
-    assert isinstance(retriever_for(run, settings), BM25)
+    assert isinstance(retriever_for(run, settings), Reranked)
     result = measure_retrieval(run, by_meaning)
     assert result.method == index.method
     assert "toy" in result.method and "mean pooling" in result.method
