@@ -62,6 +62,7 @@ def runs(
 @app.command()
 def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> None:
     """Judge the fine-tuned model of the second run against that of the first, on the test questions of both."""
+    from medqa_core.report.comparison import seed_spread
     from medqa_core.report.document.between_tables import between_table
     from medqa_core.report.document.ways_table import ways_table
     from medqa_core.report.facts import Facts
@@ -71,14 +72,19 @@ def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> 
 
     store = store_of(Settings.from_environment())
     both = Facts.of(store.open(first)), Facts.of(store.open(second))
-    found, beside, answered = between(*both), controls(*both), ways(*both)
+    found, beside, answered, spread = between(*both), controls(*both), ways(*both), seed_spread(both)
     if json:
-        print_json({**_facts_of(found), "controls": beside, "ways": _ways_facts(answered)})
+        between_seeds = asdict(spread) if spread is not None else None
+        print_json(
+            {**_facts_of(found), "controls": beside, "ways": _ways_facts(answered), "between_seeds": between_seeds}
+        )
         return
     say(sentence(found))
     _say_table(between_table(found, beside))
     for line in notes(found):
         say(line)
+    if spread is not None:
+        say(spread.sentence())
     if answered is not None:
         say(f"\n{in_ways.TITLE} {in_ways.sentence(answered)}")
         _say_table(ways_table(answered))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from medqa_core.foundation.format import NOT_STATED, percent
+from medqa_core.foundation.format import NOT_STATED, listing, percent
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
 from medqa_core.report.views.figures import SETTINGS, Figure, figure_of, figures, settings, show
@@ -72,6 +72,47 @@ class LowestLoss:
             f"{self.run_id} has the lowest test loss of these, {value_text('loss', self.loss)}, {percent(self.gap)} "
             "below the next; whether two of them differ by more than chance is judged below."
         )
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """How far the fine-tuned figures of runs lie apart that differ in their seed alone."""
+
+    seeds: tuple[int, ...]
+    ranges: tuple[tuple[str, float, float], ...]
+    """Metric, its lowest and its highest value; only what every run has."""
+
+    def sentence(self) -> str:
+        """The spread in words."""
+        spread = [
+            f"{METRICS[name].label} {value_text(name, low)} to {value_text(name, high)}"
+            for name, low, high in self.ranges
+        ]
+        return (
+            f"These runs differ in their seed alone ({listing([str(seed) for seed in self.seeds])}): fine-tuned, they "
+            f"have {listing(spread)}. So far chance in training moves the figures; no interval of one run holds it."
+        )
+
+
+SPREAD = ("content_f1", "rougeL", "loss")
+"""Metrics whose spread between seeds is told."""
+_NAMES = {"preset": None, "title": "", "description": "", "seed": 0}
+"""Settings that two seeds of one recipe may differ in."""
+
+
+def seed_spread(runs: Sequence[Facts]) -> SeedSpread | None:
+    """The spread between seeds; None where the runs are not of one recipe, or their figures do not compare."""
+    configs = [facts.record.config for facts in runs]
+    seeds = tuple(config.seed for config in configs if config is not None)
+    recipes = {config.model_copy(update=_NAMES).model_dump_json() if config is not None else "" for config in configs}
+    if len(set(seeds)) < max(2, len(runs)) or len(recipes) > 1 or caveat(runs) is not None:
+        return None
+    ranges = []
+    for name in SPREAD:
+        values = [m.fine_tuned for facts in runs if (m := facts.metric(name)) is not None and m.fine_tuned is not None]
+        if len(values) == len(runs):
+            ranges.append((name, min(values), max(values)))
+    return SeedSpread(seeds, tuple(ranges)) if ranges else None
 
 
 def differing_settings(runs: Sequence[Facts]) -> tuple[list[SettingRow], list[SettingRow]]:
@@ -143,8 +184,8 @@ def lowest_loss(runs: Sequence[Facts]) -> LowestLoss | None:
 
 
 def sentence(runs: Sequence[Facts]) -> str:
-    """What these runs say together: why they do not compare, or which one has the lowest test loss."""
-    found = caveat(runs) or lowest_loss(runs)
+    """What these runs say together: why they do not compare, what chance moved, or which has the lowest test loss."""
+    found = caveat(runs) or seed_spread(runs) or lowest_loss(runs)
     return found.sentence() if found is not None else "Fewer than two of these runs have a measured test loss."
 
 

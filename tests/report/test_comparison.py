@@ -1,10 +1,19 @@
 """What differs between runs."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from medqa_core.report.comparison import Caveat, caveat, differing_settings, lowest_loss, metric_rows, sentence
+from medqa_core.report.comparison import (
+    Caveat,
+    caveat,
+    differing_settings,
+    lowest_loss,
+    metric_rows,
+    seed_spread,
+    sentence,
+)
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.figures import Figure
 from medqa_core.report.views.metric import MetricView
@@ -30,6 +39,39 @@ def test_equal_runs_differ_in_nothing(build: RunBuilder) -> None:
     best = lowest_loss(runs)
     assert best is not None and (best.run_id, best.loss, best.gap) == ("a", 1.8406, 0.0)
     assert sentence(runs) == best.sentence()
+
+
+def seeded(build: RunBuilder, run_id: str, **config: object) -> None:
+    build.finished(run_id)
+    path = build.store.folder / run_id / "run.json"
+    kept = json.loads(path.read_text())["config"]
+    rewrite(path, config={**kept, "title": run_id, **config})
+
+
+def test_runs_of_another_seed_alone_tell_what_chance_moves(build: RunBuilder) -> None:
+    for run_id, seed in (("a", 1), ("b", 2), ("c", 3)):
+        seeded(build, run_id, seed=seed)
+    rewrite(build.store.folder / "b" / "evaluation.json", protocol={})
+    spread = seed_spread(read(build, "a", "b", "c"))
+    assert spread is not None and spread.seeds == (1, 2, 3)
+    assert ("loss", 1.8406, 1.8406) in spread.ranges
+    said = sentence(read(build, "a", "b", "c"))
+    assert said.startswith("These runs differ in their seed alone (1, 2 and 3): fine-tuned, they have ")
+    assert "loss 1.8406 to 1.8406" in said
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 0.1}, {"split_seed": 7}, {"seed": 1}])
+def test_other_settings_are_no_other_seed(build: RunBuilder, change: dict[str, object]) -> None:
+    seeded(build, "a", seed=1)
+    seeded(build, "b", **{"seed": 2, **change})
+    assert seed_spread(read(build, "a", "b")) is None
+    assert seed_spread(read(build, "a")) is None
+
+
+def test_an_import_has_no_other_seed(build: RunBuilder) -> None:
+    seeded(build, "a", seed=1)
+    build.imported("b")
+    assert seed_spread(read(build, "a", "b")) is None
 
 
 def test_losses_of_other_text_are_not_ranked(build: RunBuilder) -> None:
