@@ -7,6 +7,7 @@ import pandas as pd
 
 from medqa_core.answering.retrieval.bm25 import BM25
 from medqa_core.answering.retrieval.passages import Passage
+from medqa_core.answering.retrieval.reranking import Reranked
 from medqa_core.answering.retrieval.retriever import by_words
 from medqa_core.data import leakage
 from medqa_core.data.pairs import QAPair, references_of
@@ -60,12 +61,10 @@ class RunData:
     def shelf(self, retrieval: RetrievalProtocol | None) -> Shelf | None:
         """What passages were found in; None where none were, or not by BM25, which alone can be repeated here."""
         config = self._run.record.questions
-        if config is None or retrieval is None or not retrieval.method.startswith(BM25.name):
+        if config is None or retrieval is None or retrieval.method not in (BM25.name, Reranked.name):
             return None
         shelf = shelf_of(self._run, config, replace(self._settings, embeddings=None), retrieval.library)
-        ranked = (shelf.retriever, by_words(shelf.retriever))
-        found = next((one for one in ranked if one.name == retrieval.method), None)
-        return None if found is None else replace(shelf, retriever=found)
+        return shelf if retrieval.method == Reranked.name else replace(shelf, retriever=by_words(shelf.retriever))
 
 
 def scores_outcome(run: Run, rows: pd.DataFrame | None, data: RunData) -> Outcome:

@@ -6,6 +6,7 @@ the best passages are compared with the question by their headings: beside the t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medqa_core.answering.retrieval.bm25 import BM25, stems, terms
 from medqa_core.answering.retrieval.passages import Passage
@@ -21,11 +22,7 @@ class Reranked:
     """The passages of `plain`, those first whose heading asks what is asked (see Retriever)."""
 
     plain: BM25
-
-    @property
-    def name(self) -> str:
-        """See Retriever."""
-        return f"{self.plain.name}, reranked by heading"
+    name: ClassVar[str] = f"{BM25.name}, reranked by heading"
 
     @property
     def method(self) -> str:
