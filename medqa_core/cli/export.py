@@ -1,5 +1,6 @@
 """`export` and `push`: a run's model as a folder that others load, here or on the Hugging Face hub."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
+from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.format import bytes_size, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.hub.folder import File, Fill, write_hub_folder
@@ -32,6 +34,8 @@ def export(
 
     At the root: the adapter (or with --merged the whole model), the model card and the results as the Hugging Face hub
     reads them; in report/: the run's record, figures and reports. Nothing is sent anywhere.
+
+    For GGUF, convert what --merged writes with llama.cpp's own convert_hf_to_gguf.py (docs/export.md has the commands).
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
@@ -46,10 +50,12 @@ def export(
 def push(
     run: RunArgument,
     repo: Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on the hub.")],
-    private: Annotated[
-        bool, typer.Option("--private", help="Make a new repository private; one that exists stays as it is.")
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Make a new repository public, not private; one that exists stays as it is."),
     ] = False,
     merged: MergedFlag = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the files and their sizes, and send nothing: look first.")
     ] = False,
@@ -57,8 +63,9 @@ def push(
 ) -> None:
     """Send a run's model, card and report to the Hugging Face hub, as `export` writes them.
 
-    Needs a login that may write: `hf auth login`, or HF_TOKEN. The folder is sent as one commit and compared with what
-    the hub then holds; files that the repository has besides stay.
+    Lists the files and asks before it sends anything. A repository that is not there is made, private unless --public
+    is given. Needs a login that may write: `hf auth login`, or HF_TOKEN. The folder is sent as one commit and compared
+    with what the hub then holds; files that the repository has besides stay.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
@@ -73,13 +80,26 @@ def push(
         if dry_run:
             print_json({**planned, "sent": False}) if json else say(f"Nothing was sent to {repo}: a dry run.")
             return
-        pushed = send(folder, files, repo, f"MedQA Lab run {opened.id}", private=private, progress=note)
+        if not yes:
+            _ask(repo, files, public=public)
+        pushed = send(folder, files, repo, f"MedQA Lab run {opened.id}", private=not public, progress=note)
     if json:
         print_json({**planned, "sent": True, **asdict(pushed)})
         return
     say(
         f"{opened.id}: sent to {pushed.url}; the hub holds all {plural(pushed.files_checked, 'file')} as they are here."
     )
+
+
+def _ask(repo: str, files: Sequence[File], *, public: bool) -> None:
+    """Go on only if a person says so."""
+    if not sys.stdin.isatty():
+        raise InputError(f"nothing was sent to {repo}; give it where nobody can be asked.", field="--yes")
+    size = bytes_size(sum(one.size for one in files))
+    kind = "public" if public else "private"
+    asked = f"Send {plural(len(files), 'file')} ({size}) to {repo}? Where it is not there it is made, {kind}."
+    if not typer.confirm(asked, err=True):
+        raise MedQAError(f"Nothing was sent to {repo}.")
 
 
 def _merging(run: Run, settings: Settings) -> Fill:

@@ -12,6 +12,7 @@ import typer
 from medqa_core.cli.output import note
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings, site_folder
+from medqa_core.runs.store.making import sweep
 
 APP_PORT = 8501
 WIDGET_PORT = 7860
@@ -36,7 +37,9 @@ def serve(
     """
     if share and not widget:
         raise InputError("only the widget has a public link; add --widget.", field="--share")
-    _fetch_model(Settings.from_environment())
+    settings = Settings.from_environment()
+    sweep(settings.reports)
+    _fetch_model(settings)
     site = site_folder()
     command = _widget(port or WIDGET_PORT, address, share) if widget else _app(site, port or APP_PORT, address)
     _become([sys.executable, "-P", "-m", *command], environment(os.environ, site))

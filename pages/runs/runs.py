@@ -4,6 +4,7 @@ from medqa_core.foundation.format import count, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.bin import empty
 from medqa_core.runs.store.index import RunEntry
+from medqa_core.runs.store.making import sweep
 from pages.runs import actions, deleted, imports, table, work
 from pages.shared import flash
 from pages.shared.markup import answer
@@ -30,6 +31,7 @@ answer(sentence(entries))
 flash.show(flash.take())
 if not settings.public:
     empty(store())
+    sweep(store().folder)
     work.draw(settings)
 if entries:
     rows = table.filters(entries)

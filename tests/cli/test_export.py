@@ -63,3 +63,8 @@ def test_bad_input_is_one_line(cli: Command, smoke: Run, tmp_path: Path) -> None
     assert "name a new folder" in cli("export", "smoke", "--to", str(tmp_path)).error
     assert "No run called 'none'" in cli("export", "none", "--to", str(tmp_path / "new")).error
     assert cli("export", "smoke").code == 2
+
+
+def test_the_help_says_how_to_get_gguf(cli: Command) -> None:
+    said = cli("export", "--help")
+    assert said.code == 0 and "llama.cpp's own convert_hf_to_gguf.py" in " ".join(said.out.split())

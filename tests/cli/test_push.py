@@ -1,6 +1,7 @@
 """`push`: what is sent to a hub on 127.0.0.1, by the hub's own client, and what comes back from it."""
 
 import hashlib
+import io
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models import toy
+from tests.support.commands import Command
 from tests.support.hub_server import TOKEN, Hub, serving
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
@@ -61,7 +63,14 @@ def medqa(folder: Path, in_lab: Settings, hub: Hub, tmp_path: Path) -> Python:
         what = ["-m", "medqa_core"] if code is None else ["-c", code]
         command = [sys.executable, *what, *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     return run
@@ -84,8 +93,25 @@ def test_a_dry_run_lists_the_files_and_asks_no_hub(medqa: Python, hub: Hub, in_l
     assert not list(in_lab.cache.glob(".push-*"))
 
 
+def test_nothing_is_sent_before_somebody_agreed(
+    medqa: Python, hub: Hub, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = medqa("push", "smoke", "--repo", "me/answers")
+    assert done.returncode == 2 and "adapter_model.safetensors" in done.stdout
+    assert done.stderr == "error: --yes: nothing was sent to me/answers; give it where nobody can be asked.\n"
+    for flags, kind in (((), "private"), (("--public",), "public")):
+        answer = io.StringIO("n\n")
+        monkeypatch.setattr(answer, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", answer)
+        said = cli("push", "smoke", "--repo", "me/answers", *flags)
+        assert said.code == 1 and "adapter_model.safetensors" in said.out
+        assert f"to me/answers? Where it is not there it is made, {kind}. [y/N]" in said.err
+        assert said.err.endswith("error: Nothing was sent to me/answers.\n")
+    assert not hub.requests
+
+
 def test_what_was_pushed_is_what_peft_loads(medqa: Python, hub: Hub, folder: Path, in_lab: Settings) -> None:
-    done = medqa("push", "smoke", "--repo", "me/answers", "--private", "--json")
+    done = medqa("push", "smoke", "--repo", "me/answers", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     said = json.loads(done.stdout)
@@ -99,7 +125,7 @@ def test_what_was_pushed_is_what_peft_loads(medqa: Python, hub: Hub, folder: Pat
     commits = [line for line in hub.requests if "/commit/" in line]
     assert len(commits) == 1
 
-    again = medqa("push", "smoke", "--repo", "me/answers")
+    again = medqa("push", "smoke", "--repo", "me/answers", "--yes")
     assert again.returncode == 0, again.stderr
     assert again.stdout.splitlines()[-1].startswith(f"smoke: sent to {hub.address}/me/answers; the hub holds all ")
 
@@ -111,7 +137,8 @@ def test_what_was_pushed_is_what_peft_loads(medqa: Python, hub: Hub, folder: Pat
 def test_what_was_pushed_is_imported_as_a_run_with_its_model(
     medqa: Python, hub: Hub, folder: Path, tmp_path: Path
 ) -> None:
-    assert medqa("push", "smoke", "--repo", "me/answers").returncode == 0
+    assert medqa("push", "smoke", "--repo", "me/answers", "--public", "--yes").returncode == 0
+    assert not hub.private, "public where it was asked for"
     for path, content in hub.repositories["me/answers"].items():
         (tmp_path / "pulled" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pulled" / path).write_bytes(content)
@@ -131,7 +158,7 @@ def test_each_refusal_is_one_line(medqa: Python, hub: Hub) -> None:
         ({}, "no-owner", "--repo: 'no-owner' is not OWNER/NAME"),
     ]
     for extra, repo, sentence in cases:
-        done = medqa("push", "smoke", "--repo", repo, **extra)
+        done = medqa("push", "smoke", "--repo", repo, "--yes", **extra)
         assert done.returncode == (2 if repo == "no-owner" else 1), done.stderr
         assert sentence in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not hub.repositories
@@ -139,6 +166,6 @@ def test_each_refusal_is_one_line(medqa: Python, hub: Hub) -> None:
 
 def test_a_hub_that_keeps_something_else_is_found_out(medqa: Python, hub: Hub) -> None:
     hub.altering = "report/run.json"
-    done = medqa("push", "smoke", "--repo", "me/answers")
+    done = medqa("push", "smoke", "--repo", "me/answers", "--yes")
     assert done.returncode == 1
     assert done.stderr == "error: me/answers holds something else than was sent: report/run.json. Push again.\n"

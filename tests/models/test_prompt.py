@@ -8,7 +8,15 @@ import pytest
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import load
-from medqa_core.models.prompt import IGNORED, encode_example, encode_prompt, kind_for, prompt_text, with_passages
+from medqa_core.models.prompt import (
+    IGNORED,
+    encode_example,
+    encode_prompt,
+    kind_for,
+    opens_thoughts,
+    prompt_text,
+    with_passages,
+)
 from tests.support.models import settings_for
 
 QUESTION = "What is asthma?"
@@ -159,6 +167,31 @@ def test_the_embedded_defaults_control_tokens(chat: Any) -> None:
 
 
 PASSAGES = ("Asthma narrows the airways.", "Inhalers open them.")
+
+
+TURNS = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}<|assistant|>\n"
+SWITCHED = {
+    "empty thoughts": "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}",
+    "no thoughts": "{% if enable_thinking is not defined or enable_thinking %}<think>\n{% endif %}",
+}
+"""How templates that know the word leave thoughts out: by closing them at once (Qwen3), or by not opening them."""
+
+
+@pytest.mark.parametrize("way", SWITCHED)
+def test_a_template_that_can_leave_thoughts_out_is_told_to(chat: Any, way: str) -> None:
+    tokenizer = copy.deepcopy(chat)
+    tokenizer.chat_template = TURNS + SWITCHED[way]
+    text = prompt_text(tokenizer, QUESTION, "chat")
+    assert not opens_thoughts(tokenizer)
+    assert text.count("<think>") == text.count("</think>") == (way == "empty thoughts")
+    assert text_of(tokenizer, encode_prompt(tokenizer, QUESTION, "chat")) == text
+
+
+def test_a_template_that_cannot_is_found(chat: Any, plain: Any) -> None:
+    tokenizer = copy.deepcopy(chat)
+    tokenizer.chat_template = TURNS + "<think>\n"
+    assert opens_thoughts(tokenizer)
+    assert not opens_thoughts(chat) and not opens_thoughts(plain)
 
 
 def test_passages_stand_before_the_question_in_their_order() -> None:

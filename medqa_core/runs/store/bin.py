@@ -17,9 +17,9 @@ from medqa_core.foundation.files import remove_folder
 from medqa_core.foundation.paths import RUN_ID, check_run_id
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.lock import changing
+from medqa_core.runs.store.making import BIN
 from medqa_core.runs.store.run_store import RunStore
 
-BIN = ".bin"
 KEPT = timedelta(days=30)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(rf"(?P<id>{RUN_ID.pattern})~(?P<when>\d{{8}}T\d{{12}}Z)")

@@ -2,10 +2,8 @@
 
 import errno
 import os
-import shutil
 import stat
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.record import RunRecord
 from medqa_core.runs.schema.status import LIVE, now
 from medqa_core.runs.store.index import IndexedRun, RunEntry, load_index, run_stamp, save_index, unchanged
+from medqa_core.runs.store.making import finished, making
 
 INDEXED_FROM = 100
 """Runs read at one listing from which the index is written: what fewer cost is not worth it."""
@@ -91,20 +90,18 @@ class RunStore:
             RunError: the store cannot be written.
         """
         folder = self.path(record.id)
-        temporary = self.folder / f".{record.id}.{uuid.uuid4().hex}.tmp"
         self.check_free(record.id)
         try:
-            temporary.mkdir(parents=True)
-            write_json(temporary / "run.json", record.model_dump(mode="json"))
-            if fill is not None:
-                fill(temporary)
-            os.rename(temporary, folder)  # fails where another process was first: its folder is not empty
+            with making(self.folder, record.id) as temporary:
+                write_json(temporary / "run.json", record.model_dump(mode="json"))
+                if fill is not None:
+                    fill(temporary)
+                finished(temporary)
+                os.rename(temporary, folder)  # fails where another process was first: its folder is not empty
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and os.path.lexists(folder):
                 raise _taken(record.id) from error
             raise RunError(f"The run store {self.folder.name} cannot be written: {error.strerror or error}.") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return Run(folder, record)
 
     def new_record(self, config: TrainConfig, run_id: str | None = None) -> RunRecord:

@@ -1,5 +1,8 @@
 """A model trained elsewhere becomes a run with weights, and is measured like one made here."""
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +12,16 @@ from medqa_core.answering.training_set import training_set
 from medqa_core.data.lookup import data_of
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.verify import verify
-from medqa_core.foundation.errors import DataUnavailable, InputError
+from medqa_core.foundation.errors import DataUnavailable, InputError, RunNotFound
 from medqa_core.foundation.files import read_json, sha256
-from medqa_core.foundation.settings import Settings
+from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models.incoming.import_model import import_model
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.training_record import read_training_record
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import EvaluationConfig
+from medqa_core.runs.store.making import sweep
+from medqa_core.runs.store.run_store import RunStore
 from tests.support.foreign_models import ASKED, full_model, lora, rows, tiny_model, toy_folder
 
 
@@ -100,3 +105,70 @@ def test_a_public_demo_opens_no_file_that_an_imported_run_names(here: Settings, 
     for config in (asked, asked.model_copy(update={"dataset": "starter"})):
         with pytest.raises(DataUnavailable, match="public demo"):
             data_of(config, public)
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_a_snapshot_of_the_hub_s_cache_is_a_model(
+    shards: bool, here: Settings, asked: EvaluationConfig, tmp_path: Path
+) -> None:
+    plain = full_model(toy_folder(here), tmp_path / "plain", shards=shards)
+    snapshot, blobs = tmp_path / "models--o--n" / "snapshots" / ("a" * 40), tmp_path / "models--o--n" / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for path in plain.iterdir():
+        blob = blobs / sha256(path)
+        shutil.move(path, blob)
+        (snapshot / path.name).symlink_to(Path("../../blobs", blob.name))
+    run = import_model(snapshot, asked, here, base="toy", run_id=f"snapshot-{shards}".lower())
+    files = [path for path in run.folder.rglob("*") if path.is_symlink()]
+    assert run.model_folder() is not None and files == [], "the run holds files of its own"
+    if not shards:
+        assert sha256(run.folder / "model" / "model.safetensors") == (snapshot / "model.safetensors").resolve().name
+    (snapshot / "config.json").unlink()
+    (snapshot / "config.json").symlink_to(Path("../../../elsewhere.json"))
+    (tmp_path / "elsewhere.json").write_text("{}")
+    with pytest.raises(InputError, match=r"config\.json is a link out of the folder"):
+        import_model(snapshot, asked, here, base="toy")
+
+
+HANGS = """
+import sys, time
+from pathlib import Path
+from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.models.incoming import import_model as module
+from medqa_core.runs.schema.config import EvaluationConfig
+from medqa_core.runs.store.making import sweep
+from medqa_core.runs.store.run_store import RunStore
+reports, cache, source, data = map(Path, sys.argv[1:])
+
+def half(files, target):
+    target.write_bytes(files[0].read_bytes()[:1000])
+    print("half", flush=True)
+    time.sleep(600)
+
+module.copy_weights = half
+settings = Settings(reports, cache, None, None, False)
+module.import_model(source, EvaluationConfig(dataset=str(data)), settings, base="toy", run_id="killed")
+"""
+
+
+def test_a_kill_amid_the_weights_leaves_nothing_that_stays(
+    here: Settings, asked: EvaluationConfig, tmp_path: Path
+) -> None:
+    source = full_model(toy_folder(here), tmp_path / "source")
+    store = RunStore(tmp_path / "reports")
+    line = [sys.executable, "-c", HANGS, store.folder, here.cache, source, asked.dataset]
+    with subprocess.Popen(list(map(str, line)), stdout=subprocess.PIPE, cwd=PACKAGE_ROOT) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"half\n"
+            assert sweep(store.folder) == 0, "somebody is at work on it"
+        finally:
+            process.kill()
+    [half] = store.folder.glob(".killed.*.tmp")
+    assert (half / "model" / "model.safetensors").stat().st_size == 1000
+    assert store.list() == [] and store.free_id("killed") == "killed"
+    with pytest.raises(RunNotFound):
+        store.open("killed")
+    settings = replace(here, reports=store.folder)
+    import_model(source, asked, settings, base="toy", run_id="killed")
+    assert [path.name for path in store.folder.iterdir()] == ["killed"]

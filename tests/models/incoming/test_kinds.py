@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.incoming.import_model import import_model
+from medqa_core.models.prompt import THOUGHTS
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import VARIANTS, load_variants
 from medqa_core.runs.run import Run
@@ -136,3 +137,17 @@ def test_the_tokenizer_that_came_along_asks_both(here: Settings, asked: Evaluati
     assert "Answer: " in variants.tokenizer.chat_template
     assert run.record.imported is not None and run.record.imported.model is not None
     assert run.record.imported.model.own_tokenizer
+
+
+@pytest.mark.parametrize("opened", ["<think>\n", "{% if enable_thinking %}<think>\n{% endif %}"])
+def test_thoughts_that_a_template_opens_are_said(
+    opened: str, here: Settings, asked: EvaluationConfig, tmp_path: Path
+) -> None:
+    base, folder = toy_folder(here), tmp_path / "thoughts"
+    saved(base, folder, {})
+    _, tokenizer = trained(base, steps=0)
+    tokenizer.chat_template += opened
+    tokenizer.save_pretrained(folder)
+    run = import_model(folder, asked, here)
+    assert run.record.imported is not None and run.record.imported.model is not None
+    assert (THOUGHTS in run.record.imported.model.notes) == (opened == "<think>\n")

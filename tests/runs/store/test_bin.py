@@ -8,6 +8,7 @@ from medqa_core.foundation.errors import InputError, RunNotFound
 from medqa_core.runs.run import Run
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
+from medqa_core.runs.store.making import BIN
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.runs import good_run
 
@@ -103,6 +104,6 @@ def test_nothing_outside_is_reached(name: str, store: RunStore, run: Run) -> Non
 
 
 def test_foreign_folders_of_the_bin_are_left_alone(store: RunStore, run: Run) -> None:
-    (store.folder / bin.BIN / "notes").mkdir(parents=True)
-    (store.folder / bin.BIN / "x~20269999T999999999999Z").mkdir()
+    (store.folder / BIN / "notes").mkdir(parents=True)
+    (store.folder / BIN / "x~20269999T999999999999Z").mkdir()
     assert bin.deleted(store) == [] and bin.empty(store, before=bin.moment()) == 0
