@@ -23,7 +23,7 @@ def import_(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A Trainer output folder, lm-eval results, a curve, a summary text; with --data a model's folder."
+            help="A Trainer output folder, lm-eval results, an Inspect log, a curve, a summary; with --data a model."
         ),
     ],
     data: Annotated[

@@ -119,7 +119,7 @@ def _one_sided(facts: Facts) -> None:
         return
     asked = tables.tasks(facts)
     if asked is not None:
-        document.table(asked, caption="Every task that the source states, by the names of lm-evaluation-harness.")
+        document.table(asked, caption="Every task that the source states, by its own names.")
     rows = [(figure.label, figure.text) for figure in figures(facts).values() if figure.origin == "reported"]
     if rows:
         document.table(

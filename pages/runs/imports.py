@@ -64,8 +64,8 @@ def draw() -> None:
     """The form."""
     with st.expander("Import a run or a model", key="import-run", expanded=bool(st.session_state.get(PROBLEMS))):
         note(
-            "A Trainer's output folder or trainer_state.json, results of lm-evaluation-harness, a curve, or a summary "
-            "text. What is read is copied into the run store; nothing is executed."
+            "A Trainer's output folder or trainer_state.json, results of lm-evaluation-harness, a log of Inspect, a "
+            "curve, or a summary text. What is read is copied into the run store; nothing is executed."
         )
         _row(PLACE)
         note(

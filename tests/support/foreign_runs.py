@@ -167,3 +167,44 @@ def lm_eval(accuracy: float = 0.26, n: int | None = 100) -> dict[str, Any]:
     if n is not None:
         value["n-samples"] = {"mmlu_medical_genetics": {"original": n, "effective": n}}
     return value
+
+
+def inspect_log(
+    right: list[int], *, model: str = "hf/someone/small", task: str = "mmlu_0_shot", **changes: Any
+) -> dict[str, Any]:
+    """A log of Inspect as JSON; `right`: which of its questions were answered right, `changes`: of what was asked."""
+    spec = {
+        "created": "2026-01-02T03:04:05+00:00",
+        "task": task,
+        "model": model,
+        "dataset": {"name": "cais/mmlu", "location": "cais/mmlu", "samples": len(right)},
+        "config": {},
+        "model_generate_config": {"temperature": 0.0},
+        "packages": {"inspect_ai": "0.3.285"},
+    }
+    share = sum(right) / max(1, len(right))
+    samples = [
+        {
+            "id": n + 1,
+            "epoch": 1,
+            "input": f"Which made-up one is number {n}?",
+            "choices": ["one", "two", "three", "four"],
+            "target": "A",
+            "messages": [{"role": "assistant", "content": "ANSWER: A"}],
+            "scores": {"choice": {"value": "C" if value else "I", "answer": "A"}},
+            "metadata": {"subject": "anatomy"},
+        }
+        for n, value in enumerate(right)
+    ]
+    metrics = {"accuracy": {"name": "accuracy", "value": share}, "stderr": {"name": "stderr", "value": 0.15}}
+    return {
+        "version": 2,
+        "status": "success",
+        "eval": {**spec, **changes},
+        "results": {
+            "total_samples": len(right),
+            "completed_samples": len(right),
+            "scores": [{"name": "choice", "scorer": "choice", "metrics": metrics}],
+        },
+        "samples": samples,
+    }

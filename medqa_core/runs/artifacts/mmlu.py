@@ -24,6 +24,8 @@ READ_LIMIT = 16 * 2**20
 ROW_LIMIT = 20_000
 """MMLU as a whole has 14,042 test questions."""
 
+GENERATED = "generated"
+"""In a file's `config.scoring`: the model wrote its choice down, none of our ways to ask for likelihoods."""
 CLOZE = "_continuation"
 """How the harness's tasks end that score the choices' own texts."""
 LETTERS = ("A", "B", "C", "D")
@@ -171,7 +173,7 @@ def _how(value: dict[str, Any]) -> dict[str, Any]:
     sums = {name: weights.get(name) for name in ("fine_tuned_sha256", "fine_tuned_config_sha256")}
     return {
         **{name: said if isinstance(said, str) else None for name, said in sums.items()},
-        "scoring": scoring,
+        "scoring": None if config.get("scoring") == GENERATED else scoring,
         "metric": metric if metric in METRICS.values() else "acc",
         "letters": any(subset_of(task) is not None and not task.endswith(CLOZE) for task in tasks),
         "shots": one if isinstance(one, int) and 0 <= one < 1000 else None,

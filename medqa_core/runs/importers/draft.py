@@ -83,7 +83,7 @@ def half_a_unit(text: str) -> float:
 class Draft:
     """Everything that a run folder of kind `imported` is made of."""
 
-    format: Literal["summary", "trainer", "lm-eval", "model", "curve"]
+    format: Literal["summary", "trainer", "lm-eval", "inspect", "model", "curve"]
     source: str
     sha256: str | None
     figures: Figures

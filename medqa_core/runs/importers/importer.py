@@ -1,6 +1,7 @@
 """The way in: which format PATH is, and the run folder made of it."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,6 +12,8 @@ from medqa_core.runs.artifacts.items import write_items
 from medqa_core.runs.artifacts.series import write_series
 from medqa_core.runs.importers.curve import event_files, is_curve, read_curve, read_events
 from medqa_core.runs.importers.draft import Draft, modified
+from medqa_core.runs.importers.inspect_file import SUFFIX, is_log, log_of, open_archive
+from medqa_core.runs.importers.inspect_log import newest_log, read_inspect
 from medqa_core.runs.importers.lm_eval import parse_file, read_lm_eval, results_file
 from medqa_core.runs.importers.source import file_name, kind_of, lenient_json, line, read_bytes
 from medqa_core.runs.importers.summary import read_summary
@@ -22,8 +25,8 @@ from medqa_core.runs.store.run_store import RunStore
 
 LOOKED_FOR = (
     "Looked for a summary text (lines such as `Test Loss: 2.04`), a Trainer output folder (trainer_state.json, "
-    "all_results.json or checkpoint-*/trainer_state.json), lm-evaluation-harness's results.json, and a curve (CSV or "
-    "lines of JSON with a step, TensorBoard's event files, Trackio's database)."
+    "all_results.json or checkpoint-*/trainer_state.json), lm-evaluation-harness's results.json, Inspect's log (.eval "
+    "or JSON), and a curve (CSV or lines of JSON with a step, TensorBoard's event files, Trackio's database)."
 )
 
 
@@ -59,27 +62,42 @@ def read_draft(path: Path, keep_prose: bool) -> Draft:
     """
     kind, name = kind_of(path), file_name(path)
     if kind == "folder":
-        if has_trainer_output(path):
-            return read_trainer(path)
-        results = results_file(path)
-        if results is None and event_files(path):
-            return read_events(path)
-        if results is None:
-            raise InputError(f"{name} holds no run that can be imported.")
-        content, value = parse_file(results)
-        return read_lm_eval(results, content, value)
+        return _in_folder(path, name)
     if kind != "file":
         raise InputError(f"{name} is {kind}.")
+    if path.suffix == SUFFIX:
+        return read_inspect(path, open_archive(path))
     content = read_bytes(path)
     if is_curve(content, path.name):
         return read_curve(path, content)
     if content.lstrip()[:1] not in (b"{", b"["):
         return read_summary(path, content, keep_prose)
-    value = lenient_json(content, name)
-    if isinstance(value, dict) and isinstance(value.get("log_history"), list):
-        return read_state_file(path, content, value)
-    if isinstance(value, dict) and "global_step" in value and "results" not in value:
-        raise InputError(f"{name}: {NO_LOG}")
+    return _in_json(path, content, lenient_json(content, name))
+
+
+def _in_folder(path: Path, name: str) -> Draft:
+    if has_trainer_output(path):
+        return read_trainer(path)
+    results = results_file(path)
+    if results is not None:
+        content, value = parse_file(results)
+        return read_lm_eval(results, content, value)
+    if event_files(path):
+        return read_events(path)
+    log = newest_log(path)
+    if log is None:
+        raise InputError(f"{name} holds no run that can be imported.")
+    return read_draft(log, keep_prose=False)
+
+
+def _in_json(path: Path, content: bytes, value: Any) -> Draft:
+    known = value if isinstance(value, dict) else {}
+    if isinstance(known.get("log_history"), list):
+        return read_state_file(path, content, known)
+    if "global_step" in known and "results" not in known:
+        raise InputError(f"{file_name(path)}: {NO_LOG}")
+    if is_log(value):
+        return read_inspect(path, log_of(known, file_name(path)))
     return read_lm_eval(path, content, value)
 
 

@@ -99,14 +99,14 @@ def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
         tasks=tasks,
         mmlu=mmlu,
     )
-    _say_missing(draft, results)
+    say_missing(draft, results)
     draft.items, problems = read_samples(path.parent, {score.task for score in tasks})
     draft.missing += problems[:10]
     if draft.items is not None:
         draft.missing.remove(NO_ITEMS)
     for prefix, scores in both:
         draft.checks += checks.mmlu(scores, prefix.replace("_", " "))
-    draft.evaluation = _evaluation(results) if results is not None else None
+    draft.evaluation = mmlu_evaluation(results) if results is not None else None
     return draft
 
 
@@ -120,9 +120,11 @@ def _results(value: Any) -> MMLUResults | None:
         return parse_results(value)
     except ValueError:
         main = value.get("fine_tuned", value) if isinstance(value, dict) else None
-        if isinstance(main, dict) and task_scores(main):
-            return None
-        raise
+        if not isinstance(main, dict) or not isinstance(main.get("results"), dict):
+            raise
+    if not task_scores(main):
+        raise ValueError("its results hold no task with a figure.")
+    return None
 
 
 def _title(results: MMLUResults | None, tasks: list[TaskScore], model: str, adapter: str) -> str:
@@ -132,7 +134,7 @@ def _title(results: MMLUResults | None, tasks: list[TaskScore], model: str, adap
     return f"{what} of {model}" + (f" with adapter {adapter}" if adapter else "")
 
 
-def _evaluation(results: MMLUResults) -> Evaluation | None:
+def mmlu_evaluation(results: MMLUResults) -> Evaluation | None:
     """Accuracy over all questions, or None where a subset's size is not known."""
     tuned = results.pooled(results.fine_tuned)
     base = results.pooled(results.base) if results.base else None
@@ -174,7 +176,8 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _say_missing(draft: Draft, results: MMLUResults | None) -> None:
+def say_missing(draft: Draft, results: MMLUResults | None) -> None:
+    """What an evaluation of one model leaves out."""
     if results is None or results.base is None:
         draft.missing.append(
             "Whether the model measured is the base or the fine-tuned one, and the other one's scores."

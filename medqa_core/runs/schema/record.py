@@ -168,7 +168,7 @@ class TaskScore(Record):
 class ImportRecord(Record):
     """Where an imported run came from, word for word where it matters, and what it leaves out."""
 
-    format: Literal["summary", "trainer", "lm-eval", "model", "curve"]
+    format: Literal["summary", "trainer", "lm-eval", "inspect", "model", "curve"]
     """`model`: weights alone; `curve`: rows of a table or tracker by step."""
     source: Line
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -178,7 +178,7 @@ class ImportRecord(Record):
     """The source's own prose, by its headings; shown as a quotation and never as a finding."""
     missing: list[Line] = []
     tasks: list[TaskScore] = []
-    """Of lm-evaluation-harness: every task of the file, not the medical subsets of MMLU alone."""
+    """Of lm-evaluation-harness or Inspect: every task of the file, not the medical subsets of MMLU alone."""
     notes: list[Line] = []
     """What else is to be said of the source: what was kept and is not drawn, what stands on another scale."""
     training: TrainingKind | None = None
