@@ -1,7 +1,7 @@
 """One question, answered by both models at once and, where asked for, after reading sources."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from medqa_core.answering.sources import Searched, Sources, fitting
 from medqa_core.answering.streams import Step, stream
 from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
-from medqa_core.models.prompt import encode_prompt, prompt_text, with_passages
+from medqa_core.models.prompt import Turn, encode_prompt, prompt_text, with_passages
 from medqa_core.models.variants import VARIANTS, ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Precision
 
@@ -29,8 +29,17 @@ COLUMN_NAMES: dict[Column, str] = {
 FinishReason = Literal["stop", "length", "cancelled", "no_passage"]
 """`stop`: the model ended it; `length`: the token limit did; `cancelled`: the time limit or the reader did;
 `no_passage`: there was none to answer from, which the text says; no model was asked."""
+MOST_TURNS = 6
+"""Earlier turns in a prompt: each costs every answer after it time to read."""
+Earlier = Mapping[Column, Sequence[Turn]]
+"""By column what was asked before and what that column answered, the oldest turn first."""
 NOTHING_FOUND = "No passage found for this question."
 NOTHING_FITS = "Passages were found for this question, but none fits into what the model reads at once with an answer."
+
+
+def last_question(earlier: Earlier) -> str:
+    """The question before this one; empty where this is the first."""
+    return next((turns[-1].question for turns in earlier.values() if turns), "")
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Provenance:
     engine: str
     prompt: str
     prompt_sha256: str
-    """Of the whole text before the answer, passages included."""
+    """Of the whole text before the answer, passages and earlier turns included."""
     temperature: float
     max_new_tokens: int
     seed: int
@@ -56,6 +65,10 @@ class Provenance:
     """Tokens of a run that must not come twice in the answer; 0: any may."""
     passages: int = 0
     """Read before answering."""
+    turns: int = 0
+    """Earlier turns of the conversation in the prompt."""
+    turns_left_out: int = 0
+    """Older ones, which are not: the model's context or `MOST_TURNS` is full."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,7 @@ def compare(
     *,
     variants: Sequence[Variant] = VARIANTS,
     sources: Sources | None = None,
+    earlier: Earlier | None = None,
     limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Generator[Answers, None, None]:
@@ -164,16 +178,19 @@ def compare(
         settings: how tokens are chosen.
         variants: which of the two models answer.
         sources: what is read before answering; None: nothing is.
+        earlier: the turns before the question. The newest ones that leave room for an answer stand in the prompt.
         limits: of tokens and seconds; they cut whatever `settings` ask for.
         cancelled: asked after each token; all answers stop when it says so. So they do when the iterator is closed.
 
     Raises:
-        QuestionRefused: before anything is computed, where the question is longer than the model's context.
+        QuestionRefused: before anything is computed, where the question is longer than the model's context, or where
+            there are earlier turns and the model takes none.
     """
     settings, limits = settings or GenerationSettings(), limits or Limits()
     most = min(settings.max_new_tokens, limits.max_new_tokens)
     asked = _asked(models.variants, question.text, variants, sources, most)
-    columns = {name: _column(models, name, asked, settings) for name in asked.columns}
+    before = earlier or {}
+    columns = {name: _column(models, name, asked, settings, before.get(name, ()), most) for name in asked.columns}
     order = [column for column in columns.values() if not column.instead]
     prompts = [column.prompt for column in order]
     room = [min(most, _room(models.variants, prompt.ids)) for prompt in prompts]
@@ -232,11 +249,15 @@ def _asked(
     return _Asked(columns, tuple(reading), passages, instead)
 
 
-def _column(models: Models, name: Column, asked: _Asked, settings: GenerationSettings) -> _Column:
+def _column(
+    models: Models, name: Column, asked: _Asked, settings: GenerationSettings, earlier: Sequence[Turn], most: int
+) -> _Column:
     variant, text = asked.columns[name]
     tokenizer = models.variants.tokenizer
-    prompt = Prompt(variant, encode_prompt(tokenizer, text, models.variants.prompt))
-    made = _provenance(models, name, variant, text, settings)
+    ids, kept = _within(models.variants, text, earlier, most)
+    prompt = Prompt(variant, ids)
+    made = _provenance(models, name, variant, text, settings, kept)
+    made = replace(made, turns=len(kept), turns_left_out=len(earlier) - len(kept))
     if name not in asked.reading:
         return _Column(tokenizer, made, prompt, [])
     reason: FinishReason | None = "no_passage" if asked.instead else None
@@ -244,7 +265,22 @@ def _column(models: Models, name: Column, asked: _Asked, settings: GenerationSet
     return _Column(tokenizer, made, prompt, [], finish_reason=reason, instead=asked.instead)
 
 
-def _provenance(models: Models, name: Column, variant: Variant, text: str, settings: GenerationSettings) -> Provenance:
+def _within(
+    variants: ModelVariants, text: str, earlier: Sequence[Turn], max_new_tokens: int
+) -> tuple[list[int], Sequence[Turn]]:
+    """The prompt with as many of the newest turns as leave room for the answer, and these turns."""
+    context = variants.base.context
+    for count in range(min(len(earlier), MOST_TURNS), 0, -1):
+        kept = earlier[-count:]
+        ids = encode_prompt(variants.tokenizer, text, variants.prompt, kept)
+        if context is None or len(ids) + max_new_tokens <= context:
+            return ids, kept
+    return encode_prompt(variants.tokenizer, text, variants.prompt), ()
+
+
+def _provenance(
+    models: Models, name: Column, variant: Variant, text: str, settings: GenerationSettings, earlier: Sequence[Turn]
+) -> Provenance:
     variants = models.variants
     return Provenance(
         run_id=variants.run_id,
@@ -255,7 +291,7 @@ def _provenance(models: Models, name: Column, variant: Variant, text: str, setti
         adapter_sha256=variants.adapter_sha256 if variant == "fine_tuned" else None,
         engine=described(models.decoder),
         prompt=variants.prompt,
-        prompt_sha256=sha256_text(prompt_text(variants.tokenizer, text, variants.prompt)),
+        prompt_sha256=sha256_text(prompt_text(variants.tokenizer, text, variants.prompt, earlier)),
         **settings.model_dump(),
     )
 

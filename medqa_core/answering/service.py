@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 
 from medqa_core.answering.admission import Admission, Limits
-from medqa_core.answering.compare import Answers, Column, compare
+from medqa_core.answering.compare import Answers, Column, Earlier, compare, last_question
 from medqa_core.answering.model_cache import ModelCache, Models
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.retrieval.library import library_for
@@ -81,6 +81,7 @@ class AnswerService:
         visitor: str = "",
         variants: Sequence[Variant] = VARIANTS,
         with_sources: bool | None = False,
+        earlier: Earlier | None = None,
         progress: Progress = silent,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Answers, None, None]:
@@ -94,6 +95,8 @@ class AnswerService:
             variants: which of the two models answer.
             with_sources: whether passages of the library are read before answering: by both models of a run that was
                 fine-tuned for it, else for a third answer. None: where the run was fine-tuned for it.
+            earlier: the turns before the question; see `compare`. Passages are looked for with the last one's question
+                and this one together.
             progress: told what takes long before the first token.
             cancelled: asked after each token.
 
@@ -110,13 +113,16 @@ class AnswerService:
         with self.models(chosen, visitor, settings.precision, progress, with_library=with_sources) as models:
             if with_sources:
                 progress("opening the library")
-            sources = find_sources(question, self.store.open(chosen), self.settings) if with_sources else None
+            before = last_question(earlier or {})
+            opened = self.store.open(chosen) if with_sources else None
+            sources = find_sources(question, opened, self.settings, before) if opened else None
             found = compare(
                 models,
                 question,
                 settings,
                 variants=variants,
                 sources=sources,
+                earlier=earlier,
                 limits=self.limits,
                 cancelled=cancelled,
             )

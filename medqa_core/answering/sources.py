@@ -31,6 +31,8 @@ class Searched:
     least_match: float
     left_out: tuple[str, ...] = ()
     """See PassageLibrary."""
+    before: str = ""
+    """The question before this one, which a follow-up was looked up together with."""
 
     @property
     def enough(self) -> bool:
@@ -57,8 +59,10 @@ def reads(run: Run) -> bool:
     return config is not None and config.task == "open_book"
 
 
-def find_sources(question: Question, run: Run, settings: Settings) -> Sources:
-    """The passages of the run's library that fit the question best.
+def find_sources(question: Question, run: Run, settings: Settings, before: str = "") -> Sources:
+    """The passages of the run's library that fit the question best; a follow-up's together with the one `before` it.
+
+    "How is it treated?" names no topic: that stands in the question before.
 
     Raises:
         MedQAError: as `library_for`.
@@ -66,15 +70,17 @@ def find_sources(question: Question, run: Run, settings: Settings) -> Sources:
     library = library_for(run, settings)
     config = run.record.config
     most = config.passages if config is not None and config.task == "open_book" else PASSAGES
-    found = tuple(library.retriever.search(question.text, most))
+    text = f"{before} {question.text}".strip()
+    found = tuple(library.retriever.search(text, most))
     searched = Searched(
         kind=library.kind,
         title=library.title,
         passages=len(library.retriever.passages),
         method=library.retriever.method,
-        match=round(max((library.retriever.match(question.text, one) for one in found), default=0.0), 4),
+        match=round(max((library.retriever.match(text, one) for one in found), default=0.0), 4),
         least_match=library.retriever.least_match,
         left_out=library.left_out,
+        before=before,
     )
     return Sources(found, searched, both=reads(run))
 

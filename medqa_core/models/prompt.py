@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.runs.schema.evaluation import PromptKind
 
 IGNORED = -100
@@ -36,16 +37,42 @@ def kind_for(tokenizer: Any) -> PromptKind:
     return "chat" if getattr(tokenizer, "chat_template", None) else "plain"
 
 
-def prompt_text(tokenizer: Any, question: str, kind: PromptKind) -> str:
-    """The text before the answer.
+@dataclass(frozen=True)
+class Turn:
+    """What was asked before, and what the same model answered."""
+
+    question: str
+    answer: str
+
+
+def prompt_text(tokenizer: Any, question: str, kind: PromptKind, earlier: Sequence[Turn] = ()) -> str:
+    """The text before the answer, with the turns before the question, the oldest first.
 
     Template words in the question (`<|im_end|>`, …) stay text: `encode_prompt` never reads them as control tokens.
+
+    Raises:
+        QuestionRefused: earlier turns for a model without a chat template.
     """
     if kind == "plain":
+        if earlier:
+            raise QuestionRefused("This model has no chat template: it takes one question at a time, no follow-up.")
         return f"Question: {question}\nAnswer:"
+    return _templated(tokenizer, _contents(question, earlier))
+
+
+def _contents(question: str, earlier: Sequence[Turn]) -> list[str]:
+    """What user and assistant said in turn, the question last."""
+    return [*(text for turn in earlier for text in (turn.question, turn.answer)), question]
+
+
+def _templated(tokenizer: Any, contents: Sequence[str]) -> str:
+    roles = ("user", "assistant")
     # A template that can leave the model's thoughts out is asked to; one that knows no such word takes no notice.
     text: str = tokenizer.apply_chat_template(
-        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True, enable_thinking=False
+        [{"role": roles[place % 2], "content": content} for place, content in enumerate(contents)],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=False,
     )
     return text
 
@@ -99,21 +126,29 @@ def cited(answer: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in _CITATION.findall(answer)))
 
 
-def encode_prompt(tokenizer: Any, question: str, kind: PromptKind) -> list[int]:
-    """The token ids before the answer.
+def encode_prompt(tokenizer: Any, question: str, kind: PromptKind, earlier: Sequence[Turn] = ()) -> list[int]:
+    """The token ids before the answer, with the turns before the question, the oldest first.
 
-    The template around the question is encoded with its control tokens, the question itself without any, so that a
-    question cannot close its own turn and open another one.
+    The template around what was said is encoded with its control tokens, what was said itself without any, so that no
+    question or answer can close its own turn and open another one.
+
+    Raises:
+        QuestionRefused: earlier turns for a model whose template, if it has one, does not take them.
     """
     if kind == "plain":
-        return _ids(tokenizer, prompt_text(tokenizer, question, kind), special=False)
-    marker = "\x00question\x00"
-    before, _, after = prompt_text(tokenizer, marker, kind).partition(marker)
-    return [
-        *_ids(tokenizer, before, special=True),
-        *_ids(tokenizer, question.strip(), special=False),
-        *_ids(tokenizer, after, special=True),
-    ]
+        return _ids(tokenizer, prompt_text(tokenizer, question, kind, earlier), special=False)
+    contents = _contents(question, earlier)
+    pieces = _MARKER.split(_templated(tokenizer, [f"\x00{place}\x00" for place in range(len(contents))]))
+    if pieces[1::2] != [str(place) for place in range(len(contents))]:
+        raise QuestionRefused("The chat template of this model leaves earlier turns out: ask without a follow-up.")
+    ids = _ids(tokenizer, pieces[0], special=True)
+    for content, after in zip(contents, pieces[2::2], strict=True):
+        ids += [*_ids(tokenizer, content.strip(), special=False), *_ids(tokenizer, after, special=True)]
+    return ids
+
+
+_MARKER = re.compile("\x00(\\d+)\x00")
+"""Where something said stands in the template, by its number."""
 
 
 def encode_example(

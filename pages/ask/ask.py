@@ -37,7 +37,7 @@ def native() -> None:
     """The comparison without the widget, and why."""
     note(
         "The question widget cannot be reached from your browser: this host does not forward `/qa/`. Both models "
-        "answer here all the same; the blind vote and the API need the widget."
+        "answer here all the same; the blind vote, follow-ups and the API need the widget."
     )
     importlib.import_module("pages.ask.native").comparison(run.id)
 

@@ -117,6 +117,7 @@ class ChatApi:
             visitor=visitor,
             variants=(asked.variant,),
             with_sources=None,
+            earlier={asked.variant: asked.earlier},
             cancelled=gone.is_set,
         )
         try:

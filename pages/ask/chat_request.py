@@ -6,13 +6,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
+from medqa_core.answering.compare import MOST_TURNS
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.foundation.errors import InputError, MedQAError, NotNow, OutsideStore, RunNotFound, shorten
 from medqa_core.foundation.files import loads
+from medqa_core.models.prompt import Turn
 from medqa_core.models.variants import Variant
 
 BASE = "/base"
 """Behind a run's id: its base model. The id alone is its fine-tuned one."""
+MAX_ANSWER = 8_000
+"""Characters of an earlier answer: as many as the longest one here has tokens, several times over."""
 NO_MODEL = "No such model here; /v1/models lists them."
 RUN_ID = "run id"
 """What errors call a name that can be no run's."""
@@ -103,6 +107,8 @@ class ChatRequest:
     variant: Variant
     text: str
     """The question as it was sent; `Question.checked` has not seen it."""
+    earlier: tuple[Turn, ...]
+    """The turns before it, as they were sent."""
     settings: GenerationSettings
     stream: bool
     include_usage: bool
@@ -111,8 +117,11 @@ class ChatRequest:
         """The question.
 
         Raises:
-            QuestionRefused: empty, too long, without a letter, or an emergency.
+            EmergencyDescribed: it describes an emergency, or one before it does.
+            QuestionRefused: empty, too long, or without a letter; or one before it is.
         """
+        for turn in self.earlier:
+            Question.checked(turn.question)
         return Question.checked(self.text)
 
 
@@ -155,7 +164,8 @@ def parse(content: bytes, most_tokens: int) -> ChatRequest:
     except InputError as error:
         raise ApiError.of(error) from error
     usage = body.stream_options is not None and body.stream_options.include_usage
-    return ChatRequest(body.model, run, variant, _asked(body.messages), settings, bool(body.stream), usage)
+    earlier, text = _asked(body.messages)
+    return ChatRequest(body.model, run, variant, text, earlier, settings, bool(body.stream), usage)
 
 
 def split_model(model: str) -> tuple[str, Variant]:
@@ -163,14 +173,22 @@ def split_model(model: str) -> tuple[str, Variant]:
     return (model[: -len(BASE)], "base") if model.endswith(BASE) else (model, "fine_tuned")
 
 
-def _asked(messages: list[_Message]) -> str:
-    """The one question: what came before it, or an instruction, would not reach these models, and is not dropped."""
-    said = [message for message in messages if message.text.strip() or message.role == "user"]
-    if len(said) != 1 or said[0].role != "user":
+def _asked(messages: list[_Message]) -> tuple[tuple[Turn, ...], str]:
+    """The turns before the question, and the question; an instruction would not reach the models: none is dropped."""
+    said = [message for message in messages if message.text.strip() or message.role in ("user", "assistant")]
+    roles = [message.role for message in said]
+    if roles != ["user", "assistant"] * (len(said) // 2) + ["user"]:
         raise ApiError(
             400,
-            "These models were fine-tuned on single questions: send one message of role user, no instruction and no "
-            "earlier turn.",
+            "These models were fine-tuned on questions: send messages of role user and assistant in turn, a question "
+            "last, and no instruction.",
             param="messages",
         )
-    return said[0].text
+    if len(said) > 2 * MOST_TURNS + 1 or any(len(one.text) > MAX_ANSWER for one in said[1::2]):
+        raise ApiError(
+            400,
+            f"At most {MOST_TURNS} earlier turns are read, with answers of {MAX_ANSWER:,} characters at most.",
+            param="messages",
+        )
+    turns = (Turn(asked.text, answer.text) for asked, answer in zip(said[:-1:2], said[1::2], strict=True))
+    return tuple(turns), said[-1].text

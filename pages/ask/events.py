@@ -8,7 +8,8 @@ import gradio as gr
 
 from medqa_core.answering import openvino_decoder
 from medqa_core.answering.admission import visitor_address
-from medqa_core.answering.compare import Answers, Column
+from medqa_core.answering.compare import Answers, Column, Earlier
+from medqa_core.answering.conversation import Conversation
 from medqa_core.answering.question import ASK_NO_REPEAT, GenerationSettings, Question
 from medqa_core.answering.service import AnswerService, paced
 from medqa_core.answering.training_set import Overlap
@@ -25,7 +26,20 @@ from medqa_core.runs.artifacts.votes import Choice
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import labels, offered
-from pages.ask.text import Place, after_vote, linked, meta, notice, referral, sources, state, status, voted, who
+from pages.ask.text import (
+    Place,
+    after_vote,
+    history,
+    linked,
+    meta,
+    notice,
+    referral,
+    sources,
+    state,
+    status,
+    voted,
+    who,
+)
 
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
@@ -71,13 +85,21 @@ class Parts:
     """In the ballot's place then: asks the next test question."""
     tally: gr.State
     """The votes of this session by what they were for."""
+    conversation: gr.State
+    """The turns that a follow-up continues; None where there are none."""
+    follow: gr.Checkbox
+    """Whether the next question is one; there once there is something to follow."""
+    renew: gr.Button
+    history: gr.HTML
+    """The turns before the question that is shown."""
 
     @property
     def all(self) -> list[Any]:
         """Every one of them."""
         cards = [*self.left, *self.right, *self.third]
         lines = [self.sources, self.line, self.referral, self.ballot, self.after, self.following]
-        return [*cards, *lines, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
+        talk = [self.conversation, self.follow, self.renew, self.history]
+        return [*cards, *lines, *talk, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
 
 
 class Events:
@@ -115,6 +137,8 @@ class Events:
         no_repeat_ngram: float,
         blind: bool,
         sourced: bool,
+        follow: bool,
+        conversation: Conversation | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio finds out that it is wanted
     ) -> Iterator[Update]:
@@ -125,10 +149,12 @@ class Events:
             return
         run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
         comparison = BlindComparison(run, question) if blind else None
+        talk = _continued(run, conversation if follow and not blind else None)
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS
         cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
         reading = self._reading(run) if sourced else ()
         yield {**self._cleared(blind, [cards[column] for column in reading]), parts.stop: gr.update(interactive=True)}
+        yield {parts.history: history(talk.turns)}
         try:
             chosen = GenerationSettings.checked(
                 temperature=temperature,
@@ -140,26 +166,50 @@ class Events:
             yield {parts.line: state("loading")}
             answers = Answers({})
             told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
-            for answers in self._answers(question, run, chosen, request, bool(reading), told):
+            for answers in self._answers(question, run, chosen, request, bool(reading), told, talk.turns):
                 now = {parts.line: state("answering" if answers.running else "comparing")}
                 if comparison is None:
                     now |= {parts.latest: answers, **_details(answers, cards), parts.sources: sources(answers)}
+                    now |= {parts.history: history(talk.turns, answers)}
                 elif "with_sources" not in reading:
                     now |= {parts.sources: sources(answers)}
                 yield {**_shown(answers, cards, blind=blind), **now}
             ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
             if comparison is None or not votable(answers):
                 said = state("ended" if comparison is None else "unvotable")
-                yield {**self._revealed(run, answers, cards), **ended, parts.line: said}
+                talk = _continued(run, None) if blind else talk.after(question.text, answers)
+                yield {**self._revealed(run, answers, cards), **ended, **self._talk(talk), parts.line: said}
             else:
                 yield {
                     **ended,
+                    **self._talk(_continued(run, None)),
                     parts.comparison: replace(comparison, answers=answers),
                     parts.ballot: gr.update(visible=True),
                     parts.line: state("voting first" if "with_sources" in reading else "voting"),
                 }
         except MedQAError as error:
             yield {parts.line: status(str(error), bad=True), parts.stop: gr.update(interactive=False)}
+
+    def renew(self) -> Update:
+        """A new conversation: nothing of the old one is shown or asked along."""
+        parts = self.parts
+        return {
+            **self._cleared(False),
+            **self._talk(None),
+            parts.history: "",
+            parts.text: "",
+            parts.line: state("ready"),
+        }
+
+    def _talk(self, talk: Conversation | None) -> Update:
+        """What the next question may follow; where it can follow nothing, there is no way to ask it so."""
+        parts, there = self.parts, bool(talk and talk.turns)
+        follow = gr.update(visible=True) if there else gr.update(visible=False, value=False)
+        return {
+            parts.conversation: talk if there else None,
+            parts.follow: follow,
+            parts.renew: gr.update(visible=there),
+        }
 
     def stopped(self, latest: Answers | None) -> Update:
         """After the answers were cancelled: the line, and below each answer that it was stopped."""
@@ -305,11 +355,18 @@ class Events:
         request: gr.Request | None,
         with_sources: bool | None,
         progress: Progress = silent,
+        earlier: Earlier | None = None,
     ) -> Iterator[Answers]:
         """Answers at a pace that a browser can follow; the last one is final."""
         visitor = _visitor(request)
         found = self._service.answers(
-            question, run, settings, visitor=visitor, with_sources=with_sources, progress=progress
+            question,
+            run,
+            settings,
+            visitor=visitor,
+            with_sources=with_sources,
+            earlier=earlier,
+            progress=progress,
         )
         return paced(found, REFRESH_SECONDS)
 
@@ -362,6 +419,11 @@ def _shown(answers: Answers, cards: Mapping[Column, Card], *, blind: bool = Fals
             if column not in answers.reading
         },
     }
+
+
+def _continued(run: str, conversation: Conversation | None) -> Conversation:
+    """The conversation to go on with: a new one where there is none, or where it was with another run's models."""
+    return conversation if conversation is not None and conversation.run == run else Conversation(run)
 
 
 PREFERRED: dict[Variant, str] = {"fine_tuned": "fine-tuned better", "base": "base better"}

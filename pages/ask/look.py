@@ -87,6 +87,11 @@ mark.near {{ border-bottom: 2px dotted {LIGHT.worse}; }}
 .linked .cite {{ font-size: .85em; white-space: nowrap; margin: 0; padding: 0; }}
 .cite.none {{ color: {LIGHT.muted}; }}
 .dark .cite.none {{ color: {DARK.muted}; }}
+.history {{ padding: 6px 10px; font-size: .9rem; max-width: 60rem; }}
+.history p {{ margin: 4px 0; }}
+.history ol {{ list-style: decimal; padding-left: 1.4em; margin: 4px 0; }}
+.history em {{ color: {LIGHT.muted}; }}
+.dark .history em {{ color: {DARK.muted}; }}
 .sources {{ padding: 6px 10px; font-size: .9rem; max-width: 60rem; }}
 .sources p {{ margin: 4px 0; color: {LIGHT.muted}; }}
 .dark .sources p {{ color: {DARK.muted}; }}

@@ -5,7 +5,7 @@ from html import escape
 from typing import Literal
 
 from medqa_core.answering.attribution import LEAST_SUPPORT, Sentence
-from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers, Column, FinishReason
+from medqa_core.answering.compare import COLUMN_NAMES, MOST_TURNS, Answer, Answers, Column, Earlier, FinishReason
 from medqa_core.answering.emergency.quality import Rate, ScreenQuality
 from medqa_core.answering.emergency.questions import Language
 from medqa_core.answering.emergency.screen import BESIDE, CALL
@@ -13,7 +13,7 @@ from medqa_core.answering.question import Question
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.training_set import Overlap
 from medqa_core.evaluation.blind import VoteResult
-from medqa_core.foundation.format import listing
+from medqa_core.foundation.format import listing, plural
 from medqa_core.models.variants import VARIANTS
 from medqa_core.report.wording import library as wording
 from medqa_core.runs.artifacts.votes import Choice
@@ -109,6 +109,30 @@ def after_vote(result: VoteResult, tally: Mapping[str, int]) -> str:
     return f'<div class="after">{reference if known else ""}<p class="muted">This session: {counted}.</p></div>'
 
 
+def history(earlier: Earlier, answers: Answers | None = None) -> str:
+    """The turns before a question, the oldest first, and how many of them its prompt has no room for."""
+    turns = list(zip(*(earlier[variant] for variant in VARIANTS), strict=True)) if earlier else []
+    if not turns:
+        return ""
+    left_out = max((one.provenance.turns_left_out for one in answers.by_column.values()), default=0) if answers else 0
+    items = "".join(
+        f"<li><details><summary>{escape(both[0].question)}</summary>"
+        + "".join(
+            f"<p><strong>{COLUMN_NAMES[variant]}</strong><br>{escape(turn.answer)}</p>"
+            for variant, turn in zip(VARIANTS, both, strict=True)
+        )
+        + f"</details>{' <em>not in the prompt</em>' if place < left_out else ''}</li>"
+        for place, both in enumerate(turns)
+    )
+    full = (
+        f"<p>{plural(left_out, 'older turn is', 'older turns are')} not in the prompt: {MOST_TURNS} turns are the "
+        "most, fewer where the model reads less at once.</p>"
+        if left_out
+        else ""
+    )
+    return f'<div class="history"><p>Earlier in this conversation</p><ol>{items}</ol>{full}</div>'
+
+
 def about(screen: ScreenQuality, by_language: Mapping[Language, ScreenQuality]) -> str:
     """What this demo is, and how well it recognises an emergency, in each language too."""
     found = listing([f"{one.recall.count} of {one.recall.of} in {LANGUAGE_NAMES[n]}" for n, one in by_language.items()])
@@ -147,6 +171,8 @@ def meta(answer: Answer, overlap: Overlap | None = None) -> str:
         "seed": str(made.seed),
         "no run of tokens twice": f"from {made.no_repeat_ngram} tokens on" if made.no_repeat_ngram else "off",
         "passages read": str(made.passages),
+        "earlier turns in the prompt": str(made.turns)
+        + (f"; {plural(made.turns_left_out, 'older one')} left out" if made.turns_left_out else ""),
     }
     rows = "".join(f"<div>{escape(name)}: <code>{escape(value)}</code></div>" for name, value in facts.items())
     return f"<details><summary>{escape(short)}</summary>{rows}</details>" + (_marked(overlap) if overlap else "")
@@ -208,6 +234,8 @@ def sources(answers: Answers) -> str:
     if found is None:
         return ""
     said = wording.sentence(found.kind, found.title, found.passages, found.match, found.least_match)
+    if found.before:
+        said += f" A follow-up is looked up together with the question before it, “{found.before}”"
     items = "".join(
         f'<li id="passage-{number}" tabindex="-1">{_link(passage)}<details open><summary>passage {number}</summary>'
         f"{escape(passage.text)}</details></li>"

@@ -34,6 +34,10 @@ SESSIONS = 200
 """Visitors whose last answers are kept for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
 FOCUS_NEXT = "() => { setTimeout(() => document.getElementById('next')?.focus(), 100); }"
 """After a vote, Enter asks the next question; the button is drawn a moment later than this is called."""
+FOLLOW = (
+    "puts the questions and each model’s answers so far before it; these models were fine-tuned on single questions, "
+    "and how well they answer follow-ups was not measured"
+)
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
 
@@ -77,10 +81,13 @@ def blocks(service: AnswerService) -> gr.Blocks:
             sourced = gr.Checkbox(
                 False, label="With sources", info="answers from passages that are looked up", min_width=150
             )
+            follow = gr.Checkbox(False, label="Follow-up", info=FOLLOW, min_width=260, visible=False, elem_id="follow")
+            renew = gr.Button("New conversation", scale=0, min_width=160, visible=False, elem_id="renew")
         gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
         draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
         line = gr.HTML(state("ready"), elem_id="status")
         referral = gr.HTML("", elem_id="referral")
+        earlier = gr.HTML("", elem_id="history")
         with gr.Row(equal_height=True):
             left, right, third = _card("base", "left"), _card("fine_tuned", "right"), _card("with_sources", "third")
         with gr.Row(visible=False, elem_id="vote") as ballot:
@@ -114,8 +121,9 @@ def blocks(service: AnswerService) -> gr.Blocks:
             proof = gr.HTML("", elem_id="proof")
         with gr.Accordion("About this demo", open=False):
             gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
-        checked, comparison, latest, tally = gr.State(None), gr.State(None), gr.State(None), gr.State(None)
+        checked, comparison, latest, tally, conversation = (gr.State(None) for _ in range(5))
         states = {"question": checked, "comparison": comparison, "latest": latest, "tally": tally}
+        talk = {"conversation": conversation, "follow": follow, "renew": renew, "history": earlier}
         places = {
             "sources": read,
             "line": line,
@@ -124,7 +132,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
             "after": after,
             "following": following,
         }
-        events = Events(service, Parts(left, right, third, **places, **states, stop=stop, text=question))
+        events = Events(service, Parts(left, right, third, **places, **states, **talk, stop=stop, text=question))
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
             [start.click, question.submit],
@@ -139,7 +147,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         asking = [
             checking.success(
                 events.ask,
-                [run, checked, temperature, tokens, seed, precision, repeats, blind, sourced],
+                [run, checked, temperature, tokens, seed, precision, repeats, blind, sourced, follow, conversation],
                 events.parts.all,
                 trigger_mode="once",
                 api_visibility="private",
@@ -155,6 +163,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         for value, button in choices.items():
             cast = button.click(events.voter(value), [comparison, tally], events.parts.all, queue=False, **hidden)
             cast.success(None, None, None, js=FOCUS_NEXT, queue=False, **hidden)
+        renew.click(events.renew, None, events.parts.all, cancels=asking, queue=False, **hidden)
         draw.click(events.test_question, run, [question, line], queue=False, **hidden)
         prove.click(events.prove, [run, precision], proof, api_visibility="private", **ONE_AT_A_TIME)
         page.load(events.choices, None, run, queue=False, **hidden)

@@ -84,6 +84,28 @@ def test_a_third_answer_names_its_sources(browser: Browser, demo: str, shots: Pa
         page.close()
 
 
+def test_a_follow_up_continues_and_a_new_conversation_clears(browser: Browser, demo: str, shots: Path) -> None:
+    page, widget = opened(browser, demo)
+    question = widget.locator("#question textarea")
+    expect(widget.locator("#follow")).to_be_hidden()
+    question.fill("What are the symptoms of gout?")
+    question.press("Enter")
+    expect(widget.locator("#status")).to_contain_text("Done.", timeout=PATIENCE)
+    widget.get_by_label("Follow-up").check()
+    question.fill("How is it treated?")
+    question.press("Enter")
+    expect(widget.locator("#history")).to_contain_text("What are the symptoms of gout?", timeout=PATIENCE)
+    expect(widget.locator("#status")).to_contain_text("Done.", timeout=PATIENCE)
+    widget.locator("#left-meta summary").first.click()
+    expect(widget.locator("#left-meta")).to_contain_text("earlier turns in the prompt: 1")
+    page.screenshot(path=shots / "ask-follow-up.png", full_page=True)
+    widget.get_by_role("button", name="New conversation").click()
+    expect(widget.locator("#history .history")).to_have_count(0)
+    expect(widget.locator("#follow")).to_be_hidden()
+    expect(question).to_have_value("")
+    page.close()
+
+
 def test_stop_ends_the_answers_and_the_next_question_is_answered(browser: Browser, demo: str) -> None:
     page, widget = opened(browser, demo)
     widget.get_by_role("button", name="Settings").click()

@@ -22,6 +22,7 @@ from pages.ask.chat_completions import chat_app
 TEXT = "What are the symptoms of gout?"
 EMERGENCY = "I have crushing chest pain right now and cannot breathe, what do I do?"
 URL = "http://localhost:8501"
+TURN = [{"role": "user", "content": TEXT}, {"role": "assistant", "content": "A joint hurts.<|end|>"}]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,19 @@ def events(text: str) -> list[Any]:
     blocks = [block for block in text.split("\n\n") if block.startswith("data: ")]
     assert blocks[-1] == "data: [DONE]"
     return [json.loads(block.removeprefix("data: ")) for block in blocks[:-1]]
+
+
+def test_earlier_turns_are_read_and_said(client: TestClient) -> None:
+    follow_up = {"role": "user", "content": "How is it treated?"}
+    said = client.post("/chat/completions", json=body(messages=[*TURN, *TURN, follow_up])).json()
+    alone = client.post("/chat/completions", json=body("How is it treated?")).json()
+    assert (said["provenance"]["turns"], alone["provenance"]["turns"]) == (2, 0)
+    assert said["usage"]["prompt_tokens"] > alone["usage"]["prompt_tokens"]
+
+
+def test_an_emergency_in_an_earlier_turn_gets_the_referral(client: TestClient) -> None:
+    turns = [{"role": "user", "content": EMERGENCY}, TURN[1], {"role": "user", "content": "And then?"}]
+    assert client.post("/chat/completions", json=body(messages=turns)).json()["referral"] is True
 
 
 def test_both_models_of_a_run_are_listed(client: TestClient) -> None:
@@ -135,8 +149,17 @@ def test_what_clients_send_besides_changes_nothing(client: TestClient) -> None:
         ({"messages": []}, 400, "messages", "at least 1 item"),
         ({"messages": [{"role": "user", "content": "  "}]}, 400, None, "The question is empty"),
         ({"messages": [{"role": "user", "content": "a" * 2000}]}, 400, None, "at most 1,000 are read"),
-        ({"messages": [{"role": "system", "content": "Be brief."}]}, 400, "messages", "one message of role user"),
-        ({"messages": [{"role": "user", "content": TEXT}] * 2}, 400, "messages", "no earlier turn"),
+        ({"messages": [{"role": "system", "content": "Be brief."}]}, 400, "messages", "no instruction"),
+        ({"messages": [{"role": "user", "content": TEXT}] * 2}, 400, "messages", "in turn"),
+        ({"messages": [{"role": "assistant", "content": TEXT}]}, 400, "messages", "in turn"),
+        ({"messages": TURN * 7 + TURN[:1]}, 400, "messages", "At most 6 earlier turns"),
+        (
+            {"messages": [TURN[0], {"role": "assistant", "content": "x" * 8001}, TURN[0]]},
+            400,
+            "messages",
+            "8,000 characters",
+        ),
+        ({"messages": [{"role": "user", "content": "?!"}, *TURN[1:], TURN[0]]}, 400, None, "no letter"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages", "messages.0.content"),
         ({"temperature": 3}, 400, "temperature", "less than or equal to 2"),
         ({"max_tokens": 0}, 400, "max_tokens", "greater than or equal to 1"),

@@ -11,13 +11,15 @@ import gradio as gr
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.answering.compare import COLUMN_NAMES
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers, Provenance
+from medqa_core.answering.conversation import Conversation
 from medqa_core.answering.emergency.screen import describes_emergency
 from medqa_core.answering.question import Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.answering.sources import Sources
 from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.prompt import Turn
 from medqa_core.runs.run import Run
 from tests.support.answers import sources
 
@@ -64,11 +66,14 @@ def events(lab: Settings, smoke: Run) -> Any:
     return Events(AnswerService.of(lab), parts)
 
 
-def press(events: Any, text: str, *, blind: bool = False, sourced: bool = False) -> Iterator[dict[str, Any]]:
+def press(
+    events: Any, text: str, *, blind: bool = False, sourced: bool = False, talk: Conversation | None = None
+) -> Iterator[dict[str, Any]]:
     """Both halves of a press, as the browser chains them: all updates."""
     first = events.screen(text, blind)
     yield first
-    yield from events.ask("smoke", first["question"], *SETTINGS.values(), blind, sourced, Request(), lambda *_, **__: 0)
+    chosen = [*SETTINGS.values(), blind, sourced, talk is not None, talk]
+    yield from events.ask("smoke", first["question"], *chosen, Request(), lambda *_, **__: 0)
 
 
 def test_the_widget(events: Any, screened: list[str]) -> None:
@@ -147,6 +152,67 @@ def test_an_emergency_in_the_widget_gets_the_referral(events: Any, screened: lis
 def test_a_question_in_a_language_that_is_not_covered_says_so(events: Any) -> None:
     said = events.screen("Какие симптомы подагры?", False)
     assert said["question"] is not None and "112 in Europe" in said["referral"]
+
+
+def test_a_follow_up_has_the_turns_before_it_in_its_prompts(events: Any, screened: list[str]) -> None:
+    *_, first = press(events, GOUT)
+    talk = first["conversation"]
+    assert first["follow"] == gr.update(visible=True) and first["renew"] == gr.update(visible=True)
+    shown = {n: v for update in press(events, "How is it treated?", talk=talk) for n, v in update.items()}
+    assert (
+        "earlier turns in the prompt: <code>1</code>" in shown["left details"] and "no adapter" in shown["left details"]
+    )
+    assert "What are the symptoms of gout?" in shown["history"] and "not in the prompt" not in shown["history"]
+    assert [len(turns) for turns in shown["conversation"].turns.values()] == [2, 2, 2]
+    assert screened == ["What are the symptoms of gout?", "How is it treated?"], "each turn is screened"
+    *_, alone = press(events, "What is asthma?")
+    assert [len(turns) for turns in alone["conversation"].turns.values()] == [1, 1, 1], (
+        "without the tick it begins anew"
+    )
+    said = events.renew()
+    assert said["conversation"] is None and said["history"] == said["text"] == ""
+    assert said["follow"] == gr.update(visible=False, value=False)
+
+
+def test_a_follow_up_is_looked_up_with_the_question_before_it(events: Any) -> None:
+    *_, first = press(events, GOUT)
+    shown = {
+        n: v
+        for u in press(events, "How is it treated?", sourced=True, talk=first["conversation"])
+        for n, v in u.items()
+    }
+    assert "looked up together with the question before it, “What are the symptoms of gout?”" in shown["sources"]
+
+
+def test_blind_and_another_run_follow_nothing(events: Any) -> None:
+    *_, first = press(events, GOUT)
+    talk = first["conversation"]
+    for changes in ({"blind": True, "talk": talk}, {"talk": replace(talk, run="other")}):
+        updates = list(press(events, "How is it treated?", **changes))
+        assert not any(update.get("history") for update in updates)
+    *_, blind = press(events, GOUT, blind=True, talk=talk)
+    assert blind["conversation"] is None and blind["follow"] == gr.update(visible=False, value=False)
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_an_emergency_in_a_follow_up_gets_the_referral(events: Any) -> None:
+    talk = Conversation("smoke", {"base": (Turn("a", "b"),), "fine_tuned": (Turn("a", "b"),)})
+    first, second = press(events, EMERGENCY, talk=talk)
+    assert "112 in Europe" in first["referral"] and second == {"line": gr.skip()}
+
+
+def test_turns_without_room_are_named_and_nothing_in_them_is_markup(events: Any) -> None:
+    from pages.ask.text import history
+
+    hostile = "<img src=x onerror=alert(1)>"
+    turns = {variant: (Turn(hostile, hostile), Turn("b", "c")) for variant in ("base", "fine_tuned")}
+    made = Provenance(
+        "r", "base", "m", None, "0" * 64, None, "e", "chat", "0" * 64, 0.0, 8, 1, "float32", 0, 0, 1, turns_left_out=1
+    )
+    text = history(turns, Answers({"base": Answer("", 0, 0.0, "stop", made)}))  # type: ignore[arg-type]
+    assert "<img" not in text and text.count("<em>not in the prompt</em>") == 1
+    assert "1 older turn is not in the prompt: 6 turns are the most" in text
+    assert history({}) == ""
 
 
 def test_stopped_answers_say_so_below_them(events: Any) -> None:
