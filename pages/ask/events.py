@@ -88,8 +88,9 @@ class Parts:
     conversation: gr.State
     """The turns that a follow-up continues; None where there are none."""
     follow: gr.Checkbox
-    """Whether the next question is one; there once there is something to follow."""
-    renew: gr.Button
+    """Whether the next question is a follow-up."""
+    talking: gr.Row
+    """What that is chosen with; there once there is something to follow."""
     history: gr.HTML
     """The turns before the question that is shown."""
 
@@ -98,7 +99,7 @@ class Parts:
         """Every one of them."""
         cards = [*self.left, *self.right, *self.third]
         lines = [self.sources, self.line, self.referral, self.ballot, self.after, self.following]
-        talk = [self.conversation, self.follow, self.renew, self.history]
+        talk = [self.conversation, self.follow, self.talking, self.history]
         return [*cards, *lines, *talk, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
 
 
@@ -204,12 +205,8 @@ class Events:
     def _talk(self, talk: Conversation | None) -> Update:
         """What the next question may follow; where it can follow nothing, there is no way to ask it so."""
         parts, there = self.parts, bool(talk and talk.turns)
-        follow = gr.update(visible=True) if there else gr.update(visible=False, value=False)
-        return {
-            parts.conversation: talk if there else None,
-            parts.follow: follow,
-            parts.renew: gr.update(visible=there),
-        }
+        update: Update = {parts.conversation: talk if there else None, parts.talking: gr.update(visible=there)}
+        return update if there else {**update, parts.follow: False}
 
     def stopped(self, latest: Answers | None) -> Update:
         """After the answers were cancelled: the line, and below each answer that it was stopped."""

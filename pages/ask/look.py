@@ -59,13 +59,15 @@ html.embedded {{ min-height: 0 !important; }}
 .embedded #run {{ display: none !important; }}
 #after {{ border-left: 3px solid {LIGHT.rule}; padding-left: 12px; }}
 .dark #after {{ border-left-color: {DARK.rule}; }}
-#after:not(:has(.after)) {{ display: none !important; }}
+#after:not(:has(.after)), #history:not(:has(.history)), #referral:not(:has(.referral)), #sources:not(:has(.sources)) {{
+  display: none !important; }}
+#status:has([data-state="stopped"]) [data-testid="status-tracker"] {{ display: none !important; }}
+#actions, #talking {{ align-items: center; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}
 .html-container {{ padding: 0 !important; }}
 .card details {{ padding: 2px 10px 8px; }}
 #question textarea {{ font-size: 1.15rem; }}
-#actions {{ align-items: center; }}
 #status {{ min-width: 200px !important; }}
 .card {{ gap: 0 !important; justify-content: flex-start; }}
 .card > * {{ flex: 0 0 auto !important; }}
@@ -114,6 +116,8 @@ code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: 
 footer img, footer .divider {{ display: none !important; }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation: none !important; transition: none !important; }} }}
 """
+
+"""Gradio calls answers that were cancelled an error, above the line that says that they were stopped."""
 
 FRAME = """
 (() => {

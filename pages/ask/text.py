@@ -63,15 +63,15 @@ PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
 """What a card is called while nobody is told whose answer it holds."""
 
 
-def status(text: str, *, bad: bool = False) -> str:
-    """The line above the answers, read out when it changes."""
-    role = "alert" if bad else "status"
-    return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}">{escape(text)}</p>'
+def status(text: str, *, bad: bool = False, state: State | None = None) -> str:
+    """The line above the answers, read out when it changes; `state` is for the style sheet."""
+    role, named = ("alert" if bad else "status"), (f' data-state="{state}"' if state else "")
+    return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}"{named}>{escape(text)}</p>'
 
 
 def state(name: State) -> str:
     """Where a question stands."""
-    return status(STATES[name])
+    return status(STATES[name], state=name)
 
 
 def who(name: Column | Place) -> str:

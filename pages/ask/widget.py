@@ -34,10 +34,7 @@ SESSIONS = 200
 """Visitors whose last answers are kept for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
 FOCUS_NEXT = "() => { setTimeout(() => document.getElementById('next')?.focus(), 100); }"
 """After a vote, Enter asks the next question; the button is drawn a moment later than this is called."""
-FOLLOW = (
-    "puts the questions and each model’s answers so far before it; these models were fine-tuned on single questions, "
-    "and how well they answer follow-ups was not measured"
-)
+FOLLOW = "puts the turns so far into the prompt; the models learnt single questions, follow-ups were not measured"
 PRECISIONS = [("Exact (float32)", "float32"), ("Fast (int8)", "int8")]
 
 
@@ -81,8 +78,9 @@ def blocks(service: AnswerService) -> gr.Blocks:
             sourced = gr.Checkbox(
                 False, label="With sources", info="answers from passages that are looked up", min_width=150
             )
-            follow = gr.Checkbox(False, label="Follow-up", info=FOLLOW, min_width=260, visible=False, elem_id="follow")
-            renew = gr.Button("New conversation", scale=0, min_width=160, visible=False, elem_id="renew")
+        with gr.Row(visible=False, elem_id="talking") as talking:
+            follow = gr.Checkbox(False, label="Follow-up", info=FOLLOW, min_width=280, elem_id="follow")
+            renew = gr.Button("New conversation", size="sm", scale=0, min_width=160, elem_id="renew")
         gr.Examples([[text] for text in EXAMPLES], [question], label="Examples", api_visibility="private")
         draw = gr.Button("A test question of this run", size="sm", elem_id="draw")
         line = gr.HTML(state("ready"), elem_id="status")
@@ -123,7 +121,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
             gr.HTML(about(screen_quality(), {language: screen_quality(language) for language in LANGUAGES}))
         checked, comparison, latest, tally, conversation = (gr.State(None) for _ in range(5))
         states = {"question": checked, "comparison": comparison, "latest": latest, "tally": tally}
-        talk = {"conversation": conversation, "follow": follow, "renew": renew, "history": earlier}
+        talk = {"conversation": conversation, "follow": follow, "talking": talking, "history": earlier}
         places = {
             "sources": read,
             "line": line,

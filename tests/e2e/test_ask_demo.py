@@ -121,6 +121,7 @@ def test_stop_ends_the_answers_and_the_next_question_is_answered(browser: Browse
             break
     expect(widget.locator("#status")).to_contain_text("Stopped.")
     page.wait_for_timeout(1000)
+    expect(widget.locator("#status").get_by_text("Error", exact=True)).to_be_hidden()
     before = widget.locator("#left-answer textarea").input_value()
     page.wait_for_timeout(2000)
     assert widget.locator("#left-answer textarea").input_value() == before

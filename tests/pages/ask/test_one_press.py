@@ -157,7 +157,7 @@ def test_a_question_in_a_language_that_is_not_covered_says_so(events: Any) -> No
 def test_a_follow_up_has_the_turns_before_it_in_its_prompts(events: Any, screened: list[str]) -> None:
     *_, first = press(events, GOUT)
     talk = first["conversation"]
-    assert first["follow"] == gr.update(visible=True) and first["renew"] == gr.update(visible=True)
+    assert first["talking"] == gr.update(visible=True) and "follow" not in first, "a tick stays"
     shown = {n: v for update in press(events, "How is it treated?", talk=talk) for n, v in update.items()}
     assert (
         "earlier turns in the prompt: <code>1</code>" in shown["left details"] and "no adapter" in shown["left details"]
@@ -171,7 +171,7 @@ def test_a_follow_up_has_the_turns_before_it_in_its_prompts(events: Any, screene
     )
     said = events.renew()
     assert said["conversation"] is None and said["history"] == said["text"] == ""
-    assert said["follow"] == gr.update(visible=False, value=False)
+    assert said["follow"] is False and said["talking"] == gr.update(visible=False)
 
 
 def test_a_follow_up_is_looked_up_with_the_question_before_it(events: Any) -> None:
@@ -191,7 +191,7 @@ def test_blind_and_another_run_follow_nothing(events: Any) -> None:
         updates = list(press(events, "How is it treated?", **changes))
         assert not any(update.get("history") for update in updates)
     *_, blind = press(events, GOUT, blind=True, talk=talk)
-    assert blind["conversation"] is None and blind["follow"] == gr.update(visible=False, value=False)
+    assert blind["conversation"] is None and blind["follow"] is False
 
 
 @pytest.mark.usefixtures("unloaded")
