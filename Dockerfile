@@ -66,5 +66,8 @@ EXPOSE 7860
 # The first probes come while nothing is loaded yet; the server is up within seconds, the models load with a question.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$PORT/_stcore/health', timeout=4)"
-# A shell, because hosts such as Cloud Run and Render choose PORT when they start the container; exec passes signals on.
-CMD ["sh", "-c", "exec streamlit run app.py --server.address 0.0.0.0 --server.port \"$PORT\""]
+# A shell, because hosts such as Cloud Run and Render choose PORT when they start the container. It stays, because a
+# container's first process is not ended by a signal: the server would tidy up its libraries for longer than the ten
+# seconds that engines grant. As a child it ends as soon as its connections are closed.
+CMD ["sh", "-c", "streamlit run app.py --server.address 0.0.0.0 --server.port \"$PORT\" & server=$!; \
+     trap 'kill -TERM $server' TERM INT; wait $server; code=$?; wait $server; exit $code"]

@@ -9,7 +9,7 @@ GPU_PYTHON ?= $(BIN)/python
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint format e2e test-real reliability audit bench gpu-check demo-run lock clean
+.PHONY: help app test lint format e2e test-real reliability audit image-check bench gpu-check demo-run lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ reliability: $(VENV)/installed-dev ## many visitors, kills and damages, long att
 
 audit: $(VENV)/installed-dev ## known vulnerabilities in the pinned packages, where an advisory database can be reached
 	$(BIN)/python .ci/audit.py
+
+image-check: ## build the image, run it read-only with 3 GB, ask, stop (docker or podman; BASE=debootstrap makes a base image)
+	$(PYTHON) .ci/image_check.py $(if $(BASE),--base $(BASE)) $(if $(ENGINE),--engine $(ENGINE)) -- $(BUILD)
 
 bench: $(VENV)/installed-dev ## training, evaluation and answering speed against the plain way; the verdict against simulated truth; the dashboard at scale and its start
 	$(BIN)/python benchmarks/training.py

@@ -88,7 +88,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(place, name)
-            if not name.startswith(".") and not path.is_symlink():
+            if not name.startswith(".") and not path.is_symlink() and path.is_file():  # a pipe would be waited for
                 yield path
 
 
@@ -146,7 +146,13 @@ def _pdf(file: Path, name: str) -> list[Page]:
         if reader.is_encrypted and not reader.decrypt(""):
             raise _Unusable(ENCRYPTED)
         title = tidy(str((reader.metadata and reader.metadata.title) or "")) or file.stem
-        return [Page(name, number, title, page.extract_text()) for number, page in enumerate(reader.pages, 1)]
+        pages, characters = [], 0
+        for number, page in enumerate(reader.pages, 1):
+            pages.append(Page(name, number, title, page.extract_text()))
+            characters += len(pages[-1].text)
+            if characters > MOST_CHARACTERS:  # many pages may share one text, which the file holds once
+                raise _Unusable(f"holds more than {MOST_CHARACTERS:,} characters: split it.")
+        return pages
     except (DependencyError, NotImplementedError) as error:  # a kind of encryption that needs more than pypdf
         raise _Unusable(ENCRYPTED) from error
     except broken as error:

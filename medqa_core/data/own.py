@@ -11,7 +11,7 @@ from medqa_core.data.formats.recognise import in_plain_rows
 from medqa_core.data.layout import layout_of
 from medqa_core.data.medquad_text import CLEANING, LICENCE, clean_question, split_sizes, topic_of
 from medqa_core.data.pairs import PairSet, QAPair, normalise, tidy, with_unique_ids, without_duplicates
-from medqa_core.data.tables import TEXT_LIMIT, CellRefused, Row, Table, Tally
+from medqa_core.data.tables import TEXT_LIMIT, CellRefused, Row, Table, Tally, check_text
 from medqa_core.foundation.errors import InputError, shorten
 from medqa_core.runs.schema.config import READING_VERSION
 
@@ -60,13 +60,15 @@ def pairs(
     plain = [in_plain_rows(table, columns) for table in tables] if own else tables
     mapping = names.resolve(plain[0], columns)
     reading = _Reading("MedQuAD" if medquad else name, medquad, cleans=own)
-    parsed, tally = 0, Tally()
+    parsed, characters, tally = 0, 0, Tally()
     found: list[tuple[QAPair, str]] = []
     for table in plain:
         for pair, asked in _rows(table, names.resolve(table, columns), reading):
             parsed += 1
             if pair is not None and pair.answer:
                 found.append((pair, asked))
+                characters += len(pair.question) + sum(map(len, (pair.answer, *pair.references)))
+                check_text(name, characters)
         tally.add_all(table.tally)
     if not found:
         raise _without_pairs(name, parsed, tally)

@@ -139,6 +139,16 @@ def check_count(name: str, count: int) -> None:
         raise InputError(f"{name} holds more than {ROW_LIMIT:,} rows; split it, it was not read.")
 
 
+def check_text(name: str, size: int) -> None:
+    """Refuse a data set of more text than is read: in some files a text stands once for a million rows.
+
+    Raises:
+        InputError: `size`, in characters, is above `FILE_LIMIT`.
+    """
+    if size > FILE_LIMIT:
+        raise InputError(f"{name} holds more than {FILE_LIMIT:,} characters of text; split it, it was not read.")
+
+
 def check_unpacked(name: str, size: int) -> None:
     """Refuse a file that unpacks to more than is read.
 

@@ -1,5 +1,6 @@
 """What the image, its ignore file, the Space and docs/hosting.md say agrees with the code and with each other."""
 
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from streamlit import config
 from streamlit.web.server.starlette import starlette_routes
 
 from medqa_core.answering.admission import QUESTIONS, WINDOW_SECONDS
+from tests.support.jobs import until
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -134,8 +136,29 @@ def test_kept_out_of_the_image(path: str) -> None:
 def test_the_demo_is_read_only_and_reachable() -> None:
     assert environment()["MEDQA_PUBLIC"] == "1"
     (command,) = all_of("CMD")
-    assert "exec streamlit run app.py" in command
+    assert "streamlit run app.py" in command
     assert "--server.address 0.0.0.0" in command and '--server.port \\"$PORT\\"' in command
+
+
+@pytest.mark.parametrize(("body", "signalled", "code"), [
+    ("trap 'exit 143' TERM; touch up; while :; do sleep 0.05; done", True, 143),
+    ("touch up; exit 3", False, 3),
+    ("touch up; kill -KILL $$", False, 137),
+])  # fmt: skip
+def test_the_server_is_told_to_end_and_its_end_is_the_containers(
+    tmp_path: Path, body: str, signalled: bool, code: int
+) -> None:
+    """The command of the image, with a stand-in for Streamlit."""
+    (tmp_path / "streamlit").write_text(f'#!/bin/sh\necho "$@" > told\n{body}\n')
+    (tmp_path / "streamlit").chmod(0o755)
+    (words,) = all_of("CMD")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PORT": "7999"}
+    with subprocess.Popen(json.loads(words), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+        until(lambda: (tmp_path / "up").exists())
+        if signalled:
+            process.terminate()
+        assert process.wait(20) == code
+    assert (tmp_path / "told").read_text() == "run app.py --server.address 0.0.0.0 --server.port 7999\n"
 
 
 def test_the_models_are_in_the_image_where_the_app_looks() -> None:

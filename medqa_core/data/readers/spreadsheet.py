@@ -63,6 +63,7 @@ def _table(
 def _records(name: str, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
     """Each row that is not blank, with its number."""
     try:
+        sheet.reset_dimensions()  # what the file says of them may be less, or absurdly more, than there is
         for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
             if any(cell is not None and str(cell).strip() for cell in cells):
                 check_count(name, number)

@@ -1,5 +1,6 @@
 """A judge behind an address: it may be away, slow, busy, refuse, or be something else altogether."""
 
+import re
 from typing import Any
 
 import pytest
@@ -109,3 +110,18 @@ def test_a_redirect_is_not_followed() -> None:
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(InputError, match="MEDQA_JUDGE"):
         AddressJudge(address, "m")
+
+
+def test_nothing_but_the_environment_names_the_address() -> None:
+    """No configuration, preset, run folder or page has a field for it; the program reads three variables."""
+    from medqa_core.foundation.settings import PACKAGE_ROOT
+    from medqa_core.runs.schema.config import EvaluationConfig, TrainConfig
+    from tests.support.source import calls
+
+    fields = {*TrainConfig.model_fields, *EvaluationConfig.model_fields}
+    assert not [name for name in fields if re.search("judge|url|address|host|endpoint", name)]
+    made = {place.split(":")[0] for place, call, _ in calls("medqa_core", "pages") if call.endswith("AddressJudge")}
+    assert made == {"judging.py"}, made
+    asked = re.compile(r'(_text\(|environ(\.get)?[\[(])"MEDQA_JUDGE')
+    read = [path.name for path in (PACKAGE_ROOT / "medqa_core").rglob("*.py") if asked.search(path.read_text("utf-8"))]
+    assert read == ["settings.py"]

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -248,3 +249,23 @@ def test_two_shards_with_the_same_tensor(tmp_path: Path) -> None:
         save_file({"one": torch.ones(2)}, tmp_path / f"{number}.safetensors")
     with pytest.raises(InputError, match="one is in two of its files"):
         copying.shapes_of(sorted(tmp_path.glob("*.safetensors")), "twice")
+
+
+HEADERS = [
+    b"", b"\xff" * 8, struct.pack("<Q", 2**63), struct.pack("<Q", 2**40) + b"{}", struct.pack("<Q", 2) + b"[]",
+    struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}'.ljust(99),
+    struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}}'.ljust(99),
+    struct.pack("<Q", 99) + b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}'.ljust(99) + b"\x00" * 8,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_headers_that_lie_about_their_size(
+    refused: Refused, adapter: Path, whole: Path, tmp_path: Path, header: bytes
+) -> None:
+    shutil.copytree(adapter, tmp_path / "adapter")
+    (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(header)
+    assert "damaged" in refused(tmp_path / "adapter")
+    shutil.copytree(whole, tmp_path / "shards")
+    sorted((tmp_path / "shards").glob("model-*.safetensors"))[-1].write_bytes(header)
+    assert "damaged" in refused(tmp_path / "shards")
