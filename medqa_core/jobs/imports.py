@@ -120,4 +120,4 @@ def _check_place(text: str, *, or_named: bool) -> None:
         return
     if or_named and not text.startswith(("/", ".", "~")) and text.count("/") <= 1 and text.isprintable():
         return
-    raise InputError(f"there is nothing at {shorten(text)!r} on this machine.")
+    raise InputError(f"There is nothing at {shorten(text)!r} on this machine.")

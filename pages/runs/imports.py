@@ -32,7 +32,12 @@ PLACE = (
 )
 MODEL = (
     (
-        Field("dataset", "Test questions", "starter, medquad, a path, owner/name", "None of them was trained on."),
+        Field(
+            "dataset",
+            "Test questions",
+            "starter, a path, owner/name",
+            "Also medquad. The model must not have been trained on them.",
+        ),
         Field("columns", "Columns of the test questions", "guessed", "As in question=COLUMN, answer=COLUMN."),
         Field("test_size", "How many of them", "all", "A number, or a fraction such as 0.2, chosen at random."),
     ),

@@ -58,7 +58,7 @@ def test_each_field_says_what_is_wrong_with_it(place: Path, settings: Settings) 
     given = {"path": "/gone", "dataset": "test.csv", "columns": "question", "test_size": "-3", "base": "./gone"}
     found = import_problems(given, settings)
     assert found.keys() == {"path", "columns", "test_size", "base"}
-    assert found["path"] == "there is nothing at '/gone' on this machine."
+    assert found["path"] == "There is nothing at '/gone' on this machine."
     assert "write it as question=COLUMN,answer=COLUMN" in found["columns"]
     found = import_problems({"path": "out", "dataset": "gone.csv", "trained_on": "bad.csv"}, settings)
     assert found.keys() == {"dataset", "trained_on"}

@@ -179,7 +179,6 @@ def inspect_log(
         "model": model,
         "dataset": {"name": "cais/mmlu", "location": "cais/mmlu", "samples": len(right)},
         "config": {},
-        "model_generate_config": {"temperature": 0.0},
         "packages": {"inspect_ai": "0.3.285"},
     }
     share = sum(right) / max(1, len(right))
@@ -201,6 +200,7 @@ def inspect_log(
         "version": 2,
         "status": "success",
         "eval": {**spec, **changes},
+        "plan": {"config": {"temperature": 0.0}},
         "results": {
             "total_samples": len(right),
             "completed_samples": len(right),

@@ -100,8 +100,13 @@ class Spec(_Part):
     dataset: Dataset = Dataset()
     config: dict[str, Any] = {}
     model_args: dict[str, Any] = {}
-    model_generate_config: dict[str, Any] = {}
     packages: dict[str, Any] = {}
+
+
+class Plan(_Part):
+    """How the answers were generated."""
+
+    config: dict[str, Any] = {}
 
 
 class Header(_Part):
@@ -110,6 +115,7 @@ class Header(_Part):
     version: int = Field(NEWEST, ge=1)
     status: str = "started"
     eval: Spec
+    plan: Plan = Plan()
     results: Results | None = None
 
 

@@ -72,8 +72,8 @@ def read_inspect(path: Path, log: InspectLog) -> Draft:
     figures.add("n_shot", _shots(spec.task))
     for ours, value in (
         ("limit", spec.config.get("limit")),
-        ("temperature", spec.model_generate_config.get("temperature")),
-        ("seed", spec.model_generate_config.get("seed")),
+        ("temperature", header.plan.config.get("temperature")),
+        ("seed", header.plan.config.get("seed")),
     ):
         figures.add(ours, number(value))
     parsed = parse_results(results) if results is not None else None

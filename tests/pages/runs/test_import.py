@@ -80,10 +80,10 @@ def test_what_is_wrong_stands_at_its_field(open_page: Open, given: dict[str, str
     app = press(fill(open_page(PAGE), wrong), "Import")
     said = texts(app)
     assert "Not started. What is wrong stands in the form below." in said
-    assert said.count("there is nothing at ") == 2 and "&#x27;gone.csv&#x27; does not exist" in said
+    assert said.count("There is nothing at ") == 2 and "&#x27;gone.csv&#x27; does not exist" in said
     assert typed(app) == wrong and all_tasks(Settings.from_environment()) == [] and not started
     said = texts(fill(app, {"path": given["path"]}))
-    assert said.count("there is nothing at ") == 1, "what was changed is not said to be wrong any more"
+    assert said.count("There is nothing at ") == 1, "what was changed is not said to be wrong any more"
     press(fill(app, given), "Import")
     assert only_task().task.arguments == given
 
