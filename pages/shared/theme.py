@@ -76,7 +76,7 @@ _CARDS = "".join(
     f".mq-by-{room},.mq-by-{room} tbody,.mq-by-{room} tr,.mq-by-{room} td,.mq-by-{room} th"
     "{display:block;text-align:left!important;padding-right:0!important}"
     f".mq-by-{room} tr{{border-bottom:1px solid var(--mq-rule);padding:.4rem 0}}"
-    f".mq-by-{room} td,.mq-by-{room} th{{border:0;padding:.1rem 0;white-space:normal;overflow-wrap:anywhere}}"
+    f".mq-by-{room} td,.mq-by-{room} th{{border:0;padding:.1rem 0;white-space:normal!important;overflow-wrap:anywhere}}"
     f".mq-by-{room} td{{display:grid;grid-template-columns:8.5rem minmax(0,1fr);gap:.6rem}}"
     f".mq-by-{room} td::before{{content:attr(data-label);color:var(--mq-muted);font-size:.82rem;white-space:normal}}}}"
     for room in tables.ROOM
@@ -169,6 +169,7 @@ padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run d
 .mq-run-id{padding-left:1.6rem} [class*="st-key-run-row-"] [data-testid="stVerticalBlock"]{gap:.1rem}
 [data-testid="stButtonGroup"] button[data-selected="true"] p{color:var(--mq-text);font-weight:600}
 [data-testid^="stBaseButton-primary"],[data-testid^="stBaseButton-primary"] p{color:var(--mq-paper)}
+[data-testid="stMultiSelect"] input{min-width:24px;min-height:24px}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}
 [class*="st-key-place-"]>:first-child{display:none}
