@@ -1,11 +1,13 @@
 """Passages ranked once more by what is asked: for `What causes gout?`, gout's causes before its treatments.
 
 BM25 finds the topic, whose name is rare; the one word that tells causes from treatments stands in every document. So
-the best passages are compared with the question by their headings: beside the topic, do both ask the same?
+the best passages are compared with the question by their headings: beside the topic, do both ask the same? An answer
+whose heading does is read from its beginning, which says it, and not where it names the topic most often.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from medqa_core.answering.retrieval.bm25 import BM25, stems, terms
@@ -15,6 +17,8 @@ DEPTH = 60
 """Passages that are ranked once more: the best by BM25."""
 WEIGHT = 0.3
 """What a heading that asks the same is worth, as a share of the best score: docs/decisions/0048."""
+ALIKE = 0.5
+"""From this likeness on a heading asks the same."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,10 @@ class Reranked:
     @property
     def method(self) -> str:
         """See Retriever."""
-        return f"{self.plain.method}; the best {DEPTH} ranked once more by what their headings ask beside the topic"
+        return (
+            f"{self.plain.method}; the best {DEPTH} ranked once more by what their headings ask beside the topic, "
+            "answers to the same read from their beginning"
+        )
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -41,22 +48,36 @@ class Reranked:
 
     def search(self, question: str, k: int = 3) -> list[Passage]:
         """See Retriever."""
-        return reranked(question, self.plain.search(question, max(k, DEPTH)))[:k]
+        return reranked(question, self.plain.search(question, max(k, DEPTH)), self._beginnings)[:k]
 
     def match(self, question: str, passage: Passage) -> float:
         """See Retriever."""
         return self.plain.match(question, passage)
 
+    @cached_property
+    def _beginnings(self) -> dict[str, Passage]:
+        """Each answer's first passage, by the question's id."""
+        return {one.question_id: one for one in reversed(self.passages)}
 
-def reranked(question: str, found: Sequence[Passage]) -> list[Passage]:
+
+def reranked(question: str, found: Sequence[Passage], beginnings: Mapping[str, Passage]) -> list[Passage]:
     """`found`, best first, with the first DEPTH in the order of BM25's score and the likeness of their headings.
 
-    Scores stay comparable within the search. A passage without a heading, of a document, keeps its score.
+    Of an answer whose heading asks the same its beginning stands in the place of what was found. As many passages come
+    back, still none with the words of another. Scores stay comparable within the search. A passage without a heading,
+    of a document, keeps its score.
     """
     if not found:
         return []
     asked, bonus = stems(terms(question)), WEIGHT * found[0].score
-    scored = [replace(one, score=one.score + bonus * _likeness(asked, one)) for one in found[:DEPTH]]
+    texts = {one.text for one in found}
+    scored = []
+    for one in found[:DEPTH]:
+        likeness = _likeness(asked, one)
+        beginning = beginnings.get(one.question_id, one)
+        given = beginning if likeness >= ALIKE and beginning.text not in texts else one
+        texts.add(given.text)
+        scored.append(replace(given, score=one.score + bonus * likeness))
     return sorted(scored, key=lambda one: -one.score) + list(found[DEPTH:])
 
 

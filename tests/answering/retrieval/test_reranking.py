@@ -1,5 +1,7 @@
 """Passages are ranked once more by what their headings ask beside the topic."""
 
+from dataclasses import replace
+
 import pytest
 
 from medqa_core.answering.retrieval.bm25 import BM25
@@ -54,7 +56,7 @@ def test_another_topics_heading_does_not_outweigh_the_topic() -> None:
 
 def test_passages_without_a_heading_keep_their_order_and_score() -> None:
     pages = [Passage(text, "Leaflet", "", text, "a.txt", None, score=score) for text, score in (("a", 2.0), ("b", 1.0))]
-    assert reranked("What is in the leaflet?", pages) == pages
+    assert reranked("What is in the leaflet?", pages, {}) == pages
 
 
 def test_a_score_is_never_lowered_and_orders_the_passages() -> None:
@@ -63,6 +65,26 @@ def test_a_score_is_never_lowered_and_orders_the_passages() -> None:
     found = library.search("What causes gout?", DEPTH)
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     assert all(one.score >= plain[one.question_id] for one in found)
+
+
+LONG = pair(
+    5, topic="Gout", question="What causes Gout ?",
+    answer=f"Crystals of uric acid. {'They grow slowly. ' * 30}Gout is gout: what causes gout, causes gout again.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "beginning"), [("What causes gout?", "Crystals of"), ("gout again and again", "They grow")]
+)
+def test_an_answer_to_what_is_asked_is_read_from_its_beginning(question: str, beginning: str) -> None:
+    (found,) = over(LONG).search(question)
+    assert found.text.startswith(beginning) and found.question_id == LONG.id
+
+
+def test_beginnings_that_are_alike_are_given_once() -> None:
+    twins = [replace(LONG, id=f"twin {n}", answer=f"{LONG.answer} Gout, part {n}.") for n in range(3)]
+    found = over(*twins).search("What causes gout?", 3)
+    assert len({one.text for one in found}) == len({one.question_id for one in found}) == 3
 
 
 @pytest.mark.parametrize("k", [0, 1, 3, DEPTH, DEPTH + 20])
