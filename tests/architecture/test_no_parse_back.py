@@ -83,7 +83,12 @@ class Names:
 def trees(root: Path, folders: tuple[str, ...]) -> dict[str, ast.Module]:
     """The syntax trees of all modules in these folders, by their path."""
     files = (path for folder in folders for path in sorted((root / folder).rglob("*.py")))
-    return {path.relative_to(root).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    return {path.relative_to(root).as_posix(): _parsed(path) for path in files}
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def names(root: Path) -> Names:
@@ -247,9 +252,10 @@ def _functions(tree: ast.Module) -> Iterator[Function]:
     return (node for node in ast.walk(tree) if isinstance(node, Function))
 
 
-def _inside(function: Function) -> Iterator[ast.AST]:
+@cache
+def _inside(function: Function) -> tuple[ast.AST, ...]:
     """The nodes of a function's body, lambdas and comprehensions included."""
-    return (node for statement in function.body for node in ast.walk(statement))
+    return tuple(node for statement in function.body for node in ast.walk(statement))
 
 
 def _names(target: ast.AST) -> Iterator[str]:
