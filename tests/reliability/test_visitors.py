@@ -80,7 +80,8 @@ def ask(url: str, question: str, address: str, sources: bool = False) -> Told:
 
 
 def round_of_visitors(url: str, number: int) -> list[tuple[str, Told]]:
-    questions = [f"Question {number} of visitor {visitor}: what is gout?" for visitor in range(VISITORS)]
+    # All different, and all of the same words, so that passages are found for each.
+    questions = [f"What are the symptoms of gout{'?' * (visitor + 1)}{'!' * number}" for visitor in range(VISITORS)]
     with ThreadPoolExecutor(VISITORS) as pool:
         told = pool.map(lambda v: ask(url, questions[v], f"203.0.{number}.{v}", v % 2 == 1), range(VISITORS))
     return list(zip(questions, told, strict=True))
@@ -153,7 +154,7 @@ def test_a_visitor_who_waits_is_told_the_place(server: Server) -> None:
 def test_the_eleventh_question_of_a_visitor_waits(server: Server) -> None:
     told = [ask(server.url, "What is gout?", "198.51.100.7") for _ in range(11)]
     assert [one.kind for one in told] == ["complete"] * 10 + ["error"]
-    assert "ask again in" in str(told[-1].value)
+    assert "again in" in str(told[-1].value)
     assert ask(server.url, "What is gout?", "198.51.100.8").kind == "complete", "another visitor is not held up"
 
 
