@@ -69,5 +69,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
 # A shell, because hosts such as Cloud Run and Render choose PORT when they start the container. It stays, because a
 # container's first process is not ended by a signal: the server would tidy up its libraries for longer than the ten
 # seconds that engines grant. As a child it ends as soon as its connections are closed.
-CMD ["sh", "-c", "streamlit run app.py --server.address 0.0.0.0 --server.port \"$PORT\" & server=$!; \
-     trap 'kill -TERM $server' TERM INT; wait $server; code=$?; wait $server; exit $code"]
+CMD ["sh", "-c", "trap 'kill -TERM $!' TERM INT; \
+     streamlit run app.py --server.address 0.0.0.0 --server.port \"$PORT\" & wait $!; code=$?; wait $!; exit $code"]
