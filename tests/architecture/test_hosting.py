@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -156,7 +157,9 @@ def test_the_server_is_told_to_end_and_its_end_is_the_containers(
     with subprocess.Popen(json.loads(words), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
         until(lambda: (tmp_path / "up").exists())
         if signalled:  # again where the shell was not ready to hear it
-            until(lambda: process.poll() is not None or process.terminate())
+            while process.poll() is None:
+                process.terminate()
+                time.sleep(0.1)
         assert process.wait(20) == code
     assert (tmp_path / "told").read_text() == "run app.py --server.address 0.0.0.0 --server.port 7999\n"
 
