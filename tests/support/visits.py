@@ -24,10 +24,11 @@ RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list
 VISITED = [one for one in ("medquad-open-book", "starter", "run-2") if one in RUNS] or RUNS[:3]
 """A run of each kind: fine-tuned to read, fine-tuned to answer from its weights, imported."""
 DRAWN = (
+    "document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]') && "
     "!document.querySelector('[data-testid=stSkeleton]') && "
     "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
 )
-"""Every chart is on the page and not only the place where it will be."""
+"""The page's script has ended, and every chart is there and not only the place where it will be."""
 
 
 @contextmanager
