@@ -71,6 +71,22 @@ def test_one_of_them_may_be_enough(closed: float, reading: float, word: str) -> 
     assert wording.sentence(found).startswith(word)
 
 
+@pytest.mark.parametrize(("passage", "said"), [(0.7, "It is worse than"), (0.5, "It is no better than")])
+def test_where_the_first_passage_is_as_good_no_model_is_needed(passage: float, said: str) -> None:
+    reading = rows(0.3, 0.5, 3)
+    noise = np.random.default_rng(5).normal(0, 0.005, 60)
+    reading["top_passage_content_f1"] = reading["fine_tuned_content_f1"] + passage - 0.5 + noise
+    found = judge_ways(run("closed", rows(0.1, 0.12, 2)), run("open", reading))
+    assert wording.sentence(found).startswith("The search alone. On 60 test questions of both runs, the model that")
+    assert f"{said} the top passage alone, which needs no model" in wording.sentence(found)
+
+
+def test_where_reading_does_not_help_the_first_passage_says_nothing() -> None:
+    reading = rows(0.1, 0.5, 4, top_passage_content_f1=0.7 + HARD)
+    found = judge_ways(run("closed", rows(0.1, 0.5, 2)), run("open", reading))
+    assert wording.sentence(found).startswith("Fine-tuning.")
+
+
 def test_without_content_nothing_is_concluded() -> None:
     without = rows(0.3, 0.5, 3, base_content_f1=np.nan)
     found = judge_ways(run("closed", rows(0.1, 0.1, 2)), run("open", without))

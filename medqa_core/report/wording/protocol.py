@@ -67,7 +67,7 @@ def _base_losses(losses: BaseLosses) -> str:
 
 _LIBRARIES = {
     "training answers": "the training answers",
-    "data set": "all answers of the data set, the question's own document included",
+    "data set": "all answers of the data set under their questions, the question's own included",
     "other documents": "the data set's answers from other documents than the question's",
 }
 

@@ -37,6 +37,8 @@ def sentence(found: Ways) -> str:
     said = [f"{_THAN[verdict]} {listing(names)}" for verdict, names in by_verdict.items()]
     verdicts = {view.verdict for view in alone.values()}
     word = "Both." if verdicts == {"better"} else _instead(alone)
+    if alone["fine_tuned"].verdict == "better" and _no_model_needed(found):
+        word = "The search alone."
     return f"{word} {where}, the model that was fine-tuned to read is {'; '.join(said)}, by content F1.{_top(found)}"
 
 
@@ -57,6 +59,12 @@ def _instead(alone: dict[WayName, MetricView]) -> str:
         more = " Whether sources add to it is inconclusive." if tuned == "cannot tell" else ""
         return f"Fine-tuning.{more}"
     return "Inconclusive." if "cannot tell" in (tuned, sources) else "One is enough."
+
+
+def _no_model_needed(found: Ways) -> bool:
+    """Whether the search's first passage, as it stands, is at least as good as what the model makes of the passages."""
+    view = content(found, "top_passage")
+    return view is not None and view.verdict in ("worse", "equivalent")
 
 
 def _top(found: Ways) -> str:
