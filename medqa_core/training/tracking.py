@@ -113,6 +113,7 @@ class Tracking:
             log.warning("%s was too slow: %d rows are in metrics.jsonl alone", self._name, self._left_out)
 
     def _run(self, make: Callable[[], Tracker], config: dict[str, Any]) -> None:
+        ended = False
         try:
             tracker = make()
             tracker.start()
@@ -120,13 +121,14 @@ class Tracking:
                 tracker.store_init_configuration(config)
             while (row := self._rows.get()) is not None:
                 tracker.log(row[0], step=row[1])
+            ended = True
             tracker.finish()
         except BaseException as error:  # noqa: BLE001 - somebody else's code, which also calls `sys.exit`
             log.warning(
                 "%s reports no further: %s", self._name, shorten(str(error).strip() or type(error).__name__, 200)
             )
-            while self._rows.get() is not None:  # so that nobody waits for a place
-                pass
+            while not ended:  # so that nobody waits for a place
+                ended = self._rows.get() is None
 
 
 def _tracker(name: TrackerName, run_id: str, folder: Path) -> Tracker:

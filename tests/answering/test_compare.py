@@ -133,6 +133,8 @@ def test_each_answer_says_what_produced_it(models: Models, smoke: Run, lab: Sett
             "temperature": 1.0,
             "max_new_tokens": 24,
             "seed": 1,
+            "turns": 0,
+            "turns_left_out": 0,
             "precision": "float32",
             "no_repeat_ngram": 3,
             "passages": 2 if column == "with_sources" else 0,

@@ -58,8 +58,8 @@ def reads(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[str]:
     """These passages are found from now on, and the base reads them; gives the ids of the runs looked up."""
     asked: list[str] = []
 
-    def found(question: Question, run: Run, settings: Settings) -> Sources:
-        assert question == QUESTION
+    def found(question: Question, run: Run, settings: Settings, before: str = "") -> Sources:
+        assert (question, before) == (QUESTION, "")
         asked.append(run.id)
         return sources(*texts)
 

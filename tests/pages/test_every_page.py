@@ -57,7 +57,7 @@ def test_unknown_run_is_a_sentence_and_a_list(asked: str, build: RunBuilder, ope
     build.finished()
     app = open_page("summary/summary.py", run=asked)
     assert not app.exception
-    assert "No run called" in shown(app) and "finished ·" in shown(app)
+    assert "No run called" in shown(app) and "· finished (completed)" in shown(app)
     assert "<b>x</b>" not in shown(app)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from medqa_core.answering import generate, openvino_decoder
+from medqa_core.answering.retrieval.retriever import by_words, retriever_for
 from medqa_core.evaluation import loss
 from medqa_core.evaluation.continuations import Forward, Row
 from medqa_core.evaluation.evaluate import evaluate, judge_again
@@ -347,7 +348,8 @@ def test_interrupted_measurements_go_on(run: Run, settings: Settings, monkeypatc
     assert 0 < stages["fine_tuned_answers"] < 12
 
     left_behind(run, "grounded.jsonl", ".grounded.jsonl")
-    stages = begun(lambda progress: evaluate_with_sources(run, settings, progress))
+    ranked = by_words(retriever_for(run, settings))  # as passages were in 0.1: ranked anew, other ones would be read
+    stages = begun(lambda progress: evaluate_with_sources(run, settings, progress, retriever=ranked))
     assert stages["with_sources_answers"] == 5
     assert not list(run.folder.rglob(".*.jsonl"))
 
