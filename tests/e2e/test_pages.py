@@ -125,16 +125,16 @@ def _has_curve(run: str) -> bool:
 
 def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, server: str) -> None:
     store = RunStore(Settings.from_environment().reports)
-    able = [entry.id for entry in answerable(store)]
-    unable = next((r for r in RUNS if r not in able), None)
+    able = answerable(store)
+    unable = next((r for r in RUNS if r not in {entry.id for entry in able}), None)
     if not able or unable is None:
         pytest.skip("needs a run with a model and one without")
     with visitor(browser, server, "light") as (page, wrong):
         page.goto(f"{server}/ask?run={unable}")
         settled(page, PAGES["ask"])
-        page.get_by_role("button", name=f"Ask {able[0]}", exact=True).click()
+        page.get_by_role("button", name=f"Ask {able[0].label}", exact=True).click()
         page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
-        assert page.url == f"{server}/ask?run={able[0]}"
+        assert page.url == f"{server}/ask?run={able[0].id}"
         assert not wrong
 
 
