@@ -112,6 +112,8 @@ def _listed(value: Any) -> dict[str, str]:
     files = value.get("files") if isinstance(value, dict) else None
     if not isinstance(files, dict) or not all(isinstance(s, str) and _SUM.fullmatch(s) for s in files.values()):
         raise UnreadableFile(f"{MANIFEST} does not list files with their SHA-256.")
+    if unknown := sorted(value.keys() - {"schema_version", "written_by", "files"}):
+        raise UnreadableFile(f"{MANIFEST} is damaged: it says {shorten(unknown[0], 40)!r}, which no version writes.")
     version = value.get("schema_version")
     if version != 1:
         raise UnreadableFile(f"{MANIFEST} was written by a newer MedQA Lab (schema {shorten(str(version), 20)}).")
