@@ -80,5 +80,7 @@ def ended_task(entry: TaskEntry, doing: str) -> tuple[str, ...]:
             "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
             left or "Nothing was imported. Start it again.",
         )
-    error = entry.status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
-    return f"{doing}: failed.", error, left or "Nothing was imported."
+    status = entry.status
+    error = status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
+    about = f"{status.field}: " if status.error and status.field else ""
+    return f"{doing}: failed.", f"{about}{error}", left or "Nothing was imported."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medqa_core.data import sources
 from medqa_core.data.preparation import data_for, training_pairs
-from medqa_core.data.split import split_pairs
+from medqa_core.data.split import split_set
 from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, shorten
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import absolute, is_large
@@ -111,7 +111,7 @@ def _check_data(config: EvaluationConfig | None, settings: Settings, found: _Pro
     if config.trained_on is not None:
         read.append(found.none_in(partial(training_pairs, config, settings, fetch=False), "trained_on"))
     if all(read):
-        found.none_in(lambda: split_pairs(data_for(config, settings, fetch=False).pairs, config), "test_size")
+        found.none_in(lambda: split_set(data_for(config, settings, fetch=False), config), "test_size")
 
 
 def _check_place(text: str, *, or_named: bool) -> None:

@@ -63,7 +63,7 @@ class TaskStatus(Record):
     remaining_seconds: float | None = Field(None, ge=0)
     """Of this stage, at its speed so far."""
     error: Line | None = None
-    """Why it failed: one line that a person can act on."""
+    """Why it failed: one line that a person can act on, without the name of its field."""
     field: Line | None = None
     """Of what the task was given the name of what was not acceptable, as the error has it; None: no single one."""
     run: Line | None = None

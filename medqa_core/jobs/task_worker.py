@@ -94,7 +94,7 @@ def working(task_id: str, settings: Settings) -> Iterator[TaskProgress]:
     try:
         yield progress
     except MedQAError as error:
-        progress.end("failed", error=str(error), field=error.field)
+        progress.end("failed", error=error.reason, field=error.field)
         raise
     except KeyboardInterrupt:
         progress.end("stopped")

@@ -133,8 +133,7 @@ def _refill(entry: TaskEntry) -> None:
     for field in ALL:
         st.session_state[key(field.name)] = given.get(field.name, "")
     status = entry.status
-    said = (status.error or "").removeprefix(f"{status.field}: ")
-    _say({imports.field_called(status.field): said} if said else {}, given)
+    _say({imports.field_called(status.field): status.error} if status.error else {}, given)
     try:
         forget_task(entry.task.id, settings)
     except MedQAError as error:
