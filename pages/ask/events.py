@@ -154,8 +154,8 @@ class Events:
         left, right = (comparison.left, comparison.right) if comparison else VARIANTS
         cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
         reading = self._reading(run) if sourced else ()
-        yield {**self._cleared(blind, [cards[column] for column in reading]), parts.stop: gr.update(interactive=True)}
-        yield {parts.history: history(talk.turns)}
+        cleared = self._cleared(blind, [cards[column] for column in reading])
+        yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
         try:
             chosen = GenerationSettings.checked(
                 temperature=temperature,
@@ -171,7 +171,7 @@ class Events:
                 now = {parts.line: state("answering" if answers.running else "comparing")}
                 if comparison is None:
                     now |= {parts.latest: answers, **_details(answers, cards), parts.sources: sources(answers)}
-                    now |= {parts.history: history(talk.turns, answers)}
+                    now |= {parts.history: history(talk.turns, answers)} if talk.turns else {}
                 elif "with_sources" not in reading:
                     now |= {parts.sources: sources(answers)}
                 yield {**_shown(answers, cards, blind=blind), **now}

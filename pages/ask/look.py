@@ -61,6 +61,7 @@ html.embedded {{ min-height: 0 !important; }}
 .dark #after {{ border-left-color: {DARK.rule}; }}
 #after:not(:has(.after)), #history:not(:has(.history)), #referral:not(:has(.referral)), #sources:not(:has(.sources)) {{
   display: none !important; }}
+/* Gradio calls cancelled answers an error, above the line that says that they were stopped. */
 #status:has([data-state="stopped"]) [data-testid="status-tracker"] {{ display: none !important; }}
 #actions, #talking {{ align-items: center; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
@@ -116,8 +117,6 @@ code {{ font-family: {MONO}; font-size: .92em; background: none; overflow-wrap: 
 footer img, footer .divider {{ display: none !important; }}
 @media (prefers-reduced-motion: reduce) {{ * {{ animation: none !important; transition: none !important; }} }}
 """
-
-"""Gradio calls answers that were cancelled an error, above the line that says that they were stopped."""
 
 FRAME = """
 (() => {
