@@ -10,7 +10,6 @@ from medqa_core.answering.compare import (
     Answer,
     Answers,
     Column,
-    Provenance,
     compare,
     last_question,
 )
@@ -21,7 +20,7 @@ from medqa_core.foundation.errors import QuestionRefused
 from medqa_core.foundation.files import sha256_text
 from medqa_core.models.loader import LoadedModel
 from medqa_core.models.prompt import Turn, encode_prompt, prompt_text
-from tests.support.answers import last, sources
+from tests.support.answers import last, provenance, sources
 
 pytestmark = pytest.mark.usefixtures("no_network")
 QUESTION = Question.checked("How is it treated?")
@@ -30,7 +29,7 @@ TURNS: dict[Column, tuple[Turn, ...]] = {
     "base": (Turn("What is gout?", "A place."),),
     "fine_tuned": (Turn("What is gout?", "An arthritis."),),
 }
-MADE = Provenance("r", "base", "m", None, "0" * 64, None, "e", "chat", "0" * 64, 0.0, 8, 1, "float32", 0)
+MADE = provenance()
 
 
 def answered(**texts: str) -> Answers:

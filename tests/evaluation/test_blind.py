@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medqa_core.answering.compare import Answer, Answers, Column, FinishReason, Provenance
+from medqa_core.answering.compare import Answer, Answers, Column, FinishReason
 from medqa_core.answering.question import Question
 from medqa_core.data.lookup import split_of
 from medqa_core.data.pairs import references_of
@@ -26,6 +26,7 @@ from medqa_core.models.variants import Variant
 from medqa_core.runs.artifacts.votes import VOTES
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
+from tests.support.answers import provenance
 
 pytestmark = pytest.mark.usefixtures("no_network")
 GOUT = Question.checked("What helps against gout at night?")
@@ -39,12 +40,7 @@ def run(smoke: Run, tmp_path: Path) -> Run:
 
 
 def answer(variant: Variant, text: str, finish_reason: FinishReason | None = "stop") -> Answer:
-    made = Provenance(
-        run_id="smoke", variant=variant, model="toy", revision=None, base_sha256="0" * 64,
-        adapter_sha256="1" * 64 if variant == "fine_tuned" else None, engine="by hand", prompt="chat",
-        prompt_sha256="2" * 64, temperature=0.0, max_new_tokens=8, seed=1, precision="float32", no_repeat_ngram=0,
-    )  # fmt: skip
-    return Answer(text, 3, 1.0, finish_reason, made)
+    return Answer(text, 3, 1.0, finish_reason, provenance(variant))
 
 
 def compared(question: Question = GOUT, reason: FinishReason | None = "stop", **changes: Any) -> BlindComparison:

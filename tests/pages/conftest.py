@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
-from tests.support.pages import MAIN, Open
+from tests.support.pages import Open, visit
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import SHOWN
 
@@ -30,15 +29,8 @@ def fresh_caches() -> Iterator[None]:
 
 @pytest.fixture
 def open_page(reports: Path) -> Open:
-    """Open a page as a visitor does, through the shell; `address` is the query."""
-
-    def go(page: str, /, **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=20)
-        for name, value in address.items():
-            app.query_params[name] = value
-        return app.switch_page(page).run()
-
-    return go
+    """See `visit`."""
+    return visit
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,7 +19,7 @@ from medqa_core.runs.artifacts.weights import weights_file
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import now
 from medqa_core.runs.store import bin, labelling
-from tests.support.pages import MAIN, PAGES, elements
+from tests.support.pages import PAGES, elements, visit
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import SHOWN
 
@@ -58,13 +59,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
 
 @pytest.fixture
 def walk(demo: Settings) -> Walk:
-    def go(page: str, **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=30)
-        for name, value in address.items():
-            app.query_params[name] = value
-        return app.switch_page(page).run()
-
-    return go
+    return partial(visit, seconds=30)
 
 
 @pytest.fixture

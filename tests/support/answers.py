@@ -1,9 +1,10 @@
 """What tests of answers share: their end, their passages, and a tokenizer that ends them elsewhere."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from medqa_core.answering.compare import Answer, Answers, Column
+from medqa_core.answering.compare import Answer, Answers, Column, Provenance
 from medqa_core.answering.decoder import Batch, Decoder, Logits, Prompt
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import Searched, Sources
@@ -54,6 +55,16 @@ class WatchedBatch:
 def last(items: Iterator[Answers]) -> dict[Column, Answer]:
     """The final answers by column."""
     return list(items)[-1].by_column
+
+
+def provenance(variant: Column = "base", **changes: Any) -> Provenance:
+    """What produced an answer that a test writes by hand; the fine-tuned model's has weights of its own."""
+    made = Provenance(
+        run_id="smoke", variant=variant, model="toy", revision=None, base_sha256="0" * 64,
+        adapter_sha256="1" * 64 if variant == "fine_tuned" else None, engine="by hand", prompt="chat",
+        prompt_sha256="2" * 64, temperature=0.0, max_new_tokens=8, seed=1, precision="float32", no_repeat_ngram=0,
+    )  # fmt: skip
+    return replace(made, **changes)
 
 
 def passages(*texts: str) -> tuple[Passage, ...]:

@@ -15,6 +15,14 @@ Open = Callable[..., AppTest]
 """What the fixture `open_page` is: `open_page("metrics/metrics.py", run="a")`."""
 
 
+def visit(page: str, /, seconds: float = 20, **address: str) -> AppTest:
+    """Open a page as a visitor does, through the shell; `address` is the query, `seconds` how long it may take."""
+    app = AppTest.from_file(MAIN, default_timeout=seconds)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.switch_page(page).run()
+
+
 def elements(app: AppTest | Block, kind: str) -> list[Any]:
     """The page's elements of a kind that Streamlit's test has no attribute for."""
     return list(app.get(kind))

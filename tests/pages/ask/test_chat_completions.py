@@ -11,13 +11,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from medqa_core.answering.admission import Limits
-from medqa_core.answering.compare import Answer, Answers, Provenance
+from medqa_core.answering.compare import Answer, Answers
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.errors import ModelError, NotNow
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from pages.ask.chat_completions import chat_app
+from tests.support.answers import provenance
 
 TEXT = "What are the symptoms of gout?"
 EMERGENCY = "I have crushing chest pain right now and cannot breathe, what do I do?"
@@ -212,7 +213,7 @@ class Scripted:
 
     def answers(self, *_: Any, **__: Any) -> Generator[Answers, None, None]:
         chosen = GenerationSettings(max_new_tokens=5).model_dump()
-        made = Provenance("r", "fine_tuned", "toy", None, "0" * 64, "1" * 64, "e", "chat", "2" * 64, **chosen)
+        made = provenance("fine_tuned", **chosen)
         answer = Answer("", 0, 0.0, None, made, 4)
         try:
             for one in self.script:

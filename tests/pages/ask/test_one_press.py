@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -11,7 +12,7 @@ import gradio as gr
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers, Provenance
+from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers
 from medqa_core.answering.conversation import Conversation
 from medqa_core.answering.emergency.screen import describes_emergency
 from medqa_core.answering.question import Question
@@ -21,7 +22,7 @@ from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Turn
 from medqa_core.runs.run import Run
-from tests.support.answers import sources
+from tests.support.answers import provenance, sources
 
 pytestmark = pytest.mark.usefixtures("no_network", "smoke")
 GOUT = "  What are the symptoms\nof gout? "
@@ -56,14 +57,16 @@ class Request:
 
 
 @pytest.fixture(scope="module")
-def events(lab: Settings, smoke: Run) -> Any:
-    """The widget's listeners, over components that are only names."""
+def events(lab: Settings, smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The widget's listeners, over components that are only names; votes go to a copy of the run."""
     from pages.ask.events import Card, Events, Parts
 
+    reports = tmp_path_factory.mktemp("votes")
+    shutil.copytree(smoke.folder, reports / "smoke")
     cards = (Card(*[f"{place} {part}" for part in Card._fields]) for place in ("left", "right", "third"))
     names = [one.name for one in fields(Parts)][3:]
     parts = Parts(*cards, *names)
-    return Events(AnswerService.of(lab), parts)
+    return Events(AnswerService.of(replace(lab, reports=reports)), parts)
 
 
 def press(
@@ -206,9 +209,7 @@ def test_turns_without_room_are_named_and_nothing_in_them_is_markup(events: Any)
 
     hostile = "<img src=x onerror=alert(1)>"
     turns = {variant: (Turn(hostile, hostile), Turn("b", "c")) for variant in ("base", "fine_tuned")}
-    made = Provenance(
-        "r", "base", "m", None, "0" * 64, None, "e", "chat", "0" * 64, 0.0, 8, 1, "float32", 0, 0, 1, turns_left_out=1
-    )
+    made = provenance(turns=1, turns_left_out=1)
     text = history(turns, Answers({"base": Answer("", 0, 0.0, "stop", made)}))  # type: ignore[arg-type]
     assert "<img" not in text and text.count("<em>not in the prompt</em>") == 1
     assert "1 older turn is not in the prompt: 6 turns are the most" in text

@@ -5,13 +5,14 @@ import re
 import pytest
 
 from medqa_core.answering.attribution import Sentence
-from medqa_core.answering.compare import NOTHING_FOUND, Answer, Answers, Provenance
+from medqa_core.answering.compare import NOTHING_FOUND, Answer, Answers
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import Searched
 from pages.ask.text import linked, sources
+from tests.support.answers import provenance
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&<script>"
-MADE = Provenance("r", "fine_tuned", "m", None, "0" * 64, None, "e", "chat", "0" * 64, 0.0, 8, 1, "float32", 0)
+MADE = provenance("fine_tuned")
 SEARCHED = Searched("own documents", HOSTILE, 2, "BM25", 0.9, 0.55, ())
 TAG = re.compile(r"<[a-z]+")
 

@@ -163,28 +163,14 @@ def test_what_is_said_of_the_demo_and_in_an_emergency() -> None:
 
 
 def test_the_line_under_an_answer_is_escaped() -> None:
-    from medqa_core.answering.compare import Answer, Provenance
+    from medqa_core.answering.compare import Answer
     from medqa_core.answering.training_set import Overlap
     from medqa_core.data.overlap import Span
     from pages.ask.text import meta, status
+    from tests.support.answers import provenance
 
     hostile = "<img src=x onerror=alert(1)>"
-    made = Provenance(
-        run_id=hostile,
-        variant="base",
-        model=hostile,
-        revision=None,
-        base_sha256="0" * 64,
-        adapter_sha256=None,
-        engine=hostile,
-        prompt="chat",
-        prompt_sha256="0" * 64,
-        temperature=0.3,
-        max_new_tokens=128,
-        seed=42,
-        precision="float32",
-        no_repeat_ngram=0,
-    )
+    made = provenance(run_id=hostile, model=hostile, engine=hostile)
     line = meta(Answer("text", 3, 1.5, "stop", made))
     assert "<img" not in line and "&lt;img" in line and "no adapter" in line
     assert "adapter 11111111" in meta(
