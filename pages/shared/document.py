@@ -55,4 +55,4 @@ def _cell(cell: Cell) -> Raw:
     if cell.verdict is not None:
         return Raw(verdict(cell.verdict) + "".join(f"<br>{_note(note)}" for note in cell.notes))
     beside = f' <span class="mq-note">{escape(", ".join(cell.notes))}</span>' if cell.notes else ""
-    return Raw(escape(UNKNOWN if cell.text is None else cell.text) + beside)
+    return Raw(tables.breakable(UNKNOWN if cell.text is None else cell.text) + beside)

@@ -125,6 +125,7 @@ border-top:2px solid var(--mq-text)}
 .mq th{font-weight:600;text-align:left;vertical-align:bottom} .mq th .mq-note{font-weight:400}
 .mq thead th{color:var(--mq-muted);font-weight:400;font-size:.82rem;border-bottom:1px solid var(--mq-text)}
 .mq td,.mq th{padding:.38rem 1.1rem .38rem 0;border:0;border-bottom:1px solid var(--mq-rule);vertical-align:top}
+.mq table.mq-dense{font-size:.84rem} .mq-dense td,.mq-dense th{padding-right:.75rem}
 .mq .num{text-align:right;white-space:nowrap}
 .mq thead .num{white-space:normal} .mq td:last-child,.mq th:last-child{padding-right:.2rem}
 .mq .fit{white-space:nowrap;overflow-wrap:normal}

@@ -61,7 +61,9 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("pages/ask/text.py", "_link"): "the scheme of an address, before it becomes a link",
     ("medqa_core/report/sweep.py", "members"): "ids of runs, which name their sweep",
     ("pages/shared/markup.py", "rich"): "the renderer's own markup: what stands in backquotes becomes code",
+    ("pages/shared/tables.py", "breakable"): "a cell's long words, which may break between lines",
     ("pages/shared/tables.py", "_longest"): "a cell's markup, whose lines are only measured",
+    ("pages/shared/tables.py", "_room"): "a title's words, which are only measured",
 }
 """By file and function: why written text may be looked into there."""
 

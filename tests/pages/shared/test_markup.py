@@ -45,6 +45,17 @@ def test_table_escapes_cells_heads_and_caption() -> None:
     assert 'onerror="' not in made
 
 
+def test_a_checksum_may_break_and_a_word_may_not() -> None:
+    made = tables.markup([tables.Column("a")], [["0123456789abcdef" * 2 + " & otorhinolaryngology"]], caption="c")
+    assert "0123456789abcdef<wbr>0123456789abcdef &amp; otorhinolaryngology<" in made
+
+
+@pytest.mark.parametrize(("columns", "dense"), [(tables.DENSE - 1, False), (tables.DENSE, True)])
+def test_many_columns_stand_closer(columns: int, dense: bool) -> None:
+    made = tables.markup([tables.Column(f"{place}", "number") for place in range(columns)], [], caption="c")
+    assert ("mq-dense" in made) == dense
+
+
 def test_answer_card_escapes_everything_that_the_run_says() -> None:
     row = {
         "question_id": HOSTILE,
