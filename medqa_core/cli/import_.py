@@ -1,14 +1,14 @@
 """`import`: a run that another tool made, as a run of kind `imported`; with --data its model too."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from medqa_core.cli.output import JsonFlag, note, print_json, say
+from medqa_core.cli.output import Advance, JsonFlag, bars, note, print_json, say
 from medqa_core.cli.signals import ending
 from medqa_core.foundation.command import PROGRAM
+from medqa_core.foundation.progress import Progress
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.imports import ImportRequest, import_request
 from medqa_core.report import writer
@@ -83,7 +83,12 @@ def import_(
 
 
 def bring(
-    request: ImportRequest, settings: Settings, *, run_id: str | None = None, progress: Callable[[str], None]
+    request: ImportRequest,
+    settings: Settings,
+    *,
+    run_id: str | None = None,
+    progress: Progress,
+    told: Advance | None = None,
 ) -> Run:
     """The run that is made of what is asked for, with its write-ups. Raises as `import_path` and `import_model`."""
     if request.questions is None:
@@ -91,16 +96,18 @@ def bring(
     else:
         from medqa_core.models.incoming.import_model import import_model
 
-        run = import_model(
-            request.path,
-            request.questions,
-            settings,
-            base=request.base,
-            revision=request.revision,
-            run_id=run_id,
-            title=request.title,
-            progress=progress,
-        )
+        with bars(told) as steps:
+            run = import_model(
+                request.path,
+                request.questions,
+                settings,
+                base=request.base,
+                revision=request.revision,
+                run_id=run_id,
+                title=request.title,
+                progress=progress,
+                steps=steps,
+            )
     writer.write(run)
     return run
 

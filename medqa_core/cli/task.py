@@ -36,7 +36,7 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
     asked = progress.task
     if asked.kind == "import":
         progress.stage("reading")
-        return bring(import_request(asked.arguments), settings, progress=progress.stage).id
+        return bring(import_request(asked.arguments), settings, progress=progress.stage, told=progress).id
     run = store_of(settings).open(asked.run or "")
 
     def waiting() -> None:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from medqa_core.foundation.errors import InputError, shorten
 from medqa_core.foundation.files import dumps, loads, write_json
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models import folders
 from medqa_core.models.incoming.found import IncomingWeights
 
@@ -20,6 +21,7 @@ TOKENIZER_FILES = (
 )
 PIECE = 2**24
 """Bytes that are copied at a time."""
+MEGABYTE = 10**6
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -42,16 +44,30 @@ def shapes_of(files: Sequence[Path], label: str) -> Shapes:
     return found
 
 
-def check_numbers(files: Sequence[Path], label: str) -> None:
+class _Megabytes:
+    """Tells how far a stage of `total` bytes is."""
+
+    def __init__(self, stage: str, total: int, progress: StageProgress) -> None:
+        self._stage, self._total, self._progress, self._done = f"{stage}, MB", total, progress, 0
+
+    def add(self, size: int) -> None:
+        """So many bytes more are done."""
+        self._done += size
+        self._progress(self._stage, self._done // MEGABYTE, self._total // MEGABYTE)
+
+
+def check_numbers(files: Sequence[Path], label: str, progress: StageProgress = silent) -> None:
     """Refuse weights that are no numbers.
 
     Raises:
         InputError: a tensor holds NaN or an infinity; it is named.
     """
+    seen = _Megabytes("looking for NaN in the weights", sum(path.stat().st_size for path in files), progress)
     for path in files:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 (it is no mapping)
                 tensor = file.get_tensor(name)
+                seen.add(tensor.nbytes)
                 if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                     count = int((~torch.isfinite(tensor)).sum())
                     raise InputError(
@@ -60,15 +76,27 @@ def check_numbers(files: Sequence[Path], label: str) -> None:
                     )
 
 
-def copy_weights(files: Sequence[Path], target: Path) -> None:
+def copy_weights(files: Sequence[Path], target: Path, progress: StageProgress = silent) -> None:
     """Write `files` as the one file `target`; a single one byte for byte, so that its checksum stays.
 
     Raises:
         OSError: the disk is full, or a file cannot be read.
     """
-    if len(files) == 1:
-        shutil.copyfile(files[0], target)
-        return
+    head, ranges = (b"", [(files[0], 0, files[0].stat().st_size)]) if len(files) == 1 else _joined(files)
+    copied = _Megabytes("copying the weights", sum(size for _, _, size in ranges), progress)
+    with open(target, "wb") as out:
+        out.write(head)
+        for path, start, left in ranges:
+            with open(path, "rb") as file:
+                file.seek(start)
+                while left and (piece := file.read(min(left, PIECE))):
+                    out.write(piece)
+                    left -= len(piece)
+                    copied.add(len(piece))
+
+
+def _joined(files: Sequence[Path]) -> tuple[bytes, list[tuple[Path, int, int]]]:
+    """How the one file of several begins, and which bytes follow: of which file, from where, how many."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     ranges: list[tuple[Path, int, int]] = []
     size = 0
@@ -81,14 +109,7 @@ def copy_weights(files: Sequence[Path], target: Path) -> None:
             ranges.append((path, start + low, high - low))
     text = dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the format wants the data aligned
-    with open(target, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
-        for path, start, left in ranges:
-            with open(path, "rb") as file:
-                file.seek(start)
-                while left and (piece := file.read(min(left, PIECE))):
-                    out.write(piece)
-                    left -= len(piece)
+    return struct.pack("<Q", len(text)) + text, ranges
 
 
 def copy_beside(source: IncomingWeights, names: Sequence[str], target: Path) -> list[str]:

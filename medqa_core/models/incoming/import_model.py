@@ -16,7 +16,7 @@ from medqa_core.data.preparation import data_for
 from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunError, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.format import bytes_size
-from medqa_core.foundation.progress import Progress, silent
+from medqa_core.foundation.progress import Progress, StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import adapter, folders
 from medqa_core.models.change import changes_base
@@ -82,6 +82,7 @@ def import_model(
     run_id: str | None = None,
     title: str | None = None,
     progress: Progress = silent,
+    steps: StageProgress = silent,
 ) -> Run:
     """Make a run of a model that was trained elsewhere; the store gets it complete or not at all.
 
@@ -95,6 +96,7 @@ def import_model(
         run_id: of the new run.
         title: of the new run.
         progress: told what takes long.
+        steps: told how many megabytes of the weights are read or copied.
 
     Raises:
         InputError: the folder holds no model that can come in, its base is not known or is another one; or the data
@@ -111,15 +113,14 @@ def import_model(
     progress("reading the data")
     data = data_for(config, settings)
     parts = split.split_pairs(data.pairs, config)
-    found = _examine(weights, settings, base, revision, progress)
+    found = _examine(weights, settings, base, revision, progress, steps)
     draft = _draft(source, found)
     record = _record(source, draft, found, run_id or store.free_id(draft.suggested_id), title)
     record = record.model_copy(
         update={"evaluated_on": config, "data": _data_record(data, parts, config), "number": store.next_number()}
     )
     _check_room(found, store)
-    progress("copying the weights")
-    return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress))
+    return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress, steps))
 
 
 def _source(model: str, settings: Settings, progress: Progress) -> tuple[Path, str]:
@@ -137,7 +138,12 @@ def _source(model: str, settings: Settings, progress: Progress) -> tuple[Path, s
 
 
 def _examine(
-    weights: IncomingWeights, settings: Settings, base: str | None, revision: str | None, progress: Progress
+    weights: IncomingWeights,
+    settings: Settings,
+    base: str | None,
+    revision: str | None,
+    progress: Progress,
+    steps: StageProgress,
 ) -> _Incoming:
     """Read what can be read without loading the incoming weights, and refuse what does not belong together."""
     label = weights.label
@@ -148,8 +154,7 @@ def _examine(
     _check_folder(weights)
     files = weights.weight_files()
     shapes = shapes_of(files, label)
-    progress("looking for NaN in the weights")
-    check_numbers(files, label)
+    check_numbers(files, label, steps)
     located = _located_base(base, revision, raw if isinstance(raw, str) else None, label, settings, progress)
     loaded = load_folder(located, settings=settings)
     notes = check_named_base(loaded, named, label, settings) if base is not None else ()
@@ -284,13 +289,19 @@ def _check_room(found: _Incoming, store: RunStore) -> None:
 
 
 def _fill(
-    folder: Path, record: RunRecord, draft: Draft, found: _Incoming, settings: Settings, progress: Progress
+    folder: Path,
+    record: RunRecord,
+    draft: Draft,
+    found: _Incoming,
+    settings: Settings,
+    progress: Progress,
+    steps: StageProgress,
 ) -> None:
     """The files of the run but its record, and the proof that its two models load and differ or not."""
     write_draft(folder, draft)
     label = found.weights.label
     try:
-        _write_weights(folder, found)
+        _write_weights(folder, found, steps)
         progress("loading both models")
         variants = load_variants(Run(folder, record), settings)
         for variant in VARIANTS:
@@ -302,39 +313,39 @@ def _fill(
     write_training_record(folder, by="import", code_version=medqa_core.__version__, best=None, changed=changed)
 
 
-def _write_weights(folder: Path, found: _Incoming) -> None:
+def _write_weights(folder: Path, found: _Incoming, steps: StageProgress) -> None:
     """`adapter/` or `model/` of a run."""
     if found.plain is None:
-        _write_model(folder / "model", found)
+        _write_model(folder / "model", found, steps)
     elif found.plain.merge is None:
-        _write_adapter(folder / "adapter", found, found.plain)
+        _write_adapter(folder / "adapter", found, found.plain, steps)
     else:
-        _write_merged(folder, found, found.plain)
+        _write_merged(folder, found, found.plain, steps)
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # a run store is shared, whoever owned the source
 
 
-def _write_model(target: Path, found: _Incoming) -> None:
+def _write_model(target: Path, found: _Incoming, steps: StageProgress) -> None:
     target.mkdir()
-    copy_weights(found.files, target / folders.WEIGHTS)
+    copy_weights(found.files, target / folders.WEIGHTS, steps)
     write_model_config(found.weights, target)
     copy_beside(found.weights, ("generation_config.json",), target)
     if not copy_beside(found.weights, TOKENIZER_FILES, target):
         found.base.tokenizer.save_pretrained(target)
 
 
-def _write_adapter(target: Path, found: _Incoming, plain: PlainAdapter) -> None:
+def _write_adapter(target: Path, found: _Incoming, plain: PlainAdapter, steps: StageProgress) -> None:
     target.mkdir()
-    copy_weights(found.files, target / adapter.WEIGHTS)
+    copy_weights(found.files, target / adapter.WEIGHTS, steps)
     write_json(target / adapter.CONFIG, plain.config)
     if found.tokenizer.own:
         copy_beside(found.weights, TOKENIZER_FILES, target)
 
 
-def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter) -> None:
+def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter, steps: StageProgress) -> None:
     """The base with the adapter merged into it: what cannot be switched off becomes a model of its own."""
     temporary, target = folder / "incoming", folder / "model"
-    _write_adapter(temporary, found, plain)
+    _write_adapter(temporary, found, plain, steps)
     with loading(found.weights.label):
         whole = weights_of(AutoModelForCausalLM, found.base.folder, found.base.name)
         rows = [shape[0] for name, shape in found.shapes.items() if name.endswith(EMBEDDINGS)]

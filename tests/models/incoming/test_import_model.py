@@ -1,5 +1,6 @@
 """A model trained elsewhere becomes a run with weights, and is measured like one made here."""
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.errors import DataUnavailable, InputError, RunNotFound
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.models.incoming import copying
 from medqa_core.models.incoming.import_model import import_model
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.training_record import read_training_record
@@ -52,7 +54,7 @@ def test_an_adapter_becomes_a_run_that_is_measured(adapter: Run, here: Settings)
 
 
 def test_whole_weights_keep_their_checksum_and_shards_become_one_file(
-    here: Settings, asked: EvaluationConfig, tmp_path: Path
+    here: Settings, asked: EvaluationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = full_model(toy_folder(here), tmp_path / "one")
     run = import_model(one, asked, here, base="toy")
@@ -62,7 +64,13 @@ def test_whole_weights_keep_their_checksum_and_shards_become_one_file(
     assert run.record.imported.model.kind == "fine_tune"
     many = full_model(toy_folder(here), tmp_path / "many", shards=True)
     assert len(list(many.glob("*.safetensors"))) > 1
-    again = import_model(many, asked, here, base="toy")
+    told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(copying, "MEGABYTE", 1000)
+    again = import_model(many, asked, here, base="toy", steps=lambda *step: told.append(step))
+    assert [stage for stage, _ in itertools.groupby(told, lambda step: step[0])] == [
+        *("looking for NaN in the weights, MB", "copying the weights, MB")
+    ]
+    assert told[-1][1] == told[-1][2] > 10
     assert again.folder.name == "many" and sorted(p.name for p in (again.folder / "model").glob("*.safetensors")) == [
         "model.safetensors"
     ]
@@ -141,7 +149,7 @@ from medqa_core.runs.store.making import sweep
 from medqa_core.runs.store.run_store import RunStore
 reports, cache, source, data = map(Path, sys.argv[1:])
 
-def half(files, target):
+def half(files, target, steps):
     target.write_bytes(files[0].read_bytes()[:1000])
     print("half", flush=True)
     time.sleep(600)
