@@ -9,7 +9,7 @@ from medqa_core.cli.output import JsonFlag, RunArgument, note, print_json, say
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
-from medqa_core.report.writer import FORMATS
+from medqa_core.report.writer import rendered
 from medqa_core.runs.artifacts.training_record import TRAINING
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
@@ -44,8 +44,7 @@ def verify(
 
     if record:
         _record(opened, settings)
-    renderers = {name: one.render for name, one in FORMATS.items()}
-    checks = check(opened, settings, note, renderers, partial(validation_examples, settings))
+    checks = check(opened, settings, note, rendered, partial(validation_examples, settings))
     failed = [one.name for one in checks if one.passed is False]
     if json:
         rows = [one.model_dump(mode="json") for one in checks]

@@ -45,7 +45,7 @@ def verify(
 
     Args:
         progress: is called with what is checked next.
-        write_ups: what renders each write-up of a run, by the name of its file; without it they are not compared.
+        write_ups: what renders a run's write-ups, by the names of their files; without it they are not compared.
         validated_on: what makes the validation examples of task `open_book`, whose passages the training looks up.
     """
     stated = run.record.imported.checks if run.record.imported else []
@@ -54,7 +54,7 @@ def verify(
         return _reported(run, source)
     return source + [
         Check(name=name, passed=passed, detail=plain(detail)[:1000])
-        for name, (passed, detail) in _outcomes(run, settings, progress, write_ups or {}, validated_on)
+        for name, (passed, detail) in _outcomes(run, settings, progress, write_ups, validated_on)
     ]
 
 
@@ -85,7 +85,7 @@ NAMES = (
 
 
 def _outcomes(
-    run: Run, settings: Settings, progress: Progress, write_ups: WriteUps, validated_on: ValidatedOn | None
+    run: Run, settings: Settings, progress: Progress, write_ups: WriteUps | None, validated_on: ValidatedOn | None
 ) -> Iterator[tuple[str, Outcome]]:
     evaluation, rows, answers = run.evaluation(), run.predictions(), run.mmlu_answers()
 

@@ -21,7 +21,7 @@ from medqa_core.runs.schema.evaluation import Evaluation
 
 SHOWN = 3
 """Problems of the manifest that are named one by one."""
-WriteUps = Mapping[str, Callable[[Run], str]]
+WriteUps = Callable[[Run], Mapping[str, str]]
 """What renders each write-up of a run, by the name of its file."""
 Outcome = tuple[bool | None, str]
 """Whether a check passed, None where it could not be made, and what it found."""
@@ -129,13 +129,14 @@ def judge_outcome(run: Run) -> Outcome:
     return problem is None, problem or f"{count} figures recomputed from {len(snapshot.judge_rows)} judged questions"
 
 
-def write_ups_outcome(run: Run, renderers: WriteUps) -> Outcome:
+def write_ups_outcome(run: Run, write_ups: WriteUps | None) -> Outcome:
     """Each write-up that is there is what the run's files give."""
-    there = [name for name in renderers if os.path.lexists(run.folder / name)]
+    made = write_ups(run) if write_ups is not None else {}
+    there = [name for name in made if os.path.lexists(run.folder / name)]
     if not there:
         return None, "No write-up to compare: `report` writes them."
     for name in there:
-        if run.write_up(name) != renderers[name](run):
+        if run.write_up(name) != made[name]:
             version = written_by(run.folder)
             if version != medqa_core.__version__:
                 return None, f"{name} was written by version {version or 'before 0.3'}: `report` writes it anew."

@@ -29,6 +29,12 @@ FORMATS = {
 """By the name of the file."""
 
 
+def rendered(run: Run) -> dict[str, str]:
+    """Every write-up by the name of its file, from one reading of the run."""
+    facts = Facts.of(run)
+    return {name: one.render(facts) for name, one in FORMATS.items()}
+
+
 def write(run: Run) -> list[Path]:
     """Write them, each atomically, then the manifest of the whole folder; return the write-ups' paths.
 
@@ -37,11 +43,10 @@ def write(run: Run) -> list[Path]:
     Raises:
         OSError: the disk is full or cannot be written; each file is the old one or the new one.
     """
-    facts = Facts.of(run)
-    rendered = {run.folder / name: one.render(facts) for name, one in FORMATS.items()}
-    if any(facts.run.write_up(path.name) != content for path, content in rendered.items()):
+    made = rendered(run)
+    if any(run.write_up(name) != content for name, content in made.items()):
         discard_manifest(run.folder)  # should the disk have no room for all of them, none must be called damaged
-    for path, content in rendered.items():
-        write_text(path, content)
+    for name, content in made.items():
+        write_text(run.folder / name, content)
     discard_manifest(run.folder) if run.state() in LIVE else write_manifest(run.folder)
-    return list(rendered)
+    return [run.folder / name for name in made]

@@ -28,10 +28,10 @@ pytestmark = pytest.mark.usefixtures("no_network")
 WEIGHTS = "adapter/adapter_model.safetensors"
 
 
-@pytest.fixture
-def run(smoke: Run, tmp_path: Path) -> Run:
-    """A copy of the smoke run with made-up MMLU answers, judged, and with its manifest."""
-    folder = tmp_path / "reports" / "smoke"
+@pytest.fixture(scope="module")
+def judged(smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a copy of the smoke run with made-up MMLU answers, judged, and with its manifest."""
+    folder = tmp_path_factory.mktemp("judged") / "smoke"
     shutil.copytree(smoke.folder, folder)
     rows = pd.DataFrame(dict.fromkeys(ANSWER_SCHEMA.names, 0), index=range(60))
     rows["subset"] = [SUBSETS[n % 2] for n in range(60)]
@@ -48,15 +48,19 @@ def run(smoke: Run, tmp_path: Path) -> Run:
     copy = RunStore(folder.parent).open("smoke")
     judge_again(copy)
     writer.write(copy)
-    return copy
+    return folder
 
 
-RENDERERS = {name: one.render for name, one in writer.FORMATS.items()}
+@pytest.fixture
+def run(judged: Path, tmp_path: Path) -> Run:
+    """A copy of that run to be changed."""
+    shutil.copytree(judged, tmp_path / "reports" / "smoke")
+    return RunStore(tmp_path / "reports").open("smoke")
 
 
 def checked(run: Run, settings: Settings) -> dict[str, Check]:
     """A fresh look at the folder."""
-    checks = verify(RunStore(run.folder.parent).open(run.id), settings, write_ups=RENDERERS)
+    checks = verify(RunStore(run.folder.parent).open(run.id), settings, write_ups=writer.rendered)
     return {check.name: check for check in checks}
 
 
@@ -75,7 +79,7 @@ def edited(path: Path, change: Callable[[Any], object]) -> None:
 def test_an_honest_run_passes(run: Run, lab: Settings) -> None:
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     heard: list[str] = []
-    checks = verify(run, lab, heard.append, RENDERERS)
+    checks = verify(run, lab, heard.append, writer.rendered)
     assert [check.name for check in checks] == list(NAMES) == heard
     assert {check.name: check.detail for check in checks if not check.passed} == {}
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
@@ -319,7 +323,7 @@ def test_write_ups_of_another_version_or_with_newer_votes_are_not_called_changed
     assert checked(run, lab)["write-ups"].passed is False
     edited(run.folder / "manifest.json", lambda value: value.update(written_by="0.1.0"))
     assert checked(run, lab)["write-ups"].detail.startswith("summary.txt was written by version 0.1.0")
-    for name in RENDERERS:
+    for name in writer.FORMATS:
         (run.folder / name).unlink()
     assert checked(run, lab)["write-ups"].passed is None
 

@@ -1,6 +1,7 @@
 """The write-up of a run as a document, section by section; how it is written down is the renderers' affair."""
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from medqa_core.foundation.format import count, words
 from medqa_core.report.document import answer_tables, records, tables
@@ -41,9 +42,18 @@ EVALUATION: tuple[tuple[Callable[[Facts], Table | None], str], ...] = (
 """The tables of the evaluation in the order in which they are read, each with what has to be said before it."""
 
 
+_MADE: WeakKeyDictionary[Facts, Document] = WeakKeyDictionary()
+
+
 def write_up(run: Run | Facts) -> Document:
-    """The whole document, from one reading of the run."""
+    """The whole document, from one reading of the run; of the same facts it is made once for all renderers."""
     facts = Facts.of(run)
+    if facts not in _MADE:
+        _MADE[facts] = _write_up(facts)
+    return _MADE[facts]
+
+
+def _write_up(facts: Facts) -> Document:
     found, headline = insights(facts), four(facts)
     return Document(
         title=title(facts),

@@ -59,7 +59,8 @@ def read_rows(
         with pq.ParquetFile(path) as file:
             if file.metadata.num_rows > rows:  # a few bytes can claim to unpack to all of memory
                 raise UnreadableFile(f"{path.name} has more than {rows} rows; it was not read.")
-            names = [column for column in schema.names if column in file.schema_arrow.names]
+            stored = set(file.schema_arrow.names)  # made anew at each look
+            names = [column for column in schema.names if column in stored]
             table = file.read(columns=names)
         columns = [
             table[field.name].cast(field.type) if field.name in names else pa.nulls(table.num_rows, field.type)
