@@ -121,6 +121,7 @@ HARMLESS_TAGS = {
         "p",
         "div",
         "span",
+        "wbr",
         "a",
         "b",
         "i",

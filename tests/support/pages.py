@@ -1,9 +1,11 @@
 """Pages as a visitor opens them, in this process and without a browser."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
@@ -11,6 +13,9 @@ MAIN = Path(__file__).parents[2] / "pages" / "main.py"
 PAGES = tuple(
     f"{name}/{name}.py" for name in ("summary", "loss_curves", "metrics", "answers", "data", "compare", "ask")
 )
+# Each page under test would look through every installed package for components: two thirds of its time.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
 Open = Callable[..., AppTest]
 """What the fixture `open_page` is: `open_page("metrics/metrics.py", run="a")`."""
 

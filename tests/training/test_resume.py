@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ from medqa_core.training.train import resume, train
 from medqa_core.training.trainer_state import TrainerState
 from tests.training.toy_state import METHODS, config, toy_state
 
-POINTS = 20
 SPLITS = ("train", "validation")
 
 
@@ -44,18 +45,20 @@ def stop_at(step: int) -> tuple[StopFlag, Callable[[int, int, float], None]]:
 
 
 @pytest.mark.parametrize(
-    "method",
-    [pytest.param(method, marks=[] if method == "lora with dropout" else pytest.mark.real) for method in METHODS],
+    ("method", "points"),
+    [("lora with dropout", 6), *(pytest.param(method, 20, marks=pytest.mark.real) for method in METHODS)],
 )
-def test_resumed_at_twenty_points_it_is_the_uninterrupted_run(lab: Settings, tmp_path: Path, method: str) -> None:
+def test_resumed_at_many_points_it_is_the_uninterrupted_run(
+    lab: Settings, tmp_path: Path, method: str, points: int
+) -> None:
     """Over several epochs whose last step is smaller, with dropout on in attention and adapter."""
     changes = {**METHODS[method], "epochs": 4.0}
     whole = toy_state(lab, dropout=0.1, **changes)
     total = whole.schedule.total_steps
     assert total == 24
     assert len(whole.examples) % whole.config.effective_batch
-    steps, places = [], sorted({round(1 + n * (total - 2) / (POINTS - 1)) for n in range(POINTS)})
-    assert len(places) == POINTS
+    steps, places = [], sorted({round(1 + n * (total - 2) / (points - 1)) for n in range(points)})
+    assert len(places) == points
     for number in range(1, total + 1):
         steps.append(whole.step(number))
         if number in places:
@@ -68,7 +71,7 @@ def test_resumed_at_twenty_points_it_is_the_uninterrupted_run(lab: Settings, tmp
         assert found.counters.step == place
         one.restore(found)
         # To the end from the first, the middle and the last one; elsewhere for two steps, some over an epoch's end.
-        end = total if place in (places[0], places[POINTS // 2], places[-1]) else min(total, place + 2)
+        end = total if place in (places[0], places[points // 2], places[-1]) else min(total, place + 2)
         for number in range(place + 1, end + 1):
             again, before = one.step(number), steps[number - 1]
             assert (again.loss, again.grad_norm, again.learning_rate, again.tokens) == (
@@ -101,13 +104,21 @@ def test_a_step_that_is_broken_off_leaves_no_trace(lab: Settings) -> None:
     assert [broken.step(number).loss for number in (2, 3)] == expected[1:]
 
 
-def whole_run(store: Settings, method: str) -> Run:
-    return train(config(**METHODS[method], epochs=2.0, checkpoint_minutes=0), store, run_id="whole")
+@pytest.fixture(scope="module")
+def uninterrupted(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run of a method that nobody stopped, trained once."""
+    store = replace(lab, reports=tmp_path_factory.mktemp("uninterrupted"))
+
+    @cache
+    def trained(method: str) -> Run:
+        return train(config(**METHODS[method], epochs=2.0, checkpoint_minutes=0), store, run_id=method.split()[-1])
+
+    return trained
 
 
 @pytest.mark.parametrize("method", ["lora with dropout", "last_k"])
-def test_stopped_and_resumed_it_is_one_run(store: Settings, method: str) -> None:
-    whole = whole_run(store, method)
+def test_stopped_and_resumed_it_is_one_run(store: Settings, uninterrupted: Callable[[str], Run], method: str) -> None:
+    whole = uninterrupted(method)
     run = whole
     for place, step in enumerate((1, 4, 8)):
         flag, on_step = stop_at(step)
@@ -130,8 +141,8 @@ def test_stopped_and_resumed_it_is_one_run(store: Settings, method: str) -> None
     assert RunStore(store.reports).open("parts").record == run.record
 
 
-def test_stopped_while_validating_it_validates_again(store: Settings) -> None:
-    whole = whole_run(store, "lora")
+def test_stopped_while_validating_it_validates_again(store: Settings, uninterrupted: Callable[[str], Run]) -> None:
+    whole = uninterrupted("lora")
     flag = StopFlag()
     run = train(
         config(epochs=2.0), store, run_id="parts", stop=flag,
@@ -141,8 +152,10 @@ def test_stopped_while_validating_it_validates_again(store: Settings) -> None:
     assert curve(resume(run, store)) == curve(whole)
 
 
-def test_killed_without_a_word_it_goes_on_from_its_newest_checkpoint(store: Settings) -> None:
-    whole = whole_run(store, "lora")
+def test_killed_without_a_word_it_goes_on_from_its_newest_checkpoint(
+    store: Settings, uninterrupted: Callable[[str], Run]
+) -> None:
+    whole = uninterrupted("lora")
     script = f"""
 import os
 from dataclasses import replace
@@ -168,11 +181,21 @@ train(config(epochs=2.0, checkpoint_minutes=0), settings, run_id="killed",
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "deleted", "no manifest", "torn state"])
-def test_a_damaged_checkpoint_falls_back_and_says_so(store: Settings, damage: str) -> None:
-    whole = whole_run(store, "lora")
+@pytest.fixture(scope="module")
+def stopped(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was stopped after six steps, with two checkpoints. To be copied."""
     flag, on_step = stop_at(6)
-    run = train(config(epochs=2.0, checkpoint_minutes=0), store, run_id="parts", on_step=on_step, stop=flag)
+    store = replace(lab, reports=tmp_path_factory.mktemp("stopped"))
+    return train(config(epochs=2.0, checkpoint_minutes=0), store, run_id="parts", on_step=on_step, stop=flag)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "deleted", "no manifest", "torn state"])
+def test_a_damaged_checkpoint_falls_back_and_says_so(
+    store: Settings, uninterrupted: Callable[[str], Run], stopped: Run, damage: str
+) -> None:
+    whole = uninterrupted("lora")
+    shutil.copytree(stopped.folder, store.reports / "parts")
+    run = RunStore(store.reports).open("parts")
     newest, before = sorted((run.folder / "checkpoints").iterdir(), reverse=True)
     assert (newest.name, before.name) == ("step-00000006", "step-00000005")
     weights = newest / "weights.safetensors"
@@ -195,8 +218,10 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(store: Settings, damage: st
     assert run.metrics_log().train["loss"].tolist() == whole.metrics_log().train["loss"].tolist()
 
 
-def test_without_any_checkpoint_it_begins_anew(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = whole_run(store, "lora")
+def test_without_any_checkpoint_it_begins_anew(
+    store: Settings, uninterrupted: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = uninterrupted("lora")
     monkeypatch.setattr(TrainerState, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     run = train(config(epochs=2.0, checkpoint_minutes=0), store, run_id="parts")
     monkeypatch.undo()
