@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from datetime import date, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def read(path: Path) -> Table:
     try:
         with zipfile.ZipFile(path) as archive:
             check_unpacked(path.name, sum(entry.file_size for entry in archive.infolist()))
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        # In memory: rows are read later, and openpyxl leaves a file open where it fails.
+        book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
         for sheet in book.worksheets:
             records = _records(path.name, sheet)
             first = next(records, None)
