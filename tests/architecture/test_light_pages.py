@@ -13,12 +13,10 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "gguf")
 OPEN_PAGES = """
 import json, sys
-from streamlit.testing.v1 import AppTest
+from tests.support.pages import visit
 faults = {}
-for page in sys.argv[2:]:
-    app = AppTest.from_file(sys.argv[1], default_timeout=60)
-    app.query_params["run"] = "starter"  # its data are read at once
-    app.switch_page(page).run()
+for page in sys.argv[1:]:
+    app = visit(page, seconds=60, run="starter")  # its data are read at once
     faults[page] = [e.message for e in app.exception]
 heavy = sorted({name.split(".")[0] for name in sys.modules})
 print(json.dumps({"faults": faults, "modules": heavy}))
@@ -51,8 +49,7 @@ def run(code: str, *arguments: str) -> dict[str, object]:
 @pytest.mark.parametrize("what", ["app", "pages"])
 def test_nothing_heavy_is_imported(what: str) -> None:
     """On the shipped runs, all pages in one process: what one of them imports stays in `sys.modules`."""
-    main = str(ROOT / "pages" / "main.py")
-    found = run(IMPORT_APP) if what == "app" else run(OPEN_PAGES, main, *PAGES)
+    found = run(IMPORT_APP) if what == "app" else run(OPEN_PAGES, *PAGES)
     assert not any(found["faults"].values()), found["faults"]  # type: ignore[attr-defined]
     late = ("pandas", "scipy") if what == "app" else ()  # the server listens before these come
     assert not {*HEAVY, *late} & set(found["modules"])  # type: ignore[call-overload]
