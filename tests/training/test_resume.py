@@ -152,6 +152,7 @@ def test_stopped_while_validating_it_validates_again(store: Settings, uninterrup
     assert curve(resume(run, store)) == curve(whole)
 
 
+@pytest.mark.real  # tests/reliability/test_killed_worker.py kills it everywhere
 def test_killed_without_a_word_it_goes_on_from_its_newest_checkpoint(
     store: Settings, uninterrupted: Callable[[str], Run]
 ) -> None:
