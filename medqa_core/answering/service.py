@@ -17,6 +17,7 @@ from medqa_core.foundation.errors import MedQAError, ModelUnavailable
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.variants import VARIANTS, Variant
+from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore, answerable
 from medqa_core.runs.store.search import latest
@@ -137,19 +138,23 @@ class AnswerService:
             return False
 
     def prepare(self, run: str) -> None:
-        """Begin to load the models that a visitor will ask first, and their library; returns at once."""
-        if self.reads(run):
-            self.open_library(run)
+        """Begin to read what a visitor will need first, the models before all else; returns at once."""
         self._models.prepare(run)
+        self._read(run, *([library_for] if self.reads(run) else []), training_set)
 
     def open_library(self, run: str) -> None:
         """Begin to read the run's library while its models are loaded or nobody has asked yet; returns at once."""
+        self._read(run, library_for)
+
+    def _read(self, run: str, *parts: Callable[[Run, Settings], object]) -> None:
+        """Begin to read these, one after the other; each is kept by whoever reads it."""
 
         def read() -> None:
-            with suppress(MedQAError):  # who asks is told
-                library_for(self.store.open(run), self.settings)
+            for part in parts:
+                with suppress(MedQAError):  # who asks is told
+                    part(self.store.open(run), self.settings)
 
-        threading.Thread(target=read, name=f"library of {run}", daemon=True).start()
+        threading.Thread(target=read, name=f"data of {run}", daemon=True).start()
 
     def overlaps(self, run: str, answers: Answers) -> dict[Column, Overlap]:
         """What of each answer stands in the run's training set; empty where that is not available."""

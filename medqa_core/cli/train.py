@@ -15,6 +15,7 @@ from medqa_core.foundation.format import duration, percent
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import device, explanation, launch, queue
 from medqa_core.jobs.diagnosis import saved_progress
+from medqa_core.report.wording import verdict
 from medqa_core.runs.artifacts.job import evaluates
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig, parse_assignments
@@ -178,6 +179,8 @@ def _say_next(run: Run, *, evaluated: bool) -> None:
         say(f"Next: {explanation.resume_command(run)}")
     elif not evaluated:
         say(f"Next: {PROGRAM} evaluate {run.id}")
+    elif run.state() == "completed":
+        say(verdict.sentence(run))
 
 
 def _lines(estimate: Estimate) -> list[str]:

@@ -107,6 +107,23 @@ def test_who_must_wait_loads_nothing(public: AnswerService, monkeypatch: pytest.
         pass
 
 
+def test_prepared_it_has_read_what_a_first_question_needs(
+    lab: Settings, smoke: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = AnswerService.of(lab)
+    asked: list[str] = []
+    all_read = threading.Event()
+
+    def noted(run: Run, _: Settings) -> None:
+        asked.append(run.id)
+        all_read.set()
+
+    monkeypatch.setattr(module, "training_set", noted)
+    made.prepare("smoke")
+    assert all_read.wait(30) and asked == ["smoke"]
+    made.prepare("no-such-run")  # nobody is told before somebody asks
+
+
 def test_no_run_to_ask(lab: Settings, tmp_path: Path) -> None:
     service = AnswerService.of(replace(lab, reports=tmp_path))
     assert service.choose_run() == service.choose_run("smoke") == ""

@@ -13,6 +13,7 @@ import pytest
 import medqa_core
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.readers import WRITE_UPS
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation
@@ -105,6 +106,13 @@ def test_train_for_people(cli: Cli, own_store: RunStore) -> None:
         r"Next: medqa evaluate smoke-2\n",
         said.out,
     )
+
+
+def test_train_and_evaluate_ends_with_the_verdict(cli: Cli, own_store: RunStore) -> None:
+    said = cli("train", "--preset", "smoke", "--set", "epochs=0.5", "--run-id", "mine", "--evaluate")
+    assert said.code == 0
+    first, second = said.out.splitlines()
+    assert first.startswith("mine: completed after 3 of 3 steps") and second == sentence(own_store.open("mine"))
 
 
 def test_evaluate(cli: Cli, own_store: RunStore, smoke: Run) -> None:
