@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from medqa_core.data.lookup import split_of
+from medqa_core.answering.training_pairs import training_pairs
 from medqa_core.data.pairs import QAPair
-from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 
@@ -27,15 +26,10 @@ def per_run_cache(build: Callable[[Sequence[QAPair], Settings], T]) -> Callable[
     kept: OrderedDict[tuple[Path, Settings, str | None], T] = OrderedDict()
 
     def of(run: Run, settings: Settings) -> T:
-        if run.record.questions is not None and not run.record.training_set_known:
-            raise DataUnavailable(
-                f"It is not known what {run.id} was trained on: import it again with --trained-on to compare and to "
-                "search its training answers."
-            )
         key = (run.folder, settings, run.record.data.split_hash if run.record.data else None)
         with lock:
             if key not in kept:
-                kept[key] = build(split_of(run.record, settings)[1].train, settings)
+                kept[key] = build(training_pairs(run, settings), settings)
                 while len(kept) > RUNS:
                     kept.popitem(last=False)
             kept.move_to_end(key)
