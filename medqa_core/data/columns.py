@@ -135,7 +135,7 @@ def _text(row: Row, name: str, column: str, value: Any) -> str:
     if name in COUNTED and isinstance(value, int | float) and not isinstance(value, bool):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if not isinstance(value, str):
-        raise row.refuse(column, f"{_kind(value)} where text is needed{_path_hint(column, value)}")
+        raise row.refuse(column, f"{_kind(value)} where text is needed; {_remedy(column, value)}")
     return _checked(row, column, value)
 
 
@@ -183,9 +183,11 @@ def _below(path: str, value: Any, levels: int) -> list[str]:
     return found if levels >= 0 else []
 
 
-def _path_hint(column: str, value: Any) -> str:
+def _remedy(column: str, value: Any) -> str:
     below = _below(column, value, _NESTED)
-    return f"; name a path into it, such as columns question={below[0]}" if below else ""
+    if below:
+        return f"name a path into it, such as columns question={below[0]}"
+    return "write it as text, or name another column"
 
 
 def _kind(value: object) -> str:

@@ -99,7 +99,7 @@ def _without_pairs(name: str, parsed: int, tally: Tally) -> InputError:
     why = f" ({'; '.join(tally.lines())})" if tally.lines() else ""
     if not parsed:
         return InputError(f"{name} holds no question{why}; give it a row for each question with its answer.")
-    return InputError(f"{name}: none of its {parsed:,} questions has an answer{why}.")
+    return InputError(f"{name}: none of its {parsed:,} questions has an answer{why}; fill the answers in.")
 
 
 def _rows(table: Table, mapping: Mapping[str, str], reading: _Reading) -> Iterator[tuple[QAPair | None, str]]:

@@ -48,7 +48,7 @@ def check_parts(data: PairSet, parts: Split, config: TrainConfig) -> None:
     topics = len(set(parts.groups.values()) or {pair.topic for pair in data.pairs})
     reason = (
         f"{data.title} is too small to split without leakage; the {empty} split is empty: "
-        f"{plural(len(data.pairs), 'pair')} in {plural(topics, 'group')} that share a topic or a text."
+        f"{plural(len(data.pairs), 'pair')} in {plural(topics, 'group')} of one topic or text."
     )
     raise TooSmall(f"{reason} {_advice(found, config)}", f"{empty}_size", found)
 

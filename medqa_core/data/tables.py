@@ -139,6 +139,11 @@ def check_count(name: str, count: int) -> None:
         raise InputError(f"{name} holds more than {ROW_LIMIT:,} rows; split it, it was not read.")
 
 
+def no_rows(name: str) -> InputError:
+    """The error that a file or folder holds nothing below the names of its columns, or nothing at all."""
+    return InputError(f"{name} holds no rows; write one for each question with its answer.")
+
+
 def check_text(name: str, size: int) -> None:
     """Refuse a data set of more text than is read: in some files a text stands once for a million rows.
 
@@ -156,4 +161,4 @@ def check_unpacked(name: str, size: int) -> None:
         InputError: `size` is above `FILE_LIMIT`.
     """
     if size > FILE_LIMIT:
-        raise InputError(f"{name} unpacks to more than {FILE_LIMIT // 2**20} MiB; it was not read.")
+        raise InputError(f"{name} unpacks to more than {FILE_LIMIT // 2**20} MiB; split it, it was not read.")

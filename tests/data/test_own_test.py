@@ -90,6 +90,19 @@ def test_visitors_of_a_demo_are_shown_no_test_file(tmp_path: Path, lab: Settings
         fingerprint_of(config, replace(lab, public=True))
 
 
+def test_a_file_of_one_row_says_what_is_missing(tmp_path: Path, lab: Settings) -> None:
+    (tmp_path / "my.csv").write_text("question,answer\nWhat is a cold?,An infection of the nose.\n")
+    config = of(tmp_path / "my.csv")
+    data = sources.load(config.dataset, lab)
+    with pytest.raises(TooSmall) as caught:
+        check_parts(data, split_pairs(data.pairs, config), config)
+    assert caught.value.reason == (
+        "my.csv is too small to split without leakage; the validation split is empty: 1 pair in 1 group of one topic "
+        "or text. Add pairs, three at least, or name a test file of your own (`test_dataset`)."
+    )
+    assert caught.value.field == "validation_size" and caught.value.proposal is None
+
+
 @pytest.mark.parametrize(
     ("pairs", "topics", "fields", "changes", "sizes"),
     [

@@ -129,7 +129,7 @@ def test_packed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InputError, match=r"my\.csv\.gz is torn, or not a gzip file"):
             read(tmp_path / "my.csv.gz", content)
     monkeypatch.setattr(tables, "FILE_LIMIT", 1000)
-    with pytest.raises(InputError, match="unpacks to more than 0 MiB; it was not read"):
+    with pytest.raises(InputError, match="unpacks to more than 0 MiB; split it, it was not read"):
         read(tmp_path / "my.csv.gz", gzip.compress(b"question,answer\n" + b"x" * 10_000))
 
 

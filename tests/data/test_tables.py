@@ -44,7 +44,7 @@ def refused(path: Path, content: bytes | str, **columns: str) -> str:
         ("Frage,Antwort\nWas?,Das.\n", ": row 1, column 'question': missing; the columns are 'Frage', 'Antwort'."),
         ("question,answer,answer\nWhat?,That.,This.\n", ": row 1, column 'answer': appears twice"),
         ("", ": row 1: there are no column names"),
-        ("question,answer\nWhat?,\n", ": none of its 1 questions has an answer."),
+        ("question,answer\nWhat?,\n", ": none of its 1 questions has an answer; fill the answers in."),
         (b"\xff\xfeq\x00,\x00a\x00\n\x00", " holds no question; give it a row"),
         (b"\xff\xfeq\x00,\x00a\x00\n", ": begins as UTF-16 and is torn at byte 8"),
         (bytes(range(128, 256)) * 4, ": its encoding cannot be told, it may be no text; save the file as UTF-8"),
@@ -63,10 +63,10 @@ GOOD = '{"question": "What?", "answer": "That."}\n'
     [
         (GOOD + '{"question": "Why?", "ans', ": row 2, column 22: torn, or not valid JSON"),
         (GOOD + "\n\n[1, 2]\n", ": row 4: not a JSON object"),
-        (GOOD + '{"question": "Why?", "answer": 3}\n', ": row 2, column 'answer': a number where text is needed"),
+        (GOOD + '{"question": "Why?", "answer": 3}\n', ": row 2, column 'answer': a number where text is needed; write it"),
         (GOOD + '{"question": ["Why?"], "answer": "So."}\n', ": row 2, column 'question': a list where text"),
         (GOOD + '{"question": "Why?"}\n', ": row 2, column 'answer': missing"),
-        (GOOD + '{"question": "Why?", "answer": "So.", "id": true}\n', ": row 2, column 'id': true or false where"),
+        (GOOD + '{"question": "Why?", "answer": "So.", "id": true}\n', ": row 2, column 'id': true or false where text is needed; write"),
         (GOOD + '{"question": "\\ud800", "answer": "So."}\n', ": row 2: not valid JSON"),
         (GOOD + '{"question": "Why?", "answer": NaN}\n', ": row 2: not valid JSON (NaN is not JSON)"),
         (
@@ -74,7 +74,7 @@ GOOD = '{"question": "What?", "answer": "That."}\n'
             ": row 2, column 'answer': not UTF-8",
         ),
         (GOOD + "[" * 100_000, ": row 2"),
-        ("\n \n", " holds no rows."),
+        ("\n \n", " holds no rows; write one for each"),
     ],
 )
 def test_json_lines(tmp_path: Path, content: bytes | str, words: str) -> None:
@@ -90,7 +90,7 @@ def test_json_as_a_list_and_as_lines(tmp_path: Path) -> None:
     listed = tmp_path / "my.json"
     assert refused(listed, '[{"question": "W", "answer": "T"}, 3]').startswith(": row 2: not a JSON object")
     assert refused(listed, '[{"question": "W",\n "answer" 1}]').startswith(": row 2, column 11: torn")
-    assert refused(listed, "[]") == " holds no rows."
+    assert refused(listed, "[]") == " holds no rows; write one for each question with its answer."
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_parquet(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"q": ["What?", "Why?"], "a": ["That.", None], "n": [1, 2]}), path)
     assert [(pair.question, pair.answer) for pair in read(path).pairs] == [("What?", "That.")]
     whole = path.read_bytes()
-    assert refused(path, whole[: len(whole) // 2]) == " is torn, or not a Parquet file."
-    assert refused(path, "question,answer\n") == " is torn, or not a Parquet file."
+    assert refused(path, whole[: len(whole) // 2]) == " is torn, or not a Parquet file; fetch or write it again."
+    assert refused(path, "question,answer\n") == " is torn, or not a Parquet file; fetch or write it again."
     parquet.write_table(pa.table({"question": ["What?"], "answer": [7]}), path)
-    assert refused(path, path.read_bytes()) == ": row 1, column 'answer': a number where text is needed."
+    assert refused(path, path.read_bytes()) == ": row 1, column 'answer': a number where text is needed; write it as text, or name another column."
     broken = pa.Array.from_buffers(pa.utf8(), 2, pa.array([b"That.", b"caf\xe9"], pa.binary()).buffers())
     parquet.write_table(pa.table({"question": ["What?", "Why?"], "answer": broken}), path)
-    assert refused(path, path.read_bytes()) == ": row 2, column 'answer': not UTF-8 text."
+    assert refused(path, path.read_bytes()) == ": row 2, column 'answer': not UTF-8 text; write it again as UTF-8."
     parquet.write_table(pa.table({"question": ["What?"]}), path)
     assert refused(path, path.read_bytes()).startswith(": column 'answer': missing")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medqa_core.data.tables import Problems, Row, Table, check_count, check_unpacked
+from medqa_core.data.tables import Problems, Row, Table, check_count, check_unpacked, no_rows
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import InputError, UnreadableFile, shorten
 from medqa_core.foundation.format import plural
@@ -27,7 +27,7 @@ def parquet(path: Path) -> Table:
         meta = file.metadata
         unpacked = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
     except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{path.name} is torn, or not a Parquet file.") from error
+        raise InputError(f"{path.name} is torn, or not a Parquet file; fetch or write it again.") from error
     check_count(path.name, meta.num_rows)
     check_unpacked(path.name, unpacked)
     columns = tuple(file.schema_arrow.names)
@@ -101,7 +101,7 @@ def _data_files(folder: Path) -> list[Path]:
         if not path.is_file():
             raise InputError(f"{folder.name}: {path.name} is missing; save the data set again.")
     if not found:
-        raise InputError(f"{folder.name} holds no rows.")
+        raise no_rows(folder.name)
     return found
 
 
@@ -135,5 +135,5 @@ def _cells(name: str, before: int, column: str, cells: Any) -> Sequence[Any]:
             try:
                 cell.as_py()
             except UnicodeDecodeError as error:
-                raise Row(name, before + place, {}).refuse(column, "not UTF-8 text") from error
+                raise Row(name, before + place, {}).refuse(column, "not UTF-8 text; write it again as UTF-8") from error
         raise

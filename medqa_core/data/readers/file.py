@@ -74,6 +74,6 @@ def _unpacked(path: Path) -> bytes:
         with gzip.open(path) as file:
             content = file.read(tables.FILE_LIMIT + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name} is torn, or not a gzip file.") from error
+        raise InputError(f"{path.name} is torn, or not a gzip file; fetch or pack it again.") from error
     tables.check_unpacked(path.name, len(content))
     return content

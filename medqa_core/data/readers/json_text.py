@@ -7,7 +7,7 @@ from typing import Any
 
 from medqa_core.data.columns import complete
 from medqa_core.data.readers import squad
-from medqa_core.data.tables import Problems, Row, Table, check_count
+from medqa_core.data.tables import Problems, Row, Table, check_count, no_rows
 from medqa_core.foundation.errors import InputError, shorten
 from medqa_core.foundation.files import loads
 from medqa_core.foundation.format import plural
@@ -16,6 +16,8 @@ _SPEAKERS = {"role", "from", "speaker"}
 """Keys of a message: a list of such is a conversation and no list of rows."""
 _SAMPLE = 50
 """Lines that tell torn JSON lines from an object on many lines."""
+_AGAIN = "mend it there, or write the file again"
+_NO_OBJECT = 'not a JSON object; write it with the columns\' names as its keys: {"question": "…", "answer": "…"}'
 
 
 def read(name: str, text: str, notes: tuple[str, ...]) -> Table:
@@ -136,9 +138,9 @@ def _json(name: str, text: str, number: int | None) -> Any:
         return loads(text)
     except json.JSONDecodeError as error:
         place = f"row {number or error.lineno:,}, column {error.colno:,}"
-        raise _NotJson(name, place, f"torn, or not valid JSON ({error.msg})") from error
+        raise _NotJson(name, place, f"torn, or not valid JSON ({error.msg}); {_AGAIN}") from error
     except ValueError as error:
-        raise _NotJson(name, f"row {number:,}" if number else "", f"not valid JSON ({error})") from error
+        raise _NotJson(name, f"row {number:,}" if number else "", f"not valid JSON ({error}); {_AGAIN}") from error
 
 
 def _object(name: str, number: int, value: Any, problems: Problems) -> Iterator[Row]:
@@ -146,7 +148,7 @@ def _object(name: str, number: int, value: Any, problems: Problems) -> Iterator[
     if isinstance(value, dict):
         yield Row(name, number, value)
     else:
-        problems.add(number, f"row {number:,}", "not a JSON object with the columns' names as its keys")
+        problems.add(number, f"row {number:,}", _NO_OBJECT)
 
 
 def _table(name: str, read_: Any, content: Any, notes: tuple[str, ...]) -> Table:
@@ -155,5 +157,5 @@ def _table(name: str, read_: Any, content: Any, notes: tuple[str, ...]) -> Table
     columns = tuple(dict.fromkeys(key for row in rows for key in row.values))
     if not columns:
         problems.raise_any()
-        raise InputError(f"{name} holds no rows.")
+        raise no_rows(name)
     return Table(name, columns, rows, None, notes, problems)

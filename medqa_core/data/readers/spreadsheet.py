@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from medqa_core.data.tables import Problems, Row, Table, check_count, check_unpacked
+from medqa_core.data.tables import Problems, Row, Table, check_count, check_unpacked, no_rows
 from medqa_core.foundation.errors import InputError, shorten
 
 _TORN = (
@@ -40,7 +40,7 @@ def read(path: Path) -> Table:
                 return _table(path.name, book, sheet.title, first, records)
     except _TORN as error:
         raise InputError(f"{path.name} is torn, or not an Excel workbook; save it again as .xlsx or CSV.") from error
-    raise InputError(f"{path.name} holds no rows.")
+    raise no_rows(path.name)
 
 
 def _table(
