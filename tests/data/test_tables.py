@@ -63,10 +63,16 @@ GOOD = '{"question": "What?", "answer": "That."}\n'
     [
         (GOOD + '{"question": "Why?", "ans', ": row 2, column 22: torn, or not valid JSON"),
         (GOOD + "\n\n[1, 2]\n", ": row 4: not a JSON object"),
-        (GOOD + '{"question": "Why?", "answer": 3}\n', ": row 2, column 'answer': a number where text is needed; write it"),
+        (
+            GOOD + '{"question": "Why?", "answer": 3}\n',
+            ": row 2, column 'answer': a number where text is needed; write it",
+        ),
         (GOOD + '{"question": ["Why?"], "answer": "So."}\n', ": row 2, column 'question': a list where text"),
         (GOOD + '{"question": "Why?"}\n', ": row 2, column 'answer': missing"),
-        (GOOD + '{"question": "Why?", "answer": "So.", "id": true}\n', ": row 2, column 'id': true or false where text is needed; write"),
+        (
+            GOOD + '{"question": "Why?", "answer": "So.", "id": true}\n',
+            ": row 2, column 'id': true or false where text is needed; write",
+        ),
         (GOOD + '{"question": "\\ud800", "answer": "So."}\n', ": row 2: not valid JSON"),
         (GOOD + '{"question": "Why?", "answer": NaN}\n', ": row 2: not valid JSON (NaN is not JSON)"),
         (
@@ -101,7 +107,10 @@ def test_parquet(tmp_path: Path) -> None:
     assert refused(path, whole[: len(whole) // 2]) == " is torn, or not a Parquet file; fetch or write it again."
     assert refused(path, "question,answer\n") == " is torn, or not a Parquet file; fetch or write it again."
     parquet.write_table(pa.table({"question": ["What?"], "answer": [7]}), path)
-    assert refused(path, path.read_bytes()) == ": row 1, column 'answer': a number where text is needed; write it as text, or name another column."
+    assert (
+        refused(path, path.read_bytes())
+        == ": row 1, column 'answer': a number where text is needed; write it as text, or name another column."
+    )
     broken = pa.Array.from_buffers(pa.utf8(), 2, pa.array([b"That.", b"caf\xe9"], pa.binary()).buffers())
     parquet.write_table(pa.table({"question": ["What?", "Why?"], "answer": broken}), path)
     assert refused(path, path.read_bytes()) == ": row 2, column 'answer': not UTF-8 text; write it again as UTF-8."
