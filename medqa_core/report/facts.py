@@ -14,6 +14,7 @@ from medqa_core.runs.artifacts.series import SERIES, Series
 from medqa_core.runs.artifacts.trials import Trials
 from medqa_core.runs.artifacts.votes import Vote
 from medqa_core.runs.metrics_log.log import METRICS_LOG, Curve, MetricsLog
+from medqa_core.runs.readers import EVALUATION
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric
 from medqa_core.runs.schema.record import RunRecord, TrainingKind
@@ -63,6 +64,12 @@ class Facts:
     def evaluation(self) -> Evaluation | None:
         """The comparison of base and fine-tuned model."""
         return self.snapshot.evaluation
+
+    @property
+    def evaluation_problem(self) -> str | None:
+        """What is wrong with an evaluation.json that is there and cannot be read, in one line; None for any other."""
+        found = self.snapshot.problems_by_file.get(EVALUATION, ())
+        return words(found[0]) if found and self.evaluation is None else None
 
     @property
     def metrics_log(self) -> MetricsLog:

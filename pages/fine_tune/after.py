@@ -6,6 +6,8 @@ from medqa_core.foundation.format import NOT_STATED, count, duration
 from medqa_core.jobs import watch
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.queue import RESUMABLE
+from medqa_core.report.facts import Facts
+from medqa_core.report.wording.verdict import unreadable
 from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
@@ -24,8 +26,10 @@ def after(run: Run, *, public: bool) -> None:
     heading(run)
     state = run.state()
     if state == "completed":
-        unevaluated = run.evaluation() is None
-        notices.notice(_outcome_sentence(watch.outcome(run)), "Not evaluated yet." if unevaluated else "")
+        facts = Facts.of(run)
+        unevaluated, problem = facts.evaluation is None, facts.evaluation_problem
+        missing = unreadable(problem) if problem else "Not evaluated yet." if unevaluated else ""
+        notices.notice(_outcome_sentence(watch.outcome(run)), missing)
         if unevaluated:
             tasks.offer("evaluate", run.id, primary=True)
         _estimate_and_actual(watch.outcome(run))
@@ -85,7 +89,7 @@ def _estimate_and_actual(found: watch.Outcome) -> None:
         ["Speed", f"{count(round(estimate.tokens_per_second))} tokens/s", speed],
         ["Memory", f"{estimate.memory / GIB:.1f} GiB", f"{found.memory / GIB:.1f} GiB" if found.memory else NOT_STATED],
     ]
-    columns = [tables.Column("", "fit"), tables.Column("estimated"), tables.Column("actual")]
+    columns = [tables.Column("figure", "fit"), tables.Column("estimated"), tables.Column("actual")]
     tables.table(columns, rows, caption="The estimate from a few steps, and the whole training.")
     note("The actual speed includes validations; the estimated one is that of the measured steps.")
 

@@ -111,11 +111,7 @@ def _one_sided(facts: Facts) -> None:
         if facts.in_progress:
             notices.notice("Not measured yet.", "The evaluation follows when training has ended.")
         else:
-            notices.notice(
-                "This run has not been evaluated.",
-                "Loss, ROUGE and their intervals come from the test questions.",
-            )
-            tasks.offer("evaluate", facts.run.id, primary=True)
+            _not_evaluated(facts)
         return
     asked = tables.tasks(facts)
     if asked is not None:
@@ -128,6 +124,19 @@ def _one_sided(facts: Facts) -> None:
         )
     elif asked is None:
         notices.notice("The source states no figures.")
+
+
+def _not_evaluated(facts: Facts) -> None:
+    """Nothing was measured, or what was cannot be read; the button where there is a model to measure."""
+    problem = facts.evaluation_problem
+    if problem is None:
+        title = "This run has not been evaluated."
+        notices.notice(title, "Loss, ROUGE and their intervals come from the test questions.")
+    else:
+        lost = "Evaluating it again replaces the file." if facts.snapshot.has_model else ""
+        notices.notice("The evaluation of this run cannot be read.", problem, lost, bad=True)
+    if facts.snapshot.has_model:
+        tasks.offer("evaluate", facts.run.id, primary=True)
 
 
 def _inconclusive(metric: MetricView) -> bool:

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from medqa_core.jobs.task import Kind
 from medqa_core.report.document.write_up import FEW, write_up
 from medqa_core.report.facts import Facts
-from medqa_core.report.insights import Insight, insights, limitations
+from medqa_core.report.insights import Insight, insights, limitations, next_steps
 from medqa_core.report.views.examples import examples
 from medqa_core.report.wording.headline import limits_line
 from medqa_core.runs.snapshot import RunSnapshot
-from pages.shared import charts, document, live, notices, run_picker
+from pages.shared import charts, document, live, notices, run_picker, tasks
 from pages.shared.loss_section import small_curve
 from pages.shared.markup import html, note
 from pages.shared.verdict_line import verdict_line
@@ -17,6 +18,8 @@ from pages.summary import figures_strip, full_report, two_answers
 run = run_picker.opened()
 SAID = "verdict"
 """Findings of this kind repeat what the verdict and the figures above them say."""
+OFFERED: dict[str, Kind] = {"evaluate": "evaluate", "older_rule": "evaluate", "run_mmlu": "mmlu"}
+"""What the command does that an insight of this kind names."""
 
 
 def overview(snapshot: RunSnapshot) -> None:
@@ -29,7 +32,21 @@ def overview(snapshot: RunSnapshot) -> None:
         small_curve(now)
     with right:
         key_findings([one for one in insights(now) if one.kind != SAID][:FEW])
-    note(limits_line(limitations(now)))
+    limits = limitations(now)
+    note(limits_line(limits))
+    measurements(now, [*limits, *next_steps(now)])
+
+
+def measurements(now: Facts, found: list[Insight]) -> None:
+    """What the limits and next steps name a command for, as buttons; where there is no model to measure, nothing."""
+    if now.in_progress or not now.snapshot.has_model:
+        return
+    kinds = {OFFERED[one.kind] for one in found if one.kind in OFFERED}
+    if now.evaluation_problem is not None:
+        kinds = {"evaluate"}  # MMLU's figures could not be written into a file that cannot be read
+    with st.container(horizontal=True, gap="small", key="measurements"):
+        for kind in sorted(kinds):
+            tasks.offer(kind, now.run.id, primary=kind == "evaluate")
 
 
 def key_findings(found: list[Insight]) -> None:

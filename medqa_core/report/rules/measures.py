@@ -14,8 +14,18 @@ from medqa_core.runs.artifacts.mmlu import CHANCE
 
 
 def no_evaluation(facts: Facts) -> Iterator[Insight]:
-    """No figures on the test questions."""
-    if not any(name != "mmlu" for name, _ in facts.metrics) and not facts.imported:
+    """No figures on the test questions, or none that can be read."""
+    if facts.imported:
+        return
+    if facts.evaluation_problem is not None:
+        yield Insight(
+            "unreadable_evaluation",
+            "The evaluation of the run cannot be read: there are no figures on the test questions.",
+            (facts.evaluation_problem,),
+            "0 metrics",
+            "evaluation.json could be read",
+        )
+    elif not any(name != "mmlu" for name, _ in facts.metrics):
         yield Insight(
             "no_evaluation",
             "The run has not been evaluated: there are no figures on the test questions.",

@@ -36,7 +36,8 @@ def repair_loss(facts: Facts) -> Iterator[Insight]:
 def evaluate(facts: Facts) -> Iterator[Insight]:
     """The run has no evaluation."""
     for found in measures.no_evaluation(facts):
-        yield _step("evaluate", f"Evaluate it: `{PROGRAM} evaluate {facts.run.id}`.", found)
+        how = "Evaluate it" if facts.evaluation_problem is None else "Evaluate it again"
+        yield _step("evaluate", f"{how}: `{PROGRAM} evaluate {facts.run.id}`.", found)
 
 
 def measure_base(facts: Facts) -> Iterator[Insight]:

@@ -16,6 +16,7 @@ SHORT: dict[str, str] = {
     "not_finished": "unfinished run",
     "damaged": "a damaged file",
     "no_evaluation": "not evaluated",
+    "unreadable_evaluation": "an evaluation that cannot be read",
     "no_base_figures": "no base figures",
     "no_mmlu": "no MMLU result",
     "mmlu_at_chance": "MMLU at chance",

@@ -35,6 +35,14 @@ def test_an_empty_run_says_nothing_and_lists_what_is_missing(build: RunBuilder) 
     assert {"evaluate", "run_mmlu"} <= set(by_rule(next_steps(run)))
 
 
+def test_a_damaged_evaluation_is_said_to_be_damaged(build: RunBuilder) -> None:
+    run = build.finished()
+    (run.folder / "evaluation.json").write_text("{")
+    found = by_rule(limitations(run))
+    assert "no_evaluation" not in found and "cannot be read" in found["unreadable_evaluation"].sentence
+    assert f"Evaluate it again: `medqa evaluate {run.id}`." in by_rule(next_steps(run))["evaluate"].sentence
+
+
 def test_the_kind_of_question_needs_ten_questions_and_survives_correction(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run)

@@ -36,6 +36,19 @@ def test_what_is_missing_is_named(build: RunBuilder) -> None:
     assert (verdict_view(run).missing, verdict_view(run).word) == ("paired figures", None)
 
 
+def test_a_damaged_evaluation_is_not_a_missing_one(build: RunBuilder) -> None:
+    run = build.finished()
+    (run.folder / "evaluation.json").write_text("{")
+    found = verdict_view(run)
+    assert (found.missing, found.word) == ("readable evaluation", None)
+    said = verdict_text(found).whole
+    assert said.startswith("The evaluation of this run is there but cannot be read: evaluation.json is not valid JSON")
+    assert said.endswith("`medqa evaluate run-1`, which replaces the file.") and "not been evaluated" not in said
+    imported = build.imported()
+    (imported.folder / "evaluation.json").write_text("{")
+    assert verdict_text(verdict_view(imported)).whole.endswith("Import the run again from its source.")
+
+
 def whole(**changes: Any) -> dict[str, Any]:
     """An evaluation of a run that gained in every respect, and of which nothing is left to be wished for."""
     metrics = {
