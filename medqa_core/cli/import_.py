@@ -23,7 +23,8 @@ def import_(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A Trainer output folder, lm-eval results, an Inspect log, a curve, a summary; with --data a model."
+            help="A Trainer output folder, lm-eval results, an Inspect log, a curve, a summary; with --data a "
+            "model: a folder or a hub id."
         ),
     ],
     data: Annotated[

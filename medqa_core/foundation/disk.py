@@ -3,8 +3,12 @@
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+from medqa_core.foundation.errors import MedQAError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BROKEN = frozenset({errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV})
@@ -21,6 +25,23 @@ def trouble(error: BaseException) -> Literal["full", "broken"] | None:
     if number in FULL:
         return "full"
     return "broken" if number in BROKEN else None
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """The block writes with libraries, which have exceptions of their own for a full disk.
+
+    Raises:
+        OSError: in place of one that tells of the system's.
+    """
+    try:
+        yield
+    except MedQAError:  # says itself what happened
+        raise
+    except Exception as error:
+        if (found := as_os_error(error)) is not None:
+            raise found from error
+        raise
 
 
 def as_os_error(error: Exception) -> OSError | None:

@@ -86,12 +86,8 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     previous = path.with_name(f".{path.name}.{uuid.uuid4().hex}.old")
     try:
         temporary.mkdir()
-        try:
+        with disk.told():
             fill(temporary)
-        except Exception as error:  # libraries have exceptions of their own for a full disk
-            if (told := disk.as_os_error(error)) is not None:
-                raise told from error
-            raise
         _sync_below(temporary)
         if path.exists():
             os.rename(path, previous)

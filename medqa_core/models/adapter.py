@@ -14,6 +14,8 @@ from medqa_core.foundation.paths import resolve_inside
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+PICKLED = "adapter_model.bin"
+"""What the weights are called where they are a pickle, which is never opened."""
 PLAIN = frozenset(
     {
         *("base_model_name_or_path", "revision", "peft_type", "peft_version", "task_type", "inference_mode"),

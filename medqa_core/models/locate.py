@@ -20,8 +20,22 @@ class Located:
     kind: Kind
 
 
-def locate(name: str, revision: str | None = None, *, settings: Settings, progress: Progress = silent) -> Located:
+def locate(
+    name: str,
+    revision: str | None = None,
+    *,
+    settings: Settings,
+    progress: Progress = silent,
+    incoming: bool = False,
+) -> Located:
     """The folder of the model called `name`, checked to be loadable; downloads it if it is not here.
+
+    Args:
+        name: the embedded model's, `toy`, a hub id or a folder.
+        revision: a hub model's.
+        settings: where the cache is.
+        progress: told what takes long.
+        incoming: it is to be brought in, so that it may be an adapter, and whoever takes it in checks it.
 
     Raises:
         InputError: the name or revision is not usable.
@@ -37,6 +51,7 @@ def locate(name: str, revision: str | None = None, *, settings: Settings, progre
     elif reference.kind == "folder":
         folder = Path(reference.name)
     else:
-        folder, commit = hub.fetch(reference, progress)
-    folders.check(folder, reference.name)
+        folder, commit = hub.fetch(reference, progress, incoming=incoming)
+    if not incoming:
+        folders.check(folder, reference.name)
     return Located(folder, reference.name, commit, reference.kind)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from medqa_core.cli.app import main
 from medqa_core.foundation.settings import Settings
@@ -13,6 +14,7 @@ from medqa_core.report import writer
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.commands import Command, Said
+from tests.support.hub_server import TOKEN, Hub, serving
 
 
 @pytest.fixture
@@ -35,6 +37,28 @@ def online(in_lab: Settings, capsys: pytest.CaptureFixture[str]) -> Iterator[Com
 @pytest.fixture
 def cli(online: Command, no_network: None) -> Command:
     """`cli("runs", "--json")` on the lab's store, without a network."""
+    return online
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """An empty model hub on 127.0.0.1."""
+    with serving({}) as running:
+        yield running
+
+
+@pytest.fixture
+def medqa(online: Command, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A command in this process, whose hub is the test's; the hub's client has read the environment already."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-hub"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its storage is a service of its own
     return online
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models import toy
 from tests.support.commands import Command
-from tests.support.hub_server import TOKEN, Hub, serving
+from tests.support.hub_server import TOKEN, Hub
 
 # The hub's client uploads large files in a way that its HTTP library no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -35,12 +35,6 @@ inputs = AutoTokenizer.from_pretrained(base)("What is gout?", return_tensors="pt
 with variants.using("fine_tuned") as ours:
     print(float((model(**inputs).logits - ours(**inputs).logits).abs().max()))
 """
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with serving({}) as running:
-        yield running
 
 
 @pytest.fixture
@@ -78,16 +72,6 @@ def python(environment: dict[str, str], tmp_path: Path) -> Python:
         )
 
     return run
-
-
-@pytest.fixture
-def medqa(online: Command, environment: dict[str, str], hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command in this process, whose hub is the test's; the hub's client has read the environment already."""
-    for name in ("HF_TOKEN", "NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, environment[name])
-    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    return online
 
 
 def closed_port() -> str:
@@ -145,21 +129,6 @@ def test_what_was_pushed_is_what_peft_loads(
     loaded = python("-c", LOAD, str(toy.ensure(in_lab.cache)), str(folder.parent))
     assert loaded.returncode == 0, loaded.stderr
     assert float(loaded.stdout) == 0
-
-
-def test_what_was_pushed_is_imported_as_a_run_with_its_model(
-    medqa: Command, hub: Hub, folder: Path, tmp_path: Path
-) -> None:
-    assert medqa("push", "smoke", "--repo", "me/answers", "--public", "--yes").code == 0
-    assert not hub.private, "public where it was asked for"
-    for path, content in hub.repositories["me/answers"].items():
-        (tmp_path / "pulled" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "pulled" / path).write_bytes(content)
-    arguments = ("--data", "starter", "--base", "toy", "--test-size", "20", "--run-id", "back")
-    done = medqa("import", str(tmp_path / "pulled"), *arguments)
-    assert done.code == 0, done.err
-    weights = "adapter/adapter_model.safetensors"
-    assert (folder.parent / "back" / weights).read_bytes() == (folder / weights).read_bytes()
 
 
 @pytest.mark.parametrize(

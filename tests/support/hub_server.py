@@ -40,7 +40,10 @@ class Hub:
 
     def downloaded(self) -> set[str]:
         """Names of the files whose content was asked for."""
-        return {line.rsplit("/", 1)[-1] for line in self.requests if line.startswith("GET") and "/resolve/" in line}
+        asked = (
+            line for line in self.requests if line.startswith("GET") and ("/resolve/" in line or "/content/" in line)
+        )
+        return {line.rsplit("/", 1)[-1] for line in asked}
 
 
 @contextmanager

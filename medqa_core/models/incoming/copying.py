@@ -15,10 +15,6 @@ from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models import folders
 from medqa_core.models.incoming.found import IncomingWeights
 
-TOKENIZER_FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
-    *("chat_template.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model"),
-)
 PIECE = 2**24
 """Bytes that are copied at a time."""
 MEGABYTE = 10**6

@@ -9,7 +9,6 @@ from medqa_core.foundation.files import read_json
 from medqa_core.models import adapter, folders
 from medqa_core.runs.importers.trainer import checkpoints
 
-PICKLED_ADAPTER = "adapter_model.bin"
 TO_SAFETENSORS = (
     "python -c \"import torch, safetensors.torch as s; w = torch.load({pickle!r}, map_location='cpu', "
     "weights_only=True); s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, {target!r}, {{'format': "
@@ -113,7 +112,7 @@ def find_weights(source: Path, label: str) -> IncomingWeights:
 
 def holds_weights(source: Path) -> bool:
     """Whether a folder holds weights that could come in, or such pickles as have to be converted first."""
-    names = (adapter.WEIGHTS, folders.WEIGHTS, folders.INDEX, PICKLED_ADAPTER, "pytorch_model.bin")
+    names = (adapter.WEIGHTS, folders.WEIGHTS, folders.INDEX, adapter.PICKLED, "pytorch_model.bin")
     return source.is_dir() and any(
         (folder / name).is_file() for folder in (source, *_checkpoints(source)) for name in names
     )
@@ -126,14 +125,14 @@ def _checkpoints(source: Path) -> list[Path]:
 
 def _refuse_pickles(folder: Path, label: str) -> None:
     pickles = sorted(path.name for pattern in folders.PICKLES for path in folder.glob(pattern))
-    weights = [name for name in pickles if name == PICKLED_ADAPTER or name.startswith(("pytorch_model", "model"))]
+    weights = [name for name in pickles if name == adapter.PICKLED or name.startswith(("pytorch_model", "model"))]
     if not weights:
         return
     first = weights[0]
-    target = adapter.WEIGHTS if first == PICKLED_ADAPTER else folders.WEIGHTS
+    target = adapter.WEIGHTS if first == adapter.PICKLED else folders.WEIGHTS
     command = (
         TO_SAFETENSORS.format(pickle=first, target=target)
-        if first in (PICKLED_ADAPTER, "pytorch_model.bin")
+        if first in (adapter.PICKLED, "pytorch_model.bin")
         else SHARDS_TO_SAFETENSORS
     )
     raise InputError(

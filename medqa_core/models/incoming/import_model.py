@@ -23,7 +23,6 @@ from medqa_core.models.change import changes_base
 from medqa_core.models.gate import check_causal
 from medqa_core.models.incoming.adapter_config import PlainAdapter, plain_adapter
 from medqa_core.models.incoming.copying import (
-    TOKENIZER_FILES,
     Shapes,
     check_numbers,
     copy_beside,
@@ -36,7 +35,7 @@ from medqa_core.models.incoming.found import IncomingWeights, find_weights
 from medqa_core.models.incoming.tokenizers import TokenizerChoice, choose_tokenizer
 from medqa_core.models.loader import LoadedModel, Located, load_folder, load_tokenizer, loading, locate, weights_of
 from medqa_core.models.prompt import THOUGHTS, kind_for, opens_thoughts
-from medqa_core.models.references import upstream_name
+from medqa_core.models.references import parse, upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import VARIANTS, load_variants, with_adapter
 from medqa_core.runs.artifacts.training_record import write_training_record
@@ -88,7 +87,7 @@ def import_model(
 
     Args:
         model: a folder with whole weights or a LoRA adapter, or of a training with such in it or in a checkpoint; or a
-            model's name, as a base has one.
+            model's name, as a base has one; on the hub it may be an adapter too.
         config: what it is to be asked, and what it was trained on where that is known.
         settings: where things are.
         base: the model that it was trained from, or that it is to be compared with; None: the one that it names.
@@ -108,8 +107,8 @@ def import_model(
     store = RunStore(settings.reports)
     if run_id is not None:
         store.check_free(run_id)
-    source, label = _source(str(model), settings, progress)
-    weights = find_weights(source, label)
+    source = _source(str(model), settings, progress)
+    weights = find_weights(source.folder, source.name)
     progress("reading the data")
     data = data_for(config, settings)
     parts = split.split_pairs(data.pairs, config)
@@ -123,18 +122,17 @@ def import_model(
     return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress, steps))
 
 
-def _source(model: str, settings: Settings, progress: Progress) -> tuple[Path, str]:
-    """The folder of what is to come in, and what messages call it."""
+def _source(model: str, settings: Settings, progress: Progress) -> Located:
+    """Where what is to come in lies, and what messages call it."""
     try:
         path = Path(model).expanduser()
         if path.exists():
-            return path, file_name(path)
-        located = locate(model, settings=settings, progress=progress)
+            return Located(path, file_name(path), None, "folder")
+        return locate(model, settings=settings, progress=progress, incoming=True)
     except (InputError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{shorten(model)!r} is neither a folder that exists nor a model on the hub (owner/name)."
         ) from error
-    return located.folder, located.name
 
 
 def _examine(
@@ -155,6 +153,8 @@ def _examine(
     files = weights.weight_files()
     shapes = shapes_of(files, label)
     check_numbers(files, label, steps)
+    if base is None and revision is None:
+        revision = _named_revision(raw, stated.get("revision"))
     located = _located_base(base, revision, raw if isinstance(raw, str) else None, label, settings, progress)
     loaded = load_folder(located, settings=settings)
     notes = check_named_base(loaded, named, label, settings) if base is not None else ()
@@ -177,13 +177,23 @@ def _examine(
 
 def _check_folder(weights: IncomingWeights) -> None:
     """Refuse code, quantised weights and links among what would be read or copied."""
-    for name in (folders.CONFIG, *TOKENIZER_FILES):
+    for name in (folders.CONFIG, *folders.TOKENIZER_FILES):
         weights.file(name)
     check = folders.check_configuration if weights.kind == "model" else folders.check_tokenizer
     try:
         check(weights.folder, weights.label)
     except ModelError as error:
         raise InputError(str(error)) from error
+
+
+def _named_revision(base: object, revision: object) -> str | None:
+    """The revision of its base on the hub that an adapter names, which is the one that it fits."""
+    if not isinstance(base, str) or not isinstance(revision, str):
+        return None
+    try:
+        return revision if parse(base).kind == "hub" else None
+    except InputError:
+        return None
 
 
 def _located_base(
@@ -210,17 +220,19 @@ def _their_tokenizer(weights: IncomingWeights) -> Any:
         raise InputError(str(error)) from error
 
 
-def _draft(source: Path, found: _Incoming) -> Draft:
+def _draft(source: Located, found: _Incoming) -> Draft:
     """What the folder states of the training, where it states any; the figures are its word, and ours are measured."""
     name = found.weights.label
     draft = None
-    if has_trainer_output(source):
+    if has_trainer_output(source.folder):
         try:
-            draft = read_draft(source, keep_prose=False)
+            draft = read_draft(source.folder, keep_prose=False)
         except InputError:  # weights without a readable log are still weights
             draft = None
     if draft is None:
         draft = Draft(format="model", source=name, sha256=None, figures=Figures(), suggested_id=slug(name), title=name)
+    if source.kind == "hub":  # whose folder is called by its commit
+        draft.source, draft.suggested_id = name, slug(name)
     draft.evaluation = draft.mmlu = None
     draft.missing = [one for one in draft.missing if not one.startswith(KNOWN_HERE)]
     draft.title = f"{name}, from {found.base.name if '/' not in found.base.name else upstream_name(found.base.name)}"
@@ -228,14 +240,15 @@ def _draft(source: Path, found: _Incoming) -> Draft:
     return draft
 
 
-def _record(source: Path, draft: Draft, found: _Incoming, run_id: str, title: str | None) -> RunRecord:
+def _record(source: Located, draft: Draft, found: _Incoming, run_id: str, title: str | None) -> RunRecord:
     try:
-        record = record_of(source, draft, run_id, title)
+        record = record_of(source.folder, draft, run_id, title)
     except ValidationError as error:
-        raise InputError(f"{file_name(source)} holds values that no run can hold.") from error
+        raise InputError(f"{source.name} holds values that no run can hold.") from error
     base = found.base
     merged = found.plain is not None and found.plain.merge is not None
-    notes = [*found.notes, *found.tokenizer.notes, *(found.plain.notes if found.plain else ())]
+    fetched = [f"Fetched from the model hub, commit {source.revision}."] if source.revision else []
+    notes = [*fetched, *found.notes, *found.tokenizer.notes, *(found.plain.notes if found.plain else ())]
     if merged and found.plain is not None:
         notes.append(f"The adapter was merged into its base, in float32: {found.plain.merge}.")
     imported = record.imported
@@ -330,7 +343,7 @@ def _write_model(target: Path, found: _Incoming, steps: StageProgress) -> None:
     copy_weights(found.files, target / folders.WEIGHTS, steps)
     write_model_config(found.weights, target)
     copy_beside(found.weights, ("generation_config.json",), target)
-    if not copy_beside(found.weights, TOKENIZER_FILES, target):
+    if not copy_beside(found.weights, folders.TOKENIZER_FILES, target):
         found.base.tokenizer.save_pretrained(target)
 
 
@@ -339,7 +352,7 @@ def _write_adapter(target: Path, found: _Incoming, plain: PlainAdapter, steps: S
     copy_weights(found.files, target / adapter.WEIGHTS, steps)
     write_json(target / adapter.CONFIG, plain.config)
     if found.tokenizer.own:
-        copy_beside(found.weights, TOKENIZER_FILES, target)
+        copy_beside(found.weights, folders.TOKENIZER_FILES, target)
 
 
 def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter, steps: StageProgress) -> None:
@@ -353,8 +366,8 @@ def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter, steps: St
             with torch.random.fork_rng(devices=[]):
                 whole.resize_token_embeddings(rows[0], mean_resizing=False)
         merged = with_adapter(whole, temporary, found.weights.label).merge_and_unload()
-        with silenced():
-            merged.save_pretrained(target)
-    if not copy_beside(found.weights, TOKENIZER_FILES, target):
+    with silenced():  # outside of `loading`: a full disk is nothing that is wrong with the model
+        merged.save_pretrained(target)
+    if not copy_beside(found.weights, folders.TOKENIZER_FILES, target):
         found.base.tokenizer.save_pretrained(target)
     shutil.rmtree(temporary)

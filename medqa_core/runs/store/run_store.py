@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from medqa_core.foundation import disk
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import InputError, RunError, RunNotFound, shorten
 from medqa_core.foundation.files import write_json
@@ -95,7 +96,8 @@ class RunStore:
             with making(self.folder, record.id) as temporary:
                 write_json(temporary / "run.json", record.model_dump(mode="json"))
                 if fill is not None:
-                    fill(temporary)
+                    with disk.told():
+                        fill(temporary)
                 finished(temporary)
                 os.rename(temporary, folder)  # fails where another process was first: its folder is not empty
         except OSError as error:
