@@ -7,7 +7,7 @@ from medqa_core.jobs import watch
 from medqa_core.jobs.diagnosis import diagnose
 from medqa_core.jobs.queue import RESUMABLE
 from medqa_core.report.facts import Facts
-from medqa_core.report.wording.verdict import unreadable
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
@@ -27,9 +27,9 @@ def after(run: Run, *, public: bool) -> None:
     state = run.state()
     if state == "completed":
         facts = Facts.of(run)
-        unevaluated, problem = facts.evaluation is None, facts.evaluation_problem
-        missing = unreadable(problem) if problem else "Not evaluated yet." if unevaluated else ""
-        notices.notice(_outcome_sentence(watch.outcome(run)), missing)
+        unevaluated = facts.evaluation is None
+        judged = "Not evaluated yet." if unevaluated and not facts.evaluation_problem else sentence(facts)
+        notices.notice(_outcome_sentence(watch.outcome(run)), judged)
         if unevaluated:
             tasks.offer("evaluate", run.id, primary=True)
         _estimate_and_actual(watch.outcome(run))

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.support.browser import ARGUMENTS, ROOT
+from tests.support.browser import ARGUMENTS, ROOT, Server
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(ROOT / "reports" / "starter", folder / "reports" / "starter")
     with _serving(folder, {"MEDQA_PUBLIC": "1", "MEDQA_REPORTS": str(folder / "reports")}) as address:
         yield address
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Server]:
+    """A server on a store of its own; no worker of it outlives the test."""
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+    for entry in server.store.list():
+        status = server.store.open(entry.id).status()
+        if status and status.process and status.process.is_alive():
+            psutil.Process(status.process.pid).kill()
+    assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, FilePayload, expect
 
+from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.job import read_job
 from medqa_core.runs.run import Run
 from tests.support.browser import PATIENCE, Server, fill, form, press
@@ -18,19 +17,6 @@ from tests.support.browser import PATIENCE, Server, fill, form, press
 pytestmark = pytest.mark.e2e
 CLICK_AT = """moment => setTimeout(() => [...document.querySelectorAll('button')]
     .find(b => b.innerText.trim() === 'Start fine-tune').click(), moment - Date.now())"""
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-    for entry in server.store.list():
-        status = server.store.open(entry.id).status()
-        if status and status.process and status.process.is_alive():
-            psutil.Process(status.process.pid).kill()
-    assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8", errors="replace")
 
 
 def until(run: Run, *states: str) -> str:
@@ -123,7 +109,7 @@ def test_a_mistake_is_said_while_typing(browser: Browser, own: Server) -> None:
     page.context.close()
 
 
-def test_an_upload_becomes_a_run_in_six_clicks(browser: Browser, own: Server, shots: Path) -> None:
+def test_an_upload_becomes_a_verdict_in_six_clicks(browser: Browser, own: Server, shots: Path) -> None:
     """Two clicks choose the preset, one opens the section, one the file's dialogue, one takes the data, one starts."""
     table = "Question;Answer;Topic\r\n" + "".join(f"What is ill {n}?;Ill {n} ist böse.;ill {n}\r\n" for n in range(60))
     page = form(browser, own, epochs=1)
@@ -146,3 +132,10 @@ def test_an_upload_becomes_a_run_in_six_clicks(browser: Browser, own: Server, sh
     assert record.data is not None and record.data.split is not None and record.data.split.test > 0
     assert record.config is not None and Path(record.config.dataset).parent == own.folder / "cache" / "uploads"
     assert "my data" not in record.config.dataset
+    for _ in range(300):
+        if run.evaluation() is not None:
+            break
+        page.wait_for_timeout(200)
+    said = sentence(run)
+    assert "has not been evaluated" not in said
+    expect(page.get_by_text(said[:60]).first).to_be_visible(timeout=PATIENCE)
