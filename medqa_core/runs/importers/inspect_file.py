@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medqa_core.foundation.errors import InputError, shorten
 from medqa_core.foundation.format import bytes_size
-from medqa_core.runs.importers.source import file_name
+from medqa_core.runs.importers.source import file_name, unused
 
 SUFFIX = ".eval"
 HEADER, SAMPLES = "header.json", "samples/"
@@ -36,6 +36,26 @@ ZSTANDARD = 93
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Whole(_Part):
+    """A part of which every name is known, used or not."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    used: ClassVar[dict[str, frozenset[str]]] = {}
+    """Of fields that are objects of any names: those that are used."""
+
+    def unused(self) -> list[str]:
+        """The names of what it states and nothing reads, as paths."""
+        found = unused(self.model_extra or {}, ())
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            below = value.unused() if isinstance(value, _Whole) else []
+            if isinstance(value, dict):
+                below = unused(value, self.used.get(field, ()))
+            found += [f"{field}.{name}" for name in below]
+        return found
 
 
 class Score(_Part):
@@ -75,7 +95,7 @@ class ScorerResult(_Part):
     metrics: dict[str, Stated] = {}
 
 
-class Results(_Part):
+class Results(_Whole):
     """The figures over all samples."""
 
     total_samples: int = 0
@@ -83,15 +103,22 @@ class Results(_Part):
     scores: list[ScorerResult] = []
 
 
-class Dataset(_Part):
+class Dataset(_Whole):
     """Where the questions are from."""
 
     name: str | None = None
     location: str | None = None
 
 
-class Spec(_Part):
+class Spec(_Whole):
     """What was asked of which model, and how."""
+
+    used = {
+        "task_args": frozenset({"language"}),
+        "config": frozenset({"limit", "epochs"}),
+        "model_args": frozenset({"model_path"}),
+        "packages": frozenset({"inspect_ai"}),
+    }
 
     task: str
     model: str
@@ -103,13 +130,15 @@ class Spec(_Part):
     packages: dict[str, Any] = {}
 
 
-class Plan(_Part):
+class Plan(_Whole):
     """How the answers were generated."""
+
+    used = {"config": frozenset({"temperature", "seed"})}
 
     config: dict[str, Any] = {}
 
 
-class Header(_Part):
+class Header(_Whole):
     """A log without its samples."""
 
     version: int = Field(NEWEST, ge=1)
@@ -142,7 +171,7 @@ def log_of(value: dict[str, Any], name: str) -> InspectLog:
     """
     samples = value.get("samples")
     given = samples if isinstance(samples, list) else []
-    return InspectLog(_header(value, name), (_sample(one) for one in given[:MOST_SAMPLES]))
+    return InspectLog(_header({**value, "samples": None}, name), (_sample(one) for one in given[:MOST_SAMPLES]))
 
 
 def open_archive(path: Path) -> InspectLog:

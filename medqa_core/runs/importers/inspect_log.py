@@ -21,7 +21,7 @@ from medqa_core.runs.artifacts.mmlu import GENERATED, SUBSETS, parse_results
 from medqa_core.runs.importers.draft import Draft, Figures
 from medqa_core.runs.importers.inspect_file import SUFFIX, InspectLog, Sample, Spec, Stated, dump
 from medqa_core.runs.importers.lm_eval import NEVER_SAID, NO_ITEMS, mmlu_evaluation, say_missing
-from medqa_core.runs.importers.source import file_name, line, number, slug
+from medqa_core.runs.importers.source import file_name, left_aside, line, number, slug
 from medqa_core.runs.schema.record import BaseModelRecord, Check, EnvironmentRecord, TaskScore
 
 WRITTEN = (
@@ -239,7 +239,7 @@ def _notes(log: InspectLog, *, mmlu: bool) -> list[str]:
         said.append(f"The evaluation ended as {line(status, 20)!r}{done}.")
     if type(epochs) is int and epochs > 1:
         said.append(f"Each question was asked {count(epochs)} times; it counts with the mean of its scores.")
-    return said
+    return said + left_aside(log.header.unused(), "Not kept, of the log")
 
 
 def _packages(spec: Spec) -> dict[str, str]:

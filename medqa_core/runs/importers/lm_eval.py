@@ -13,7 +13,17 @@ from medqa_core.runs.artifacts.mmlu import MMLUResults, parse_results, subset_of
 from medqa_core.runs.importers import checks
 from medqa_core.runs.importers.draft import NO_BASE, Draft, Figures, date_from
 from medqa_core.runs.importers.samples import read_samples
-from medqa_core.runs.importers.source import file_name, lenient_json, line, number, read_bytes, slug, without_paths
+from medqa_core.runs.importers.source import (
+    file_name,
+    left_aside,
+    lenient_json,
+    line,
+    number,
+    read_bytes,
+    slug,
+    unused,
+    without_paths,
+)
 from medqa_core.runs.importers.task_scores import asked, model_arguments, task_scores
 from medqa_core.runs.schema.evaluation import Evaluation, Metric, MMLUProtocol, Protocol
 from medqa_core.runs.schema.record import BaseModelRecord, EnvironmentRecord, TaskScore
@@ -23,6 +33,15 @@ NEVER_SAID = ("Training: settings, data, loss curve, test loss, ROUGE.", NO_ITEM
 FOLDERS_TRIED = 200
 DEEPEST = 3
 """Levels below the folder."""
+USED = frozenset({
+    "results", "n-samples", "n-shot", "config", "date", "model_name", "lm_eval_version", "transformers_version",
+    "chat_template", "chat_template_sha", "fewshot_as_multiturn", "system_instruction_sha",
+})  # fmt: skip
+"""Of a results object."""
+USED_CONFIG = frozenset({
+    "model_args", "random_seed", "fewshot_seed", "limit", "model_num_parameters", "device", "metric", "scoring",
+    "chat_template", "chat_template_sha", "fewshot_as_multiturn",
+})  # fmt: skip
 SETTINGS = {"random_seed": "seed", "fewshot_seed": "fewshot_seed", "limit": "limit"}
 
 
@@ -97,6 +116,7 @@ def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
         environment=_environment(main, config),
         missing=list(NEVER_SAID),
         tasks=tasks,
+        notes=_not_shown(main, config, whole=mmlu is not None),
         mmlu=mmlu,
     )
     say_missing(draft, results)
@@ -125,6 +145,12 @@ def _results(value: Any) -> MMLUResults | None:
     if not task_scores(main):
         raise ValueError("its results hold no task with a figure.")
     return None
+
+
+def _not_shown(main: dict[str, Any], config: dict[str, Any], *, whole: bool) -> list[str]:
+    """What the file states and nothing here uses, by name. `whole`: the run holds the file itself."""
+    names = [*unused(main, USED), *(f"config.{name}" for name in unused(config, USED_CONFIG))]
+    return left_aside(names, "Kept in mmlu_results/results.json, not shown" if whole else "Not kept")
 
 
 def _title(results: MMLUResults | None, tasks: list[TaskScore], model: str, adapter: str) -> str:

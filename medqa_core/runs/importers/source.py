@@ -2,16 +2,20 @@
 
 import json
 import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.errors import InputError, shorten
+from medqa_core.foundation.format import listing
 from medqa_core.foundation.visible import plain
 
 FILE_LIMIT = 32 * 2**20
 """Largest file that is read, in bytes."""
 LINE_LIMIT = 500
 """Longest text that is kept of one line or name."""
+NAMED = 24
+"""Names that one sentence lists."""
 
 _PART = r"[^\\/\s,;:'\"=]+"
 _ABSOLUTE = re.compile(
@@ -97,6 +101,23 @@ def line(value: Any, limit: int = LINE_LIMIT) -> str:
         return ""
     text = plain(without_paths(value[: 20 * limit]))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def named(names: Iterable[str]) -> str:
+    """The names as part of a sentence, each a harmless line; of many the first and how many more."""
+    shown = [one for name in names if (one := line(name, 60))]
+    more = [f"{len(shown) - NAMED} more"] if len(shown) > NAMED else []
+    return listing([*shown[:NAMED], *more])
+
+
+def unused(stated: Mapping[str, Any], used: Collection[str]) -> list[str]:
+    """The names under which something is stated that is not used."""
+    return [name for name, value in stated.items() if name not in used and value is not None and value != {}]
+
+
+def left_aside(names: Iterable[str], what: str) -> list[str]:
+    """The note that `what` (`Not kept`) holds for these names; none where there are none."""
+    return [f"{what}: {said}."] if (said := named(names)) else []
 
 
 def without_paths(text: str) -> str:

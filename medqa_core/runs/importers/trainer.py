@@ -11,7 +11,16 @@ from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.importers import checks
 from medqa_core.runs.importers.draft import TEST_FIGURES, Draft, Figures, evaluation_of, modified
 from medqa_core.runs.importers.log_rows import as_number
-from medqa_core.runs.importers.source import file_name, lenient_json, line, number, read_bytes, slug
+from medqa_core.runs.importers.source import (
+    file_name,
+    left_aside,
+    lenient_json,
+    line,
+    number,
+    read_bytes,
+    slug,
+    unused,
+)
 from medqa_core.runs.importers.trainer_history import History, curve_check, read_history
 from medqa_core.runs.schema.record import BaseModelRecord, Check, EnvironmentRecord
 
@@ -124,7 +133,7 @@ def _draft(
         base_model=BaseModelRecord(id=model) if model else None,
         environment=EnvironmentRecord(transformers=version),
         missing=list(NEVER_SAID),
-        notes=[*history.notes(), *scale_note],
+        notes=[*history.notes(), *scale_note, *_not_kept(state, results, logged)],
         training=history.training,
         series=[_as_share(one) if scale_note else one for one in history.series],
         metrics_lines=history.lines,
@@ -145,6 +154,15 @@ def _draft(
     draft.missing += problems[:10]
     draft.checks = _checks(figures, history)
     return draft
+
+
+def _not_kept(state: dict[str, Any], results: dict[str, Any], logged: dict[str, Any]) -> list[str]:
+    """What the state and the results hold beside figures and log, by name; what both or the log hold is named there."""
+    of_results = unused(results, {*RESULT_FIGURES, *state, *logged})
+    return [
+        *left_aside(unused(state, {*STATE_FIGURES, "log_history"}), f"Not kept, of {STATE}"),
+        *left_aside(of_results, "Not kept, of the results files"),
+    ]
 
 
 def _shares(stated: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

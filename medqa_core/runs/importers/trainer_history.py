@@ -9,13 +9,11 @@ from typing import Any
 from medqa_core.foundation.format import listing
 from medqa_core.runs.artifacts.series import DRAWN, MOST_POINTS, MOST_SERIES, Series
 from medqa_core.runs.importers.log_rows import kind_of_training, loss, normalised, whole
-from medqa_core.runs.importers.source import line, number
+from medqa_core.runs.importers.source import line, named, number
 from medqa_core.runs.metrics_log.log import SplitName, encode_row
 from medqa_core.runs.schema.record import Check, TrainingKind
 
 ROW_LIMIT = 200_000
-NAMED = 24
-"""Names that one sentence lists."""
 _EVALUATION_LOSS = re.compile(r"eval_(?:(?P<set>.+)_)?loss")
 _TIMING = re.compile(
     r"(eval|train|test|predict)_.*(runtime|_per_second|model_preparation_time|samples|num_tokens_seen)"
@@ -52,9 +50,9 @@ class History:
         """What was kept beside the curve, what is left out, and what an evaluation lacks: a sentence each."""
         drawn = DRAWN[self.training] if self.training else ()
         kept = dict.fromkeys(s.label for s in self.series if s.name not in drawn and s.name != "loss")
-        said = [f"Kept, not drawn: {_named(list(kept))}. Loss curves draws them on request."] if kept else []
+        said = [f"Kept, not drawn: {named(kept)}. Loss curves draws them on request."] if kept else []
         if self.not_kept:
-            said.append(f"Not kept: {_named(self.not_kept)}.")
+            said.append(f"Not kept: {named(self.not_kept)}.")
         if self.without_loss:
             steps = [f"{step:,}" for step in self.without_loss[:5]]
             more = f" and {len(self.without_loss) - 5} more" if len(self.without_loss) > 5 else ""
@@ -187,8 +185,3 @@ def _without_set(key: str, name: str) -> str:
 
 def _is_evaluation(row: dict[str, Any]) -> bool:
     return any(key.startswith("eval_") for key in row)
-
-
-def _named(names: list[str]) -> str:
-    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    return listing([*names[:NAMED], *more])

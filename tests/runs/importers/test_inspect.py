@@ -156,6 +156,19 @@ def test_an_accuracy_that_is_not_the_samples_is_found(store: RunStore, tmp_path:
     assert (check.passed, check.detail) == (False, "0.9000 stated; 0.7000 counted from 10 questions.")
 
 
+@pytest.mark.parametrize("way", ["json", "eval"])
+def test_what_a_log_states_beside_is_named_once(way: str, store: RunStore, tmp_path: Path) -> None:
+    log = inspect_log(RIGHT, config={"limit": 5, "fail_on_error": True}, run_id="r", sandbox=None)
+    log |= {"stats": {"model_usage": {}}, "error": None}
+    log["plan"]["config"]["max_tokens"] = 9
+    write, name = WAYS[way]
+    said = imported(import_path(write(tmp_path / name, log), store)).notes
+    assert said[-1] == (
+        "Not kept, of the log: stats, eval.run_id, eval.dataset.samples, eval.config.fail_on_error and "
+        "plan.config.max_tokens."
+    )
+
+
 def test_one_that_did_not_end_says_so(store: RunStore, tmp_path: Path) -> None:
     log = inspect_log(RIGHT[:4]) | {"status": "error"}
     log["results"] |= {"total_samples": 10, "completed_samples": 4}

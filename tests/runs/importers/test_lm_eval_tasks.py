@@ -114,3 +114,17 @@ def test_the_folders_of_a_leaderboard(store: RunStore, tmp_path: Path) -> None:
     imported(store, tmp_path / "board", lm_eval(), "someone/small/results_2026-01-01T00-00-00.json")
     run = import_path(tmp_path / "board", store)
     assert said(run).source == "results_2026-01-01T00-00-00.json"
+
+
+def test_what_the_file_states_beside_is_named_once(store: RunStore, tmp_path: Path) -> None:
+    beside = {"groups": {}, "configs": {"a": 1}, "versions": {"a": 1.0}, "git_hash": "f00", "upper_git_hash": None}
+    value = lm_eval() | beside
+    value["config"] |= {"batch_size": 8, "gen_kwargs": None}
+    run = imported(store, tmp_path, value)
+    named = "configs, versions, git_hash, config.model and config.batch_size."
+    assert said(run).notes == [f"Kept in mmlu_results/results.json, not shown: {named}"]
+    other = value | {"results": {"medqa_4options": {"acc,none": 0.44}}}
+    assert said(imported(store, tmp_path / "other", other)).notes == [f"Not kept: {named}"]
+    many = value | {f"key {n} {'x' * 90}": n for n in range(500)}
+    [note] = said(imported(store, tmp_path / "many", many)).notes
+    assert note.endswith("481 more.") and len(note) < 2000

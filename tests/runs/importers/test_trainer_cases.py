@@ -191,6 +191,18 @@ def test_rouge_on_a_scale_to_100(stated: float, shown: float, given: Any) -> Non
     assert all(check.passed is not False for check in said(run).checks if "ROUGE" in check.name)
 
 
+def test_what_state_and_results_hold_beside_is_named_once(given: Any, tmp_path: Path, store: RunStore) -> None:
+    rows = every(1, loss=lambda n: 2.0, eval_loss=lambda n: 1.9, eval_runtime=lambda n: 1.5)
+    given(rows, trial_name=None, save_steps=500, total_flos=1.0)
+    results = {"eval_loss": 1.9, "eval_runtime": 1.5, "eval_bleu": 0.2, "epoch": 1.0, "total_flos": 1.0}
+    (tmp_path / "out" / "all_results.json").write_text(json.dumps(results))
+    assert said(import_path(tmp_path / "out", store)).notes == [
+        "Not kept: eval_runtime.",
+        "Not kept, of trainer_state.json: save_steps.",
+        "Not kept, of the results files: eval_bleu.",
+    ]
+
+
 def test_test_figures_on_a_scale_to_100(given: Any, tmp_path: Path, store: RunStore) -> None:
     given(every(1, loss=lambda n: 2.0))
     (tmp_path / "out" / "predict_results.json").write_text('{"predict_rouge1": 40.0, "predict_rougeL": 30.0}')
