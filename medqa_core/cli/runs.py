@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from medqa_core.evaluation.between_runs import BetweenRuns
     from medqa_core.evaluation.ways import Ways
     from medqa_core.report.document.model import Table as DocumentTable
+    from medqa_core.report.views.paired_items import PairedItems
 
 SHOWN = 200
 """Lines of the table where nothing else is asked for."""
@@ -61,17 +62,25 @@ def runs(
 
 @app.command()
 def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> None:
-    """Judge the fine-tuned model of the second run against that of the first, on the test questions of both."""
+    """Judge the fine-tuned model of the second run against that of the first, on the test questions of both.
+
+    Two imported exam results are judged on the questions that both answered, where their sources brought the samples.
+    """
     from medqa_core.report.comparison import seed_spread
     from medqa_core.report.document.between_tables import between_table
     from medqa_core.report.document.ways_table import ways_table
     from medqa_core.report.facts import Facts
     from medqa_core.report.views.between_runs import between, controls, ways
+    from medqa_core.report.views.paired_items import paired_items
     from medqa_core.report.wording import ways as in_ways
     from medqa_core.report.wording.between_runs import notes, sentence
 
     store = store_of(Settings.from_environment())
     both = Facts.of(store.open(first)), Facts.of(store.open(second))
+    exams = paired_items(both) if first != second else None
+    if exams is not None:
+        _exams(exams, json=json)
+        return
     found, beside, answered, spread = between(*both), controls(*both), ways(*both), seed_spread(both)
     if json:
         between_seeds = asdict(spread) if spread is not None else None
@@ -89,6 +98,28 @@ def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> 
         say(f"\n{in_ways.TITLE} {in_ways.sentence(answered)}")
         _say_table(ways_table(answered))
         say(in_ways.caption(answered))
+
+
+def _exams(found: "PairedItems", *, json: bool) -> None:
+    """Two imported evaluations on the same exam questions."""
+    from medqa_core.report.comparison import asked_differently
+    from medqa_core.report.document.paired_items_table import paired_items_table
+    from medqa_core.report.wording.paired_items import TITLE, caption, nothing
+
+    names = found.first.run.id, found.second.run.id
+    differing = asked_differently((found.first, found.second))
+    if json:
+        facts = {"first": names[0], "second": names[1], "exams": [asdict(task) for task in found.tasks]}
+        print_json({**facts, "asked_differently": differing or None})
+        return
+    if differing:
+        say(differing)
+    if not found.tasks:
+        say(nothing(*names))
+        return
+    say(f"{TITLE}:")
+    _say_table(paired_items_table(found))
+    say(caption(*names))
 
 
 def _say_table(table: "DocumentTable") -> None:

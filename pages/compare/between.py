@@ -1,8 +1,12 @@
 """Two of the compared runs judged against each other: verdicts, and the questions on which they differ most."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
+from medqa_core.data.pairs import QAPair
 from medqa_core.evaluation.between_runs import BetweenRuns
 from medqa_core.evaluation.ways import Ways
 from medqa_core.foundation.errors import InputError
@@ -19,9 +23,11 @@ from medqa_core.report.wording import ways as wording
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
+from medqa_core.runs.run import Run
 from medqa_core.runs.store.search import labels
 from pages.shared import charts, document, notices, tables, theme
 from pages.shared.markup import note
+from pages.shared.question_texts import question_link, question_texts
 from pages.shared.store import listed
 from pages.shared.tables import Column
 
@@ -30,27 +36,33 @@ RunKey = tuple[str, FileStamp, FileStamp]
 """A run's folder, and the state of the files that are judged."""
 
 
-def show(facts: list[Facts]) -> None:
-    """The verdicts on one pair of runs; of more than two, on the pair that the visitor picks."""
+def show(facts: list[Facts], named: Callable[[str], str]) -> None:
+    """The verdicts on one pair of runs; of more than two, on the pair that the visitor picks.
+
+    Args:
+        facts: the compared runs.
+        named: what heads and captions call a run.
+    """
     st.header("Which one is better?", anchor=False)
     by_id = {one.run.id: one for one in facts}
     first, second = list(by_id)[:2]
     if len(by_id) > 2:
         with st.container(horizontal=True, gap="small"):
-            named = labels(listed())
-            second = st.selectbox("Judge", list(by_id), index=1, format_func=named, key="judged", width=320)
+            label = labels(listed())
+            second = st.selectbox("Judge", list(by_id), index=1, format_func=label, key="judged", width=320)
             others = [run_id for run_id in by_id if run_id != second]
-            first = st.selectbox("against", others, format_func=named, key="against", width=320)
+            first = st.selectbox("against", others, format_func=label, key="against", width=320)
     try:
         found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
     except InputError as error:
         notices.notice("These two runs are not judged against each other.", str(error))
         return
-    note(sentence(found))
+    titled = replace(found, first=named(first), second=named(second))
+    note(sentence(titled))
     beside = controls(by_id[first], by_id[second])
-    document.table(between_table(found, beside), caption=" ".join(notes(found)))
+    document.table(between_table(titled, beside), caption=" ".join(notes(titled)))
     _ways(by_id[first], by_id[second])
-    _questions(found)
+    _questions(found, titled, by_id[second].run)
 
 
 def _ways(first: Facts, second: Facts) -> None:
@@ -82,8 +94,11 @@ def _judged(first: RunKey, second: RunKey, _first: Facts, _second: Facts) -> Bet
     return between(_first, _second)
 
 
-def _questions(found: BetweenRuns) -> None:
-    """The gain of each question as a bar, and the questions at both ends."""
+def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> None:
+    """The gain of each question as a bar, and the questions at both ends, with their texts as `run` knows them.
+
+    `titled`: the same under the runs' titles.
+    """
     offered = [name for name in measured(found.rows) if name not in found.left_out]
     if not offered:
         return
@@ -91,28 +106,33 @@ def _questions(found: BetweenRuns) -> None:
     rows = found.rows.assign(gain=gain(found.rows, score)).dropna(subset=["gain"])
     label = METRICS[score].label
     better, worse = int((rows["gain"] > 0).sum()), int((rows["gain"] < 0).sum())
-    said = f"By {label}, {found.second} is better on {better} of {len(rows)} questions, {found.first} on {worse}."
-    caption = f"{said} Each bar is a test question; up: {found.second} is better."
+    said = f"By {label}, {titled.second} is better on {better} of {len(rows)} questions, {titled.first} on {worse}."
+    caption = f"{said} Each bar is a test question; up: {titled.second} is better."
     charts.show(gains_figure(rows["gain"], label, theme.palette()), key="between-gains", alt=said, caption=caption)
     ordered = rows.sort_values(["gain", "question_id"], ascending=[False, True])
-    ends = [(found.second, ordered[ordered["gain"] > 0].head(FEW))]
-    ends.append((found.first, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
-    for place, (run_id, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
+    ends = [(titled.second, ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append((titled.first, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    texts, _ = question_texts(run)
+    for place, (better_one, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
         with place:
-            _few(run_id, few)
+            _few(better_one, run.id, few, texts)
     charts.download(
         "Download every question as CSV", lambda: _frame(ordered, found), "between-runs.csv", key="between-csv"
     )
 
 
-def _few(run_id: str, few: pd.DataFrame) -> None:
+def _few(better: str, run_id: str, few: pd.DataFrame, texts: dict[str, QAPair] | None) -> None:
     columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
     rows = [
-        [str(row["question_id"])[:60], row["question_type"] or tables.UNKNOWN, signed(float(row["gain"]), 4)]
+        [
+            question_link(run_id, str(row["question_id"]), texts),
+            row["question_type"] or tables.UNKNOWN,
+            signed(float(row["gain"]), 4),
+        ]
         for row in few.to_dict("records")
     ]
     if rows:
-        tables.table(columns, rows, caption=f"Questions on which {run_id} is better by most.")
+        tables.table(columns, rows, caption=f"Questions on which {better} is better by most.")
 
 
 def _frame(rows: pd.DataFrame, found: BetweenRuns) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Compare runs: what differs, and what came of it?"""
 
+from collections.abc import Callable
 from html import escape
 
 import streamlit as st
@@ -15,7 +16,7 @@ from medqa_core.report.views.metric import MetricView
 from medqa_core.report.wording.metric import change_text, values_text
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
-from medqa_core.runs.store.search import ORDERS, labels, matching, offered, ordered
+from medqa_core.runs.store.search import ORDERS, labels, matching, offered, ordered, short_names
 from pages.compare import between, items, sweep_family
 from pages.shared import charts, notices, run_picker, tables, theme
 from pages.shared.markup import answer, escape_markdown, html, note, verdict
@@ -28,6 +29,9 @@ LISTED = 50
 
 KEY = "runs"
 """The name of the choice in the address and in the session."""
+
+SAME_FIRST = "same test questions first"
+"""The order in which runs are offered where nothing else is asked for; within it the newest first."""
 
 run = run_picker.opened()
 
@@ -55,9 +59,12 @@ def choose() -> list[Run]:
 
 
 def same_test_set_first(entries: list[RunEntry]) -> list[RunEntry]:
-    """Runs on the picked run's data set before the others: only they are judged against it, question by question."""
-    data = next((entry.data for entry in listed() if entry.id == run.id), None)
-    return sorted(entries, key=lambda entry: entry.data != data)
+    """Runs with the picked run's test questions first, then those on its data set: they are judged against it."""
+    picked = next((entry for entry in listed() if entry.id == run.id), None)
+    if picked is None:
+        return entries
+    split = picked.split_hash
+    return sorted(entries, key=lambda e: (split is None or e.split_hash != split, e.data != picked.data))
 
 
 def search() -> list[RunEntry]:
@@ -65,8 +72,9 @@ def search() -> list[RunEntry]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         label = f"Find among {count(len(others))} runs"
         words = st.text_input(label, key="compare-find", placeholder="id, title, state or model", width=360)
-        order = st.selectbox("Order", list(ORDERS), key="compare-order", width=200)
-    found = ordered(matching(others, words), order)
+        order = st.selectbox("Order", [SAME_FIRST, *ORDERS], key="compare-order", width=240)
+    matched = matching(others, words)
+    found = matched if order == SAME_FIRST else ordered(matched, order)
     head = [Column("Run", "fit"), Column("State", "fit"), Column("Created", "fit"), Column("Model"), Column("Title")]
     rows = [[e.id, e.state, date(e.created_at), e.base_model or tables.UNKNOWN, e.title] for e in found[:LISTED]]
     shown = tables.markup(head, rows, caption=f"The first {len(rows)} of {count(len(found))} that match.")
@@ -83,26 +91,28 @@ def compare(runs: list[Run]) -> None:
     differing = comparison.asked_differently(facts)
     if differing:
         notices.notice("These exams were asked in different ways.", differing)
-    metrics(facts)
-    items.show(facts)
-    between.show(facts)
-    settings(facts)
-    curves(facts)
+    ids = {one.id for one in runs}
+    named = short_names(entry for entry in listed() if entry.id in ids)
+    metrics(facts, named)
+    items.show(facts, named)
+    between.show(facts, named)
+    settings(facts, named)
+    curves(facts, named)
 
 
-def metrics(facts: list[Facts]) -> None:
+def metrics(facts: list[Facts], named: Callable[[str], str]) -> None:
     """Each metric of each run."""
     rows = [[_label(row), *map(_cell, row.cells)] for row in comparison.metric_rows(facts)]
     if rows:
-        head = [Column("Metric"), *(Column(one.run.id, "number") for one in facts)]
+        head = [Column("Metric"), *(Column(named(one.run.id), "number") for one in facts)]
         tables.table(head, rows, caption="Base → fine-tuned, each on the run's own test questions.")
 
 
-def settings(facts: list[Facts]) -> None:
+def settings(facts: list[Facts], named: Callable[[str], str]) -> None:
     """The settings with different values; those that some run does not state are one press away."""
     differing, unstated = comparison.differing_settings(facts)
     st.header("Settings that differ", anchor=False)
-    columns = [Column("Setting"), *(Column(one.run.id) for one in facts)]
+    columns = [Column("Setting"), *(Column(named(one.run.id)) for one in facts)]
     if differing:
         tables.table(columns, [_setting(row) for row in differing], caption="Settings with different values.")
     else:
@@ -113,7 +123,7 @@ def settings(facts: list[Facts]) -> None:
         html(f'<details class="mq-part"><summary>Not stated by all of them</summary>{body}</details>')
 
 
-def curves(facts: list[Facts]) -> None:
+def curves(facts: list[Facts], named: Callable[[str], str]) -> None:
     """The loss curves in one chart."""
     st.header("Loss curves", anchor=False)
     all_curves = [RunCurve.of(one.snapshot) for one in facts]
@@ -122,7 +132,7 @@ def curves(facts: list[Facts]) -> None:
         note("None of these runs has a loss curve.")
         return
     names = ", ".join(curve.label for curve in drawn)
-    without = [curve.label for curve in all_curves if curve.metrics_log.empty]
+    without = [named(curve.label) for curve in all_curves if curve.metrics_log.empty]
     caption = "Thin: training, smoothed. Thick: validation."
     caption += f" No curve: {', '.join(without)}." if without else ""
     chart = loss_figure(drawn, View(), theme.palette())

@@ -1,13 +1,9 @@
 """The metrics page's look at single answers: questions that improved or regressed, answers copied from training."""
 
-from html import escape
-from urllib.parse import urlencode
-
 import pandas as pd
 import streamlit as st
 
 from medqa_core.data.pairs import QAPair
-from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.format import signed
 from medqa_core.report import answer_rows
 from medqa_core.report.charts.metrics import gains_figure
@@ -20,7 +16,7 @@ from medqa_core.report.views.copies import KINDS, copies
 from medqa_core.runs.artifacts.predictions import VARIANTS
 from pages.shared import charts, notices, tables, tasks, theme
 from pages.shared.markup import note
-from pages.shared.question_texts import question_texts
+from pages.shared.question_texts import question_link, question_texts
 from pages.shared.tables import Column, Raw
 
 FEW = 5
@@ -96,14 +92,6 @@ def _few(facts: Facts, title: str, few: pd.DataFrame, texts: dict[str, QAPair] |
     rows: list[list[str | Raw]] = []
     for row in few.to_dict("records"):
         kind = row["question_type"] if isinstance(row["question_type"], str) else "·"
-        rows.append([Raw(_link(facts, str(row["question_id"]), texts)), kind, signed(float(row["gain"]), 4)])
+        rows.append([question_link(facts.run.id, str(row["question_id"]), texts), kind, signed(float(row["gain"]), 4)])
     columns = (Column("Question"), Column("Type"), Column("Gain", "number"))
     tables.table(columns, rows, caption=f"{title}; each opens on the Answers page.")
-
-
-def _link(facts: Facts, question_id: str, texts: dict[str, QAPair] | None) -> str:
-    """The question on the Answers page; its id and its text are data and go through both kinds of escaping."""
-    address = f"answers?{urlencode({'run': facts.run.id, 'question': question_id})}"
-    pair = (texts or {}).get(question_id)
-    shown = escape(shorten(pair.question, 90)) if pair else f"<code>{escape(question_id[:40])}</code>"
-    return f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{shown}</a>'

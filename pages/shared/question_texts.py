@@ -1,13 +1,17 @@
 """The texts behind a run's question ids, for the pages that show answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from medqa_core.data import lookup
 from medqa_core.data.pairs import QAPair
+from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
+from pages.shared.tables import Raw
 
 
 def question_texts(run: Run) -> tuple[dict[str, QAPair] | None, str]:
@@ -23,3 +27,14 @@ def references(run: Run, questions: Sequence[QAPair]) -> dict[str, tuple[str, ..
     """All reference answers of each question by its id, its own first."""
     found = lookup.references(run.record, Settings.from_environment(), questions)
     return {pair.id: known for pair, known in zip(questions, found, strict=True)}
+
+
+def question_link(run_id: str, question_id: str, texts: Mapping[str, QAPair] | None) -> Raw:
+    """The question on the Answers page, by its text where that is known.
+
+    Its id and its text are data and go through both kinds of escaping.
+    """
+    address = f"answers?{urlencode({'run': run_id, 'question': question_id})}"
+    pair = (texts or {}).get(question_id)
+    shown = escape(shorten(pair.question, 90)) if pair else f"<code>{escape(question_id[:40])}</code>"
+    return Raw(f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{shown}</a>')

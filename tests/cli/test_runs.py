@@ -1,5 +1,6 @@
 """`runs` on a store of hundreds: as many lines as someone reads, and words for the rest."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from medqa_core.cli import runs
+from medqa_core.runs.importers import import_path
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.runs import RunBuilder, record, rewrite
 from tests.support.scenarios import SHOWN
@@ -47,6 +49,28 @@ def test_programs_get_all_or_as_many_as_they_ask_for(store: RunStore, cli: Cli) 
     assert len(cli("runs", "--json").json) == 6
     assert [entry["id"] for entry in cli("runs", "--json", "--limit", "1", "--find", "even").json] == ["run-4"]
     assert cli("runs", "--limit", "0").code == 2
+
+
+def test_two_imported_exams_are_compared_question_by_question(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDQA_REPORTS", str(tmp_path / "reports"))
+    for name, right, task in (("a", 0.0, "x"), ("b", 1.0, "x"), ("c", 1.0, "y")):
+        folder = tmp_path / name
+        folder.mkdir()
+        value = {"results": {task: {"acc,none": 0.5}}, "n-shot": {task: 5 if name == "b" else 0}}
+        (folder / "results.json").write_text(json.dumps(value))
+        lines = [json.dumps({"doc_id": n, "acc": right if n < 12 else 1.0}) for n in range(20)]
+        (folder / f"samples_{task}.jsonl").write_text("\n".join(lines))
+        import_path(folder, RunStore(tmp_path / "reports"), run_id=name)
+    said = cli("runs", "compare", "a", "b").out
+    assert "x, acc  First 40.0%  Second 100.0%" in said and "Verdict ▲ better" in said
+    assert "McNemar's exact test" in said and "Their exams were not asked alike" in said
+    found = cli("runs", "compare", "a", "b", "--json").json
+    assert (found["first"], found["second"], found["exams"][0]["n"]) == ("a", "b", 20)
+    assert found["exams"][0]["verdict"] == "better" and "not asked alike" in found["asked_differently"]
+    assert "a and c hold the answers to no question in common." in cli("runs", "compare", "a", "c").out
+    assert "cannot be compared with itself" in cli("runs", "compare", "a", "a").err
 
 
 def test_two_runs_are_compared(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,17 @@ def test_runs_to_compare_are_found_sorted_and_kept(many: Path, open_page: Open) 
     assert not app.exception
 
 
+def test_of_many_runs_those_with_the_same_test_questions_are_offered_first(many: Path, open_page: Open) -> None:
+    record = json.loads((many / "run-000" / "run.json").read_text())
+    other = record | {"id": "run-003", "data": record["data"] | {"split_hash": "3" * 64}}
+    (many / "run-003" / "run.json").write_text(json.dumps(other))
+    (many / "run-005" / "run.json").write_text(json.dumps(other | {"id": "run-005"}))
+    app = open_page("compare/compare.py", run="run-003")
+    assert app.multiselect(key="runs").options[0].endswith(" · run-005")
+    app.selectbox(key="compare-order").select("newest first").run()
+    assert app.multiselect(key="runs").options[0].endswith(f" · run-{MANY - 1}")
+
+
 def test_twenty_runs_stand_side_by_side(many: Path, open_page: Open) -> None:
     app = open_page("compare/compare.py", run="run-000")
     app.multiselect(key="runs").set_value([f"run-{n:03d}" for n in range(MANY - comparison.MOST + 1, MANY)]).run()

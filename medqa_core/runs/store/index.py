@@ -23,7 +23,7 @@ from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.records import RECORD, STATUS
 from medqa_core.runs.schema.status import Status, derived_state
 
-FORMAT = 3
+FORMAT = 4
 """Counts up with every change of what an entry is or of how a run is read."""
 LIMIT = 256 * 2**20
 """Bytes of an index that is read: about a million runs."""
@@ -43,6 +43,8 @@ class RunEntry:
     base_model: str | None = None
     data: str | None = None
     """The data set's name."""
+    split_hash: str | None = None
+    """Of the split that it was tested on; runs with the same one have the same test questions."""
     preset: str | None = None
     tags: tuple[str, ...] = ()
     archived: bool = False

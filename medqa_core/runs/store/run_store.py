@@ -162,6 +162,7 @@ class RunStore:
                 problem,
                 base_model=r.base_model.id if r.base_model else None,
                 data=r.data.source if r.data else r.config.dataset if r.config else None,
+                split_hash=r.data.split_hash if r.data else None,
                 preset=r.config.preset if r.config else None,
                 tags=labels.tags,
                 archived=labels.archived,

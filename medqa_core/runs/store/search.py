@@ -1,12 +1,17 @@
 """Finding runs in a store of thousands: what matches, in which order, and how many of them a browser is sent."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from medqa_core.foundation.errors import shorten
 from medqa_core.runs.store.index import RunEntry
 
 MOST_OFFERED = 200
 """Runs that a list offers. Of more the first ones are, and words find the others."""
+
+_SHORT = 48
+"""Characters of a title in a table's head."""
 
 Order = Callable[[RunEntry], Any]
 ORDERS: dict[str, tuple[Order, bool]] = {
@@ -49,6 +54,14 @@ def labels(entries: Iterable[RunEntry]) -> Callable[[str], str]:
     """What a list to choose from shows for an id: the run's label, of an unknown one the id."""
     found = {entry.id: entry.label for entry in entries}
     return lambda run_id: found.get(run_id, run_id)
+
+
+def short_names(entries: Iterable[RunEntry]) -> Callable[[str], str]:
+    """What a table's heads and captions call each of a few runs: its title, with the id only where titles collide."""
+    titles = {entry.id: shorten(entry.title, _SHORT) for entry in entries}
+    shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+    names = {id: f"{title} · {id}" if title in shared and title != id else title for id, title in titles.items()}
+    return lambda run_id: names.get(run_id, run_id)
 
 
 def _text(entry: RunEntry) -> str:

@@ -1,7 +1,14 @@
 """Runs side by side: which ones, by the address."""
 
+import pytest
+
+from medqa_core.data.pairs import QAPair
+from medqa_core.foundation.files import read_json
 from tests.support.pages import Open, shown
-from tests.support.runs import RunBuilder
+from tests.support.runs import RunBuilder, rewrite
+
+TITLE = "SmolLM2-135M on MedQuAD"
+"""Of every run that the builder makes."""
 
 
 def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: Open) -> None:
@@ -25,12 +32,33 @@ def test_runs_on_the_same_data_come_first(build: RunBuilder, open_page: Open) ->
     assert app.main.multiselect[0].value[0] == "b"
 
 
+def test_runs_with_the_same_test_questions_come_before_those_on_the_same_data(
+    build: RunBuilder, open_page: Open
+) -> None:
+    for name, split in (("a", "1"), ("b", "1"), ("c", "2")):
+        folder = build.finished(name, title=f"Run {name.upper()}").folder
+        data = read_json(folder / "run.json")["data"]
+        newer = f"2026-01-0{ord(name) - 96}T00:00:00Z"
+        rewrite(folder / "run.json", data=data | {"split_hash": split * 64}, created_at=newer)
+    app = open_page("compare/compare.py", run="a")
+    assert app.main.multiselect[0].options == ["Run B · b", "Run C · c"]
+    assert app.main.multiselect[0].value == ["b"]
+
+
+def test_heads_and_captions_name_runs_by_their_titles(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a", title="First <b>")
+    build.predictions(build.finished("b", title="Second"), fine_tuned_rougeL=[n / 24 for n in range(24)])
+    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    assert "Second against First &lt;b&gt; is" in text and ">Second</th>" in text
+    assert "Questions on which Second is better by most." in text
+
+
 def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuilder, open_page: Open) -> None:
     for name in ("a", "b"):
         build.finished(name)
     build.imported("c")
     text = shown(open_page("compare/compare.py", run="a", runs="b"))
-    assert "b against a is" in text and "Questions on which" not in text
+    assert f"{TITLE} · b against {TITLE} · a is" in text and "Questions on which" not in text
     app = open_page("compare/compare.py", run="a", runs=["b", "c"])
     app.selectbox(key="judged").select("c").run()
     assert not app.exception
@@ -42,4 +70,16 @@ def test_questions_on_which_two_runs_differ_are_listed(build: RunBuilder, open_p
     run = build.finished("b")
     build.predictions(run, fine_tuned_rougeL=[n / 24 for n in range(24)])
     text = shown(open_page("compare/compare.py", run="a", runs="b"))
-    assert "Questions on which b is better by most." in text and "q023" in text
+    assert f"Questions on which {TITLE} · b is better by most." in text
+    assert 'href="answers?run=b&amp;question=q023"' in text and "<code>q023</code>" in text
+
+
+def test_their_texts_stand_where_they_are_known(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.finished("a")
+    build.predictions(build.finished("b"), fine_tuned_rougeL=[n / 24 for n in range(24)])
+    texts = {"q023": QAPair("q023", "d", "one", "information", "What is <i>one</i>?", "That.", "x")}
+    monkeypatch.setattr("medqa_core.data.lookup.texts", lambda *_: (texts, ""))
+    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    assert "What is &lt;i&gt;one&lt;/i&gt;?</a>" in text and "<code>q022</code>" in text

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from medqa_core.runs.store.index import RunEntry
-from medqa_core.runs.store.search import MOST_OFFERED, ORDERS, latest, matching, offered, ordered
+from medqa_core.runs.store.search import MOST_OFFERED, ORDERS, latest, matching, offered, ordered, short_names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ENTRIES = [
@@ -59,3 +59,12 @@ def test_the_latest_is_the_last_of_its_series_on_the_newest_day() -> None:
     found = latest([*hours, older])
     assert found is not None and found.id == "run-6"
     assert latest([]) is None
+
+
+def test_a_title_that_two_runs_share_has_the_id_beside_it() -> None:
+    twins = [RunEntry(f"twin-{n}", "Twin", "finetune", "completed", START) for n in (1, 2)]
+    long = RunEntry("long", "A title " + "that goes on " * 20, "finetune", "completed", START)
+    named = short_names([*ENTRIES, *twins, long, RunEntry("plain", "plain", "finetune", "completed", START)])
+    ids = ("b-1", "twin-1", "twin-2", "plain", "gone")
+    assert [named(one) for one in ids] == ["First", "Twin · twin-1", "Twin · twin-2", "plain", "gone"]
+    assert len(named("long")) <= 48 and named("long").endswith("…")
