@@ -30,7 +30,7 @@ def judge(
     """Ask a judge model which of both models' answers agrees better with the references, in both orders.
 
     `MEDQA_JUDGE` names an OpenAI-compatible address (with `MEDQA_JUDGE_MODEL`, and `MEDQA_JUDGE_KEY` where it needs
-    one) or a model of this machine. Interrupt it as you like: the next call goes on where this one was.
+    one) or a model of this machine. Interrupt it as you like: the next call continues where this one stopped.
     """
     from medqa_core.evaluation.model_judge.address import AddressJudge
     from medqa_core.evaluation.model_judge.judging import ask, judge_of, plan

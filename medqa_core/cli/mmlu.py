@@ -42,7 +42,8 @@ def mmlu(
 ) -> None:
     """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
 
-    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call goes on where this one was.
+    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call continues where this
+    one stopped.
     """
     from medqa_core.evaluation.mmlu import measure_mmlu
 

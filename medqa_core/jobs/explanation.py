@@ -22,7 +22,7 @@ REMEDIES: dict[Cause, str] = {
     "data": "Put the data back where they were, then resume it.",
     "disk": "Free some space, then resume it.",
     "killed": "Nothing to fix: resume it.",
-    "fault": "The end of its log says more. Resuming goes on from its last checkpoint.",
+    "fault": "The end of its log says more. Resuming continues from its last checkpoint.",
 }
 
 
@@ -70,7 +70,9 @@ def resume_command(run: Run) -> str:
 def ended_task(entry: TaskEntry, doing: str) -> tuple[str, ...]:
     """How a task ended that is not done: a title, what happened, and what to do. `doing`: what it was about."""
     left = (
-        "" if entry.task.kind == "import" else "What was measured so far is kept: starting it again goes on from there."
+        ""
+        if entry.task.kind == "import"
+        else "What was measured so far is kept: starting it again continues from there."
     )
     if entry.state == "stopped":
         return f"{doing}: stopped.", left

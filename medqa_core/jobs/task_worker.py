@@ -103,7 +103,7 @@ def working(task_id: str, settings: Settings) -> Iterator[TaskProgress]:
         progress.end("failed", error=disk.sentence(error) if disk.trouble(error) else f"{error}.")
         raise
     except MemoryError:
-        progress.end("failed", error="It ran out of memory. Close other programs and start it again: it goes on.")
+        progress.end("failed", error="It ran out of memory. Close other programs and start it again: it continues.")
         raise
     except Exception as error:
         progress.end("failed", error=f"{type(error).__name__}: {error}. Its log says more.")

@@ -108,7 +108,7 @@ def stop_task(task_id: str, settings: Settings) -> str:
             write_task_status(entry.folder, entry.status.model_copy(update=ended))
     if process is not None and process.is_alive():
         signals.send(process, signal.SIGTERM)
-        return "It is being stopped; what was measured so far is kept, and starting it again goes on from there."
+        return "It is being stopped; what was measured so far is kept, and starting it again continues from there."
     return "Taken out of the queue."
 
 

@@ -123,7 +123,7 @@ class ChatApi:
         try:
             while (answers := await to_thread.run_sync(next, found, None, limiter=self._threads)) is not None:
                 answer = answers.by_column[asked.variant]
-                yield _Reply(answer.text, answer, answers)
+                yield _Reply(answer.text, answer, answers, question.notice)
         except MedQAError as error:
             raise ApiError.of(error) from error
         finally:
@@ -135,11 +135,15 @@ class ChatApi:
 class _Reply:
     """What stands in the assistant's message so far."""
 
-    def __init__(self, text: str, answer: Answer | None, answers: Answers | None = None) -> None:
-        """`answer` is None for a referral, which no model wrote; `answers` know what was read before it."""
+    def __init__(self, text: str, answer: Answer | None, answers: Answers | None = None, notice: str = "") -> None:
+        """`answer` is None for a referral, which no model wrote; `answers` know what was read before it.
+
+        `notice`: what the question says of itself, that emergencies are not recognised in its language.
+        """
         self.text = text
         self.answer = answer
         self._answers = answers
+        self.notice = {"notice": notice} if notice else {}
 
     @property
     def finish_reason(self) -> str | None:
@@ -162,7 +166,12 @@ class _Reply:
         weights = f"{made.base_sha256[:12]}-{(made.adapter_sha256 or 'base')[:12]}"
         read = self._answers.as_dict() if self._answers is not None else {}
         sources: dict[str, Any] = {name: read[name] for name in ("passages", "searched") if name in read}
-        return {"system_fingerprint": weights, "provenance": self.answer.as_dict()["provenance"], **sources}
+        return {
+            "system_fingerprint": weights,
+            "provenance": self.answer.as_dict()["provenance"],
+            **sources,
+            **self.notice,
+        }
 
 
 async def _whole(
@@ -200,7 +209,7 @@ async def _events(asked: ChatRequest, reply: _Reply, answers: AsyncGenerator[_Re
 
     async with aclosing(answers):
         yield HEARTBEAT
-        yield event({"role": "assistant", "content": ""})
+        yield event({"role": "assistant", "content": ""}, **reply.notice)  # it is to be read before the answer
         try:
             while True:
                 # A later token may change how a word is written.

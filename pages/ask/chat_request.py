@@ -1,6 +1,6 @@
 """A chat completion as OpenAI's clients ask for it, checked; and an error as they read it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -114,15 +114,15 @@ class ChatRequest:
     include_usage: bool
 
     def question(self) -> Question:
-        """The question.
+        """The question; its notice is an earlier one's where it has none itself.
 
         Raises:
             EmergencyDescribed: it describes an emergency, or one before it does.
             QuestionRefused: empty, too long, or without a letter; or one before it is.
         """
-        for turn in self.earlier:
-            Question.checked(turn.question)
-        return Question.checked(self.text)
+        earlier = [Question.checked(turn.question) for turn in self.earlier]
+        asked = Question.checked(self.text)
+        return replace(asked, notice=next((one.notice for one in (asked, *earlier) if one.notice), ""))
 
 
 def parse(content: bytes, most_tokens: int) -> ChatRequest:

@@ -29,7 +29,7 @@ def test_asked_shown_kept_and_written_up(folder: Path, online: Command, monkeypa
         use(server, monkeypatch, MEDQA_JUDGE_KEY="k")
         said = online("judge", "smoke", "--yes")
         assert (said.code, said.err) == (0, "")
-    assert "The judge model judge-1" in said.out and "No blind vote bears this out" in said.out
+    assert "The judge model judge-1" in said.out and "No blind vote supports this" in said.out
     assert check_manifest(folder) == []
     assert "The judge model judge-1" in (folder / "summary.md").read_text(encoding="utf-8")
     assert '"k"' not in (folder / "judge.json").read_text()

@@ -19,15 +19,18 @@ from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownNam
 from medqa_core.foundation.files import loads, read_json, write_json
 from medqa_core.foundation.progress import StageProgress
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.incoming.import_model import import_model
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.choices import scorings
 from medqa_core.report.wording.stages import stage_text
 from medqa_core.runs.artifacts.mmlu import SUBSETS, accuracy, at_chance, choices_by, read_answers, scored
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import EvaluationConfig
 from medqa_core.runs.schema.evaluation import MMLUProtocol, Scoring
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
+from tests.support.foreign_models import ASKED, lora, rows, toy_folder
 from tests.support.mmlu_folder import write_mmlu
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -279,6 +282,18 @@ def test_bad_input_writes_nothing(bare: Run, settings: Settings, tmp_path: Path)
     with pytest.raises(InputError, match="smoke is still running"):
         measure_mmlu(bare, settings)
     assert not (bare.folder / "mmlu_results").exists()
+
+
+def test_an_imported_adapter_is_measured(settings: Settings, tmp_path: Path) -> None:
+    config = EvaluationConfig(dataset=str(rows(ASKED, tmp_path / "test.csv")))
+    here = replace(settings, reports=tmp_path / "reports")
+    run = import_model(lora(toy_folder(settings), tmp_path / "my-lora"), config, here, base="toy")
+    answers = measure_mmlu(run, here, scoring="letter")
+    results = run.mmlu()
+    assert results is not None and results.base is not None
+    assert results.pooled(results.fine_tuned) == pytest.approx(accuracy(answers, "fine_tuned"))
+    assert not answers["base_logprob_a"].equals(answers["fine_tuned_logprob_a"])
+    assert mmlu_problem(results, answers) == (12, None)
 
 
 def test_a_run_without_a_model(bare: Run, settings: Settings, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_failure_is_said_with_what_to_do(settings: Settings, make: Make) -> No
     found = latest_task(settings, "retrieval", "a")
     assert found is not None and found.state == "failed" and found.status.process is None
     title, why, what = ended_task(found, "Measuring retrieval")
-    assert title == "Measuring retrieval: failed." and "data fetch" in why and "goes on from there" in what
+    assert title == "Measuring retrieval: failed." and "data fetch" in why and "continues from there" in what
     again = ask(settings, store_of(settings).open("a"))
     assert [one.task.id for one in all_tasks(settings)] == [again.task.id], "the failure that it repeats is gone"
 

@@ -104,7 +104,7 @@ def one(facts: Facts, name: str) -> MetricView | None:
 
 
 def supported(name: str, metric: Metric) -> Verdict:
-    """The file's verdict if its own numbers bear it out, else `cannot tell`."""
+    """The file's verdict if its own numbers support it, else `cannot tell`."""
     if metric.base is None or metric.fine_tuned is None or metric.verdict == "cannot tell":
         return "cannot tell"
     if metric.verdict == "equivalent":

@@ -1,4 +1,4 @@
-"""What a judge model preferred, how far its order of reading decides, and whether people's blind votes bear it out."""
+"""What a judge model preferred, how far its order of reading decides, and whether people's blind votes support it."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class JudgeView:
     """Whether it judged answers of other weights than the evaluation's."""
 
     @property
-    def borne_out(self) -> bool:
+    def supported(self) -> bool:
         """Whether people's votes agree with it more often than chance allows."""
         return self.agreement.against_half == "better"
 

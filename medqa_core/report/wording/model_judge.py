@@ -1,4 +1,4 @@
-"""What a judge model says, in words: never without whether people bear it out and what its order of reading does."""
+"""What a judge model says, in words: never without whether people agree with it and what its order of reading does."""
 
 from medqa_core.foundation.format import count, number, percent, plural
 from medqa_core.report.names import MODELS
@@ -33,17 +33,17 @@ def notes(view: JudgeView) -> list[str]:
 
 def _votes(view: JudgeView) -> str:
     if not view.agreement.n:
-        return "No blind vote bears this out: nobody has voted on a test question that the judge decided."
+        return "No blind vote supports this: nobody has voted on a test question that the judge decided."
     kappa = "" if view.kappa is None else f", Cohen’s kappa {number(view.kappa, 2)} with ties"
     about = (
         f"it agrees with {count(view.agreement.hits)} of {plural(view.agreement.n, 'decided blind vote')}, "
         f"{percent(view.agreement.share)}{kappa}."
     )
-    if view.borne_out:
-        return f"People’s votes bear it out: {about}"
+    if view.supported:
+        return f"People’s votes support it: {about}"
     if view.agreement.against_half == "worse":
         return f"People’s votes contradict it: {about}"
-    return f"People’s votes do not bear it out yet: {about}"
+    return f"People’s votes do not support it yet: {about}"
 
 
 def _position(view: JudgeView) -> str:

@@ -87,7 +87,7 @@ def test_both_orders_are_asked_and_counted(run: Run, planned: Plan, lab: Setting
     assert view is not None
     assert (view.fine_tuned, view.base, view.tie, view.changed) == (11, 0, 1, 0)
     assert "never followed the order" in " ".join(notes(view))
-    assert "No blind vote bears this out" in notes(view)[0]
+    assert "No blind vote supports this" in notes(view)[0]
     assert not (run.folder / PARTIAL).exists()
 
 
@@ -169,13 +169,13 @@ def test_votes_on_the_same_answers_bear_it_out_or_not(run: Run, planned: Plan) -
     vote(run, 102, "elsewhere", "left")
     vote(run, 103, ids[0], "both bad")
     view = judge_view(Facts.of(run))
-    assert view is not None and view.borne_out
+    assert view is not None and view.supported
     assert (view.agreement.hits, view.agreement.n, view.votes) == (22, 22, 22)
-    assert notes(view)[0].startswith("People’s votes bear it out: it agrees with 22 of 22 decided blind votes")
+    assert notes(view)[0].startswith("People’s votes support it: it agrees with 22 of 22 decided blind votes")
     for number in range(200, 270):
         vote(run, number, ids[number % 11], "left")
     contradicted = judge_view(Facts.of(run))
-    assert contradicted is not None and not contradicted.borne_out
+    assert contradicted is not None and not contradicted.supported
     assert notes(contradicted)[0].startswith("People’s votes contradict it")
 
 

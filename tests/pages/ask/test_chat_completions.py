@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from medqa_core.answering.admission import Limits
 from medqa_core.answering.compare import Answer, Answers
+from medqa_core.answering.emergency.screen import NOT_COVERED
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.errors import ModelError, NotNow
@@ -22,6 +23,7 @@ from tests.support.answers import provenance
 
 TEXT = "What are the symptoms of gout?"
 EMERGENCY = "I have crushing chest pain right now and cannot breathe, what do I do?"
+POLISH = "Jakie są objawy dny moczanowej?"
 URL = "http://localhost:8501"
 TURN = [{"role": "user", "content": TEXT}, {"role": "assistant", "content": "A joint hurts.<|end|>"}]
 
@@ -119,6 +121,16 @@ def test_an_emergency_gets_the_referral_and_no_model(
     assert text.startswith("This may be an emergency. Call your local emergency number now")
     assert last["choices"][0]["finish_reason"] == "stop"
     assert last["referral"] is True
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_question_in_a_language_that_is_not_covered_gets_the_notice(client: TestClient, stream: bool) -> None:
+    for messages in ([{"role": "user", "content": POLISH}], [{"role": "user", "content": POLISH}, *TURN[1:], TURN[0]]):
+        answer = client.post("/chat/completions", json=body(messages=messages, stream=stream))
+        said = events(answer.text) if stream else [answer.json()]
+        assert said[0]["notice"] == said[-1]["notice"] == NOT_COVERED and "112 in Europe" in NOT_COVERED
+        assert "referral" not in said[-1] and said[-1]["choices"][0]["finish_reason"] == "length"
+    assert "notice" not in client.post("/chat/completions", json=body()).json()
 
 
 def test_what_clients_send_besides_changes_nothing(client: TestClient) -> None:

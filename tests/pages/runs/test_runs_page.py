@@ -154,7 +154,7 @@ def test_work_is_queued_and_shown(build: RunBuilder, open_page: Open, started: l
     assert "Stop" in labels(app)
     write_task_status(entry.folder, TaskStatus(state="failed", error="MMLU is not there: fetch it."))
     text = shown(app.run())
-    assert "Measuring MMLU a: failed." in text and "fetch it" in text and "goes on from there" in text
+    assert "Measuring MMLU a: failed." in text and "fetch it" in text and "continues from there" in text
     app = press(app, "Dismiss")
     assert all_tasks(Settings.from_environment()) == []
 

@@ -1,7 +1,8 @@
 """The run picker and the address."""
 
+from medqa_core.foundation.files import read_json
 from tests.support.pages import Open, elements
-from tests.support.runs import RunBuilder
+from tests.support.runs import RunBuilder, rewrite
 
 
 def test_newest_completed_run_is_picked_and_is_in_the_address(build: RunBuilder, open_page: Open) -> None:
@@ -11,6 +12,17 @@ def test_newest_completed_run_is_picked_and_is_in_the_address(build: RunBuilder,
     app = open_page("summary/summary.py")
     assert app.sidebar.selectbox[0].value == "finished"
     assert app.query_params["run"] == "finished"
+
+
+def test_a_smoke_run_is_the_home_page_only_where_no_other_run_is(build: RunBuilder, open_page: Open) -> None:
+    smoke = build.finished("smoke").folder
+    config = read_json(smoke / "run.json")["config"]
+    rewrite(smoke / "run.json", config=config | {"preset": "smoke"}, created_at="2027-01-01T00:00:00Z")
+    assert open_page("summary/summary.py").query_params["run"] == "smoke"
+    build.failed("failed")  # older, and not completed
+    assert open_page("summary/summary.py").query_params["run"] == "failed"
+    build.finished("real")
+    assert open_page("summary/summary.py").query_params["run"] == "real"
 
 
 def test_address_picks_the_run(build: RunBuilder, open_page: Open) -> None:

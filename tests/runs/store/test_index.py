@@ -1,4 +1,4 @@
-"""A large store is listed from its index, and the index is believed only where the runs' own files bear it out."""
+"""A large store is listed from its index, and the index is believed only where the runs' own files agree with it."""
 
 import json
 import shutil
