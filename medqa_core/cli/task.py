@@ -42,7 +42,7 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
     def waiting() -> None:
         progress.stage("waiting for the device")
 
-    with device.hold(settings, run.id, doing="task", waiting=waiting):
+    with device.hold(settings, run.id, doing=asked.kind, waiting=waiting):
         progress.stage("starting")
         WORK[asked.kind](run, asked, settings, progress)
     return None

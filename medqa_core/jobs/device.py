@@ -14,12 +14,41 @@ from filelock import FileLock, Timeout
 from medqa_core.foundation.errors import MedQAError, RunError, UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.task import Kind, all_tasks
 from medqa_core.runs.schema.status import ProcessIdentity
 
 PATIENCE = 1.0
 """Seconds for which a lock may seem taken that another process only looks at."""
 
-Doing = Literal["training", "evaluating", "measuring", "task"]
+Doing = Literal["training", "evaluating", "measuring"] | Kind
+"""What a process does on the device: `measuring` is an estimate, `evaluating` what follows a training."""
+WORDS: dict[Doing, str] = {
+    "training": "fine-tuning {run}",
+    "evaluating": "evaluating {run}",
+    "measuring": "estimating time and memory",
+    "evaluate": "evaluating {run}",
+    "with_sources": "measuring the answers with passages of {run}",
+    "mmlu": "measuring MMLU of {run}",
+    "retrieval": "measuring the retrieval of {run}",
+    "int8": "measuring what int8 costs {run}",
+    "judge": "asking a judge model about {run}",
+    "import": "importing a run",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What keeps the device busy."""
+
+    doing: Doing | None = None
+    """None where that is not known."""
+    run: str | None = None
+
+    def __str__(self) -> str:
+        """As in `evaluating run-3`."""
+        if self.doing not in WORDS:  # another version of the program wrote it
+            return f"working on {self.run}" if self.run else "with work that does not say what it is"
+        return WORDS[self.doing].format(run=self.run or "a run")
 
 
 class DeviceBusy(MedQAError):
@@ -70,7 +99,7 @@ def hold(
             lock.acquire(timeout=PATIENCE, poll_interval=0.05)
         except Timeout:
             if waiting is None:
-                raise DeviceBusy(busy_message(holder(settings))) from None
+                raise DeviceBusy(busy_message(work(settings))) from None
             waiting()
             lock.acquire(poll_interval=0.5)
     except OSError as error:
@@ -113,11 +142,19 @@ def holder(settings: Settings) -> Holder | None:
     return found if found.process.is_alive() else None
 
 
-def busy_message(found: Holder | None) -> str:
+def work(settings: Settings) -> Work | None:
+    """What the device is taken by, or what holds up the queue without it, an import; None where nothing does."""
+    if is_taken(settings):
+        found = holder(settings)
+        return Work(found.doing, found.run) if found is not None else Work()
+    running = (entry.task for entry in all_tasks(settings) if entry.state == "running")
+    return next((Work(task.kind, task.run) for task in running), None)
+
+
+def busy_message(found: Work | None) -> str:
     """Why nothing else can start on the device now, and what to do."""
-    by = f"run {found.run}" if found and found.run else "an estimate" if found and found.doing == "measuring" else ""
     return (
-        f"The device is busy with {by or 'another fine-tune'}. Wait for it (`runs` shows how far it is), "
+        f"The device is busy {found or Work()}. Wait for it (`runs` shows how far it is), "
         "or queue the fine-tune with --background."
     )
 

@@ -32,7 +32,7 @@ class EstimateProcess:
         """
         self.config = without_names(check(config, settings))
         if device.is_taken(settings):
-            raise device.DeviceBusy(device.busy_message(device.holder(settings)))
+            raise device.DeviceBusy(device.busy_message(device.work(settings)))
         try:
             self._process = subprocess.Popen(
                 command(self.config),

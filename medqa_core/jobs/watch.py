@@ -43,8 +43,8 @@ class QueueSnapshot:
     current: tuple[Current, ...]
     waiting: tuple[Entry, ...]
     """The queue, the next one first."""
-    foreign: bool
-    """Whether something other than a run of this store uses the device."""
+    other: device.Work | None
+    """What else keeps the device busy; None where nothing does, or the runs in progress do."""
 
     @property
     def idle(self) -> bool:
@@ -69,7 +69,7 @@ def look(settings: Settings) -> QueueSnapshot:
     observed = (Current.of(observe(run, settings)) for run in runs.values())
     current = tuple(found for found in observed if found is not None and found.activity != "waiting")
     waiting = tuple(entry for entry in queued if not entry.starting)
-    return QueueSnapshot(current, waiting, foreign=not current and device.is_taken(settings))
+    return QueueSnapshot(current, waiting, other=None if current else device.work(settings))
 
 
 def current_of(run: Run, settings: Settings) -> Current | None:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from medqa_core.foundation.command import PROGRAM
+from medqa_core.foundation.settings import Settings
 from medqa_core.runs.artifacts.int8 import read_int8
 from medqa_core.runs.snapshot import RunSnapshot
 from medqa_core.runs.store.run_store import answerable
@@ -61,6 +62,8 @@ def no_model(snapshot: RunSnapshot) -> None:
     else:
         html(f"<p>{rich('No run in the store can. A first one takes about ten minutes:')}</p>")
         st.code(f"{PROGRAM} train --preset starter", language=None)
+        if not Settings.from_environment().public:
+            st.page_link("fine_tune/fine_tune.py", label="Start it on Fine-tune", icon=":material/arrow_forward:")
 
 
 if run.record.base_model is not None and run.weights_file() is not None:

@@ -44,6 +44,9 @@ from pages.ask.text import (
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
 
+ASK, AGAIN = "Ask both models", "Try again"
+"""What the button is called that asks."""
+
 Update = dict[Any, Any]
 """New values by component; what is not named stays as it is."""
 
@@ -78,6 +81,8 @@ class Parts:
     """The answers so far, for the line under them once they are stopped; None while they are nobody's to see."""
     stop: gr.Button
     """To be pressed only while there is something to stop."""
+    start: gr.Button
+    """Asks; after a failure that may pass, asks again."""
     text: gr.Textbox
     after: gr.HTML
     """Below the ballot, once the vote is cast."""
@@ -100,7 +105,8 @@ class Parts:
         cards = [*self.left, *self.right, *self.third]
         lines = [self.sources, self.line, self.referral, self.ballot, self.after, self.following]
         talk = [self.conversation, self.follow, self.talking, self.history]
-        return [*cards, *lines, *talk, self.question, self.comparison, self.latest, self.stop, self.text, self.tally]
+        buttons = [self.stop, self.start]
+        return [*cards, *lines, *talk, *buttons, self.question, self.comparison, self.latest, self.text, self.tally]
 
 
 class Events:
@@ -119,13 +125,13 @@ class Events:
         parts = self.parts
         try:
             question = Question.checked(text)
-            waiting = {parts.line: state("waiting"), parts.stop: gr.update(interactive=True)}
+            waiting = {parts.line: state("waiting"), parts.stop: gr.update(interactive=True), parts.start: ASK}
             return {parts.question: question, parts.referral: notice(question), **waiting}
         except EmergencyDescribed:
             said, shown = state("refused"), referral()
         except MedQAError as error:
             said, shown = status(str(error), bad=True), ""
-        return {**self._cleared(blind), parts.question: None, parts.line: said, parts.referral: shown}
+        return {**self._cleared(blind), parts.start: ASK, parts.question: None, parts.line: said, parts.referral: shown}
 
     def ask(
         self,
@@ -189,7 +195,12 @@ class Events:
                     parts.line: state("voting first" if "with_sources" in reading else "voting"),
                 }
         except MedQAError as error:
-            yield {parts.line: status(str(error), bad=True), parts.stop: gr.update(interactive=False)}
+            again = ASK if isinstance(error, InputError) else AGAIN
+            yield {
+                parts.line: status(str(error), bad=True),
+                parts.stop: gr.update(interactive=False),
+                parts.start: again,
+            }
 
     def renew(self) -> Update:
         """A new conversation: nothing of the old one is shown or asked along."""

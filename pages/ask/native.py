@@ -8,13 +8,15 @@ from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import COLUMN_NAMES, Answers, Column
 from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.answering.service import paced
-from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
+from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from pages.ask.service import answer_service
 from pages.ask.text import linked, meta, notice, referral, sources
-from pages.shared.markup import html
+from pages.shared.markup import html, rich
 
 REFRESH_SECONDS = 0.2
+AGAIN = "native-again"
+"""The session's key of a press on Try again."""
 CARDS: dict[Column, tuple[str, str]] = {
     "base": ("base", "○"),
     "fine_tuned": ("tuned", "●"),
@@ -33,7 +35,7 @@ def comparison(run_id: str) -> None:
         temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 is greedy decoding")
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         sourced = st.checkbox("With sources", service.reads(run_id), help="answers from passages that are looked up")
-        asked = st.form_submit_button("Ask both models", type="primary")
+        asked = st.form_submit_button("Ask both models", type="primary") or st.session_state.pop(AGAIN, False)
     line, cards = st.empty(), st.empty()
     if not asked:
         return
@@ -56,7 +58,13 @@ def comparison(run_id: str) -> None:
             html(referral())
     except MedQAError as error:
         with line.container():
-            html(f'<p role="alert" class="mq-worse">{escape(str(error))}</p>')
+            html(f'<p role="alert" class="mq-worse">{rich(str(error))}</p>')
+            if not isinstance(error, InputError):  # what another press may find mended
+                st.button("Try again", on_click=_again)
+
+
+def _again() -> None:
+    st.session_state[AGAIN] = True
 
 
 def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:

@@ -16,7 +16,7 @@ from medqa_core.answering.emergency.questions import LANGUAGES
 from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
-from pages.ask.events import Card, Events, Parts
+from pages.ask.events import ASK, Card, Events, Parts
 from pages.ask.look import LOOK
 from pages.ask.service import answer_service
 from pages.ask.text import CHOICES, NOTICE, about, state, who
@@ -70,7 +70,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
             autofocus=False,
         )
         with gr.Row(elem_id="actions"):
-            start = gr.Button("Ask both models", variant="primary", scale=0, min_width=180, elem_id="ask")
+            start = gr.Button(ASK, variant="primary", scale=0, min_width=180, elem_id="ask")
             stop = gr.Button("Stop", scale=0, min_width=80, interactive=False, elem_id="stop")
             blind = gr.Checkbox(
                 False, label="Blind", info="hides which model gave which answer until you vote", min_width=150
@@ -130,7 +130,8 @@ def blocks(service: AnswerService) -> gr.Blocks:
             "after": after,
             "following": following,
         }
-        events = Events(service, Parts(left, right, third, **places, **states, **talk, stop=stop, text=question))
+        parts = Parts(left, right, third, **places, **states, **talk, stop=stop, start=start, text=question)
+        events = Events(service, parts)
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
             [start.click, question.submit],

@@ -15,7 +15,7 @@ from medqa_core.runs.schema.estimate import Estimate, Range
 from pages.fine_tune import fields
 from pages.shared import notices
 from pages.shared.flash import flash
-from pages.shared.markup import html, note
+from pages.shared.markup import escape_markdown, html, note
 
 KEY = "fine-tune estimate"
 EVERY_SECONDS = 1.0
@@ -111,14 +111,14 @@ def button(config: TrainConfig | None, settings: Settings) -> None:
     """The button that estimates; it says why where it cannot."""
     process = _process()
     going = process is not None and process.running
-    busy = not going and device.is_taken(settings)
+    taken = device.work(settings) if not going and device.is_taken(settings) else None
     st.button(
         "Estimate time and memory",
         key="estimate",
-        disabled=config is None or going or busy,
+        disabled=config is None or going or taken is not None,
         on_click=_start,
-        help="The device is in use by a fine-tune; wait until it is free."
-        if busy
+        help=f"The device is busy {escape_markdown(str(taken))}; wait until it is free."
+        if taken is not None
         else "Runs three training steps, keeps nothing, and gives time, memory and the share of truncated examples.",
     )
 

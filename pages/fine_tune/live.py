@@ -57,9 +57,9 @@ def in_words(queue: QueueSnapshot) -> str:
     if queue.current:
         return " ".join(_sentence(current) for current in queue.current) + waiting
     if queue.waiting:
-        busy = " The device is in use by something else." if queue.foreign else ""
+        busy = f" The device is busy {queue.other}." if queue.other else ""
         return f"{plural(len(queue.waiting), 'run waits', 'runs wait')} in the queue.{busy}"
-    return "Nothing is running, but the device is in use by something else." if queue.foreign else "Nothing is running."
+    return f"No fine-tune is running; the device is busy {queue.other}." if queue.other else "Nothing is running."
 
 
 def _sentence(current: Current) -> str:

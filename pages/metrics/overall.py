@@ -127,16 +127,15 @@ def _one_sided(facts: Facts) -> None:
 
 
 def _not_evaluated(facts: Facts) -> None:
-    """Nothing was measured, or what was cannot be read; the button where there is a model to measure."""
+    """Nothing was measured, or what was cannot be read, and the button that measures."""
     problem = facts.evaluation_problem
     if problem is None:
         title = "This run has not been evaluated."
         notices.notice(title, "Loss, ROUGE and their intervals come from the test questions.")
     else:
-        lost = "Evaluating it again replaces the file." if facts.snapshot.has_model else ""
-        notices.notice("The evaluation of this run cannot be read.", problem, lost, bad=True)
-    if facts.snapshot.has_model:
-        tasks.offer("evaluate", facts.run.id, primary=True)
+        replaced = "Evaluating it again replaces the file."
+        notices.notice("The evaluation of this run cannot be read.", problem, replaced, bad=True)
+    tasks.offer("evaluate", facts.run.id, primary=True)
 
 
 def _inconclusive(metric: MetricView) -> bool:

@@ -10,7 +10,7 @@ import streamlit as st
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import bytes_size, listing, plural
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.remove import delete
+from medqa_core.jobs.remove import InUse, InUseBy, delete
 from medqa_core.report import comparison
 from medqa_core.report.run_list import folder_size
 from medqa_core.runs.artifacts.labels import Labels, read_labels
@@ -23,6 +23,13 @@ from pages.shared import go, reuse, run_picker
 from pages.shared.flash import flash
 from pages.shared.markup import escape_markdown, note
 from pages.shared.store import store
+
+STOPPED: dict[InUseBy, str] = {
+    "queue": "“Remove” in the queue on Fine-tune",
+    "training": "“Stop and save” or “Stop evaluation” on Fine-tune",
+    "task": "“Stop” or “Remove from the queue” above",
+}
+"""The button that ends what a run is in use by."""
 
 
 def draw(ticked: list[RunEntry], *, public: bool) -> None:
@@ -163,6 +170,8 @@ def _each(ids: list[str], act: Callable[[str], object], done: str) -> None:
         try:
             act(run_id)
             made.append(run_id)
+        except InUse as error:
+            failed.append(f"{error.run_id} is in use: stop that first, with {STOPPED[error.by]}, then delete the run.")
         except MedQAError as error:
             failed.append(str(error))
         st.session_state[tick_key(run_id)] = False

@@ -1,7 +1,5 @@
 """What can be measured of one run, each as a button that queues it."""
 
-from urllib.parse import urlsplit
-
 import streamlit as st
 
 from medqa_core.foundation.settings import Settings
@@ -42,13 +40,16 @@ def _buttons(run: Run) -> None:
 
 
 def _judge(run: Run) -> None:
-    judge = Settings.from_environment().judge
+    judge = tasks.judge_button(Settings.from_environment())
     if judge is None:
         st.caption("A judge model can be asked where `MEDQA_JUDGE` names one.")
         return
-    host = urlsplit(judge).netloc if "://" in judge else ""
-    if host:
-        st.caption(escape_markdown(f"Asking the judge sends questions, references and both models' answers to {host}."))
-    label = f"Send to {escape_markdown(host)} and judge" if host else tasks.WORDING["judge"].button
-    arguments = {"host": host} if host else {}
-    st.button(label, key="measure judge", width="stretch", on_click=tasks.queue, args=("judge", run.id, arguments))
+    if judge.sends:
+        st.caption(escape_markdown(judge.sends))
+    st.button(
+        judge.label,
+        key="measure judge",
+        width="stretch",
+        on_click=tasks.queue,
+        args=("judge", run.id, judge.arguments),
+    )

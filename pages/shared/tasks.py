@@ -4,6 +4,7 @@ In a public demo nothing of this is drawn: a visitor starts, stops and reads no 
 """
 
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -17,6 +18,7 @@ from medqa_core.jobs.tasks import forget_task, latest_task, stop_task, submit_ta
 from medqa_core.report.wording.stages import stage_text
 from pages.shared import flash, notices
 from pages.shared.live import move_queue_on
+from pages.shared.markup import escape_markdown
 
 EVERY_SECONDS = 2.0
 
@@ -52,7 +54,9 @@ WORDING: dict[Kind, Wording] = {
 }
 
 
-def offer(kind: Kind, run_id: str, *, arguments: dict[str, str] | None = None, primary: bool = False) -> None:
+def offer(
+    kind: Kind, run_id: str, *, arguments: dict[str, str] | None = None, primary: bool = False, label: str | None = None
+) -> None:
     """The button of a task on a run; while the task waits or runs, its progress instead."""
     settings = Settings.from_environment()
     if settings.public:
@@ -65,13 +69,33 @@ def offer(kind: Kind, run_id: str, *, arguments: dict[str, str] | None = None, p
     if found is not None and found.state != "done":
         notices.notice(*ended_task(found, WORDING[kind].doing), bad=found.state != "stopped")
     st.button(
-        "Try again" if found is not None and found.state in ("failed", "lost") else WORDING[kind].button,
+        "Try again" if found is not None and found.state in ("failed", "lost") else label or WORDING[kind].button,
         key=f"task {kind} {run_id}",
         type="primary" if primary else "secondary",
         help=WORDING[kind].help,
         on_click=queue,
         args=(kind, run_id, arguments),
     )
+
+
+class JudgeButton(NamedTuple):
+    """What a press of the judge's button says before and sends."""
+
+    label: str
+    arguments: dict[str, str]
+    sends: str = ""
+    """What leaves this machine; empty where nothing does."""
+
+
+def judge_button(settings: Settings) -> JudgeButton | None:
+    """The button that asks the judge model; None where nobody named one."""
+    if settings.judge is None:
+        return None
+    host = urlsplit(settings.judge).netloc if "://" in settings.judge else ""
+    if not host:
+        return JudgeButton(WORDING["judge"].button, {})
+    sends = f"Asking the judge sends questions, references and both models' answers to {host}."
+    return JudgeButton(f"Send to {escape_markdown(host)} and judge", {"host": host}, sends)
 
 
 def queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> None:

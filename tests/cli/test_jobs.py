@@ -180,7 +180,7 @@ def test_a_busy_device_refuses_in_one_line_that_names_background(cli: Cli, store
         for extra in ((), ("--estimate",)):
             said = cli("train", "--preset", "smoke", *extra)
             assert said.code == 2
-            assert "busy with run theirs" in said.error and "--background" in said.error
+            assert "busy fine-tuning theirs" in said.error and "--background" in said.error
     assert store.list() == []
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import device
-from medqa_core.jobs.device import DeviceBusy, hold, holder, is_taken
+from medqa_core.jobs.device import DeviceBusy, Work, hold, holder, is_taken, work
+from medqa_core.jobs.task import TaskStatus, write_task_status
+from medqa_core.jobs.tasks import submit_task
+from medqa_core.runs.schema.status import ProcessIdentity
 from tests.support.jobs import until
 
 HOLDS = f"""
@@ -44,7 +47,7 @@ def test_held_and_given_back(settings: Settings) -> None:
 
 
 def test_refused_in_one_line_that_names_the_other(settings: Settings, other: object) -> None:
-    with pytest.raises(DeviceBusy, match=r"busy with run theirs.*--background"), hold(settings, "mine"):
+    with pytest.raises(DeviceBusy, match=r"busy fine-tuning theirs.*--background"), hold(settings, "mine"):
         pytest.fail("two hold the device")
 
 
@@ -89,3 +92,18 @@ def test_a_torn_note_of_the_holder_is_no_holder(settings: Settings) -> None:
         (settings.cache / "locks" / "default.lock").write_text('{"doing": "tr')
         assert holder(settings) is None
         assert is_taken(settings)
+
+
+def test_what_keeps_the_device_busy_is_named(settings: Settings) -> None:
+    assert work(settings) is None
+    with hold(settings, "mine", doing="mmlu"):
+        assert str(work(settings)) == "measuring MMLU of mine"
+    with hold(settings, None, doing="measuring"):
+        assert str(work(settings)) == "estimating time and memory"
+    with hold(settings, None):
+        assert str(work(settings)) == "fine-tuning a run"
+    entry = submit_task("import", None, settings, {"path": "/somewhere"}).entry
+    write_task_status(entry.folder, TaskStatus(state="running", process=ProcessIdentity.current()))
+    assert str(work(settings)) == "importing a run"
+    assert str(Work()) == "with work that does not say what it is"
+    assert str(Work("task", "mine")) == "working on mine"  # type: ignore[arg-type]  # as version 0.2 wrote it

@@ -71,7 +71,7 @@ def test_cancelled(settings: Settings, process: Use) -> None:
 
 
 def test_refused_while_the_device_is_busy(settings: Settings) -> None:
-    with hold(settings, "theirs"), pytest.raises(DeviceBusy, match="busy with run theirs"):
+    with hold(settings, "theirs"), pytest.raises(DeviceBusy, match="busy fine-tuning theirs"):
         EstimateProcess(SMOKE, settings)
 
 

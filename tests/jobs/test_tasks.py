@@ -167,7 +167,7 @@ def test_a_run_whose_files_are_torn_is_deleted(settings: Settings, make: Make) -
 
 def test_a_run_that_holds_the_device_is_not_deleted(settings: Settings, make: Make) -> None:
     run = make(state="completed")
-    with hold(settings, run.id, doing="task"), pytest.raises(InputError, match="being worked on"):
+    with hold(settings, run.id, doing="mmlu"), pytest.raises(InputError, match="being worked on"):
         remove.delete(run.id, settings)
 
 

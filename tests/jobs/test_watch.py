@@ -27,7 +27,7 @@ def test_nothing_goes_on(settings: Settings, make: Make) -> None:
     make("done", "completed")
     make("lost", "running", process=GONE)
     queue = look(settings)
-    assert queue.idle and not queue.foreign
+    assert queue.idle and queue.other is None
 
 
 def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
@@ -47,7 +47,7 @@ def test_everything_that_goes_on(settings: Settings, make: Make) -> None:
 def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) -> None:
     run = make("a", "completed")
     with hold(settings, "a") as held:
-        assert look(settings).foreign
+        assert str(look(settings).other) == "fine-tuning a"
         held.update("evaluating", "a")
         (current,) = look(settings).current
         assert (current.run.id, current.activity) == ("a", "evaluating")

