@@ -19,6 +19,7 @@ QUESTIONS, WINDOW_SECONDS = 10, 300
 """A visitor of a public demo may ask so many questions in so many seconds."""
 WAITING = 20
 """Questions that may wait for the models; who comes later is told so at once."""
+FULL = f"The queue is full: {WAITING} questions are waiting. Ask again in a minute."
 VISITORS = 10_000
 """Remembered at a time: bounds the memory, whoever knocks."""
 
@@ -56,14 +57,27 @@ class Admission:
             NotNow: all places are taken.
         """
         with self._lock:
-            if self._inside > WAITING:
-                raise NotNow(f"{WAITING} questions are already waiting: ask again in a minute.")
+            self._check_place(0)
             self._inside += 1
         try:
             yield
         finally:
             with self._lock:
                 self._inside -= 1
+
+    def check_place(self, queued: int) -> None:
+        """Whether one more may wait, where an interface holds `queued` questions in a queue of its own before `place`.
+
+        Raises:
+            NotNow: all places are taken.
+        """
+        with self._lock:
+            self._check_place(queued)
+
+    def _check_place(self, queued: int) -> None:
+        # Between two answers nobody is inside for a moment; the first of the queue is as good as inside then.
+        if max(1, self._inside) + queued > WAITING:
+            raise NotNow(FULL)
 
     def admit(self, visitor: str) -> None:
         """Count one question of `visitor`, an address that is kept as a salted hash, in memory alone.

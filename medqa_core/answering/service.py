@@ -48,6 +48,14 @@ class AnswerService:
         found = latest(there)
         return found.id if found else ""
 
+    def check_place(self, queued: int) -> None:
+        """Whether one more question may wait beside `queued` ones that an interface holds back itself.
+
+        Raises:
+            NotNow: the queue is full.
+        """
+        self._admission.check_place(queued)
+
     @contextmanager
     def models(
         self,

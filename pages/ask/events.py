@@ -1,5 +1,6 @@
 """What the widget does when something in it is pressed."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -27,20 +28,25 @@ from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import labels, offered
 from pages.ask.text import (
+    Cut,
     Place,
+    State,
     after_vote,
     history,
     linked,
     meta,
     notice,
+    out_of_time,
     referral,
     sources,
     state,
     status,
+    unnamed,
     voted,
     who,
 )
 
+LOG = logging.getLogger("medqa.pages")
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
 
@@ -49,6 +55,14 @@ ASK, AGAIN = "Ask both models", "Try again"
 
 Update = dict[Any, Any]
 """New values by component; what is not named stays as it is."""
+
+
+class Unfinished(NamedTuple):
+    """Answers that are still being given."""
+
+    answers: Answers
+    comparison: BlindComparison | None
+    """The blind one that they belong to: nobody is told whose they are."""
 
 
 class Card(NamedTuple):
@@ -78,7 +92,7 @@ class Parts:
     comparison: gr.State
     """The blind comparison that waits for its vote."""
     latest: gr.State
-    """The answers so far, for the line under them once they are stopped; None while they are nobody's to see."""
+    """The answers so far, for the line under them once they are cut; None where none are being given."""
     stop: gr.Button
     """To be pressed only while there is something to stop."""
     start: gr.Button
@@ -112,9 +126,11 @@ class Parts:
 class Events:
     """The widget's listeners, over one service."""
 
-    def __init__(self, service: AnswerService, parts: Parts) -> None:
+    def __init__(self, service: AnswerService, parts: Parts, queued: Callable[[], int] = lambda: 0) -> None:
+        """`queued` counts the questions that wait for their second half, in a queue that is not the service's."""
         self.parts = parts
         self._service = service
+        self._queued = queued
 
     def screen(self, text: str, blind: bool) -> Update:
         """The first half of a press of Ask: makes the question, outside the queue, so that nobody waits for a referral.
@@ -125,13 +141,20 @@ class Events:
         parts = self.parts
         try:
             question = Question.checked(text)
+            self._service.check_place(self._queued())
             waiting = {parts.line: state("waiting"), parts.stop: gr.update(interactive=True), parts.start: ASK}
             return {parts.question: question, parts.referral: notice(question), **waiting}
         except EmergencyDescribed:
-            said, shown = state("refused"), referral()
+            said, shown, label = state("refused"), referral(), ASK
         except MedQAError as error:
-            said, shown = status(str(error), bad=True), ""
-        return {**self._cleared(blind), parts.start: ASK, parts.question: None, parts.line: said, parts.referral: shown}
+            said, shown, label = status(str(error), bad=True), "", _label(error)
+        return {
+            **self._cleared(blind),
+            parts.start: label,
+            parts.question: None,
+            parts.line: said,
+            parts.referral: shown,
+        }
 
     def ask(
         self,
@@ -157,11 +180,11 @@ class Events:
         run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
         comparison = BlindComparison(run, question) if blind else None
         talk = _continued(run, conversation if follow and not blind else None)
-        left, right = (comparison.left, comparison.right) if comparison else VARIANTS
-        cards: dict[Column, Card] = {left: parts.left, right: parts.right, "with_sources": parts.third}
+        cards = self._cards(comparison)
         reading = self._reading(run) if sourced else ()
         cleared = self._cleared(blind, [cards[column] for column in reading])
         yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
+        latest: Unfinished | None = None
         try:
             chosen = GenerationSettings.checked(
                 temperature=temperature,
@@ -171,36 +194,61 @@ class Events:
                 no_repeat_ngram=no_repeat_ngram,
             )
             yield {parts.line: state("loading")}
-            answers = Answers({})
             told: Progress = lambda text: progress(None, desc=text)  # noqa: E731
             for answers in self._answers(question, run, chosen, request, bool(reading), told, talk.turns):
-                now = {parts.line: state("answering" if answers.running else "comparing")}
-                if comparison is None:
-                    now |= {parts.latest: answers, **_details(answers, cards), parts.sources: sources(answers)}
-                    now |= {parts.history: history(talk.turns, answers)} if talk.turns else {}
-                elif "with_sources" not in reading:
-                    now |= {parts.sources: sources(answers)}
-                yield {**_shown(answers, cards, blind=blind), **now}
-            ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
-            if comparison is None or not votable(answers):
-                said = state("ended" if comparison is None else "unvotable")
-                talk = _continued(run, None) if blind else talk.after(question.text, answers)
-                yield {**self._revealed(run, answers, cards), **ended, **self._talk(talk), parts.line: said}
-            else:
-                yield {
-                    **ended,
-                    **self._talk(_continued(run, None)),
-                    parts.comparison: replace(comparison, answers=answers),
-                    parts.ballot: gr.update(visible=True),
-                    parts.line: state("voting first" if "with_sources" in reading else "voting"),
-                }
+                latest = Unfinished(answers, comparison)
+                yield self._growing(latest, talk, hidden=comparison is not None and "with_sources" in reading)
+            yield self._whole(question.text, latest or Unfinished(Answers({}), comparison), talk)
         except MedQAError as error:
-            again = ASK if isinstance(error, InputError) else AGAIN
-            yield {
-                parts.line: status(str(error), bad=True),
-                parts.stop: gr.update(interactive=False),
-                parts.start: again,
+            yield {**self._cut(latest, "failed"), parts.line: status(str(error), bad=True), parts.start: _label(error)}
+        except Exception:
+            LOG.exception("A question could not be answered.")
+            yield {**self._cut(latest, "failed"), parts.line: state("failed"), parts.start: AGAIN}
+
+    def _cards(self, comparison: BlindComparison | None) -> dict[Column, Card]:
+        """In which card each column's answer stands."""
+        left, right = (comparison.left, comparison.right) if comparison else VARIANTS
+        return {left: self.parts.left, right: self.parts.right, "with_sources": self.parts.third}
+
+    def _growing(self, latest: Unfinished, talk: Conversation, *, hidden: bool) -> Update:
+        """Answers so far; `hidden`: what only one of the models reads stays so until the vote."""
+        parts, (answers, comparison) = self.parts, latest
+        cards = self._cards(comparison)
+        now: Update = {parts.latest: latest, parts.line: state("answering" if answers.running else "comparing")}
+        if comparison is None:
+            now |= {**_details(answers, cards), parts.history: history(talk.turns, answers)}
+        if not hidden:
+            now |= {parts.sources: sources(answers)}
+        return {**_shown(answers, cards, blind=comparison is not None), **now}
+
+    def _whole(self, question: str, latest: Unfinished, talk: Conversation) -> Update:
+        """Answers that were given to the end: everything about them, or the ballot."""
+        parts, (answers, comparison) = self.parts, latest
+        ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
+        if comparison is not None and votable(answers):
+            return {
+                **ended,
+                **self._talk(None),
+                parts.comparison: replace(comparison, answers=answers),
+                parts.ballot: gr.update(visible=True),
+                parts.line: state("voting first" if "with_sources" in answers.reading else "voting"),
             }
+        revealed = self._revealed(talk.run, answers, self._cards(comparison))
+        following = talk.after(question, answers) if comparison is None else None
+        said = state(_end(answers, blind=comparison is not None), self._service.limits.seconds)
+        return {**revealed, **ended, **self._talk(following), parts.line: said}
+
+    def _cut(self, latest: Unfinished | None, cut: Cut) -> Update:
+        """Answers that end where they are: below each one why, and of a blind comparison no more than that."""
+        parts = self.parts
+        update: Update = {parts.stop: gr.update(interactive=False), parts.latest: None}
+        if latest is None:
+            return update
+        cards, blind = self._cards(latest.comparison), latest.comparison is not None
+        return update | {
+            cards[column].details: unnamed(answer, cut) if blind else meta(answer, cut=cut)
+            for column, answer in latest.answers.by_column.items()
+        }
 
     def renew(self) -> Update:
         """A new conversation: nothing of the old one is shown or asked along."""
@@ -219,18 +267,9 @@ class Events:
         update: Update = {parts.conversation: talk if there else None, parts.talking: gr.update(visible=there)}
         return update if there else {**update, parts.follow: False}
 
-    def stopped(self, latest: Answers | None) -> Update:
+    def stopped(self, latest: Unfinished | None) -> Update:
         """After the answers were cancelled: the line, and below each answer that it was stopped."""
-        parts = self.parts
-        update: Update = {parts.line: state("stopped"), parts.stop: gr.update(interactive=False), parts.latest: None}
-        if latest is None:
-            return update
-        cards: dict[Column, Card] = {"base": parts.left, "fine_tuned": parts.right, "with_sources": parts.third}
-        ended = {
-            column: answer if answer.finish_reason else replace(answer, finish_reason="cancelled")
-            for column, answer in latest.by_column.items()
-        }
-        return {**update, **{cards[column].details: meta(answer) for column, answer in ended.items()}}
+        return {**self._cut(latest, "stopped"), self.parts.line: state("stopped")}
 
     def voter(self, choice: Choice) -> Callable[[BlindComparison | None, dict[str, int] | None], Update]:
         """The listener of one button of the ballot."""
@@ -411,6 +450,18 @@ class Events:
                 card.details: "",
             }
         return {**update, parts.sources: "", parts.third.frame: gr.update(visible=parts.third in reading and not blind)}
+
+
+def _label(error: MedQAError) -> str:
+    """What the button says after an error: what another press may find mended is tried again."""
+    return ASK if isinstance(error, InputError) else AGAIN
+
+
+def _end(answers: Answers, *, blind: bool) -> State:
+    """Where a question stands once its answers are whole and there is nothing to vote on."""
+    if out_of_time(answers):
+        return "unvotable in time" if blind else "out of time"
+    return "unvotable" if blind else "ended"
 
 
 def _shown(answers: Answers, cards: Mapping[Column, Card], *, blind: bool = False) -> Update:

@@ -67,7 +67,7 @@ html.embedded {{ min-height: 0 !important; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}
 .html-container {{ padding: 0 !important; }}
-.card details {{ padding: 2px 10px 8px; }}
+.card details, .card p.muted {{ padding: 2px 10px 8px; }}
 #question textarea {{ font-size: 1.15rem; }}
 #status {{ min-width: 200px !important; }}
 .card {{ gap: 0 !important; justify-content: flex-start; }}

@@ -11,12 +11,14 @@ from medqa_core.answering.service import paced
 from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from pages.ask.service import answer_service
-from pages.ask.text import linked, meta, notice, referral, sources
+from pages.ask.text import Cut, linked, meta, notice, out_of_time, referral, sources, state
 from pages.shared.markup import html, rich
 
 REFRESH_SECONDS = 0.2
 AGAIN = "native-again"
 """The session's key of a press on Try again."""
+LATEST, STOPPED = "native answers", "native stopped"
+"""The session's keys of the answers that are being given, and of a press of Stop that ended them."""
 CARDS: dict[Column, tuple[str, str]] = {
     "base": ("base", "○"),
     "fine_tuned": ("tuned", "●"),
@@ -36,53 +38,72 @@ def comparison(run_id: str) -> None:
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         sourced = st.checkbox("With sources", service.reads(run_id), help="answers from passages that are looked up")
         asked = st.form_submit_button("Ask both models", type="primary") or st.session_state.pop(AGAIN, False)
-    line, cards = st.empty(), st.empty()
+    line, again, stop, cards = (st.empty() for _ in range(4))
+    stopped = st.session_state.pop(STOPPED, False)
+    latest: Answers | None = st.session_state.pop(LATEST, None)
     if not asked:
+        _say(line, state("stopped" if stopped else "ready"))
+        if stopped and latest is not None:
+            _draw(cards, latest, "stopped")
         return
-    st.button("Stop")  # any press runs the page anew, which ends the loop below
+    stop.button("Stop", on_click=_stop)  # any press runs the page anew, which ends the loop below
+    latest = None
     try:
         question = Question.checked(text)
         if question.notice:
             html(notice(question))
-        with line.container():
-            html('<p class="mq-note" role="status">Loading both models; the first question takes a few seconds.</p>')
+        _say(line, state("loading"))
         chosen = GenerationSettings.checked(
             temperature=temperature, max_new_tokens=tokens, no_repeat_ngram=ASK_NO_REPEAT
         )
         found = service.answers(question, run_id, chosen, visitor=_visitor(), with_sources=sourced)
-        for answers in paced(found, REFRESH_SECONDS):
-            line.empty()
-            _draw(cards, answers)
+        for latest in paced(found, REFRESH_SECONDS):
+            st.session_state[LATEST] = latest
+            _say(line, state("answering"))
+            _draw(cards, latest)
+        late = latest is not None and out_of_time(latest)
+        _say(line, state("out of time" if late else "ended", service.limits.seconds))
     except EmergencyDescribed:
-        with line.container():
-            html(referral())
+        _say(line, state("refused") + referral())
     except MedQAError as error:
-        with line.container():
-            html(f'<p role="alert" class="mq-worse">{rich(str(error))}</p>')
-            if not isinstance(error, InputError):  # what another press may find mended
-                st.button("Try again", on_click=_again)
+        _say(line, f'<p role="alert" class="bad">{rich(str(error))}</p>')
+        if latest is not None:
+            _draw(cards, latest, "failed")
+        if not isinstance(error, InputError):  # what another press may find mended
+            again.button("Try again", on_click=_again)
+    stop.empty()
+    st.session_state.pop(LATEST, None)
 
 
 def _again() -> None:
     st.session_state[AGAIN] = True
 
 
-def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers) -> None:
+def _stop() -> None:
+    st.session_state[STOPPED] = True
+
+
+def _say(place: "st.delta_generator.DeltaGenerator", line: str) -> None:
+    with place.container():
+        html(f'<div class="mq-note">{line}</div>')
+
+
+def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers, cut: Cut | None = None) -> None:
     with place.container():
         html(
             '<div class="mq-cards">'
-            + "".join(_card(answers, column) for column in answers.by_column)
+            + "".join(_card(answers, column, cut) for column in answers.by_column)
             + f"</div>{sources(answers)}"
         )
 
 
-def _card(answers: Answers, column: Column) -> str:
+def _card(answers: Answers, column: Column, cut: Cut | None) -> str:
     answer, (kind, mark), name = answers.by_column[column], CARDS[column], COLUMN_NAMES[column]
     body = linked(answer, answers.sentences(column)) if column in answers.reading else escape(answer.text)
     return (
         f'<section class="mq-card {kind}"><h2 class="mq-who">{mark} {name}</h2>'
         f'<div class="mq-text" tabindex="0" role="group" aria-label="{name}">{body}</div>'
-        f'<div class="mq-note">{meta(answer)}</div></section>'
+        f'<div class="mq-note">{meta(answer, cut=cut)}</div></section>'
     )
 
 

@@ -23,9 +23,12 @@ FINISH: dict[FinishReason | None, str] = {
     None: "answering",
     "stop": "ended by the model",
     "length": "reached the token limit",
-    "cancelled": "stopped",
+    "cancelled": "stopped at the time limit",
     "no_passage": "no model was asked",
 }
+"""How far an answer is, as the core says it; of those that it hands out to the end only the time limit cancels any."""
+Cut = Literal["stopped", "failed"]
+"""What became of answers that were not handed out to the end: their reader stopped them, or an error did."""
 CHOICES: dict[Choice, str] = {
     "left": "Left is better",
     "right": "Right is better",
@@ -42,7 +45,7 @@ LANGUAGE_NAMES: dict[Language, str] = {
 }
 State = Literal[
     "ready", "waiting", "loading", "answering", "comparing", "voting", "voting first", "unvotable", "stopped", "ended",
-    "refused",
+    "out of time", "unvotable in time", "failed", "refused",
 ]  # fmt: skip
 STATES: dict[State, str] = {
     "ready": "Both models answer at the same time.",
@@ -55,9 +58,13 @@ STATES: dict[State, str] = {
     "unvotable": "Done. There is nothing to vote on: that takes two whole answers.",
     "stopped": "Stopped.",
     "ended": "Done.",
+    "out of time": "Stopped at the time limit of {seconds:g} s.",
+    "unvotable in time": "Stopped at the time limit of {seconds:g} s. "
+    "There is nothing to vote on: that takes two whole answers.",
+    "failed": "An error ended the answers; the log of this app has it. Ask again.",
     "refused": "No model was asked.",
 }
-"""Where a question stands, in the one line that says so; a failure says itself what it is."""
+"""Where a question stands, in the one line that says so; an error that is known says itself what it is."""
 Place = Literal["left", "right"]
 PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
 """What a card is called while nobody is told whose answer it holds."""
@@ -69,9 +76,14 @@ def status(text: str, *, bad: bool = False, state: State | None = None) -> str:
     return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}"{named}>{escape(text)}</p>'
 
 
-def state(name: State) -> str:
-    """Where a question stands."""
-    return status(STATES[name], state=name)
+def state(name: State, seconds: float = 0) -> str:
+    """Where a question stands; `seconds` is the time limit."""
+    return status(STATES[name].format(seconds=seconds), bad=name == "failed", state=name)
+
+
+def out_of_time(answers: Answers) -> bool:
+    """Whether the time limit ended any of these answers, which were handed out to the end."""
+    return any(answer.finish_reason == "cancelled" for answer in answers.by_column.values())
 
 
 def who(name: Column | Place) -> str:
@@ -152,13 +164,23 @@ def about(screen: ScreenQuality, by_language: Mapping[Language, ScreenQuality]) 
     return "".join(f"<p>{escape(part)}</p>" for part in parts)
 
 
-def meta(answer: Answer, overlap: Overlap | None = None) -> str:
+def finish(answer: Answer, cut: Cut | None = None) -> str:
+    """How far an answer is, in words."""
+    return cut if cut and answer.finish_reason is None else FINISH[answer.finish_reason]
+
+
+def unnamed(answer: Answer, cut: Cut) -> str:
+    """The line under an answer that was cut and must not tell whose it is."""
+    return f'<p class="muted">{finish(answer, cut)}</p>'
+
+
+def meta(answer: Answer, overlap: Overlap | None = None, cut: Cut | None = None) -> str:
     """The lines under an answer: what produced it and, where it was compared, what of it stands in the training set."""
     made = answer.provenance
     adapter = f"adapter {made.adapter_sha256[:8]}" if made.adapter_sha256 else "no adapter"
     short = (
         f"{made.model}, {adapter} · {answer.tokens} tokens in {answer.seconds:.1f} s "
-        f"({answer.tokens_per_second:.1f} tokens/s) · {FINISH[answer.finish_reason]}"
+        f"({answer.tokens_per_second:.1f} tokens/s) · {finish(answer, cut)}"
     )
     facts = {
         "run": made.run_id,

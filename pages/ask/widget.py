@@ -9,7 +9,6 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from medqa_core.answering.admission import WAITING
 from medqa_core.answering.compare import Column
 from medqa_core.answering.emergency.quality import screen_quality
 from medqa_core.answering.emergency.questions import LANGUAGES
@@ -20,6 +19,7 @@ from pages.ask.events import ASK, Card, Events, Parts
 from pages.ask.look import LOOK
 from pages.ask.service import answer_service
 from pages.ask.text import CHOICES, NOTICE, about, state, who
+from pages.ask.waiting import MODELS, QuestionQueue
 from pages.web.host_guard import Guard
 from pages.web.widget_guard import AskGuard
 
@@ -29,7 +29,7 @@ EXAMPLES = (
     "What causes glaucoma?",
     "How can the spread of influenza be prevented?",
 )
-ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "models"}
+ONE_AT_A_TIME: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": MODELS}
 SESSIONS = 200
 """Visitors whose last answers are kept for their vote; each costs 80 KiB, and Gradio would keep 10,000."""
 FOCUS_NEXT = "() => { setTimeout(() => document.getElementById('next')?.focus(), 100); }"
@@ -58,6 +58,7 @@ def build() -> FastAPI:
 def blocks(service: AnswerService) -> gr.Blocks:
     """The widget's layout and what its parts do."""
     with gr.Blocks(title="Ask both models", analytics_enabled=False, fill_width=True) as page:
+        queue = QuestionQueue(page)
         gr.HTML(NOTICE, elem_id="notice")
         question = gr.Textbox(
             label="Your question",
@@ -131,7 +132,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
             "following": following,
         }
         parts = Parts(left, right, third, **places, **states, **talk, stop=stop, start=start, text=question)
-        events = Events(service, parts)
+        events = Events(service, parts, lambda: queue.waiting)
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         screening = gr.on(
             [start.click, question.submit],
@@ -156,7 +157,8 @@ def blocks(service: AnswerService) -> gr.Blocks:
             )
             for checking in (screening, drawing)
         ]
-        # What is said comes through the queue, behind whatever the cancelled answers still had under way.
+        # What is said comes through the queue, behind whatever the cancelled answers still had under way; in a line of
+        # its own, so that it waits for no question and is not refused where questions are.
         stopping = stop.click(None, None, None, cancels=asking, queue=False, **hidden)
         stopping.then(events.stopped, latest, events.parts.all, concurrency_limit=None, **hidden)
         for value, button in choices.items():
@@ -171,7 +173,9 @@ def blocks(service: AnswerService) -> gr.Blocks:
         gr.api(events.compare, api_name="compare", **ONE_AT_A_TIME)
     # Not open: else a question sent to another of Gradio's addresses would pass by the queue.
     page.state_session_capacity = SESSIONS
-    return page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+    page.queue(api_open=False)
+    page._queue = queue
+    return page
 
 
 def _card(column: Column, place: str) -> Card:

@@ -87,7 +87,7 @@ _SHEET = """
 [data-testid="stMainBlockContainer"]{max-width:74rem}
 @media (min-width:768px){[data-testid="stAppViewContainer"]:not(:has([data-testid="stSidebar"]))>div{margin-left:300px}}
 [data-testid="stHeader"]::before{position:absolute;left:0;right:3.5rem;margin-left:max(1rem,calc(50% - 35rem));
-line-height:3.75rem;color:var(--mq-muted);font-size:.875rem;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
+display:flex;align-items:center;height:3.75rem;line-height:1.3;color:var(--mq-muted);font-size:.875rem;
 pointer-events:none;
 content:"MedQA Lab · fine-tunes small language models on medical questions and shows what came of it"}
 [data-testid="stMain"] h1{padding:0 0 .85rem}
@@ -102,7 +102,7 @@ content:"MedQA Lab · fine-tunes small language models on medical questions and 
 .mq-caveat{font-size:1rem;line-height:1.45;max-width:56rem;margin:0;text-wrap:pretty}
 .mq-note,.mq-muted{color:var(--mq-muted)} .mq-note{font-size:.875rem;max-width:56rem;margin:0}
 .mq-base{color:var(--mq-base)} .mq-tuned{color:var(--mq-tuned)} .mq-strong{font-weight:600}
-.mq-better{color:var(--mq-better)} .mq-worse{color:var(--mq-worse)}
+.mq-better{color:var(--mq-better)} .mq-worse,.mq .bad{color:var(--mq-worse)}
 .mq code{font-family:var(--mq-mono);font-size:.86em;background:none;color:inherit;padding:0}
 .mq .mq-figures{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));margin:0;padding:0;
 border-top:2px solid var(--mq-text)}
@@ -182,7 +182,8 @@ padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run d
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}
 .st-key-widget iframe{position:relative;height:45rem}
 .st-key-widget [data-testid="stElementContainer"]{height:auto}
-@media (max-width:767px){[data-testid="stHeader"]::before{margin-left:3.5rem}}
+@media (max-width:767px){[data-testid="stHeader"]::before{margin-left:3.5rem;font-size:.8rem;
+content:"MedQA Lab · fine-tunes small language models on medical questions"}}
 @media (max-width:640px){
 .st-key-place-loss{min-height:35.3rem} .st-key-place-gains{min-height:22.2rem}
 .st-key-place-two-answers:not(:has(.mq-row)){min-height:137rem}

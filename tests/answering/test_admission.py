@@ -1,12 +1,13 @@
 """A demo for strangers answers each of them in turn; a laboratory of one's own answers whatever it is asked."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from medqa_core.answering.admission import QUESTIONS, WINDOW_SECONDS, Admission, Limits, visitor_address
+from medqa_core.answering.admission import FULL, QUESTIONS, WAITING, WINDOW_SECONDS, Admission, Limits, visitor_address
 from medqa_core.foundation.errors import NotNow
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
@@ -33,6 +34,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def admission_of(settings: Settings) -> Admission:
     return Admission(settings, RunStore(settings.reports))
+
+
+def test_a_full_queue_is_said_at_once_and_a_place_that_is_left_is_there_again(settings: Settings) -> None:
+    admission = admission_of(settings)
+    with ExitStack() as inside:
+        for _ in range(WAITING):
+            inside.enter_context(admission.place())
+        admission.check_place(0)
+        with pytest.raises(NotNow, match=r"^The queue is full: 20 questions are waiting\. Ask again in a minute\.$"):
+            admission.check_place(1)
+        inside.enter_context(admission.place())
+        with pytest.raises(NotNow) as caught, admission.place():
+            pass
+        assert str(caught.value) == FULL
+    admission.check_place(WAITING - 1)
+    with pytest.raises(NotNow):
+        admission.check_place(WAITING)
 
 
 def wait(admission: Admission, visitor: str = "a") -> int:

@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.answering.admission import FULL, WAITING
 from medqa_core.answering.compare import COLUMN_NAMES, Answer, Answers
 from medqa_core.answering.conversation import Conversation
 from medqa_core.answering.emergency.screen import describes_emergency
@@ -19,7 +20,7 @@ from medqa_core.answering.question import Question
 from medqa_core.answering.service import AnswerService
 from medqa_core.answering.sources import Sources
 from medqa_core.cli.app import main
-from medqa_core.foundation.errors import ModelUnavailable
+from medqa_core.foundation.errors import InputError, ModelUnavailable
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import Turn
 from medqa_core.runs.run import Run
@@ -219,12 +220,74 @@ def test_turns_without_room_are_named_and_nothing_in_them_is_markup(events: Any)
 
 def test_stopped_answers_say_so_below_them(events: Any) -> None:
     seen = next(update for update in press(events, GOUT) if update.get("latest") is not None)
-    running = replace(seen["latest"].by_column["base"], finish_reason=None)
-    latest = replace(seen["latest"], by_column={**seen["latest"].by_column, "base": running})
+    answers = seen["latest"].answers
+    running = replace(answers.by_column["base"], finish_reason=None)
+    latest = seen["latest"]._replace(answers=replace(answers, by_column={**answers.by_column, "base": running}))
     said = events.stopped(latest)
     assert "Stopped." in said["line"] and "stopped" in said["left details"] and said["latest"] is None
     assert said["stop"] == gr.update(interactive=False)
     assert "details" not in "".join(events.stopped(None))
+
+
+def broken_off(error: Exception | None, finish_reason: Any = None) -> Any:
+    """A service's `answers` that gives the base model's answer whole and of the other a part, then fails or ends."""
+
+    def answers(*_: object, **__: object) -> Iterator[Answers]:
+        yield Answers({
+            "base": Answer("Whole.", 2, 1.0, "stop", provenance()),
+            "fine_tuned": Answer("Half", 1, 1.0, finish_reason, provenance("fine_tuned")),
+        })  # fmt: skip
+        if error is not None:
+            raise error
+
+    return answers
+
+
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(InputError("The weights went away."), "The weights went away."), (RuntimeError("secret"), "An error ended")],
+)
+def test_an_error_in_mid_answer_is_said_on_the_line_and_once_on_each_card_that_it_cut(
+    events: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str, blind: bool
+) -> None:
+    monkeypatch.setattr(AnswerService, "answers", broken_off(error))
+    shown = {n: v for update in press(events, GOUT, blind=blind) for n, v in update.items()}
+    assert said in shown["line"] and 'role="alert"' in shown["line"] and "secret" not in shown["line"]
+    assert shown["latest"] is None and shown["stop"] == gr.update(interactive=False)
+    under = shown["left details"] + shown["right details"]
+    assert under.count("failed") == under.count("ended by the model") == 1 and "answering" not in under
+    assert ("adapter" in under) is not blind, "a blind comparison still tells nobody whose answers they are"
+
+
+def test_stopped_blind_answers_say_so_and_not_whose_they_are(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AnswerService, "answers", broken_off(None))
+    seen = next(update for update in press(events, GOUT, blind=True) if update.get("latest") is not None)
+    said = events.stopped(seen["latest"])
+    under = said["left details"] + said["right details"]
+    assert "stopped" in under and "ended by the model" in under and "adapter" not in under
+
+
+@pytest.mark.parametrize(("blind", "more"), [(False, "<"), (True, " There is nothing to vote on")])
+def test_after_the_time_limit_line_and_card_say_so(
+    events: Any, monkeypatch: pytest.MonkeyPatch, blind: bool, more: str
+) -> None:
+    monkeypatch.setattr(AnswerService, "answers", broken_off(None, "cancelled"))
+    shown = {n: v for update in press(events, GOUT, blind=blind) for n, v in update.items()}
+    assert f"Stopped at the time limit of 180 s.{more}" in shown["line"]
+    assert (shown["left details"] + shown["right details"]).count("stopped at the time limit") == 1
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_full_queue_is_said_on_the_line_and_keeps_the_question(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_queued", lambda: WAITING)
+    first, second = press(events, GOUT)
+    assert FULL in first["line"] and "full" in FULL and "Ask again" in FULL
+    assert first["stop"] == gr.update(interactive=False) and "text" not in first and first["start"] == "Try again"
+    assert first["question"] is None and second == {"line": gr.skip()}
+    assert "112 in Europe" in events.screen(EMERGENCY, False)["referral"], "a referral waits for nobody"
+    monkeypatch.setattr(events, "_queued", lambda: WAITING - 1)
+    assert "Waiting for a turn." in events.screen(GOUT, False)["line"], "the same press mends it"
 
 
 def test_a_vote_on_a_test_question_brings_its_reference_a_way_to_the_next_one_and_a_tally(events: Any) -> None:
@@ -313,6 +376,47 @@ def native() -> None:
     from pages.ask.native import comparison
 
     comparison("smoke")
+
+
+def native_press(text: str = GOUT) -> AppTest:
+    page = AppTest.from_function(native, default_timeout=60).run()
+    page.text_area[0].input(text)
+    return page.button[0].click().run()
+
+
+def bodies(page: AppTest) -> str:
+    assert not page.exception
+    return "\n".join(block.proto.body for block in page.get("html"))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (None, "stop", ["Done."]),
+        (None, "cancelled", ["Stopped at the time limit of 180 s.", "stopped at the time limit"]),
+        (InputError("The weights went away."), None, ["The weights went away.", "· failed"]),
+    ],
+)
+@pytest.mark.usefixtures("in_lab")
+def test_the_page_without_the_widget_says_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, reason: Any, said: list[str]
+) -> None:
+    monkeypatch.setattr(AnswerService, "answers", broken_off(error, reason))
+    page = native_press()
+    assert all(bodies(page).count(text) == 1 for text in said), bodies(page)
+    assert "are answering" not in bodies(page) and not any(b.label == "Stop" for b in page.button)
+
+
+@pytest.mark.usefixtures("in_lab")
+def test_stop_on_the_page_without_the_widget_keeps_the_answers_and_says_so() -> None:
+    from pages.ask.native import LATEST, STOPPED
+
+    page = AppTest.from_function(native, default_timeout=60)
+    (latest,) = broken_off(None)()
+    page.session_state[LATEST], page.session_state[STOPPED] = latest, True
+    text = bodies(page.run())
+    assert "Stopped." in text and "Half" in text and text.count("· stopped") == 1
+    assert "Both models answer" in bodies(page.run()), "said once"
 
 
 @pytest.mark.parametrize(("text", "shown"), [(GOUT, "tokens/s"), (EMERGENCY, "112 in Europe")])
