@@ -48,10 +48,12 @@ def show(facts: list[Facts], named: Callable[[str], str]) -> None:
     first, second = list(by_id)[:2]
     if len(by_id) > 2:
         with st.container(horizontal=True, gap="small"):
-            label = labels(listed())
-            second = st.selectbox("Judge", list(by_id), index=1, format_func=label, key="judged", width=320)
+            second = _picked("Judge", "judged", list(by_id), second)
             others = [run_id for run_id in by_id if run_id != second]
-            first = st.selectbox("against", others, format_func=label, key="against", width=320)
+            first = _picked("against", "against", others, others[0])
+    else:
+        for key in ("judged", "against"):
+            st.query_params.pop(key, None)
     try:
         found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
     except InputError as error:
@@ -63,6 +65,18 @@ def show(facts: list[Facts], named: Callable[[str], str]) -> None:
     document.table(between_table(titled, beside), caption=" ".join(notes(titled)))
     _ways(by_id[first], by_id[second])
     _questions(found, titled, by_id[second].run)
+
+
+def _picked(label: str, key: str, ids: list[str], default: str) -> str:
+    """One of these runs; in the address by id, written there by hand since a bound list would write its titles."""
+    asked = st.session_state.get(key) or st.query_params.get(key)
+    st.session_state[key] = asked if asked in ids else default
+    picked: str = st.selectbox(label, ids, format_func=labels(listed()), key=key, width=320)
+    if picked != default:
+        st.query_params[key] = picked
+    else:
+        st.query_params.pop(key, None)
+    return picked
 
 
 def _ways(first: Facts, second: Facts) -> None:
@@ -102,7 +116,14 @@ def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> None:
     offered = [name for name in measured(found.rows) if name not in found.left_out]
     if not offered:
         return
-    score = st.selectbox("Score", offered, format_func=lambda name: METRICS[name].label, key="between-score", width=240)
+    score = st.selectbox(
+        "Score",
+        offered,
+        format_func=lambda name: METRICS[name].label,
+        key="score",
+        bind="query-params",
+        width=240,
+    )
     rows = found.rows.assign(gain=gain(found.rows, score)).dropna(subset=["gain"])
     label = METRICS[score].label
     better, worse = int((rows["gain"] > 0).sum()), int((rows["gain"] < 0).sum())

@@ -82,10 +82,11 @@ def _part(facts: Facts) -> str:
         (WHOLE, CLEAN),
         default=WHOLE,
         required=True,
-        format_func=lambda part: f"{capital(part)} ({count(size)})" if part == CLEAN else capital(part),
-        key="part",
+        format_func=capital,
+        key="questions",
+        bind="query-params",
         label_visibility="collapsed",
-        help="Clean: the reference answer has no 13-word overlap with a training answer.",
+        help=f"Clean: the {count(size)} questions whose reference has no 13-word overlap with a training answer.",
     )
     return chosen or WHOLE
 

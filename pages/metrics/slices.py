@@ -38,6 +38,7 @@ def slices(facts: Facts) -> None:
                 required=True,
                 format_func=lambda name: f"By {name}",
                 key="slices",
+                bind="query-params",
                 label_visibility="collapsed",
             )
         names = [name for name in METRICS if any(name in metrics for metrics in there[by].values())]
@@ -49,7 +50,8 @@ def slices(facts: Facts) -> None:
                 default=name,
                 required=True,
                 format_func=lambda n: capital(METRICS[n].label),
-                key=f"metric-by-{by}",
+                key="metric",
+                bind="query-params",
                 label_visibility="collapsed",
             )
     _table(by, there[by], name, corrected=e.by_question_type_correction == HOLM)

@@ -65,6 +65,22 @@ def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuil
     assert "These two runs are not judged against each other." in shown(app)
 
 
+def test_the_judged_pair_and_the_score_are_in_the_address(build: RunBuilder, open_page: Open) -> None:
+    for name in ("a", "b", "c"):
+        build.predictions(build.finished(name), fine_tuned_rougeL=[n / 24 for n in range(24)])
+    app = open_page("compare/compare.py", run="a", runs=["b", "c"], judged="c", against="b", score="ROUGE-L")
+    assert f"{TITLE} · c against {TITLE} · b is" in shown(app) and app.selectbox(key="score").value == "rougeL"
+    app.selectbox(key="judged").select("a").run()
+    assert app.query_params["judged"] == "a" and "against" not in app.query_params
+    app.selectbox(key="judged").select("b").run()
+    assert "judged" not in app.query_params, "what is chosen anyway is not written"
+    app = open_page("compare/compare.py", run="a", runs=["b", "c"], judged="<b>", against="c", score="luck")
+    assert not app.exception and f"{TITLE} · b against {TITLE} · c is" in shown(app)
+    assert "judged" not in app.query_params and app.query_params["against"] == "c"
+    app = open_page("compare/compare.py", run="a", runs="b", judged="b", against="a")
+    assert "judged" not in app.query_params and f"{TITLE} · b against {TITLE} · a is" in shown(app)
+
+
 def test_questions_on_which_two_runs_differ_are_listed(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     run = build.finished("b")

@@ -30,7 +30,8 @@ def full(build: RunBuilder) -> Path:
     folder = build.finished("full").folder
     made = shown_evaluation(24)
     part = {name: metric.model_copy(update={"n": 9}) for name, metric in made.metrics.items() if name != "mmlu"}
-    sources = {"GARD": {"loss": made.metrics["loss"]}, "CDC": {"loss": made.metrics["loss"]}}
+    both = {name: made.metrics[name] for name in ("loss", "rougeL")}
+    sources = {"GARD": both, "CDC": both}
     write_json(
         folder / "evaluation.json",
         made.model_copy(update={"clean": part, "by_source": sources}).model_dump(mode="json"),
@@ -85,10 +86,31 @@ def test_every_part_of_the_metrics_page(full: Path, open_page: Open) -> None:
 def test_the_clean_part_is_one_press_away(full: Path, open_page: Open) -> None:
     app = open_page("metrics/metrics.py", run="full")
     assert "on the same test questions" in shown(app) and "25.9%" in shown(app)
-    part = next(group for group in elements(app, "button_group") if group.key == "part")
+    part = next(group for group in elements(app, "button_group") if group.key == "questions")
     part.set_value("clean subset").run()
     assert not app.exception
     assert "share no text with training" in shown(app)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ({"questions": "Clean subset"}, "share no text with training"),
+        ({"questions": "<b>"}, "on the same test questions"),
+        (
+            {"tab": "By type and source", "slices": "By source", "metric": "ROUGE-L"},
+            "ROUGE-L by source, most questions",
+        ),
+        ({"tab": "By type and source", "slices": "By source", "metric": "<b>"}, "Loss by source, most questions"),
+        ({"tab": "By type and source", "slices": "by lot"}, "Loss by question type, most questions"),
+    ],
+)
+def test_what_was_chosen_is_in_the_address(full: Path, open_page: Open, address: dict[str, str], said: str) -> None:
+    """As "Copy link" copies it; nonsense counts as nothing chosen."""
+    app = open_page("metrics/metrics.py", run="full", **address)
+    assert not app.exception and said in shown(app)
+    bound = {group.proto.query_param_key for group in elements(app, "button_group")}
+    assert {name for name in address if name != "tab"} <= bound
 
 
 def test_slices_by_source(full: Path, open_page: Open) -> None:
@@ -114,7 +136,9 @@ def test_an_older_run_has_the_parts_that_it_can(build: RunBuilder, open_page: Op
         "Medical knowledge: MMLU by subset",
         "Does reading passages help?",
     ]
-    assert not [group for app in apps for group in elements(app, "button_group") if group.key in ("part", "slices")]
+    assert not [
+        group for app in apps for group in elements(app, "button_group") if group.key in ("questions", "slices")
+    ]
 
 
 def test_an_imported_run_has_no_tabs_for_what_its_source_cannot_say(build: RunBuilder, open_page: Open) -> None:
