@@ -28,7 +28,7 @@ from medqa_core.runs.schema.status import Status, now
 from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.checkpoint import Counters
-from tests.reliability.failing_disk import Failure, every_failure
+from tests.support.failing_disk import Failure, every_failure
 
 pytestmark = pytest.mark.reliability
 
