@@ -48,6 +48,9 @@ SUGGESTED: dict[str, tuple[str, ...]] = {
     "base_model": tuple(dict.fromkeys(from_preset(name).base_model for name in (CUSTOM, *PRESETS))),
 }
 """Fields that take any text but mostly one of a few."""
+READING = ("dataset", "columns", "test_dataset", "reading_version", "preparation")
+SPLITTING = ("train_size", "validation_size", "test_size", "split_method", "split_version", "split_seed")
+"""Fields by which the data are read and then split: what the data say hangs on these and on no other."""
 GENERAL = ""
 """Stands for the field of a problem that belongs to no single field."""
 SHORT_LABELS = {
@@ -97,14 +100,40 @@ def read(settings: Settings) -> Form:
             validated({name: value})
         except MedQAError as error:
             problems[name] = capital(error.reason)
-    if problems:
-        return Form(None, problems)
+    config = _together(values, problems)
+    sizes = _with_the_data(config, problems, settings) if config is not None else None
+    return Form(None if problems else config, problems, sizes)
+
+
+def _together(values: dict[str, Any], problems: dict[str, str]) -> TrainConfig | None:
+    """The configuration of the fields without a problem, those with one at their default; None where there is none.
+
+    Fields that are right alone and wrong together are added to the problems.
+    """
+    sound = {name: value for name, value in values.items() if name not in problems}
+    while True:
+        try:
+            return validated({**sound, "preset": st.session_state[PRESET]})
+        except MedQAError as error:
+            if error.field not in sound:
+                problems[GENERAL] = capital(str(error))
+                return None
+            problems[error.field] = capital(error.reason)
+            del sound[error.field]
+
+
+def _with_the_data(config: TrainConfig, problems: dict[str, str], settings: Settings) -> SplitSizes | None:
+    """What the data say of the fields, as far as that does not hang on one that has a problem; it is added to them."""
+    if problems.keys() & {*READING, GENERAL}:
+        return None
     try:
-        config = validated({**values, "preset": st.session_state[PRESET]})
-        return Form(config, {}, split_sizes(config, settings))
-    except MedQAError as error:  # fields that are right alone and wrong together, or with the data
+        return split_sizes(config, settings)
+    except MedQAError as error:
         field = "dataset" if isinstance(error, DataUnavailable) else error.field
-        return Form(None, {field: capital(error.reason)} if field in values else {GENERAL: capital(str(error))})
+        if field in READING or not problems.keys() & {*SPLITTING}:
+            known = field is not None and field in TrainConfig.model_fields
+            problems[field if known and field else GENERAL] = capital(error.reason if known else str(error))
+        return None
 
 
 def startable(settings: Settings) -> TrainConfig | None:

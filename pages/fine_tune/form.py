@@ -85,7 +85,8 @@ def _summary(form: Form, settings: Settings) -> None:
 
 def _what_is_wrong(problems: dict[str, str]) -> None:
     named = [fields.label_of(name) for name in problems if name]
-    sentence = f"To correct before it can start: {listing(named)}." if named else problems[fields.GENERAL]
+    sentence = f"To correct before it can start: {listing(named)}. " if named else ""
+    sentence += problems.get(fields.GENERAL, "")
     html(f'<p class="mq-worse" role="alert">{rich(sentence)}</p>')
 
 

@@ -123,6 +123,42 @@ def test_a_mistake_is_said_at_its_field_and_nothing_starts(
     assert started == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"learning_rate": "fast", "quantization": "4bit", "method": "full"}, ["a valid number", "use method lora"]),
+        ({"learning_rate": "fast", "train_size": "9999"}, ["a valid number", "you asked for 9,999"]),
+        ({"quantization": "4bit", "method": "full", "train_size": "9999"}, ["use method lora", "asked for 9,999"]),
+    ],
+)
+def test_mistakes_across_fields_and_with_the_data_are_said_beside_the_others(
+    typed: dict[str, str], said: list[str], open_page: Open
+) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    for name, value in typed.items():
+        app.session_state[fields.key(name)] = value
+    text = shown(app.run())
+    assert all(text.count(one) == 1 for one in said), text
+    wrong = [fields.label_of(name) for name in typed if name != "method"]
+    assert all(label in text.partition("To correct before it can start: ")[2].partition(".")[0] for label in wrong)
+    assert button(app, "Start fine-tune").disabled  # type: ignore[attr-defined]
+
+
+def test_what_the_data_say_of_a_size_waits_for_the_sizes_that_it_hangs_on(open_page: Open) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, "train_size").set_value("-5")  # type: ignore[attr-defined]
+    field(app, "test_size").set_value("9999")  # type: ignore[attr-defined]
+    text = shown(app.run())
+    assert "give a number of pairs" in text and "9,999" not in text
+
+
+def test_data_that_are_not_there_are_named_beside_a_size_that_is_wrong(build: RunBuilder) -> None:
+    problems = {"train_size": "Wrong."}
+    config = from_preset("smoke", {"dataset": "nowhere.csv"})
+    assert fields._with_the_data(config, problems, Settings.from_environment()) is None
+    assert "does not exist" in problems["dataset"] and problems["train_size"] == "Wrong."
+
+
 def test_none_is_typed_as_on_the_command_line(open_page: Open) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     field(app, "train_size").set_value("none").run()  # type: ignore[attr-defined]
