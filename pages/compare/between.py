@@ -36,12 +36,15 @@ RunKey = tuple[str, FileStamp, FileStamp]
 """A run's folder, and the state of the files that are judged."""
 
 
-def show(facts: list[Facts], named: Callable[[str], str]) -> None:
+def show(facts: list[Facts], named: Callable[[str], str]) -> Callable[[], None]:
     """The verdicts on one pair of runs; of more than two, on the pair that the visitor picks.
 
     Args:
         facts: the compared runs.
         named: what heads and captions call a run.
+
+    Returns:
+        What draws the questions on which the two differ most, to be called last: their texts may take seconds to read.
     """
     st.header("Which one is better?", anchor=False)
     by_id = {one.run.id: one for one in facts}
@@ -58,13 +61,17 @@ def show(facts: list[Facts], named: Callable[[str], str]) -> None:
         found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
     except InputError as error:
         notices.notice("These two runs are not judged against each other.", str(error))
-        return
+        return _nothing
     titled = replace(found, first=named(first), second=named(second))
     note(sentence(titled))
     beside = controls(by_id[first], by_id[second])
     document.table(between_table(titled, beside), caption=" ".join(notes(titled)))
     _ways(by_id[first], by_id[second])
-    _questions(found, titled, by_id[second].run)
+    return _questions(found, titled, by_id[second].run)
+
+
+def _nothing() -> None:
+    """Draw nothing."""
 
 
 def _picked(label: str, key: str, ids: list[str], default: str) -> str:
@@ -108,14 +115,14 @@ def _judged(first: RunKey, second: RunKey, _first: Facts, _second: Facts) -> Bet
     return between(_first, _second)
 
 
-def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> None:
+def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> Callable[[], None]:
     """The gain of each question as a bar, and the questions at both ends, with their texts as `run` knows them.
 
     `titled`: the same under the runs' titles.
     """
     offered = [name for name in measured(found.rows) if name not in found.left_out]
     if not offered:
-        return
+        return _nothing
     score = st.selectbox(
         "Score",
         offered,
@@ -133,13 +140,19 @@ def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> None:
     ordered = rows.sort_values(["gain", "question_id"], ascending=[False, True])
     ends = [(titled.second, ordered[ordered["gain"] > 0].head(FEW))]
     ends.append((titled.first, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
-    texts, _ = question_texts(run)
-    for place, (better_one, few) in zip(st.columns(2, gap="medium"), ends, strict=True):
-        with place:
-            _few(better_one, run.id, few, texts)
+    places = st.columns(2, gap="medium")
     charts.download(
         "Download every question as CSV", lambda: _frame(ordered, found), "between-runs.csv", key="between-csv"
     )
+
+    def draw() -> None:
+        with places[0]:
+            texts, _ = question_texts(run)
+        for place, (better_one, few) in zip(places, ends, strict=True):
+            with place:
+                _few(better_one, run.id, few, texts)
+
+    return draw
 
 
 def _few(better: str, run_id: str, few: pd.DataFrame, texts: dict[str, QAPair] | None) -> None:

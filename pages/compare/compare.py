@@ -95,9 +95,10 @@ def compare(runs: list[Run]) -> None:
     named = short_names(entry for entry in listed() if entry.id in ids)
     metrics(facts, named)
     items.show(facts, named)
-    between.show(facts, named)
+    questions = between.show(facts, named)
     settings(facts, named)
     curves(facts, named)
+    questions()
 
 
 def metrics(facts: list[Facts], named: Callable[[str], str]) -> None:

@@ -37,4 +37,5 @@ def question_link(run_id: str, question_id: str, texts: Mapping[str, QAPair] | N
     address = f"answers?{urlencode({'run': run_id, 'question': question_id})}"
     pair = (texts or {}).get(question_id)
     shown = escape(shorten(pair.question, 90)) if pair else f"<code>{escape(question_id[:40])}</code>"
-    return Raw(f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{shown}</a>')
+    style = "color:var(--mq-link);overflow-wrap:anywhere"  # a disease's name may be wider than a phone leaves it
+    return Raw(f'<a href="{escape(address)}" target="_self" style="{style}">{shown}</a>')
