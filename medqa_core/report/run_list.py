@@ -1,4 +1,4 @@
-"""What a table of runs says of each beside what the store lists: its primary metric, and the room it takes."""
+"""What a table of runs says of each beside what the store lists: its verdict and primary metric, the room it takes."""
 
 import os
 import sys
@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.report.names import SIGNS
+from medqa_core.report.verdict_words import verdict_words
 from medqa_core.report.views.metric import MetricView
+from medqa_core.report.views.verdict import Word
 from medqa_core.runs import readers
 from medqa_core.runs.part_cache import PartCache
 from medqa_core.runs.readers import EVALUATION
@@ -35,6 +37,11 @@ class RunRow:
             return None
         stamp = FileStamp.of(self.folder / EVALUATION)
         return _primaries.read(self.folder, EVALUATION, stamp, _primary).value
+
+    @cached_property
+    def word(self) -> Word | None:
+        """The verdict in a word; None where nothing was compared."""
+        return None if self.entry.state == "unreadable" else verdict_words(self.folder.parent).word(self.entry.id)
 
     @cached_property
     def size(self) -> int:
@@ -72,6 +79,7 @@ ORDERS: dict[str, tuple[Key, bool]] = {
     "Oldest first": (lambda row: row.entry.created_at, False),
     "Title": (lambda row: row.entry.title.casefold(), False),
     "State": (lambda row: row.entry.state, False),
+    "Verdict": (lambda row: _word_rank(row), False),
     "Primary metric": (lambda row: _verdict_rank(row), False),
     "Largest gain": (lambda row: _gain(row), True),
     "Data": (lambda row: (row.entry.data or "~").casefold(), False),
@@ -84,6 +92,11 @@ def in_order(rows: Sequence[RunRow], order: str) -> list[RunRow]:
     """The rows in one of `ORDERS`; those that are equal in it by id."""
     key, downwards = ORDERS[order]
     return sorted(sorted(rows, key=lambda row: row.entry.id), key=key, reverse=downwards)
+
+
+def _word_rank(row: RunRow) -> int:
+    words = get_args(Word)
+    return words.index(row.word) if row.word is not None else len(words)
 
 
 def _verdict_rank(row: RunRow) -> int:

@@ -1,6 +1,7 @@
 """The table of runs: filters above it, a row with a tick for each run, twenty-five at a time."""
 
 from html import escape
+from typing import get_args
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -8,6 +9,8 @@ import streamlit as st
 from medqa_core.foundation.format import bytes_size, count, date, signed
 from medqa_core.report.names import METRICS
 from medqa_core.report.run_list import ORDERS, RunRow, in_order
+from medqa_core.report.verdict_words import verdict_words
+from medqa_core.report.views.verdict import Word
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
 from pages.shared.markup import escape_markdown, html, note, verdict
@@ -17,8 +20,10 @@ from pages.shared.tables import UNKNOWN
 A_PAGE = 25
 MOST = 500
 """Runs whose figures are read for one drawing, where the order asks for them; of more, the words find the others."""
-COLUMNS = ("State", "Primary metric", "Difference", "Created", "Data", "On disk")
-WIDTHS = [4, 9]
+COLUMNS = ("State", "Verdict", "Primary metric", "Created", "Data", "On disk")
+WIDTHS = [4, 10]
+NONE = "none yet"
+"""A verdict to filter by: nothing was compared."""
 
 
 def tick_key(run_id: str) -> str:
@@ -32,8 +37,8 @@ def ticked(entries: list[RunEntry]) -> list[RunEntry]:
 
 
 def filters(entries: list[RunEntry]) -> list[RunRow]:
-    """Words, state, archived ones and order; the rows that they leave, in order."""
-    first = st.columns([4, 3, 3, 2.5], gap="small", vertical_alignment="bottom")
+    """Words, state, verdict, archived ones and order; the rows that they leave, in order."""
+    first = st.columns([3.5, 2.5, 2.5, 2.5, 2.5], gap="small", vertical_alignment="bottom")
     words = first[0].text_input(
         "Find", key="runs-find", placeholder="title, id, state, data, tag", bind="query-params", on_change=_first_page
     )
@@ -41,13 +46,25 @@ def filters(entries: list[RunEntry]) -> list[RunRow]:
     wanted = first[1].multiselect(
         "State", states, key="runs-state", placeholder="all", on_change=_first_page, select_all=False
     )
-    order = first[2].selectbox("Order", list(ORDERS), key="runs-order", bind="query-params", on_change=_first_page)
-    archived = first[3].toggle("Archived too", key="runs-archived", bind="query-params", on_change=_first_page)
+    verdicts = first[2].multiselect(
+        "Verdict",
+        [*get_args(Word), NONE],
+        key="runs-verdict",
+        placeholder="all",
+        on_change=_first_page,
+        select_all=False,
+    )
+    order = first[3].selectbox("Order", list(ORDERS), key="runs-order", bind="query-params", on_change=_first_page)
+    archived = first[4].toggle("Archived too", key="runs-archived", bind="query-params", on_change=_first_page)
     left = [e for e in matching(entries, words) if (archived or not e.archived) and (not wanted or e.state in wanted)]
     if len(left) > MOST:
         note(f"The newest {count(MOST)} of {count(len(left))} that match; words find the others.")
     folder = store().folder
-    return in_order([RunRow(entry, folder / entry.id) for entry in left[:MOST]], order)
+    rows = [RunRow(entry, folder / entry.id) for entry in left[:MOST]]
+    if verdicts:
+        with st.spinner("Reading the verdicts", show_time=False):
+            rows = [row for row in rows if (row.word or NONE) in verdicts]
+    return in_order(rows, order)
 
 
 def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
@@ -66,6 +83,7 @@ def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
                 html('<div class="mq-run mq-muted">' + "".join(f"<span>{c}</span>" for c in COLUMNS) + "</div>")
         for row in rows[(page - 1) * A_PAGE : page * A_PAGE]:
             _row(row, own=own)
+    verdict_words(store().folder).save()
     if pages > 1:
         st.pagination(pages, key="runs-page")
     if len(rows) < total:
@@ -92,15 +110,22 @@ def _cells(row: RunRow) -> list[str]:
     entry, metric = row.entry, row.primary
     created = UNKNOWN if entry.kind == "unknown" else date(entry.created_at)
     if metric is None:
-        figure, judged = UNKNOWN, UNKNOWN
+        judged = UNKNOWN
     else:
         digits = 1 if metric.name == "mmlu" else METRICS[metric.name].digits
         value = None if metric.difference is None else metric.difference * (100 if metric.name == "mmlu" else 1)
         unit = "points, " if metric.name == "mmlu" else ""
-        figure = f'{escape(signed(value, digits))}<br><span class="mq-note">{unit}{escape(metric.label)}</span>'
-        judged = verdict(metric.verdict)
+        about = f'<span class="mq-note">{unit}{escape(metric.label)}</span>'
+        judged = f"{verdict(metric.verdict)}<br>{escape(signed(value, digits))} {about}"
     state = entry.state + (", archived" if entry.archived else "")
-    return [escape(state), judged, figure, created, escape(entry.data or UNKNOWN), bytes_size(row.size)]
+    return [
+        escape(state),
+        escape(row.word or UNKNOWN),
+        judged,
+        created,
+        escape(entry.data or UNKNOWN),
+        bytes_size(row.size),
+    ]
 
 
 def _label(entry: RunEntry) -> str:

@@ -159,8 +159,8 @@ border-top:2px solid var(--mq-text)}
 .mq mark{background:none;color:inherit;padding:0}
 .mq-card.base mark{text-decoration:underline dashed var(--mq-base) 1px;text-underline-offset:3px}
 .mq-card.tuned mark{text-decoration:underline solid var(--mq-tuned) 1px;text-underline-offset:3px}
-.mq .mq-run{display:grid;grid-template-columns:5.2rem 6.4rem 5rem 5.2rem minmax(0,1fr) 3.6rem;gap:0 .7rem;margin:0;
-padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run dd{margin:0}
+.mq .mq-run{display:grid;grid-template-columns:5.2rem 5.4rem 6.6rem 5.2rem minmax(0,1fr) 3.6rem;gap:0 .7rem;
+margin:0;padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} .mq-run dd{margin:0}
 .mq-run>:last-child{text-align:right}
 .mq-run dt{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 :has(>.st-key-run-address){display:none}

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.task import Kind
 from medqa_core.report.document.write_up import FEW, write_up
 from medqa_core.report.facts import Facts
@@ -26,22 +27,26 @@ def overview(snapshot: RunSnapshot) -> None:
     """The answer, the four figures, the curve and the key findings: all that changes while a run goes on."""
     now = Facts.of(snapshot)
     verdict_line(now)
+    limits = limitations(now)
+    offered = [one for one in [*limits, *next_steps(now)] if one.kind in OFFERED]
+    if now.evaluation is None:
+        measurements(now, offered)
     figures_strip.show(now)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         small_curve(now)
     with right:
         key_findings([one for one in insights(now) if one.kind != SAID][:FEW])
-    limits = limitations(now)
     note(limits_line(limits))
-    measurements(now, [*limits, *next_steps(now)])
+    if now.evaluation is not None:
+        measurements(now, offered)
 
 
 def measurements(now: Facts, found: list[Insight]) -> None:
     """What the limits and next steps name a command for, as buttons; where there is no model to measure, nothing."""
-    if now.in_progress or not now.snapshot.has_model:
+    if not found or now.in_progress or not now.snapshot.has_model or Settings.from_environment().public:
         return
-    kinds = {OFFERED[one.kind] for one in found if one.kind in OFFERED}
+    kinds = {OFFERED[one.kind] for one in found}
     if now.evaluation_problem is not None:
         kinds = {"evaluate"}  # MMLU's figures could not be written into a file that cannot be read
     with st.container(horizontal=True, gap="small", key="measurements"):

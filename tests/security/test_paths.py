@@ -249,6 +249,7 @@ KNOWN = {
     "runs/store/run_store.py": "names from a listing of the store, opened through `open`; ids after check_run_id",
     "report/archive.py": "names that `members` has put through resolve_inside",
     "report/run_list.py": "ids from a listing of the store",
+    "report/verdict_words.py": "ids from a listing of the store, which opens the run",
     "report/views/leaderboard.py": "ids from a listing of the store, opened through `open`",
     "report/hub/folder.py": "names that `members` has put through resolve_inside, into a folder of one's own",
     "report/hub/push.py": "names from a listing of the folder that is sent, which was made here",

@@ -59,6 +59,17 @@ def test_it_is_ordered_and_filtered(build: RunBuilder, open_page: Open) -> None:
     assert order(app) == ["c"]
 
 
+def test_the_verdict_is_a_column_and_a_filter(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.failed("c")
+    app = open_page(PAGE)
+    assert "<dt>Verdict</dt><dd>Mixed</dd>" in shown(app)
+    app.multiselect(key="runs-verdict").select("Mixed").run()
+    assert order(app) == ["a"]
+    app.multiselect(key="runs-verdict").set_value(["none yet"]).run()
+    assert order(app) == ["c"]
+
+
 def test_rename_tag_and_note(build: RunBuilder, open_page: Open) -> None:
     folder = build.finished("a").folder
     app = tick(open_page(PAGE), "a")
