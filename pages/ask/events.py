@@ -88,7 +88,7 @@ class Parts:
     referral: gr.HTML
     ballot: gr.Row
     question: gr.State
-    """The checked question, from the press that made it to the answers; None where there is none to be answered."""
+    """The checked question, from the press that made it to the end of its answers; None where there is none."""
     comparison: gr.State
     """The blind comparison that waits for its vote."""
     latest: gr.State
@@ -132,16 +132,18 @@ class Events:
         self._service = service
         self._queued = queued
 
-    def screen(self, text: str, blind: bool) -> Update:
+    def screen(self, text: str, blind: bool, under_way: Question | None = None) -> Update:
         """The first half of a press of Ask: makes the question, outside the queue, so that nobody waits for a referral.
 
         The only check of a press: `ask`, the second half, takes the question from the session's state on this server,
-        which no browser can write.
+        which no browser can write. `under_way` is the visitor's question before, while it waits or is answered: its
+        place in the queue is this one's.
         """
         parts = self.parts
         try:
             question = Question.checked(text)
-            self._service.check_place(self._queued())
+            if under_way is None:
+                self._service.check_place(self._queued())
             waiting = {parts.line: state("waiting"), parts.stop: gr.update(interactive=True), parts.start: ASK}
             return {parts.question: question, parts.referral: notice(question), **waiting}
         except EmergencyDescribed:
@@ -224,7 +226,7 @@ class Events:
     def _whole(self, question: str, latest: Unfinished, talk: Conversation) -> Update:
         """Answers that were given to the end: everything about them, or the ballot."""
         parts, (answers, comparison) = self.parts, latest
-        ended = {parts.stop: gr.update(interactive=False), parts.latest: None}
+        ended = {parts.stop: gr.update(interactive=False), parts.latest: None, parts.question: None}
         if comparison is not None and votable(answers):
             return {
                 **ended,
@@ -241,7 +243,7 @@ class Events:
     def _cut(self, latest: Unfinished | None, cut: Cut) -> Update:
         """Answers that end where they are: below each one why, and of a blind comparison no more than that."""
         parts = self.parts
-        update: Update = {parts.stop: gr.update(interactive=False), parts.latest: None}
+        update: Update = {parts.stop: gr.update(interactive=False), parts.latest: None, parts.question: None}
         if latest is None:
             return update
         cards, blind = self._cards(latest.comparison), latest.comparison is not None
@@ -256,6 +258,7 @@ class Events:
         return {
             **self._cleared(False),
             **self._talk(None),
+            parts.question: None,
             parts.history: "",
             parts.text: "",
             parts.line: state("ready"),

@@ -137,7 +137,7 @@ def blocks(service: AnswerService) -> gr.Blocks:
         screening = gr.on(
             [start.click, question.submit],
             events.screen,
-            [question, blind],
+            [question, blind, checked],
             events.parts.all,
             queue=False,
             trigger_mode="once",

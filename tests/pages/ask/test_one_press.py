@@ -286,6 +286,8 @@ def test_a_full_queue_is_said_on_the_line_and_keeps_the_question(events: Any, mo
     assert first["stop"] == gr.update(interactive=False) and "text" not in first and first["start"] == "Try again"
     assert first["question"] is None and second == {"line": gr.skip()}
     assert "112 in Europe" in events.screen(EMERGENCY, False)["referral"], "a referral waits for nobody"
+    again = events.screen(GOUT, False, Question.checked("What is asthma?"))
+    assert "Waiting for a turn." in again["line"], "who has a place in the queue keeps it"
     monkeypatch.setattr(events, "_queued", lambda: WAITING - 1)
     assert "Waiting for a turn." in events.screen(GOUT, False)["line"], "the same press mends it"
 

@@ -72,6 +72,33 @@ def test_the_note_stands_on_the_widget_itself_and_gives_way_only_where_it_is_emb
     assert "window.frameElement" in page and ".embedded #notice { display: none" in CSS
 
 
+def test_how_a_question_is_sent_is_said_and_the_examples_stand_above_the_answers(server: str) -> None:
+    config = httpx.get(f"{server}/config", timeout=30).json()
+    drawn: list[int] = []
+    rest = [config["layout"]]
+    while rest:
+        one = rest.pop()
+        drawn += [one["id"]] if "id" in one else []
+        rest += reversed(one.get("children") or [])
+    components = {one["id"]: one for one in config["components"]}
+    parts = [components[number] for number in drawn if number in components]
+    named = [part["props"].get("elem_id") for part in parts]
+    question = parts[named.index("question")]["props"]
+    assert question["info"] == "Enter sends it, Shift+Enter begins a new line"
+    examples = next(place for place, part in enumerate(parts) if part["type"] == "dataset")
+    assert named.index("question") < examples < named.index("left-answer")
+
+
+def test_stop_waits_in_no_line_with_questions(server: str) -> None:
+    config = httpx.get(f"{server}/config", timeout=30).json()
+    stop = next(one["id"] for one in config["components"] if one["props"].get("elem_id") == "stop")
+    pressed = [one for one in config["dependencies"] if [stop, "click"] in one["targets"]]
+    assert not any(one["queue"] for one in pressed) and sum(len(one["cancels"]) for one in pressed) == 2
+    ids = [one["id"] for one in pressed]
+    said = [one for one in config["dependencies"] if one["trigger_after"] in ids and one["backend_fn"]]
+    assert [one["queue"] for one in said] == [True], "behind what the cancelled answers still had under way"
+
+
 def test_only_compare_is_public(server: str) -> None:
     endpoints = httpx.get(f"{server}/gradio_api/info", timeout=30).json()["named_endpoints"]
     assert list(endpoints) == ["/compare"]

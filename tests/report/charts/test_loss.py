@@ -7,7 +7,9 @@ import pytest
 from plotly.graph_objects import Figure
 
 from medqa_core.report.charts.loss import Axis, View, column_figure, loss_figure
+from medqa_core.report.charts.palette import DARK, LIGHT, Palette
 from medqa_core.report.charts.run_curve import RunCurve
+from medqa_core.report.style import CSS
 from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
 from medqa_core.runs.metrics_log.rows import NUMBERS
@@ -52,6 +54,20 @@ def test_ends_and_extremes_are_there() -> None:
     assert (raw.x[0], raw.x[-1]) == (1, 50_000)
     assert (raw.y[0], raw.y[-1]) == (losses[0], losses[-1])
     assert (raw.y.min(), raw.y.max()) == (losses.min(), losses.max())
+
+
+def test_which_checkpoint_was_kept_is_said_above_the_plot_where_no_line_is() -> None:
+    [said] = [one for one in loss_figure([run("run", 100)], View()).layout.annotations if "kept" in one.text]
+    assert (said.text, said.yref, said.y, said.yanchor) == ("kept: step 10", "paper", 1, "bottom")
+
+
+@pytest.mark.parametrize(("palette", "name"), [(LIGHT, "light"), (DARK, "dark")])
+def test_training_has_one_colour_in_app_and_report(palette: Palette, name: str) -> None:
+    _, smoothed, validation, *_ = loss_figure([run("run", 100)], View(), palette).data
+    assert validation.line.color == palette.tuned, name
+    assert smoothed.line.color == palette.muted, name
+    assert ".curve polyline{fill:none;stroke-width:2;stroke:var(--muted)}" in CSS
+    assert ".curve .validation{stroke:var(--tuned)}" in CSS
 
 
 def test_a_loss_that_is_no_number_breaks_the_line() -> None:
