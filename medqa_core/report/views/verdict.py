@@ -25,8 +25,6 @@ class VerdictView:
     word: Word | None = None
     """None where nothing was compared; then `missing` says what is lacking."""
     missing: Missing | None = None
-    problem: str = ""
-    """What is wrong with an evaluation that cannot be read."""
     clauses: tuple[MetricView, ...] = ()
     """One metric a family, the primary one first, each with its verdict."""
     gain: Gain | None = None
@@ -52,7 +50,7 @@ def verdict_view(run: Run | Facts) -> VerdictView:
     metrics = whole(facts)
     run_id, imported = facts.run.id, facts.imported
     if facts.evaluation_problem is not None:
-        return VerdictView(run_id, imported, missing="readable evaluation", problem=facts.evaluation_problem)
+        return VerdictView(run_id, imported, missing="readable evaluation")
     if facts.evaluation is None or not any(metric.known for metric in metrics.values()):
         return VerdictView(run_id, imported, missing="base figures" if imported else "evaluation")
     compared = {name: metric for name, metric in metrics.items() if metric.compared}

@@ -30,7 +30,10 @@ _MISSING = {
         "This run has not been evaluated, so whether fine-tuning helped is not known. "
         f"Measure it with `{PROGRAM} evaluate {{run}}`."
     ),
-    "readable evaluation": "{problem} So whether fine-tuning helped is not known. {again}",
+    "readable evaluation": (
+        "The evaluation of this run cannot be read (evaluation.json is damaged, or of a newer version), so whether "
+        "fine-tuning helped is not known. {again}"
+    ),
 }
 
 
@@ -54,16 +57,11 @@ def verdict_text(view: VerdictView) -> VerdictText:
         who = "The source reports" if view.imported else "The evaluation holds"
         again = f"Measure it again with `{PROGRAM} evaluate {view.run_id}`, which replaces the file."
         again = "Import the run again from its source." if view.imported else again
-        said = _MISSING[view.missing].format(who=who, run=view.run_id, problem=unreadable(view.problem), again=again)
+        said = _MISSING[view.missing].format(who=who, run=view.run_id, again=again)
         return VerdictText(said)
     answer = _answer(view)
     answer = f"As the source reports it, {answer[0].lower()}{answer[1:]}" if view.imported else answer
     return VerdictText(answer, caveats_text(view.caveats), _figures(view.clauses[0], view.primary))
-
-
-def unreadable(problem: str) -> str:
-    """That a run was evaluated and the file of it is of no use; `problem` is what is wrong with the file."""
-    return f"The evaluation of this run is there but cannot be read: {problem}"
 
 
 def sentence(run: Run | Facts) -> str:

@@ -63,7 +63,10 @@ def test_a_damaged_evaluation_is_named_with_the_button_that_replaces_it(
     (folder / "evaluation.json").write_text("{")
     app = open_page("summary/summary.py", run="torn")
     text = shown(app)
-    assert "The evaluation of this run is there but cannot be read" in text and "not been evaluated" not in text
+    assert (
+        "The evaluation of this run cannot be read (evaluation.json is damaged" in text
+        and "not been evaluated" not in text
+    )
     assert labels(app) == ["Evaluate"]
     app = open_page("metrics/metrics.py", run="torn")
     assert "The evaluation of this run cannot be read." in shown(app) and labels(app).count("Evaluate") == 1

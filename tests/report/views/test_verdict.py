@@ -42,7 +42,7 @@ def test_a_damaged_evaluation_is_not_a_missing_one(build: RunBuilder) -> None:
     found = verdict_view(run)
     assert (found.missing, found.word) == ("readable evaluation", None)
     said = verdict_text(found).whole
-    assert said.startswith("The evaluation of this run is there but cannot be read: evaluation.json is not valid JSON")
+    assert said.startswith("The evaluation of this run cannot be read (evaluation.json is damaged, or of a newer")
     assert said.endswith("`medqa evaluate run-1`, which replaces the file.") and "not been evaluated" not in said
     imported = build.imported()
     (imported.folder / "evaluation.json").write_text("{")
