@@ -61,8 +61,11 @@ html.embedded {{ min-height: 0 !important; }}
 .dark #after {{ border-left-color: {DARK.rule}; }}
 #after:not(:has(.after)), #history:not(:has(.history)), #referral:not(:has(.referral)), #sources:not(:has(.sources)) {{
   display: none !important; }}
-/* Gradio calls cancelled answers an error, above the line that says that they were stopped. */
-#status:has([data-state="stopped"]) [data-testid="status-tracker"] {{ display: none !important; }}
+/* Gradio calls cancelled answers an error, above the line that says that they were stopped; and it greys out the line
+while the second half of a press waits, which a refused one has too. */
+#status:has([data-state="stopped"], [data-state="refused"], [role="alert"]) [data-testid="status-tracker"] {{
+  display: none !important; }}
+#status .pending {{ opacity: 1 !important; }}
 #actions, #talking {{ align-items: center; }}
 .muted, .card details {{ color: {LIGHT.muted}; font-size: .85rem; margin: 0; }}
 .dark .muted, .dark .card details {{ color: {DARK.muted}; }}

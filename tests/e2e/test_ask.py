@@ -49,6 +49,28 @@ def test_the_frame_is_as_high_as_the_widget_and_the_note_is_there_once(
 
 
 @needs_a_model
+def test_shift_enter_breaks_the_line_enter_sends_and_the_question_survives_a_change_of_run(
+    browser: Browser, server: str
+) -> None:
+    """Without an answer: what Enter sends describes an emergency."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{server}/ask?run={ABLE[0]}")
+    question = page.frame_locator("iframe").locator("#question textarea")
+    question.fill("He collapsed", timeout=120_000)
+    question.press("Shift+Enter")
+    question.press_sequentially("and is not breathing")
+    expect(question).to_have_value("He collapsed\nand is not breathing")
+    expect(page.frame_locator("iframe").locator("#referral .referral")).to_have_count(0)
+    page.get_by_test_id("stSidebar").get_by_role("combobox").click()
+    page.get_by_role("option", selected=False).first.click()
+    expect(page).not_to_have_url(f"{server}/ask?run={ABLE[0]}")
+    expect(question).to_have_value("He collapsed\nand is not breathing", timeout=60_000)
+    question.press("Enter")
+    expect(page.frame_locator("iframe").locator("#referral .referral")).to_have_count(1)
+    page.close()
+
+
+@needs_a_model
 @pytest.mark.real
 def test_two_streamed_answers(browser: Browser, server: str, shots: Path) -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 1200})
