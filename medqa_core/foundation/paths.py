@@ -32,6 +32,8 @@ def resolve_inside(root: Path, *parts: str) -> Path:
     real_root = root.resolve()
     try:
         path = real_root.joinpath(*parts).resolve()
+        if any(".." in part for part in parts):  # following ends at a loop of links, and `..` steps out of that
+            path = path.resolve()
     except (ValueError, OSError, RuntimeError) as error:  # a NUL byte, a name too long, a loop of links
         raise OutsideStore(f"{shorten('/'.join(parts))!r} is not a usable path.") from error
     if path != real_root and not path.is_relative_to(real_root):

@@ -115,6 +115,11 @@ def test_no_name_leads_out(world: Path, names: list[str]) -> None:
     check_inside(world, names)
 
 
+def test_a_loop_of_links_hides_no_link_that_leads_out(world: Path) -> None:
+    for names in (["loop/../out"], ["loop", "..", "out", "secret"], ["deep", "loop", "../out"]):
+        check_inside(world, names)
+
+
 @pytest.mark.reliability
 @MANY
 @given(names=st.lists(NAME, max_size=4))

@@ -64,6 +64,7 @@ def form(browser: Browser, server: Server, *, epochs: int) -> Page:
     page = browser.new_context(viewport={"width": 1366, "height": 900}).new_page()
     page.goto(f"{server.address}/fine_tune")
     choose(page, "Start from", "smoke")
+    expect(page.get_by_label("Title", exact=True).first).to_have_value("Smoke test", timeout=PATIENCE)
     fill(page, "Epochs", str(epochs))
     expect(page.locator("code", has_text=f"epochs={epochs}.0")).to_be_visible(timeout=PATIENCE)
     return page
