@@ -65,8 +65,9 @@ def test_shift_enter_breaks_the_line_enter_sends_and_the_question_survives_a_cha
     page.get_by_role("option", selected=False).first.click()
     expect(page).not_to_have_url(f"{server}/ask?run={ABLE[0]}")
     expect(question).to_have_value("He collapsed\nand is not breathing", timeout=60_000)
+    page.wait_for_timeout(2000)  # the text is there before the new widget listens
     question.press("Enter")
-    expect(page.frame_locator("iframe").locator("#referral .referral")).to_have_count(1)
+    expect(page.frame_locator("iframe").locator("#referral .referral")).to_have_count(1, timeout=60_000)
     page.close()
 
 
