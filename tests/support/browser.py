@@ -18,6 +18,8 @@ from medqa_core.runs.store.run_store import RunStore
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 """Of chromium."""
+ENDED = "document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')"
+"""The page's script has ended."""
 PATIENCE = 60_000
 """Milliseconds that a page may take to show something."""
 
@@ -65,6 +67,7 @@ def form(browser: Browser, server: Server, *, epochs: int) -> Page:
     page.goto(f"{server.address}/fine_tune")
     choose(page, "Start from", "smoke")
     expect(page.get_by_label("Title", exact=True).first).to_have_value("Smoke test", timeout=PATIENCE)
+    page.wait_for_function(ENDED, timeout=PATIENCE)  # else what is typed takes the fields' values of before along
     fill(page, "Epochs", str(epochs))
     expect(page.locator("code", has_text=f"epochs={epochs}.0")).to_be_visible(timeout=PATIENCE)
     return page
