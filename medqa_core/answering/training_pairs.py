@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 import medqa_core
 from medqa_core.data.lookup import fingerprint_of, split_of
 from medqa_core.data.pairs import QAPair
-from medqa_core.foundation.errors import DataUnavailable, ModelError
+from medqa_core.foundation.errors import DataUnavailable
 from medqa_core.foundation.files import sha256_text
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import get_or_build
+from medqa_core.models.build_cache import kept
 from medqa_core.runs.run import Run
 
 RECIPE = f"training pairs/1 medqa-lab {medqa_core.__version__}"
@@ -39,22 +39,18 @@ def training_pairs(run: Run, settings: Settings) -> tuple[QAPair, ...]:
         return split_of(record, settings)[1].train
     recorded = record.data.split_hash if record.data else None
     named = sha256_text(f"{record.questions.model_dump_json()} {key} {recorded}")[:32]
-    return _from_cache(settings.cache / "training-pairs" / named, run, settings)
+    return kept(
+        settings.cache / "training-pairs" / named,
+        RECIPE,
+        lambda: split_of(record, settings)[1].train,
+        write=_write,
+        read=lambda folder: _PAIRS.validate_json((folder / _FILE).read_bytes()),
+        unwritable="The training set is read anew by each process.",
+        damaged="The kept training pairs in %s are damaged (%s); delete them.",
+        log=log,
+    )
 
 
-def _from_cache(folder: Path, run: Run, settings: Settings) -> tuple[QAPair, ...]:
-    made: list[tuple[QAPair, ...]] = []
-
-    def fill(target: Path) -> dict[str, Any]:
-        made.append(split_of(run.record, settings)[1].train)
-        (target / _FILE).write_bytes(_PAIRS.dump_json(made[0]))
-        return {"pairs": len(made[0])}
-
-    try:
-        get_or_build(folder, RECIPE, fill)
-        return made[0] if made else _PAIRS.validate_json((folder / _FILE).read_bytes())
-    except ModelError as error:
-        log.warning("%s The training set is read anew by each process.", error)
-    except (OSError, ValueError) as error:
-        log.warning("The kept training pairs in %s are damaged (%s); delete them.", folder, type(error).__name__)
-    return made[0] if made else split_of(run.record, settings)[1].train
+def _write(pairs: tuple[QAPair, ...], folder: Path) -> dict[str, Any]:
+    (folder / _FILE).write_bytes(_PAIRS.dump_json(pairs))
+    return {"pairs": len(pairs)}

@@ -5,14 +5,15 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
 from medqa_core.foundation import files
-from medqa_core.foundation.errors import ModelError, UnreadableFile
+from medqa_core.foundation.errors import ModelError, UnreadableFile, shorten
 from medqa_core.foundation.progress import Progress, silent
 
+T = TypeVar("T")
 SEAL = "source.json"
 """The file of such a folder that says what built it and which files it holds."""
 
@@ -66,6 +67,45 @@ def get_or_build(
             f"{error.strerror}; free some space or set MEDQA_CACHE to another folder."
         ) from error
     return folder
+
+
+def kept(
+    folder: Path,
+    recipe: str,
+    build: Callable[[], T],
+    *,
+    write: Callable[[T, Path], dict[str, Any]],
+    read: Callable[[Path], T],
+    unwritable: str,
+    damaged: str,
+    log: logging.Logger,
+) -> T:
+    """What `build` makes, read from `folder` where it is kept; a cache that is of no use costs time only.
+
+    Args:
+        folder: where it is kept.
+        recipe: as for `get_or_build`.
+        build: makes it; what it raises passes through.
+        write: puts it into a folder; what it returns are facts for `source.json`.
+        read: takes it out again; raises OSError, ValueError, KeyError or TypeError where the files are damaged.
+        unwritable: what it means that the cache cannot be written, for the log.
+        damaged: the line for the log about damaged files, with a place for the folder and one for the error.
+        log: whose log.
+    """
+    built: list[T] = []
+
+    def fill(target: Path) -> dict[str, Any]:
+        built.append(build())
+        return write(built[0], target)
+
+    try:
+        get_or_build(folder, recipe, fill)
+        return built[0] if built else read(folder)
+    except ModelError as error:
+        log.warning("%s %s", error, unwritable)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning(damaged, folder, shorten(str(error), 200))
+    return built[0] if built else build()
 
 
 def _lock_is_free(lock: FileLock) -> bool:

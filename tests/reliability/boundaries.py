@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tests.support.written import Written
+
 PRIMITIVES = ("foundation/files.py", "foundation/lines.py", "runs/metrics_log/log.py")
 """Modules that write for others: a boundary is named after whoever asked them."""
 
@@ -96,7 +98,7 @@ class Boundaries:
             self.passes("after", "write", inside)
             return written
 
-        return _Written(file, counted)
+        return Written(file, counted)
 
     def _save(self, save: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         def counted(tensors: Any, path: Path) -> None:
@@ -123,23 +125,6 @@ class Boundaries:
         """What sort of file a path within the run's folder is: without the step and without a temporary's number."""
         plain = re.sub(r"\.([^/]+?)\.[0-9a-f]{32}\.(tmp|old)", r"\1[\2]", path)
         return re.sub(r"step-\d+", "step", plain)
-
-
-class _Written:
-    """A file whose `write` is counted."""
-
-    def __init__(self, file: Any, write: Callable[[bytes], int]) -> None:
-        self._file = file
-        self.write = write
-
-    def __enter__(self) -> "_Written":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 def _caller(frame: FrameType | None) -> str:

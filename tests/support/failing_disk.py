@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from medqa_core.training import checkpoint
+from tests.support.written import Written
 
 NEVER = 10**9
 
@@ -92,7 +93,18 @@ class FailingDisk:
                 return opened(path, mode, *arguments, **named)
             if self.due("open", path):
                 raise self.error(path)
-            return _Written(self, path, opened(path, mode, *arguments, **named))
+            file = opened(path, mode, *arguments, **named)
+            write = file.write
+
+            def half_at_most(content: Any) -> int:
+                if self.due("write", path):
+                    write(content[: len(content) // 2])
+                    file.flush()
+                    raise self.error()
+                written: int = write(content)
+                return written
+
+            return Written(file, half_at_most)
 
         return checked
 
@@ -104,30 +116,6 @@ class FailingDisk:
                 raise SafetensorError(f"Error while serializing: I/O error: (os error {self.number})")
 
         return checked
-
-
-class _Written:
-    """A file whose `write` may fail after half of it."""
-
-    def __init__(self, disk: FailingDisk, path: Any, file: Any) -> None:
-        self._disk, self._path, self._file = disk, path, file
-
-    def write(self, content: Any) -> int:
-        if self._disk.due("write", self._path):
-            self._file.write(content[: len(content) // 2])
-            self._file.flush()
-            raise self._disk.error()
-        written: int = self._file.write(content)
-        return written
-
-    def __enter__(self) -> "_Written":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 @dataclass(frozen=True)

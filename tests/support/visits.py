@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.run_store import RunStore
+from tests.support.browser import ENDED
 
 PAGES = {
     "summary": "Did fine-tuning help?",
@@ -24,7 +25,7 @@ RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list
 VISITED = [one for one in ("medquad-open-book", "starter", "run-2") if one in RUNS] or RUNS[:3]
 """A run of each kind: fine-tuned to read, fine-tuned to answer from its weights, imported."""
 DRAWN = (
-    "document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]') && "
+    f"{ENDED} && "
     "!document.querySelector('[data-testid=stSkeleton]') && "
     "[...document.querySelectorAll('.stPlotlyChart')].every(chart => chart.querySelector('.main-svg'))"
 )

@@ -22,10 +22,10 @@ from medqa_core.data import documents, sources
 from medqa_core.data.lookup import data_of, fingerprint_of
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.readers.file import suffix_of
-from medqa_core.foundation.errors import InputError, MedQAError, ModelError
+from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import dumps, loads, sha256_text
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.build_cache import get_or_build
+from medqa_core.models.build_cache import kept
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import QuestionsConfig, TrainConfig
 
@@ -119,25 +119,19 @@ def _once(key: str, settings: Settings, build: Callable[[], PassageLibrary], *, 
 
 
 def _from_cache(key: str, settings: Settings, build: Callable[[], PassageLibrary]) -> PassageLibrary:
-    built: list[PassageLibrary] = []
-
-    def fill(folder: Path) -> dict[str, Any]:
-        built.append(build())
-        _write(built[0], folder)
-        return {"library": built[0].title, "passages": len(built[0].retriever.passages)}
-
-    folder = settings.cache / "libraries" / sha256_text(key)[:32]
-    try:
-        get_or_build(folder, RECIPE, fill)
-        return built[0] if built else _read(folder)
-    except ModelError as error:
-        log.warning("%s The library is built anew by each process.", error)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("The kept library in %s is damaged (%s); delete it. It is built anew.", folder, error)
-    return built[0] if built else build()
+    return kept(
+        settings.cache / "libraries" / sha256_text(key)[:32],
+        RECIPE,
+        build,
+        write=_write,
+        read=_read,
+        unwritable="The library is built anew by each process.",
+        damaged="The kept library in %s is damaged (%s); delete it. It is built anew.",
+        log=log,
+    )
 
 
-def _write(library: PassageLibrary, folder: Path) -> None:
+def _write(library: PassageLibrary, folder: Path) -> dict[str, Any]:
     assert isinstance(library.retriever, Reranked)
     rows = (
         [one.text, one.topic, one.question, one.question_id, one.source, one.url, one.document, one.page]
@@ -148,6 +142,7 @@ def _write(library: PassageLibrary, folder: Path) -> None:
     library.retriever.plain.keep(folder)
     facts = {"kind": library.kind, "title": library.title, "left_out": library.left_out}
     (folder / _FACTS).write_text(dumps(facts), encoding="utf-8")
+    return {"library": library.title, "passages": len(library.retriever.passages)}
 
 
 def _read(folder: Path) -> PassageLibrary:
