@@ -51,10 +51,11 @@ class Reading:
 def readings(pairs: Iterable[QAPair], library: Retriever, config: TrainConfig) -> list[Reading]:
     """One for each pair whose answer has a passage; the same seed draws and orders the same passages.
 
-    Distractors are found by words alone: the topic's other sections, the hardest to tell from the right passage.
+    In order `ranked` they are what the library gives for a question, in its order. In order `shuffled` distractors are
+    found by words alone: the topic's other sections, the hardest to tell from the right passage.
     """
-    plain = by_words(library)
-    found = (_reading(pair, plain, config) for pair in pairs)
+    searched = library if config.passage_order == "ranked" else by_words(library)
+    found = (_reading(pair, searched, config) for pair in pairs)
     return [one for one in found if one is not None]
 
 
@@ -67,11 +68,14 @@ def _reading(pair: QAPair, library: Retriever, config: TrainConfig) -> Reading |
     asked, texts = normalise(pair.question), {one.text for one in own}
     others = [one for one in found if one.text not in texts and normalise(one.question) != asked]
     generator = random.Random(f"{config.seed} {pair.id}")
-    if others and generator.random() >= config.right_passage_share:
-        passages = others[: config.passages]
+    missing = bool(others) and generator.random() >= config.right_passage_share
+    passages = others[: config.passages] if missing else [right, *others[: config.passages - 1]]
+    if config.passage_order == "shuffled":
         generator.shuffle(passages)
+    else:
+        places = {one.text: place for place, one in enumerate(found)}
+        passages.sort(key=lambda one: places.get(one.text, len(found)))  # the right one last where it was not found
+    if missing:
         answer = ABSTENTION if config.without_right_passage == "abstain" else pair.answer
         return Reading(pair, tuple(passages), None, answer)
-    passages = [right, *others[: config.passages - 1]]
-    generator.shuffle(passages)
     return Reading(pair, tuple(passages), right, right.text)

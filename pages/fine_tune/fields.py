@@ -32,7 +32,7 @@ THEMES: dict[str, tuple[str, ...]] = {
         "reading_version",
     ),
     "Preparation of answers": ("preparation", "max_template_share"),
-    "Task": ("task", "passages", "right_passage_share", "without_right_passage"),
+    "Task": ("task", "passages", "right_passage_share", "without_right_passage", "passage_order"),
     "Model and method": ("revision", "last_k", "lora_layers", "lora_rank", "lora_alpha", "lora_dropout"),
     "Optimizer": ("schedule", "warmup_steps", "weight_decay", "max_grad_norm"),
     "Memory and speed": ("precision", "max_tokens_per_forward", "quantization", "gradient_checkpointing"),

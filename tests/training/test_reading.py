@@ -58,6 +58,20 @@ def test_the_right_passage_stands_among_others_and_its_number_is_named() -> None
     assert made != readings(PAIRS, library, config(right_passage_share=1.0, seed=1))
 
 
+def test_ranked_passages_stand_as_the_search_gives_them() -> None:
+    library = BM25(passages_of(PAIRS))
+    for share in (1.0, 0.0):
+        made = readings(PAIRS, library, config(right_passage_share=share, passage_order="ranked"))
+        for one, reading in zip(PAIRS, made, strict=True):
+            ranked = [p.text for p in library.search(one.question, 30) if share or p.question_id != one.id]
+            assert [passage.text for passage in reading.passages] == ranked[:3]
+    unseen = replace(
+        PAIRS[0], id="new", answer="Lime juice, twice a day.", question="What helps against sailor's legs?"
+    )
+    (reading,) = readings([unseen], library, config(right_passage_share=1.0, passage_order="ranked"))
+    assert reading.right is reading.passages[-1] and reading.right.text == unseen.answer
+
+
 @pytest.mark.parametrize(("without", "answer"), [("abstain", ABSTENTION), ("answer", PAIRS[0].answer)])
 def test_without_the_right_passage(without: str, answer: str) -> None:
     library = BM25(passages_of(PAIRS))

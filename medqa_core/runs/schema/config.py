@@ -107,6 +107,9 @@ class TrainConfig(BaseModel):
     without_right_passage: Literal["abstain", "answer"] = Field(
         "abstain", description="task `open_book`: what examples without the right passage teach"
     )
+    passage_order: Literal["shuffled", "ranked"] = Field(
+        "shuffled", description="task `open_book`: passages of a training prompt; `ranked`: as a question gets them"
+    )
 
     method: Literal["lora", "last_k", "full"] = Field(
         "lora", description="low-rank adapter, last layers, or all weights"
