@@ -3,6 +3,8 @@
 import html
 import re
 
+from medqa_core.data.sentences import starts
+
 PLACEHOLDERS = frozenset(
     {"nan", "-nan", "n/a", "n.a.", "na", "null", "none", "nil", "<na>", "#n/a", "#na", "#value!", "#ref!", "#name?"}
     | {"<noinput>", "tbd", "t.b.d.", "todo", "(blank)", "(empty)", "[deleted]", "[removed]", "undefined"}
@@ -38,3 +40,9 @@ def is_placeholder(text: str) -> bool:
     """Whether a cell says that it has no value: a word for it, or no letter and no digit at all."""
     bare = text.strip()
     return not any(map(str.isalnum, bare)) or bare.casefold() in PLACEHOLDERS
+
+
+def is_bare_question(text: str) -> bool:
+    """Whether an answer is one question and nothing else: "How might it be treated?" tells nobody anything."""
+    bare = text.strip()
+    return bare.endswith("?") and len(starts(bare)) == 1

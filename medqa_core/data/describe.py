@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from medqa_core.data import leakage
+from medqa_core.data.cells import is_bare_question
 from medqa_core.data.pairs import PairSet, QAPair, normalise
 from medqa_core.data.sizes import PARTS
 from medqa_core.data.split import Split, method, split_set
@@ -54,6 +55,11 @@ class Description:
         """Usable pairs that are in no part, since the sizes ask for fewer."""
         return len(self.data.pairs) - sum(len(pairs) for pairs in self.parts.values())
 
+    @property
+    def bare_questions(self) -> int:
+        """Usable pairs whose answer is a question and nothing else; they stay, as references too."""
+        return sum(is_bare_question(pair.answer) for pair in self.data.pairs)
+
     def facts(self) -> dict[str, Any]:
         """Everything countable, ready for JSON; all but the tokens, for which a tokenizer is needed."""
         data = self.data
@@ -63,6 +69,7 @@ class Description:
             "pairs_parsed": data.pairs_parsed,
             "pairs_answered": data.pairs_answered,
             "duplicates_dropped": data.duplicates_dropped,
+            "bare_questions": self.bare_questions,
             "topics": topics(data.pairs),
             "by_source": tally(pair.source for pair in data.pairs),
             "by_question_type": tally(pair.question_type for pair in data.pairs),

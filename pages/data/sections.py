@@ -40,6 +40,7 @@ NGRAMS = {
     "ngram13_over_half": "more than half of the answer is in training answers",
     "ngram13_over_80": "more than 80% of the answer is in training answers",
 }
+ONLY_A_QUESTION = "Answers that are only a question"
 STEPS: dict[Step, str] = {
     "lines": "paragraphs and lists kept",
     "heading": "heading such as “Key Points” dropped",
@@ -151,10 +152,11 @@ def split(found: Description) -> None:
         ("Without an answer", data.pairs_parsed - data.pairs_answered, "left out"),
         ("Duplicates dropped", data.duplicates_dropped, "question and answer repeat an earlier pair"),
         ("Usable pairs", len(data.pairs), plural(topics(data.pairs), "topic")),
+        (ONLY_A_QUESTION, found.bare_questions, "kept; a model gains nothing from them, nor does their reader"),
         *((capital(f"{name} set"), len(rows), plural(topics(rows), "topic")) for name, rows in found.parts.items()),
         ("Not used", found.unused, "more pairs than the sizes ask for"),
     ]
-    rows = [[name, count(n), about] for name, n, about in steps if n or name != "Not used"]
+    rows = [[name, count(n), about] for name, n, about in steps if n or name not in (ONLY_A_QUESTION, "Not used")]
     tables.table((Column("Step"), Column("Pairs", "number"), Column("About")), rows, caption="Pairs, step by step.")
 
 

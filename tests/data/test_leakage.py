@@ -63,6 +63,7 @@ def test_a_description_says_all_of_it(method: str) -> None:
     assert facts["split"]["test"] == len(found.split.test) == 58
     assert sum(facts["by_question_type"].values()) == facts["pairs_answered"]
     assert list(facts["by_source"]) == ["starter"]
+    assert facts["bare_questions"] == 0
 
 
 def test_counts_by_value_and_part() -> None:

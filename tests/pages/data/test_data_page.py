@@ -156,7 +156,7 @@ def test_template_text_is_told_by_question_type_with_the_longest(
 ) -> None:
     form = "What is {0}? {0} is a thing that we say nothing about, but it is {1}."
     rows = [f"What is thing{n}?,{form.format(f'thing{n}', f'sign{n}')},thing{n},information" for n in range(40)]
-    rows += [f"Why {n}?,Because{n}.,cause{n},causes" for n in range(9)]
+    rows += [f"Why {n}?,{f'Because{n}.' if n else 'Why is it so?'},cause{n},causes" for n in range(9)]
     (tmp_path / "my.csv").write_text(
         "\n".join(["question,answer,topic,type", *(row.replace(", but", " but") for row in rows)])
     )
@@ -167,6 +167,8 @@ def test_template_text_is_told_by_question_type_with_the_longest(
     assert "What is [topic]? [topic] is a thing that we say nothing about but it is" in text
     assert "of the words of all usable answers: runs of 8 words that stand in answers on 5 topics or more" in text
     assert text.index("information") < text.index("causes")
+    row = text[text.index("Answers that are only a question") :].partition("</tr>")[0]
+    assert ">1<" in row and "kept" in row
 
 
 def test_data_that_are_away_still_say_what_the_run_recorded(build: RunBuilder, open_page: Open) -> None:
