@@ -8,12 +8,15 @@ from rich.console import Console
 
 from medqa_core.cli.output import JsonFlag, note, print_json, say
 from medqa_core.data import describe as describing
+from medqa_core.data import sources
 from medqa_core.data.describe import Description
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
 from medqa_core.data.sizes import PARTS
 from medqa_core.data.split import split_pairs
+from medqa_core.foundation.progress import Progress, StageProgress, silent
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.explanation import fetched
 from medqa_core.models import token_lengths
 from medqa_core.models.references import EMBEDDED
 from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig, validated
@@ -122,12 +125,25 @@ def _data(settings: Settings, **given: Any) -> tuple[TrainConfig, PairSet]:
 
 
 @app.command()
-def fetch() -> None:
-    """Fetch and convert the embedded model, once; afterwards everything works without a network."""
-    from medqa_core.models import embedded
+def fetch(
+    name: Annotated[
+        str, typer.Argument(help="The embedded model, `medquad`, or a data set of the hub (owner/name).")
+    ] = EMBEDDED,
+) -> None:
+    """Fetch the embedded model or a data set into the cache, once; afterwards it works without a network."""
+    fetch_into_cache(name, Settings.from_environment(), note)
+    say(fetched(name))
 
-    folder = embedded.ensure(Settings.from_environment().cache, note)
-    say(f"The embedded model is ready: {folder}")
+
+def fetch_into_cache(name: str, settings: Settings, progress: Progress, steps: StageProgress = silent) -> None:
+    """Fetch a model or a data set by its name. Raises as `embedded.ensure` and `sources.fetch`."""
+    if name == EMBEDDED:
+        from medqa_core.models import embedded
+
+        embedded.ensure(settings.cache, progress, steps=steps)
+    else:
+        progress(f"Downloading {name}")
+        sources.fetch(name, settings, steps)
 
 
 def _tokens(found: Description, settings: Settings) -> dict[str, Any] | None:

@@ -7,12 +7,12 @@ import typer
 
 from medqa_core.cli.output import JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.command import PROGRAM
+from medqa_core.foundation.disk import folder_size
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import bytes_size, date, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import remove
 from medqa_core.jobs.queue import store_of
-from medqa_core.report.run_list import folder_size
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
 
@@ -63,7 +63,7 @@ def delete(
     settings = Settings.from_environment()
     store = store_of(settings)
     if not yes and sys.stdin.isatty():
-        size = bytes_size(folder_size(str(store.path(run))))
+        size = bytes_size(folder_size(store.path(run)))
         typer.confirm(f"Move {run} ({size}) to the bin?", abort=True)
     elif not yes:
         raise InputError(f"{run} is deleted only with --yes where nobody can be asked.", field="--yes")

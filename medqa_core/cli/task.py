@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from medqa_core.cli.data import fetch_into_cache
 from medqa_core.cli.evaluate import measure, measure_cost, measure_with_sources
 from medqa_core.cli.import_ import bring
 from medqa_core.cli.output import Advance
@@ -37,6 +38,9 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
     if asked.kind == "import":
         progress.stage("reading")
         return bring(import_request(asked.arguments), settings, progress=progress.stage, told=progress).id
+    if asked.kind == "fetch":
+        fetch_into_cache(asked.subject, settings, progress.stage, progress)
+        return None
     run = store_of(settings).open(asked.run or "")
 
     def waiting() -> None:

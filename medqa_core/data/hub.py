@@ -8,11 +8,13 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnreadableFile, shorten
+from medqa_core.foundation.progress import StageProgress, downloading, silent
 
 MEDQUAD = "lavita/MedQuAD"
 """The copy of MedQuAD that has everything the original XML says of a pair."""
@@ -55,8 +57,8 @@ def cached(name: str, cache: Path) -> Fetched | None:
     return Fetched(folder / _FILE, shorten(licence, 100) if isinstance(licence, str) else None) if complete else None
 
 
-def ensure(name: str, cache: Path, download: Download | None = None) -> Fetched:
-    """The data set in the cache, fetched first if it is not there. `download` is for tests.
+def ensure(name: str, cache: Path, download: Download | None = None, steps: StageProgress = silent) -> Fetched:
+    """The data set in the cache, fetched first if it is not there; `steps` hears how much. `download` is for tests.
 
     Raises:
         DataUnavailable: it is not in the cache and the hub cannot be reached or does not have it.
@@ -67,7 +69,7 @@ def ensure(name: str, cache: Path, download: Download | None = None) -> Fetched:
         return there
 
     def fill(folder: Path) -> None:
-        facts = (download or _download)(name, folder / _FILE)
+        facts = (download or partial(_download, steps=steps))(name, folder / _FILE)
         size = (folder / _FILE).stat().st_size
         files.write_json(folder / _ORIGIN, {"id": name, "bytes": size, **facts})
 
@@ -97,17 +99,19 @@ def _folder(name: str, cache: Path) -> Path:
     return cache / "datasets" / name.replace("/", "--")
 
 
-def _download(name: str, target: Path) -> dict[str, Any]:
+def _download(name: str, target: Path, steps: StageProgress) -> dict[str, Any]:
     # Here and not above: naming a data set must not cost the import of an HTTP client and of `datasets`.
     import httpx2
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     facts: dict[str, Any] = {"revision": None, "licence": None}
+    size = 0
     try:
         # Asked by hand first because `datasets` tries for half a minute before it says that no hub answers.
         info = HfApi().dataset_info(name, timeout=PATIENCE)
         facts = {"revision": info.sha, "licence": getattr(info.card_data, "license", None)}
+        size = _stated_size(info.card_data)
     except OfflineModeIsEnabled:
         pass  # the cache of `datasets` itself may have it
     except GatedRepoError as error:
@@ -116,8 +120,16 @@ def _download(name: str, target: Path) -> dict[str, Any]:
         raise unavailable(name, "is not on the hub, or is private") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         raise unavailable(name, "is not in the cache and the hub cannot be reached") from error
-    write_parquet(name, facts["revision"], target)
+    with downloading(Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}", steps, size):
+        write_parquet(name, facts["revision"], target)
     return facts
+
+
+def _stated_size(card: Any) -> int:
+    """The bytes of its download as the card of a data set states them; 0 where it does not."""
+    info = card.get("dataset_info") if card is not None else None
+    stated = info.get("download_size") if isinstance(info, dict) else None
+    return stated if isinstance(stated, int) and stated > 0 else 0
 
 
 def write_parquet(name: str, revision: str | None, target: Path) -> None:

@@ -49,7 +49,7 @@ def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title:
     """Read the data set called `name`. What does not fit is told in the preview, not raised.
 
     Args:
-        name: as `sources.load` has it; a data set of the hub is fetched.
+        name: as `sources.load` has it; of the hub nothing is fetched.
         columns: as asked for; the rest is guessed.
         settings: where things are.
         title: what people call the data, where that is not their name.
@@ -62,7 +62,7 @@ def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title:
     changes: dict[str, Any] = {**own_data(name), **own_title(title or name), "columns": dict(columns)}
     data = None
     try:
-        data = data_for(config, settings)
+        data = data_for(config, settings, fetch=False)
         parts = split_set(data, config)
         check_parts(data, parts, config)
     except TooSmall as error:

@@ -11,6 +11,7 @@ from medqa_core.data.readers import columnar, file
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnknownName, shorten
 from medqa_core.foundation.files import dumps, sha256_text
+from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import READING_VERSION
 
@@ -71,6 +72,32 @@ def load(
     raise UnknownName("dataset", name, SOURCES)
 
 
+def to_fetch(name: str, settings: Settings) -> bool:
+    """Whether the data set called `name` is one of the hub's that has to be fetched before it can be read."""
+    known = _hub_id(name, settings)
+    return known is not None and hub.cached(known, settings.cache) is None
+
+
+def fetch(name: str, settings: Settings, steps: StageProgress = silent) -> None:
+    """Fetch the data set called `name` from the hub into the cache; nothing where it is there. Raises as `hub.ensure`.
+
+    Raises:
+        InputError: it is none of the hub's.
+    """
+    known = _hub_id(name, settings)
+    if known is None:
+        raise InputError(f"{shorten(name)!r} is here already, or is no data set of the hub (owner/name).", field="name")
+    hub.ensure(known, settings.cache, steps=steps)
+
+
+def _hub_id(name: str, settings: Settings) -> str | None:
+    """What the hub calls the data set called `name`; None where it would not be looked for there."""
+    text = name.strip()
+    if text == "medquad":
+        return hub.MEDQUAD if settings.medquad is None else None
+    return text if hub.is_id(text) and not _names_a_file(text) and existing(text) is None else None
+
+
 def fingerprint(name: str, columns: Mapping[str, str], settings: Settings) -> str | None:
     """Changes when the files of the data set called `name` do; None where it has none here, as the starter set."""
     text = name.strip()
@@ -109,7 +136,7 @@ def _local_medquad(settings: Settings, reading: Reading) -> PairSet | None:
 def _from_hub(name: str, settings: Settings, reading: Reading, *, fetch: bool) -> PairSet:
     found = hub.cached(name, settings.cache)
     if found is None and not fetch:
-        fetching = f"`{PROGRAM} data describe --source {name}` fetches it"
+        fetching = f"`{PROGRAM} data fetch {name}` fetches it"
         raise hub.unavailable(name, f"is not in the cache; {fetching}")
     found = found or hub.ensure(name, settings.cache)
     return _table(found.path, _stamp(found.path), reading, name, found.licence)

@@ -1,4 +1,4 @@
-"""What a disk that takes nothing more, or fails, says of it; in words."""
+"""What a disk that takes nothing more, or fails, says of it, in words; and how much room a folder takes."""
 
 import errno
 import os
@@ -25,6 +25,22 @@ def trouble(error: BaseException) -> Literal["full", "broken"] | None:
     if number in FULL:
         return "full"
     return "broken" if number in BROKEN else None
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder, links not followed; what cannot be looked at counts nothing."""
+    total, left = 0, [os.fspath(folder)]
+    while left:
+        try:
+            with os.scandir(left.pop()) as found:
+                for entry in found:
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
 
 
 @contextmanager

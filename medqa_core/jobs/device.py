@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from medqa_core.foundation.errors import MedQAError, RunError, UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs.task import Kind, all_tasks
+from medqa_core.jobs.task import DOING, Kind, all_tasks
 from medqa_core.runs.schema.status import ProcessIdentity
 
 PATIENCE = 1.0
@@ -22,18 +22,11 @@ PATIENCE = 1.0
 
 Doing = Literal["training", "evaluating", "measuring"] | Kind
 """What a process does on the device: `measuring` is an estimate, `evaluating` what follows a training."""
-WORDS: dict[Doing, str] = {
-    "training": "fine-tuning {run}",
-    "evaluating": "evaluating {run}",
+WORDS: dict[str, str] = {
+    "training": "fine-tuning {}",
+    "evaluating": "evaluating {}",
     "measuring": "estimating time and memory",
-    "evaluate": "evaluating {run}",
-    "with_sources": "measuring the answers with passages of {run}",
-    "mmlu": "measuring MMLU of {run}",
-    "retrieval": "measuring the retrieval of {run}",
-    "int8": "measuring what int8 costs {run}",
-    "judge": "asking a judge model about {run}",
-    "import": "importing a run",
-}
+} | DOING
 
 
 @dataclass(frozen=True)
@@ -42,13 +35,14 @@ class Work:
 
     doing: Doing | None = None
     """None where that is not known."""
-    run: str | None = None
+    subject: str | None = None
+    """Its run, or what a task without one works on."""
 
     def __str__(self) -> str:
         """As in `evaluating run-3`."""
         if self.doing not in WORDS:  # another version of the program wrote it
-            return f"working on {self.run}" if self.run else "with work that does not say what it is"
-        return WORDS[self.doing].format(run=self.run or "a run")
+            return f"working on {self.subject}" if self.subject else "with work that does not say what it is"
+        return WORDS[self.doing].format(self.subject or "a run")
 
 
 class DeviceBusy(MedQAError):
@@ -143,12 +137,12 @@ def holder(settings: Settings) -> Holder | None:
 
 
 def work(settings: Settings) -> Work | None:
-    """What the device is taken by, or what holds up the queue without it, an import; None where nothing does."""
+    """What the device is taken by, or what holds up the queue without it, as an import; None where nothing does."""
     if is_taken(settings):
         found = holder(settings)
         return Work(found.doing, found.run) if found is not None else Work()
     running = (entry.task for entry in all_tasks(settings) if entry.state == "running")
-    return next((Work(task.kind, task.run) for task in running), None)
+    return next((Work(task.kind, task.subject) for task in running), None)
 
 
 def busy_message(found: Work | None) -> str:

@@ -1,8 +1,10 @@
 """A diagnosis in sentences, the same on every page and in the terminal."""
 
+from medqa_core.data import hub, sources
 from medqa_core.foundation.command import PROGRAM
+from medqa_core.foundation.format import capital
 from medqa_core.jobs.diagnosis import Diagnosis, SavedProgress
-from medqa_core.jobs.task import LOG_FILE, TaskEntry
+from medqa_core.jobs.task import LOG_FILE, Kind, TaskEntry
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import Cause
 
@@ -67,22 +69,38 @@ def resume_command(run: Run) -> str:
     return f"{PROGRAM} train --resume {run.id}"
 
 
-def ended_task(entry: TaskEntry, doing: str) -> tuple[str, ...]:
-    """How a task ended that is not done: a title, what happened, and what to do. `doing`: what it was about."""
-    left = (
-        ""
-        if entry.task.kind == "import"
-        else "What was measured so far is kept: starting it again continues from there."
-    )
+NOTHING_LEFT: dict[Kind, str] = {"import": "Nothing was imported.", "fetch": "Nothing was fetched."}
+"""What is left of a task that did not end well, where that is nothing; what others have measured is kept."""
+
+
+def ended_task(entry: TaskEntry) -> tuple[str, ...]:
+    """How a task ended: a title, what happened, and what to do."""
+    doing, nothing = capital(entry.task.doing), NOTHING_LEFT.get(entry.task.kind)
+    if entry.state == "done":
+        return f"{doing}: done.", _made(entry)
+    left = "" if nothing else "What was measured so far is kept: starting it again continues from there."
     if entry.state == "stopped":
         return f"{doing}: stopped.", left
     if entry.state == "lost":
         return (
             f"{doing}: interrupted.",
             "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
-            left or "Nothing was imported. Start it again.",
+            left or f"{nothing} Start it again.",
         )
     status = entry.status
     error = status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
     about = f"{status.field}: " if status.error and status.field else ""
-    return f"{doing}: failed.", f"{about}{error}", left or "Nothing was imported."
+    return f"{doing}: failed.", f"{about}{error}", left or nothing or ""
+
+
+def _made(entry: TaskEntry) -> str:
+    if entry.task.kind == "fetch":
+        return fetched(entry.task.subject)
+    return f"Made {entry.status.run}." if entry.status.run else ""
+
+
+def fetched(name: str) -> str:
+    """What is in the cache by now, and what can be done with it."""
+    if name in sources.SOURCES or hub.is_id(name):
+        return f"{name} is in the cache: give `{name}` as the data set of a fine-tune."
+    return f"{name} is in the cache: a fine-tune of it needs no network from here on."

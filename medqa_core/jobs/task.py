@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -23,7 +23,18 @@ from medqa_core.runs.schema.status import ProcessIdentity
 
 TASKS = ".tasks"
 TASK_FILE, STATUS_FILE, LOG_FILE = "task.json", "status.json", "task.log"
-Kind = Literal["evaluate", "with_sources", "int8", "mmlu", "retrieval", "judge", "import"]
+Kind = Literal["evaluate", "with_sources", "int8", "mmlu", "retrieval", "judge", "import", "fetch"]
+DOING: dict[Kind, str] = {
+    "evaluate": "evaluating {}",
+    "with_sources": "measuring the answers with passages of {}",
+    "int8": "measuring what int8 costs {}",
+    "mmlu": "measuring MMLU of {}",
+    "retrieval": "measuring the retrieval of {}",
+    "judge": "asking the judge model about {}",
+    "import": "importing {}",
+    "fetch": "fetching {}",
+}
+"""What each kind of task does to what it works on."""
 TaskState = Literal["queued", "running", "done", "failed", "stopped", "lost"]
 """`lost` is never written: a reader says so where the process of a running task is gone."""
 ENDED: frozenset[TaskState] = frozenset({"done", "failed", "stopped", "lost"})
@@ -37,13 +48,23 @@ class Task(Record):
     id: str = Field(pattern=TASK_ID.pattern)
     kind: Kind
     run: str | None = None
-    """The run that it works on; None for an import, which makes one."""
+    """The run that it works on; None for an import, which makes one, and where something is fetched into the cache."""
     arguments: dict[str, Line] = {}
     """What else its command is given."""
     submitted_at: AwareDatetime
     """The queue's order, which tasks and runs share."""
     launches: int = Field(0, ge=0)
     """Processes started for it."""
+
+    @property
+    def subject(self) -> str:
+        """What it works on: its run, or by its name what is imported or fetched."""
+        return self.run or self.arguments.get("name") or PurePath(self.arguments.get("path", "")).name
+
+    @property
+    def doing(self) -> str:
+        """What it does to what, as in `measuring MMLU of run-3`."""
+        return DOING[self.kind].format(self.subject)
 
 
 class TaskStatus(Record):

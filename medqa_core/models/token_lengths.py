@@ -25,6 +25,8 @@ from medqa_core.models import embedded, toy
 from medqa_core.models.references import EMBEDDED, parse
 
 MARKER = "\x00question\x00"
+STAND_IN = EMBEDDED
+"""Whose tokenizer counts where the base model's own is not on this machine."""
 FETCH = f"{PROGRAM} data fetch"
 """The command that puts the embedded model, and with it a tokenizer, into the cache."""
 _CHUNK = 2048
@@ -66,7 +68,7 @@ def tokenizer_folder(base_model: str, cache: Path) -> Path | None:
 
 def nearest_tokenizer(base_model: str, cache: Path) -> tuple[str, Path] | None:
     """Name and folder of the tokenizer to count with: `base_model`'s own, else the embedded model's, else None."""
-    for name in (base_model, EMBEDDED):
+    for name in (base_model, STAND_IN):
         folder = tokenizer_folder(name, cache)
         if folder is not None:
             return name, folder

@@ -1,6 +1,5 @@
 """What a table of runs says of each beside what the store lists: its verdict and primary metric, the room it takes."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from medqa_core.foundation.disk import folder_size
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.report.names import SIGNS
 from medqa_core.report.verdict_words import verdict_words
@@ -46,7 +46,7 @@ class RunRow:
     @cached_property
     def size(self) -> int:
         """Bytes of all files of the run's folder."""
-        return folder_size(str(self.folder))
+        return folder_size(self.folder)
 
 
 def _primary(folder: Path) -> Reading[MetricView | None]:
@@ -55,22 +55,6 @@ def _primary(folder: Path) -> Reading[MetricView | None]:
     metric = evaluation.metrics.get(name) if evaluation is not None and name is not None else None
     view = MetricView.of(str(name), metric) if metric is not None else None
     return Reading(view if view is not None and view.compared else None)
-
-
-def folder_size(folder: str) -> int:
-    """Bytes of all files below a folder, links not followed; what cannot be looked at counts nothing."""
-    total, left = 0, [folder]
-    while left:
-        try:
-            with os.scandir(left.pop()) as found:
-                for entry in found:
-                    if entry.is_dir(follow_symlinks=False):
-                        left.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue
-    return total
 
 
 Key = Callable[[RunRow], Any]

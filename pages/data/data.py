@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from medqa_core.data.sources import SOURCES
+from medqa_core.data import sources
 from medqa_core.foundation.errors import DataUnavailable, MedQAError
+from medqa_core.foundation.settings import Settings
 from medqa_core.report.document.records import data_fields
 from medqa_core.runs.schema.config import TrainConfig
 from pages.data import cache, sections
-from pages.shared import charts, notices, run_picker, tables
+from pages.shared import charts, flash, notices, run_picker, tables, tasks
 from pages.shared.markup import html
 from pages.shared.tables import Column
 
@@ -48,6 +49,8 @@ def unavailable(config: TrainConfig, error: MedQAError, *, own: bool) -> None:
     """Why the data cannot be shown, and what the run itself says of them."""
     title = "not available" if isinstance(error, DataUnavailable) else "cannot be read with these settings"
     notices.notice(f"Data set {title}.", str(error), "Another data set can be chosen above.")
+    if sources.to_fetch(config.dataset, Settings.from_environment()):
+        tasks.offer_fetch(config.dataset)
     known = run.record.data if own else None
     if known is not None and known.overlap is not None and known.split is not None and known.split.test:
         sections.recorded_leakage(known.overlap, known.split.test)
@@ -80,7 +83,7 @@ def imported() -> None:
 
 
 own_config = run.record.config
-options = ([OWN] if own_config is not None else []) + list(SOURCES)
+options = ([OWN] if own_config is not None else []) + list(sources.SOURCES)
 chosen = st.segmented_control(
     "Data set",
     options,
@@ -90,6 +93,7 @@ chosen = st.segmented_control(
     bind="query-params",
     width="content",
 )
+flash.show(flash.take())
 if chosen == OWN and own_config is not None:
     data(own_config, own=True)
 elif chosen is None:

@@ -17,12 +17,12 @@ from medqa_core.data.split import method
 from medqa_core.data.templates import RUN, TOPICS
 from medqa_core.foundation.errors import ModelError, shorten
 from medqa_core.foundation.format import capital, count, number, percent, plural
-from medqa_core.models.token_lengths import FETCH
+from medqa_core.models.token_lengths import STAND_IN
 from medqa_core.report.charts.lengths import histogram, overflows, token_lengths_figure
 from medqa_core.runs.schema.config import SPLIT_VERSION
 from medqa_core.runs.schema.record import OverlapRecord
 from pages.data import cache
-from pages.shared import charts, notices, tables, theme
+from pages.shared import charts, notices, tables, tasks, theme
 from pages.shared.markup import answer, bullets, html
 from pages.shared.tables import Cell, Column, Raw
 
@@ -84,8 +84,9 @@ def lengths(found: Description) -> None:
         notices.notice("The tokens cannot be counted.", str(error), bad=True)
         return
     if counted is None:
-        why = "Lengths are counted with the model's tokenizer, which is not in the cache of this machine:"
-        notices.notice("Example lengths are not known here.", why, command=FETCH)
+        why = "Lengths are counted with the model's tokenizer, which is not in the cache of this machine."
+        notices.notice("Example lengths are not known here.", why)
+        tasks.offer_fetch(STAND_IN)
         return
     whole, limit = counted.lengths.whole, found.config.max_tokens
     truncated = counted.lengths.truncated_share(limit)

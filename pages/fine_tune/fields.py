@@ -156,6 +156,11 @@ def value_of(name: str, text: Any) -> Any:
     return None if nothing else text.strip()
 
 
+def text_of(name: str) -> str:
+    """What a field of text holds, without blanks around it."""
+    return str(st.session_state.get(key(name)) or "").strip()
+
+
 def kind(name: str) -> Literal["choice", "suggested", "switch", "whole", "text"]:
     """How a field is put in."""
     annotation = _info(name).annotation

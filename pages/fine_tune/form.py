@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medqa_core.data import sources
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import listing, plural
 from medqa_core.foundation.settings import Settings
@@ -10,7 +11,7 @@ from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from pages.fine_tune import cost, fields, own_data
 from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
-from pages.shared import run_picker
+from pages.shared import run_picker, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import html, note, rich
 
@@ -25,10 +26,19 @@ def draw(settings: Settings) -> None:
         for place, name in zip(st.columns(len(row), gap="small"), row, strict=True):
             with place:
                 fields.draw(name, form.problems.get(name))
+    _to_fetch(settings)
     _summary(form, settings)
     html("<h2>More settings</h2>")
     for theme, names in THEMES.items():
         _theme(theme, names, form)
+
+
+def _to_fetch(settings: Settings) -> None:
+    """Data of the form that are not at hand, each with the button that fetches it."""
+    for name in dict.fromkeys(map(fields.text_of, ("dataset", "test_dataset"))):
+        if name != own_data.named() and sources.to_fetch(name, settings):
+            note(f"{name} is not in the cache: a fine-tune fetches it first. Fetched now, its split is shown here.")
+            tasks.offer_fetch(name)
 
 
 def _preset() -> None:

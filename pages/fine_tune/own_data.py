@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from medqa_core.data import upload
+from medqa_core.data import sources, upload
 from medqa_core.data.preview import FileColumns, Preview, columns_of, preview
 from medqa_core.data.readers.file import SUFFIXES
 from medqa_core.foundation.errors import MedQAError, shorten
@@ -14,7 +14,7 @@ from medqa_core.foundation.files import sha256_text
 from medqa_core.foundation.format import count, plural
 from medqa_core.foundation.settings import Settings
 from pages.fine_tune import fields
-from pages.shared import notices, tables
+from pages.shared import notices, tables, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import bullets, html, note
 
@@ -49,8 +49,17 @@ def draw(settings: Settings) -> None:
             notices.notice("These data cannot be used.", str(error), bad=True)
 
 
+def named() -> str:
+    """The path or name that was typed here."""
+    return str(st.session_state.get("own name") or "").strip()
+
+
 def _chosen(name: str, title: str, settings: Settings) -> None:
     """What the data become, with the columns as they are chosen."""
+    if sources.to_fetch(name, settings):
+        note("This data set of the hub is not in the cache yet.")
+        tasks.offer_fetch(name)
+        return
     chosen = _columns(name, columns_of(name, settings))
     with st.spinner("Reading the data."):
         found = preview(name, chosen, settings, title=title)

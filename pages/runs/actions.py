@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from medqa_core.foundation.disk import folder_size
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import bytes_size, listing, plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.remove import InUse, InUseBy, delete
 from medqa_core.report import comparison
-from medqa_core.report.run_list import folder_size
 from medqa_core.runs.artifacts.labels import Labels, read_labels
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
@@ -145,7 +145,7 @@ def _delete(ticked: list[RunEntry]) -> None:
     with st.popover("Delete", disabled=not ticked):
         if not ticked:
             return
-        size = sum(folder_size(str(store().folder / entry.id)) for entry in ticked)
+        size = sum(folder_size(store().folder / entry.id) for entry in ticked)
         named = listing([entry.id for entry in ticked[:5]]) + (" and others" if len(ticked) > 5 else "")
         st.markdown(escape_markdown(f"Delete {named} ({bytes_size(size)})?"))
         st.caption("Deleted runs go to the bin, from which they can be restored for 30 days.")

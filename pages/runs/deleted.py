@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import streamlit as st
 
+from medqa_core.foundation.disk import folder_size
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.format import bytes_size, count, date
 from medqa_core.foundation.settings import Settings
-from medqa_core.report.run_list import folder_size
 from medqa_core.runs.store import bin
 from pages.shared.flash import flash
 from pages.shared.markup import escape_markdown, note
@@ -25,7 +25,7 @@ def draw() -> None:
         note("Deleted runs are kept for 30 days and then removed for good.")
         for run in found[:SHOWN]:
             left, right = st.columns([5, 1], vertical_alignment="center")
-            size = bytes_size(folder_size(str(run.folder)))
+            size = bytes_size(folder_size(run.folder))
             left.markdown(
                 f"**{escape_markdown(run.title)}** · {escape_markdown(run.id)} · {size} · deleted "
                 f"{date(run.deleted_at)}, kept until {date(run.gone_at)}"

@@ -42,11 +42,8 @@ def _follow(ids: list[str], settings: Settings) -> None:
 
 
 def _ended(entry: TaskEntry) -> None:
-    doing, made = tasks.doing(entry.task), entry.status.run
-    if entry.state == "done":
-        notices.notice(f"{doing}: done.", f"Made {made}." if made else "")
-    else:
-        notices.notice(*ended_task(entry, doing), bad=entry.state != "stopped")
+    made = entry.status.run
+    notices.notice(*ended_task(entry), bad=entry.state not in ("done", "stopped"))
     with st.container(horizontal=True, gap="small"):
         if made:
             _next(made)

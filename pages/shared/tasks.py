@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.foundation.format import count, duration, percent
+from medqa_core.foundation.format import bytes_size, capital, count, duration, percent
+from medqa_core.foundation.progress import DOWNLOAD
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch
 from medqa_core.jobs.explanation import ended_task
@@ -24,58 +25,59 @@ EVERY_SECONDS = 2.0
 
 
 class Wording(NamedTuple):
-    """What a kind of task is called."""
+    """What the button of a kind of task says."""
 
     button: str
-    doing: str
     help: str
 
 
 WORDING: dict[Kind, Wording] = {
-    "evaluate": Wording(
-        "Evaluate", "Evaluating", "Base and fine-tuned model answer the test questions; the difference is judged."
-    ),
+    "evaluate": Wording("Evaluate", "Base and fine-tuned model answer the test questions; the difference is judged."),
     "with_sources": Wording(
         "Measure answers with passages",
-        "Measuring answers with passages",
         "The test questions are answered once more, with passages of training documents in the prompt.",
     ),
-    "mmlu": Wording("Measure MMLU", "Measuring MMLU", "Both models answer six medical subsets of MMLU."),
-    "retrieval": Wording(
-        "Measure retrieval", "Measuring retrieval", "How often the search finds the passages that a question needs."
-    ),
-    "int8": Wording(
-        "Measure int8 cost", "Measuring what int8 costs", "What 8-bit weights change, on up to 100 test questions."
-    ),
-    "judge": Wording(
-        "Ask the judge model", "Asking the judge model", "Which answers agree better with the references, in its view."
-    ),
-    "import": Wording("Import", "Importing", "Make a run of what another tool wrote."),
+    "mmlu": Wording("Measure MMLU", "Both models answer six medical subsets of MMLU."),
+    "retrieval": Wording("Measure retrieval", "How often the search finds the passages that a question needs."),
+    "int8": Wording("Measure int8 cost", "What 8-bit weights change, on up to 100 test questions."),
+    "judge": Wording("Ask the judge model", "Which answers agree better with the references, in its view."),
+    "import": Wording("Import", "Make a run of what another tool wrote."),
+    "fetch": Wording("Fetch", "Download it into the cache, once; afterwards it works without a network."),
 }
 
 
 def offer(
-    kind: Kind, run_id: str, *, arguments: dict[str, str] | None = None, primary: bool = False, label: str | None = None
+    kind: Kind,
+    run_id: str | None,
+    *,
+    arguments: dict[str, str] | None = None,
+    primary: bool = False,
+    label: str | None = None,
 ) -> None:
-    """The button of a task on a run; while the task waits or runs, its progress instead."""
+    """The button of a task on a run, or on what its arguments name; while it waits or runs, its progress instead."""
     settings = Settings.from_environment()
     if settings.public:
         return
     flash.show(flash.take())
-    found = latest_task(settings, kind, run_id)
+    found = latest_task(settings, kind, run_id, arguments)
     if found is not None and found.state not in ENDED:
-        _follow(kind, run_id, settings)
+        _follow(found.task, settings)
         return
     if found is not None and found.state != "done":
-        notices.notice(*ended_task(found, WORDING[kind].doing), bad=found.state != "stopped")
+        notices.notice(*ended_task(found), bad=found.state != "stopped")
     st.button(
         "Try again" if found is not None and found.state in ("failed", "lost") else label or WORDING[kind].button,
-        key=f"task {kind} {run_id}",
+        key=f"task {kind} {run_id or arguments}",
         type="primary" if primary else "secondary",
         help=WORDING[kind].help,
         on_click=queue,
         args=(kind, run_id, arguments),
     )
+
+
+def offer_fetch(name: str) -> None:
+    """The button that fetches a data set, or the embedded model, into the cache."""
+    offer("fetch", None, arguments={"name": name}, label=f"Fetch {escape_markdown(name)}")
 
 
 class JudgeButton(NamedTuple):
@@ -112,28 +114,24 @@ def queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = Non
         flash.flash(f"Not started. {error}", bad=True)
 
 
-def _follow(kind: Kind, run_id: str | None, settings: Settings) -> None:
+def _follow(task: Task, settings: Settings) -> None:
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
         move_queue_on(settings)
-        now = latest_task(settings, kind, run_id)
-        if now is None or now.state in ENDED:
-            st.rerun()
-        else:
+        now = latest_task(settings, task.kind, task.run, task.arguments)
+        if now is not None and now.state not in ENDED:
             progress(now)
+            return
+        if now is not None and now.state == "done" and task.run is None:  # a run's page shows what was measured
+            flash.flash(ended_task(now)[1])
+        st.rerun()
 
     refreshing()
 
 
-def doing(task: Task) -> str:
-    """What a task does to what: the run, or the name of what is imported."""
-    what = task.run or task.arguments.get("path", "").rstrip("/").rpartition("/")[2]
-    return f"{WORDING[task.kind].doing} {what}".rstrip()
-
-
 def progress(entry: TaskEntry) -> None:
     """How far a task is that waits or runs, and the button that stops it."""
-    notices.progress(doing(entry.task), entry.share, _words(entry))
+    notices.progress(capital(entry.task.doing), entry.share, _words(entry))
     label = "Stop" if entry.status.state == "running" or entry.starting else "Remove from the queue"
     st.button(label, key=f"stop task {entry.task.id}", on_click=_stop, args=(entry.task.id,))
 
@@ -143,8 +141,11 @@ def _words(entry: TaskEntry) -> list[str]:
     if status.state == "queued":
         return ["starting" if entry.starting else "waiting for its turn on the device"]
     said = [stage_text(status.stage)] if status.stage else []
+    number = bytes_size if status.stage == DOWNLOAD else count
     if status.total:
-        said.append(f"{count(status.done)} of {count(status.total)} ({percent(entry.share, 0)})")
+        said.append(f"{number(status.done)} of {number(status.total)} ({percent(entry.share, 0)})")
+    elif status.done:
+        said.append(f"{number(status.done)} so far")
     if status.remaining_seconds is not None:
         said.append(f"{duration(status.remaining_seconds)} left in this stage")
     return said or ["running"]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from medqa_core.foundation.settings import Settings
+from medqa_core.jobs.task import read_entry
+from medqa_core.jobs.tasks import submit_task
 from medqa_core.models import token_lengths, toy
 from tests.support.commands import Said
 
@@ -75,6 +77,19 @@ def test_synonyms_of_an_own_file_keep_a_topic_in_one_part(cli: Cli, tmp_path: Pa
     first = cli("data", "describe", "--source", str(tmp_path / "my.csv"), "--split-version", "1", "--json").json
     assert first["overlap"]["synonym"] > 0 == first["overlap"]["focus"]
     assert facts["templates"] == {"share": 0.0, "by_question_type": {"unknown": 0.0}, "longest": []}
+
+
+def test_a_task_that_fetches_ends_in_the_sentence_of_the_command(
+    cli: Cli, in_lab: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDQA_CACHE", str(in_lab.cache / "empty"))
+    said = cli("data", "fetch", "some/one").error
+    assert said.startswith("some/one is not in the cache and ")
+    entry = submit_task("fetch", None, in_lab, {"name": "some/one"}).entry
+    assert cli("task", entry.task.id).error == said
+    found = read_entry(entry.folder)
+    assert found is not None and (found.state, found.status.error) == ("failed", said)
+    assert cli("data", "fetch", "nonsense").error.startswith("name: 'nonsense' is here already, or is no data set")
 
 
 def test_without_the_embedded_model(cli: Cli) -> None:

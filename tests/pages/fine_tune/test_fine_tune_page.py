@@ -12,6 +12,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import estimate, launch
 from medqa_core.jobs.device import hold
 from medqa_core.jobs.queue import Entry, submit
+from medqa_core.jobs.task import all_tasks
 from medqa_core.runs.artifacts.job import Job, read_job, write_job
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
@@ -355,3 +356,19 @@ def test_a_public_demo_takes_no_data(open_page: Open, monkeypatch: pytest.Monkey
     app = open_page("fine_tune/fine_tune.py")
     assert not [t for t in app.text_input if t.label.startswith("Or a path")]
     assert not elements(app, "file_uploader")
+
+
+def test_data_of_the_form_that_are_not_at_hand_can_be_fetched(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MEDQA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(launch, "_start_task", lambda entry, settings: None)
+    app = open_page("fine_tune/fine_tune.py")
+    assert "not in the cache" not in shown(app)
+    app.selectbox(key="fine-tune dataset").set_value("medquad").run()
+    assert "medquad is not in the cache: a fine-tune fetches it first." in shown(app)
+    app = press(app, "Fetch medquad")
+    [entry] = all_tasks(Settings.from_environment())
+    assert entry.task.doing == "fetching medquad" and "Fetching medquad" in shown(app)
+    app.text_input(key="own name").input("medquad").run()
+    assert shown(app).count("Fetching medquad") == 1 and "This data set of the hub is not in the cache" in shown(app)

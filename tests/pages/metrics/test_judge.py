@@ -52,6 +52,6 @@ def test_a_judge_that_is_named_can_be_asked_here(
     assert [(one.task.kind, one.task.arguments) for one in all_tasks(Settings.from_environment())] == [
         ("judge", {"host": "judge.example"})
     ]
-    assert "Asking the judge model a" in shown(app)
+    assert "Asking the judge model about a" in shown(app)
     monkeypatch.setenv("MEDQA_PUBLIC", "1")
     assert HEAD not in headings(open_page("metrics/metrics.py", run="a", tab="Preferences"))

@@ -154,7 +154,7 @@ def test_work_is_queued_and_shown(build: RunBuilder, open_page: Open, started: l
     build.finished("a")
     app = press(tick(open_page(PAGE), "a"), "Measure MMLU")
     assert set(started) == {"mmlu a"}
-    assert "Measuring MMLU a" in shown(app) and "waiting for its turn" in shown(app)
+    assert "Measuring MMLU of a" in shown(app) and "waiting for its turn" in shown(app)
     [entry] = all_tasks(Settings.from_environment())
     going = TaskStatus(
         state="running", process=ProcessIdentity.current(), stage="base_mmlu", done=30, total=120, remaining_seconds=90
@@ -165,7 +165,7 @@ def test_work_is_queued_and_shown(build: RunBuilder, open_page: Open, started: l
     assert "Stop" in labels(app)
     write_task_status(entry.folder, TaskStatus(state="failed", error="MMLU is not there: fetch it."))
     text = shown(app.run())
-    assert "Measuring MMLU a: failed." in text and "fetch it" in text and "continues from there" in text
+    assert "Measuring MMLU of a: failed." in text and "fetch it" in text and "continues from there" in text
     app = press(app, "Dismiss")
     assert all_tasks(Settings.from_environment()) == []
 
