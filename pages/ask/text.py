@@ -18,7 +18,11 @@ from medqa_core.models.variants import VARIANTS
 from medqa_core.report.wording import library as wording
 from medqa_core.runs.artifacts.votes import Choice
 
-NOTICE = '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
+NOTICE = (
+    "<h1>What do both models answer?</h1>"
+    '<p class="muted" role="note">A research demo: two small language models, often wrong. Not medical advice.</p>'
+)
+"""The head of the widget where it stands alone; in the app's frame the page has both."""
 FINISH: dict[FinishReason | None, str] = {
     None: "answering",
     "stop": "ended by the model",

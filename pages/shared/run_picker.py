@@ -170,7 +170,9 @@ def _say_why(asked: str | None, runs: RunStore) -> None:
 def _about(entries: list[RunEntry], chosen: str | None) -> None:
     entry = next((e for e in usable(entries) if e.id == chosen), None)
     if entry is not None:
-        html(f'<p class="mq-note"><code>{escape(entry.id)}</code><br>{rich(entry.state)}, {date(entry.created_at)}</p>')
+        title = "" if entry.title == entry.id else f"{escape(entry.title)}<br>"  # whole: the field above may cut it off
+        about = f"<code>{escape(entry.id)}</code><br>{rich(entry.state)}, {date(entry.created_at)}"
+        html(f'<p class="mq-note">{title}{about}</p>')
     broken = [e for e in entries if e.state == "unreadable"]
     if broken:
         listed = bullets(f"{e.id}: {e.problem}" for e in broken[:50])

@@ -170,6 +170,14 @@ margin:0;padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} 
 .mq-run-id{padding-left:1.6rem} [class*="st-key-run-row-"] [data-testid="stVerticalBlock"]{gap:.1rem}
 [data-testid="stButtonGroup"] button[data-selected="true"] p{color:var(--mq-text);font-weight:600}
 [data-testid^="stBaseButton-primary"],[data-testid^="stBaseButton-primary"] p{color:var(--mq-paper)}
+[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"]{background:var(--mq-tuned);
+border-color:var(--mq-tuned)}
+#js-plotly-tester{visibility:hidden}
+[data-testid="stSidebar"] [role="combobox"]{text-overflow:ellipsis}
+body:has([data-testid="stSidebar"] [role="combobox"][aria-expanded="true"]) [data-testid="stSelectboxVirtualDropdown"]{
+width:min(34rem,calc(100vw - 60px))!important}
+[data-testid="stSelectboxVirtualDropdown"] [role="listbox"]>[role="option"]{height:auto;min-height:2.5rem}
+[data-testid="stSelectboxVirtualDropdown"] [role="listbox"]>[role="option"]>div{white-space:normal}
 [data-testid="stMultiSelect"] input{min-width:24px;min-height:24px}
 [data-testid="stMultiSelect"] [data-tag]{background:var(--mq-paper);border:1px solid var(--mq-muted)}
 [data-testid="stMultiSelect"] [data-tag],[data-testid="stMultiSelect"] [data-tag] button{color:var(--mq-text)}

@@ -1,17 +1,22 @@
-"""WCAG 2.2 AA by axe-core: every page, light and dark, on a laptop and on a phone, and the question widget."""
+"""WCAG 2.2 AA by axe-core: every page, light and dark, on a laptop and on a phone, and what opens within a page."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Frame, Page
+from playwright.sync_api import Browser, FilePayload, Frame, Page, expect
 
-from tests.support.visits import MODES, PAGES, RUNS, settled, visitor
+from tests.support.visits import PAGES, RUNS, settled, visitor
 
 pytestmark = pytest.mark.e2e
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 OPTIONS: dict[str, Any] = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"], "iframes": False}
+PATIENCE = 120_000
+"""Milliseconds until the widget is built."""
+EMERGENCY = "My husband has crushing chest pain, which antacid helps?"
+"""No model is needed for what is said to it."""
 
 
 def violations(page: Page | Frame) -> list[str]:
@@ -20,18 +25,80 @@ def violations(page: Page | Frame) -> list[str]:
     return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
-@pytest.mark.parametrize("mode", MODES)
+def in_both_schemes(page: Page) -> list[str]:
+    """The same of a page in light, and then in dark without loading it anew."""
+    found = violations(page)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(
+            "of => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === of", arg=scheme
+        )
+        found += violations(page) if scheme == "dark" else []
+    return found
+
+
+def widget(page: Page) -> Frame:
+    """The question widget, once it is there."""
+    page.frame_locator("iframe").locator("#question textarea").wait_for(timeout=PATIENCE)
+    (found,) = [frame for frame in page.frames if "/qa/" in frame.url]
+    return found
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(name: str, mode: str, browser: Browser, server: str) -> None:
-    with visitor(browser, server, mode) as (page, _):
-        page.goto(f"{server}/{name}?run={RUNS[0]}")
-        settled(page, PAGES[name])
-        assert page.locator("h1").count() == 1
-        assert violations(page) == []
-        if page.locator("iframe").count():
-            page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
-            (widget,) = [frame for frame in page.frames if "/qa/" in frame.url]
-            assert violations(widget) == []
+def test_axe_finds_nothing(name: str, browser: Browser, server: str) -> None:
+    for mode in ("light", "phone"):
+        with visitor(browser, server, mode) as (page, _):
+            page.goto(f"{server}/{name}?run={RUNS[0]}")
+            settled(page, PAGES[name])
+            assert page.locator("h1").count() == 1
+            assert in_both_schemes(page) == []
+            if page.locator("iframe").count():
+                assert violations(widget(page)) == []
+
+
+def upload(page: Page) -> list[str]:
+    settled(page, PAGES["fine_tune"])
+    page.get_by_text("Bring your own data", exact=True).click()
+    table = "question,answer\n" + "".join(f"What is ill {n}?,Ill {n} is bad.\n" for n in range(60))
+    page.locator("input[type=file]").set_input_files(FilePayload(name="a.csv", mimeType="", buffer=table.encode()))
+    page.get_by_text("The first 10 of 60 usable pairs").first.wait_for()
+    return in_both_schemes(page)
+
+
+def ticked_run(page: Page) -> list[str]:
+    settled(page, PAGES["runs"])
+    page.locator("[class*=st-key-run-row-] label").first.click()
+    page.get_by_text("1 run ticked.").wait_for()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Save").wait_for()
+    return in_both_schemes(page)
+
+
+def referral(page: Page) -> list[str]:
+    page.emulate_media(color_scheme="dark")
+    page.reload()
+    frame = widget(page)
+    page.wait_for_timeout(2000)  # the field is there before the widget listens
+    frame.locator("#question textarea").fill(EMERGENCY)
+    frame.locator("#question textarea").press("Enter")
+    expect(frame.get_by_role("alert")).to_be_visible(timeout=PATIENCE)
+    frame.get_by_role("button", name="Settings").click()
+    return violations(frame)
+
+
+LOOKS: dict[str, Callable[[Page], list[str]]] = {
+    "fine_tune": upload,
+    "runs": ticked_run,
+    "ask?run=starter": referral,
+}
+"""What opens within a page, by the page's address."""
+
+
+@pytest.mark.parametrize("address", LOOKS)
+def test_nor_in_what_opens_within_a_page(address: str, browser: Browser, server: str) -> None:
+    with visitor(browser, server, "light") as (page, _):
+        page.goto(f"{server}/{address}")
+        assert LOOKS[address](page) == []
 
 
 def test_the_drawer_of_a_phone_closes_when_a_page_is_chosen(browser: Browser, server: str) -> None:
