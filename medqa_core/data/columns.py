@@ -161,15 +161,15 @@ def _key(column: str) -> str:
 
 def _listed(table: Table) -> str:
     named = [shorten(repr(column), 40) for column in table.columns if column]
-    nested = [shorten(path, 60) for path in _paths(table)]
+    nested = [shorten(path, 60) for path in paths(table.rows[:1] if isinstance(table.rows, list) else ())]
     below = f", and below them {', '.join(nested[:8])}" if nested else ""
     return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}"
 
 
-def _paths(table: Table) -> list[str]:
-    """The paths to texts below the columns of the first row, where the rows are at hand."""
-    first = table.rows[0].values if isinstance(table.rows, list) and table.rows else {}
-    return [path for column, value in first.items() for path in _below(column, value, _NESTED)]
+def paths(rows: Iterable[Row]) -> list[str]:
+    """The paths to texts within nested cells of these rows, each once; each can be asked for as a column."""
+    found = (path for row in rows for column, value in row.values.items() for path in _below(column, value, _NESTED))
+    return list(dict.fromkeys(found))
 
 
 def _below(path: str, value: Any, levels: int) -> list[str]:

@@ -8,7 +8,8 @@ sentences (`own_part`), and those that are too long at a sentence's end (`senten
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -21,6 +22,7 @@ from medqa_core.data.split import TEST_FILE, TRAINED_ON
 from medqa_core.data.templates import Templates
 from medqa_core.data.words import word_spans, words
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.format import plural
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.schema.config import EvaluationConfig, QuestionsConfig, TrainConfig
 
@@ -81,7 +83,8 @@ def data_for(config: QuestionsConfig, settings: Settings, *, fetch: bool = True)
         data = _with_training_set(data, training_pairs(config, settings, fetch=fetch))
     if isinstance(config, TrainConfig) and config.test_dataset is not None:
         columns = {} if config.test_dataset.strip() in sources.SOURCES else config.columns
-        test = sources.load(config.test_dataset, settings, columns, version=version, fetch=fetch)
+        with _errors_of("test_dataset", "columns"):
+            test = sources.load(config.test_dataset, settings, columns, version=version, fetch=fetch)
         data = _with_test_file(data, test)
     return data if config.preparation == "none" else cleaned(data)
 
@@ -93,10 +96,17 @@ def training_pairs(config: EvaluationConfig, settings: Settings, *, fetch: bool 
     """
     assert config.trained_on is not None
     columns, version = config.trained_on_columns, config.reading_version
-    try:
+    with _errors_of("trained_on", "trained_on_columns"):
         return sources.load(config.trained_on, settings, columns, version=version, fetch=fetch)
+
+
+@contextmanager
+def _errors_of(data_field: str, columns_field: str) -> Iterator[None]:
+    """The block loads a data set that these fields name; what does not fit is said of them."""
+    try:
+        yield
     except InputError as error:
-        field = "trained_on_columns" if error.field == "columns" else "trained_on"
+        field = columns_field if error.field == "columns" else data_field
         raise InputError(error.reason, field=field) from error
 
 
@@ -112,6 +122,8 @@ def _with_training_set(data: PairSet, trained_on: PairSet) -> PairSet:
 def _with_test_file(data: PairSet, test: PairSet) -> PairSet:
     """Both; the test pairs' ids say so. Pairs that both files hold stay in both: that is a leak, and it is measured."""
     asked = (replace(pair, id=f"{TEST_FILE}{pair.id}") for pair in test.pairs)
+    are = "is" if len(test.pairs) == 1 else "are"
+    about = f"{plural(len(test.pairs), 'pair')} of {test.title} {are} the test questions"
     read = (f"test file: {line}" for line in test.filters if line not in data.filters)
     return replace(
         data,
@@ -120,7 +132,11 @@ def _with_test_file(data: PairSet, test: PairSet) -> PairSet:
         pairs_parsed=data.pairs_parsed + test.pairs_parsed,
         pairs_answered=data.pairs_answered + test.pairs_answered,
         duplicates_dropped=data.duplicates_dropped + test.duplicates_dropped,
-        filters=(*data.filters, f"{len(test.pairs):,} pairs of {test.title} are the test questions", *read),
+        filters=(
+            *data.filters,
+            about,
+            *read,
+        ),
         split_sizes=(*data.split_sizes[:2], None),
     )
 

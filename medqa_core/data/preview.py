@@ -1,14 +1,16 @@
 """What a data set of one's own becomes, before anything is trained on it: rows, columns, what is left out, sizes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from medqa_core.data import sources
-from medqa_core.data.columns import resolve
+from medqa_core.data.columns import paths, resolve
 from medqa_core.data.formats.recognise import in_plain_rows
+from medqa_core.data.formats.sample import ROWS
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
 from medqa_core.data.proposal import TooSmall, check_parts
@@ -21,13 +23,16 @@ from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.presets import own_data, own_title
 from medqa_core.runs.schema.record import SplitSizes
 
+MOST_PATHS = 50
+"""Paths into nested cells that can be chosen; `--columns` takes any."""
+
 
 @dataclass(frozen=True)
 class FileColumns:
     """The columns of a file, and what they are taken for where nobody says it."""
 
     names: tuple[str, ...] = ()
-    """None where the data are no single file, or it cannot be read."""
+    """And the paths to texts within nested cells. None where the data are no single file, or it cannot be read."""
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Our names and the columns that they are read from."""
 
@@ -45,7 +50,9 @@ class Preview:
     """What the configuration needs for these data: the proposed split, where the usual one leaves a part empty."""
 
 
-def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title: str = "") -> Preview:
+def preview(
+    name: str, columns: Mapping[str, str], settings: Settings, *, title: str = "", test: str | None = None
+) -> Preview:
     """Read the data set called `name`. What does not fit is told in the preview, not raised.
 
     Args:
@@ -53,13 +60,15 @@ def preview(name: str, columns: Mapping[str, str], settings: Settings, *, title:
         columns: as asked for; the rest is guessed.
         settings: where things are.
         title: what people call the data, where that is not their name.
+        test: a data set of its own for the test, read with the same columns.
 
     Raises:
         InputError: a public demo, whose visitors have no data of their own.
     """
     _refuse_visitors(settings)
-    config = TrainConfig.model_validate({**own_data(name), "columns": dict(columns)})
-    changes: dict[str, Any] = {**own_data(name), **own_title(title or name), "columns": dict(columns)}
+    config = TrainConfig.model_validate({**own_data(name, test), "columns": dict(columns)})
+    asked: dict[str, Any] = {"test_dataset": test, "columns": dict(columns)}
+    changes: dict[str, Any] = {**own_data(name), **own_title(title or name), **asked}
     data = None
     try:
         data = data_for(config, settings, fetch=False)
@@ -93,12 +102,16 @@ def _columns(path: Path, stamp: FileStamp) -> FileColumns:
         table = file.read(path)
     except MedQAError:
         return FileColumns()
+    names = table.columns
     try:
-        plain = in_plain_rows(table, {})
+        first = list(islice(rows := iter(table.rows), ROWS))
+        names += tuple(path for path in paths(first)[:MOST_PATHS] if path not in names)
+        whole = table if isinstance(table.rows, list) else replace(table, rows=chain(first, rows))
+        plain = in_plain_rows(whole, {})
         found = resolve(plain, {})
     except MedQAError:
-        return FileColumns(table.columns)
-    return FileColumns(table.columns, {ours: plain.origins.get(ours, theirs) for ours, theirs in found.items()})
+        return FileColumns(names)
+    return FileColumns(names, {ours: plain.origins.get(ours, theirs) for ours, theirs in found.items()})
 
 
 def _refuse_visitors(settings: Settings) -> None:

@@ -36,7 +36,7 @@ def draw(settings: Settings) -> None:
 def _to_fetch(settings: Settings) -> None:
     """Data of the form that are not at hand, each with the button that fetches it."""
     for name in dict.fromkeys(map(fields.text_of, ("dataset", "test_dataset"))):
-        if name != own_data.named() and sources.to_fetch(name, settings):
+        if name not in own_data.named() and sources.to_fetch(name, settings):
             note(f"{name} is not in the cache: a fine-tune fetches it first. Fetched now, its split is shown here.")
             tasks.offer_fetch(name)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -26,43 +26,73 @@ LONGEST = 240
 """Characters of a text in the preview."""
 
 
+class Source(NamedTuple):
+    """Data that were sent, or named."""
+
+    name: str
+    """As `data.sources` has it."""
+    title: str
+    """What people call them."""
+
+
 def draw(settings: Settings) -> None:
     """The section; nothing on a public demo, whose visitors bring no data."""
     if settings.public:
         return
     with st.expander("Bring your own data", key="own data"):
-        sent = st.file_uploader(
-            "A file",
-            type=sorted({suffix.rpartition(".")[2] for suffix in SUFFIXES}),
-            key="own file",
-            max_upload_size=upload.LIMIT // 2**20,
-            help="CSV, Excel, JSON, JSON lines, Parquet or Arrow, in the usual formats of trainers. Kept in the cache.",
-        )
-        named = st.text_input(
-            "Or a path on this machine, or a data set of the Hugging Face hub", key="own name", placeholder="owner/name"
-        ).strip()
+        left, right = st.columns(2, gap="small")
         try:
-            name = str(upload.keep(sent.name, sent.getvalue(), settings)) if sent is not None else named
-            if name:
-                _chosen(name, sent.name if sent is not None else name, settings)
+            with left:
+                data = _source("own", "A file", settings)
+            with right:
+                test = _source("own test", "A test file, instead of a part of the other (optional)", settings)
+            if data is not None:
+                _chosen(data, test, settings)
         except MedQAError as error:
             notices.notice("These data cannot be used.", str(error), bad=True)
 
 
-def named() -> str:
-    """The path or name that was typed here."""
-    return str(st.session_state.get("own name") or "").strip()
+def _source(key: str, label: str, settings: Settings) -> Source | None:
+    """The fields that take a file, a path or a name; None where nothing was given."""
+    sent = st.file_uploader(
+        label,
+        type=sorted({suffix.rpartition(".")[2] for suffix in SUFFIXES}),
+        key=f"{key} file",
+        max_upload_size=upload.LIMIT // 2**20,
+        help="CSV, Excel, JSON, JSON lines, Parquet or Arrow, in the usual formats of trainers. Kept in the cache.",
+    )
+    st.text_input(
+        "Or a path on this machine, or a data set of the Hugging Face hub",
+        key=f"{key} name",
+        placeholder="owner/name",
+    )
+    if sent is not None:
+        return Source(str(upload.keep(sent.name, sent.getvalue(), settings)), sent.name)
+    named = _named(key)
+    return Source(named, named) if named else None
 
 
-def _chosen(name: str, title: str, settings: Settings) -> None:
+def named() -> set[str]:
+    """The paths or names that were typed here."""
+    return {name for key in ("own", "own test") if (name := _named(key))}
+
+
+def _named(key: str) -> str:
+    return str(st.session_state.get(f"{key} name") or "").strip()
+
+
+def _chosen(data: Source, test: Source | None, settings: Settings) -> None:
     """What the data become, with the columns as they are chosen."""
-    if sources.to_fetch(name, settings):
-        note("This data set of the hub is not in the cache yet.")
+    names = dict.fromkeys(source.name for source in (data, test) if source is not None)
+    away = [name for name in names if sources.to_fetch(name, settings)]
+    for name in away:
+        note(f"{name} is a data set of the hub that is not in the cache yet.")
         tasks.offer_fetch(name)
+    if away:
         return
-    chosen = _columns(name, columns_of(name, settings))
+    chosen = _columns(data.name, columns_of(data.name, settings))
     with st.spinner("Reading the data."):
-        found = preview(name, chosen, settings, title=title)
+        found = preview(data.name, chosen, settings, title=data.title, test=test.name if test else None)
     if found.problem:
         notices.notice("These data do not fit as they are.", found.problem, bad=found.data is None)
     if found.data is not None:

@@ -1,5 +1,6 @@
 """What is sent from a page is kept by its content alone, and shown as what it becomes before anything is trained."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def test_a_preview_says_what_the_data_become(lab: Settings) -> None:
     assert found.data is not None and (found.data.pairs_parsed, len(found.data.pairs)) == (31, 30)
     assert found.sizes is not None and sum(found.sizes.model_dump().values()) == 30
     assert found.changes == {"title": f"Fine-tune on {Path(name).name}", "description": ""} | {
-        "dataset": name, "columns": mapping, "train_size": None, "validation_size": None, "test_size": None,
+        "dataset": name, "test_dataset": None, "columns": mapping,
+        "train_size": None, "validation_size": None, "test_size": None,
     }  # fmt: skip
 
 
@@ -90,6 +92,29 @@ def test_a_preview_of_tiny_data_brings_the_proposal(lab: Settings) -> None:
     two = "question,answer\nWhat?,That.\nWhy?,So.\n"
     found = preview(str(upload.keep("my.csv", two.encode(), lab)), {}, lab)
     assert found.data is not None and found.sizes is None and "Add pairs" in found.problem
+
+
+def test_a_preview_with_a_test_file_has_its_checks(lab: Settings) -> None:
+    name = str(upload.keep("my.csv", TABLE.encode(), lab))
+    mapping = {"question": "Frage", "answer": "Antwort", "topic": "Thema"}
+    test = str(upload.keep("test.csv", b"Frage;Antwort;Thema\nWarum?;Darum.;x\n", lab))
+    found = preview(name, mapping, lab, test=test)
+    assert found.problem == "" and found.sizes is not None and found.sizes.test == 1
+    assert found.changes["test_dataset"] == test and "1 pair of" in " ".join(found.data.filters if found.data else ())
+    wrong = str(upload.keep("test.csv", b"Frage,Antwort\nWarum?\n", lab))
+    assert preview(name, mapping, lab, test=wrong).problem.startswith(f"test_dataset: {Path(wrong).name}: row 1")
+    assert preview(name, mapping, lab, test="gone.csv").problem.startswith("test_dataset: 'gone.csv' does not exist")
+
+
+def test_nested_columns_can_be_chosen(lab: Settings, tmp_path: Path) -> None:
+    talk = [{"said": "Was ist {}?"}, {"said": "Das ist {}."}]
+    rows = [{"id": n, "talk": [{"said": one["said"].format(n)} for one in talk]} for n in range(30)]
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "talks.json").write_text(json.dumps(rows))
+    for name in ("talks.jsonl", "talks.json"):
+        assert columns_of(str(tmp_path / name), lab).names == ("id", "talk", "talk.0.said", "talk.1.said")
+    found = preview(str(tmp_path / "talks.jsonl"), {"question": "talk.0.said", "answer": "talk.1.said"}, lab)
+    assert found.problem == "" and found.data is not None and found.data.pairs[0].question == "Was ist 0?"
 
 
 def test_a_preview_of_what_is_no_file(lab: Settings) -> None:

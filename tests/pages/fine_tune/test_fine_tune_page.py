@@ -321,7 +321,7 @@ def test_data_of_ones_own_fill_the_form(open_page: Open, tmp_path: Path, started
     path = tmp_path / "my.csv"
     path.write_text("Q,A,B\n" + "".join(f"What is <b>{n}</b>?,It is {n}.,x\n" for n in range(60)) + "Why?,N/A,x\n")
     app = open_page("fine_tune/fine_tune.py")
-    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value(str(path)).run()
+    app.text_input(key="own name").set_value(str(path)).run()
     said = shown(app)
     assert "The first 10 of 60 usable pairs" in said and "What is 7?" in said
     assert "1 left out without an answer" in said and "60 cells with HTML made plain text" in said
@@ -338,16 +338,37 @@ def test_data_of_ones_own_fill_the_form(open_page: Open, tmp_path: Path, started
     assert set(started) == {"starter"}
 
 
+def test_nested_columns_and_a_test_file_are_chosen_here(open_page: Open, tmp_path: Path) -> None:
+    rows = [{"talk": [{"said": f"What is {n}?"}, {"said": f"It is {n}."}]} for n in range(40)]
+    train, test = tmp_path / "talks.jsonl", tmp_path / "test.jsonl"
+    train.write_text("\n".join(map(json.dumps, rows[:30])))
+    test.write_text("\n".join(map(json.dumps, rows[30:])))
+    app = open_page("fine_tune/fine_tune.py")
+    app.text_input(key="own name").set_value(str(train)).run()
+    for ours, path in (("Question from", "talk.0.said"), ("Answer from", "talk.1.said")):
+        next(s for s in app.selectbox if s.label == ours).select(path).run()
+    assert "The first 10 of 30 usable pairs" in shown(app)
+    app.text_input(key="own test name").set_value("gone.jsonl").run()
+    assert "test_dataset: &#x27;gone.jsonl&#x27; does not exist" in shown(app)
+    app.text_input(key="own test name").set_value(str(test)).run()
+    assert "and 10 test pairs." in shown(app)
+    app = press(app, "Use these data")
+    assert field(app, "test_dataset").value == str(test)  # type: ignore[attr-defined]
+    assert field(app, "columns").value == "question=talk.0.said,answer=talk.1.said"  # type: ignore[attr-defined]
+    app.text_input(key="own test name").set_value("").run()
+    assert field(press(app, "Use these data"), "test_dataset").value == "none"  # type: ignore[attr-defined]
+
+
 def test_tiny_data_of_ones_own_come_with_a_proposal(open_page: Open, tmp_path: Path) -> None:
     path = tmp_path / "my.csv"
     path.write_text("question,answer,topic\n" + "".join(f"What is {n}?,It is {n}.,one\n" for n in range(5)))
     app = open_page("fine_tune/fine_tune.py")
-    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value(str(path)).run()
+    app.text_input(key="own name").set_value(str(path)).run()
     assert "too small to split without leakage" in shown(app)
     app = press(app, "Use these data with the proposed split")
     assert field(app, "split_method").value == "random"  # type: ignore[attr-defined]
     assert field(app, "validation_size").value == "1"  # type: ignore[attr-defined]
-    next(t for t in app.text_input if t.label.startswith("Or a path")).set_value("/no/such.csv").run()
+    app.text_input(key="own name").set_value("/no/such.csv").run()
     assert "does not exist" in shown(app)
 
 
@@ -371,4 +392,4 @@ def test_data_of_the_form_that_are_not_at_hand_can_be_fetched(
     [entry] = all_tasks(Settings.from_environment())
     assert entry.task.doing == "fetching medquad" and "Fetching medquad" in shown(app)
     app.text_input(key="own name").input("medquad").run()
-    assert shown(app).count("Fetching medquad") == 1 and "This data set of the hub is not in the cache" in shown(app)
+    assert shown(app).count("Fetching medquad") == 1 and "medquad is a data set of the hub that is not in" in shown(app)
