@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
 from pages.web.addresses import DRAWER, SERVER, first_page
+from pages.web.ending import at_the_end
 from pages.web.failed import page_failed
 from pages.web.host_guard import Guard
 from pages.web.lazy_mount import LazyMount
@@ -56,7 +57,8 @@ async def lifespan(parent: Any) -> AsyncIterator[None]:
     """From the server's start to its end."""
     threading.Thread(target=import_pages, name="import-pages", daemon=True).start()
     async with widget.lifespan(parent), chat.lifespan(parent):
-        yield
+        with at_the_end(widget.end):
+            yield
 
 
 widget = LazyMount(build_widget)

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from medqa_core.answering.compare import Column
 from medqa_core.answering.emergency.quality import screen_quality
@@ -52,6 +53,9 @@ def build() -> FastAPI:
         enable_monitoring=False,
         **LOOK,
     )
+    (mounted,) = (route.app for route in child.routes if isinstance(route, Mount))
+    assert isinstance(mounted, gr.routes.App)
+    child.state.end = mounted.stop_event.set
     return child
 
 

@@ -35,6 +35,11 @@ class LazyMount:
             finally:
                 self._app = self._stack = None
 
+    def end(self) -> None:
+        """Tell what was built that the server ends: it may have streams that wait for that (`app.state.end`)."""
+        if self._app is not None:
+            getattr(self._app.state, "end", lambda: None)()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; 503 in plain words where the app cannot be built."""
         app = self._app or await self._ready()

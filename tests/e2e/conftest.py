@@ -67,10 +67,10 @@ def _serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(20)  # with tabs open, their streams too: a server that waits for them would stay
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            pytest.fail("the server did not end when it was told to")
     text = log.read_text(encoding="utf-8", errors="replace")
     assert "Traceback" not in text and "deprecat" not in text.lower() and "Warning" not in text, text[-3000:]
 
