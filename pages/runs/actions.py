@@ -1,6 +1,7 @@
-"""What can be done with the ticked runs. A popover is the first question of a deletion, the button in it the second.
+"""What can be done with the ticked runs. A deletion is asked for by the button, and once more in a dialog.
 
-What stands in a popover is Streamlit's own: a popover lies outside the page's colour scheme, which our markup follows.
+What stands in a popover or a dialog is Streamlit's own: they lie outside the page's colour scheme, which our markup
+follows.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from pages.shared.flash import flash
 from pages.shared.markup import escape_markdown, note
 from pages.shared.store import store
 
+NAMED = 10
+"""Runs that the dialog names one by one."""
 STOPPED: dict[InUseBy, str] = {
     "queue": "“Remove” in the queue on Fine-tune",
     "training": "“Stop and save” or “Stop evaluation” on Fine-tune",
@@ -142,16 +145,27 @@ def _set_archived(ids: list[str], archived: bool) -> None:
 
 
 def _delete(ticked: list[RunEntry]) -> None:
-    with st.popover("Delete", disabled=not ticked):
-        if not ticked:
-            return
-        size = sum(folder_size(store().folder / entry.id) for entry in ticked)
-        named = listing([entry.id for entry in ticked[:5]]) + (" and others" if len(ticked) > 5 else "")
-        st.markdown(escape_markdown(f"Delete {named} ({bytes_size(size)})?"))
-        st.caption("Deleted runs go to the bin, from which they can be restored for 30 days.")
-        ids = [entry.id for entry in ticked]
-        label = f"Move {plural(len(ids), 'run')} to the bin"
-        st.button(label, key="delete", type="primary", on_click=_move_to_bin, args=(ids,))
+    if st.button("Delete", key="delete", disabled=not ticked, help="Asks once more before anything goes."):
+        _ask_to_delete(ticked)
+
+
+@st.dialog("Move to the bin?")
+def _ask_to_delete(ticked: list[RunEntry]) -> None:
+    """The second question of a deletion: what goes, how large it is, where to and for how long."""
+    sizes = {entry.id: folder_size(store().folder / entry.id) for entry in ticked}
+    for entry in ticked[:NAMED]:
+        st.markdown(f"**{escape_markdown(entry.title)}** · {escape_markdown(entry.id)} · {bytes_size(sizes[entry.id])}")
+    if len(ticked) > NAMED:
+        st.markdown(f"and {plural(len(ticked) - NAMED, 'other run')}")
+    if len(ticked) > 1:
+        st.markdown(f"{plural(len(ticked), 'run')}, {bytes_size(sum(sizes.values()))} in all")
+    st.caption("Deleted runs lie in the bin, from which “Restore” brings them back for 30 days. Then they are gone.")
+    with st.container(horizontal=True, gap="small"):
+        label = f"Move {plural(len(ticked), 'run')} to the bin"
+        args = ([entry.id for entry in ticked],)
+        moved = st.button(label, key="delete for sure", type="primary", on_click=_move_to_bin, args=args)
+        if st.button("Keep", key="keep") or moved:
+            st.rerun()  # which closes the dialog
 
 
 def _move_to_bin(ids: list[str]) -> None:

@@ -110,18 +110,34 @@ def test_delete_asks_twice_and_the_bin_gives_back(build: RunBuilder, open_page: 
     build.finished("a")
     build.finished("b")
     app = tick(open_page(PAGE, run="a"), "a")
-    assert "Delete a \\(" in shown(app) and "restored for 30 days" in shown(app)
-    app = press(app, "Move 1 run to the bin")
+    assert "Move 1 run to the bin" not in labels(app)
+    app = press(app, "Delete")
+    assert "brings them back for 30 days" in shown(app) and " · a · " in shown(app) and " kB" in shown(app)
+    app = press(app, "Keep")
+    assert set(order(app)) == {"a", "b"} and "Move 1 run to the bin" not in labels(app)
+    app = press(press(app, "Delete"), "Move 1 run to the bin")
     assert order(app) == ["b"] and [one.id for one in bin.deleted(build.store)] == ["a"]
     assert "Moved to the bin: a." in shown(app)
     app = press(app, "Restore")
     assert set(order(app)) == {"a", "b"} and "Restored: a." in shown(app)
 
 
+def test_the_dialog_names_what_goes(build: RunBuilder, open_page: Open) -> None:
+    ids = [f"r{n:02}" for n in range(12)]
+    for run_id in ids:
+        build.failed(run_id)
+    app = press(tick(open_page(PAGE), *ids), "Delete")
+    said = shown(app)
+    assert sum(f" · {run_id} · " in said for run_id in ids) == 10 and "and 2 other runs" in said
+    assert "12 runs, " in said and "in all" in said
+    app = press(app, "Move 12 runs to the bin")
+    assert order(app) == [] and len(bin.deleted(build.store)) == 12
+
+
 def test_a_run_in_work_is_not_deleted(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     build.running("r")
-    app = press(tick(open_page(PAGE, run="r"), "r"), "Move 1 run to the bin")
+    app = press(press(tick(open_page(PAGE, run="r"), "r"), "Delete"), "Move 1 run to the bin")
     assert "stop that first, with “Stop and save”" in shown(app) and set(order(app)) == {"a", "r"}
     assert app.sidebar.selectbox[0].value == "r", "what was not deleted stays picked"
 
