@@ -23,7 +23,6 @@ from medqa_core.report.wording import ways as wording
 from medqa_core.report.wording.between_runs import notes, sentence
 from medqa_core.runs.artifacts.predictions import PREDICTIONS
 from medqa_core.runs.readers import EVALUATION
-from medqa_core.runs.run import Run
 from medqa_core.runs.store.search import labels
 from pages.shared import charts, document, notices, tables, theme
 from pages.shared.markup import note
@@ -32,21 +31,89 @@ from pages.shared.store import listed
 from pages.shared.tables import Column
 
 FEW = 5
+Named = Callable[[str], str]
+"""What a run of this id is called."""
 RunKey = tuple[str, FileStamp, FileStamp]
 """A run's folder, and the state of the files that are judged."""
 
 
-def show(facts: list[Facts], named: Callable[[str], str]) -> Callable[[], None]:
-    """The verdicts on one pair of runs; of more than two, on the pair that the visitor picks.
+def several_judged(facts: list[Facts]) -> bool:
+    """Whether two of the runs have answers to questions, which is what is judged question by question."""
+    return sum(one.predictions is not None for one in facts) > 1
 
-    Args:
-        facts: the compared runs.
-        named: what heads and captions call a run.
 
-    Returns:
-        What draws the questions on which the two differ most, to be called last: their texts may take seconds to read.
-    """
+def of_each_way(facts: list[Facts]) -> bool:
+    """Whether some run answers from its weights and another one after reading."""
+    tasks = {one.record.questions.task for one in facts if one.record.questions is not None}
+    return {"closed_book", "open_book"} <= tasks
+
+
+def verdicts(facts: list[Facts], named: Named) -> None:
+    """The verdicts on one pair of runs, metric by metric. `named`: what heads and captions call a run."""
     st.header("Which one is better?", anchor=False)
+    first, second = _pair(facts)
+    found = _found(first, second)
+    if found is None:
+        return
+    titled = replace(found, first=named(first.run.id), second=named(second.run.id))
+    note(sentence(titled))
+    document.table(between_table(titled, controls(first, second)), caption=" ".join(notes(titled)))
+
+
+def ways_to_answer(facts: list[Facts], named: Named) -> None:
+    """Answers from the weights beside answers after reading, where the two runs are one of each."""
+    st.header(wording.TITLE, anchor=False)
+    first, second = _pair(facts)
+    try:
+        found = _judged_ways(_key(first), _key(second), first, second)
+    except InputError as error:
+        _not_judged(error)
+        return
+    if found is None:
+        note("Choose a run that answers from its weights and one that was fine-tuned to read, on one base model.")
+        return
+    note(wording.sentence(found))
+    document.table(ways_table(found), caption=wording.caption(found))
+
+
+def questions(facts: list[Facts], named: Named) -> None:
+    """The gain of each question as a bar, and the questions at both ends, with their texts where those are known."""
+    st.header("On which questions do they differ?", anchor=False)
+    first, second = _pair(facts)
+    found = _found(first, second)
+    offered = [] if found is None else [name for name in measured(found.rows) if name not in found.left_out]
+    if found is None or not offered:
+        return
+    score = st.selectbox(
+        "Score",
+        offered,
+        format_func=lambda name: METRICS[name].label,
+        key="score",
+        bind="query-params",
+        width=240,
+    )
+    rows = found.rows.assign(gain=gain(found.rows, score)).dropna(subset=["gain"])
+    label, ours, theirs = METRICS[score].label, named(first.run.id), named(second.run.id)
+    better, worse = int((rows["gain"] > 0).sum()), int((rows["gain"] < 0).sum())
+    said = f"By {label}, {theirs} is better on {better} of {len(rows)} questions, {ours} on {worse}."
+    caption = f"{said} Each bar is a test question; up: {theirs} is better."
+    charts.show(gains_figure(rows["gain"], label, theme.palette()), key="between-gains", alt=said, caption=caption)
+    ordered = rows.sort_values(["gain", "question_id"], ascending=[False, True])
+    ends = [(theirs, ordered[ordered["gain"] > 0].head(FEW))]
+    ends.append((ours, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
+    places = st.columns(2, gap="medium")
+    charts.download(
+        "Download every question as CSV", lambda: _frame(ordered, found), "between-runs.csv", key="between-csv"
+    )
+    with places[0]:  # last: reading a data set takes seconds
+        texts, _ = question_texts(second.run)
+    for place, (better_one, few) in zip(places, ends, strict=True):
+        with place:
+            _few(better_one, second.run.id, few, texts)
+
+
+def _pair(facts: list[Facts]) -> tuple[Facts, Facts]:
+    """The two runs that are judged: of more than two the pair that the visitor picks, the same on every tab."""
     by_id = {one.run.id: one for one in facts}
     first, second = list(by_id)[:2]
     if len(by_id) > 2:
@@ -57,21 +124,20 @@ def show(facts: list[Facts], named: Callable[[str], str]) -> Callable[[], None]:
     else:
         for key in ("judged", "against"):
             st.query_params.pop(key, None)
+    return by_id[first], by_id[second]
+
+
+def _found(first: Facts, second: Facts) -> BetweenRuns | None:
+    """The second run against the first; None, and a notice that says why, where they cannot be judged."""
     try:
-        found = _judged(_key(by_id[first]), _key(by_id[second]), by_id[first], by_id[second])
+        return _judged(_key(first), _key(second), first, second)
     except InputError as error:
-        notices.notice("These two runs are not judged against each other.", str(error))
-        return _nothing
-    titled = replace(found, first=named(first), second=named(second))
-    note(sentence(titled))
-    beside = controls(by_id[first], by_id[second])
-    document.table(between_table(titled, beside), caption=" ".join(notes(titled)))
-    _ways(by_id[first], by_id[second])
-    return _questions(found, titled, by_id[second].run)
+        _not_judged(error)
+        return None
 
 
-def _nothing() -> None:
-    """Draw nothing."""
+def _not_judged(error: InputError) -> None:
+    notices.notice("These two runs are not judged against each other.", str(error))
 
 
 def _picked(label: str, key: str, ids: list[str], default: str) -> str:
@@ -84,19 +150,6 @@ def _picked(label: str, key: str, ids: list[str], default: str) -> str:
     else:
         st.query_params.pop(key, None)
     return picked
-
-
-def _ways(first: Facts, second: Facts) -> None:
-    """Answers from the weights beside answers after reading, where the two runs are one of each."""
-    try:
-        found = _judged_ways(_key(first), _key(second), first, second)
-    except InputError:  # judged question by question above, if at all
-        return
-    if found is None:
-        return
-    st.subheader(wording.TITLE, anchor=False)
-    note(wording.sentence(found))
-    document.table(ways_table(found), caption=wording.caption(found))
 
 
 @st.cache_resource(show_spinner="Judging the ways to answer.", max_entries=8)
@@ -113,46 +166,6 @@ def _key(facts: Facts) -> RunKey:
 def _judged(first: RunKey, second: RunKey, _first: Facts, _second: Facts) -> BetweenRuns:
     """Kept for these states of both runs' files: every question is resampled thousands of times."""
     return between(_first, _second)
-
-
-def _questions(found: BetweenRuns, titled: BetweenRuns, run: Run) -> Callable[[], None]:
-    """The gain of each question as a bar, and the questions at both ends, with their texts as `run` knows them.
-
-    `titled`: the same under the runs' titles.
-    """
-    offered = [name for name in measured(found.rows) if name not in found.left_out]
-    if not offered:
-        return _nothing
-    score = st.selectbox(
-        "Score",
-        offered,
-        format_func=lambda name: METRICS[name].label,
-        key="score",
-        bind="query-params",
-        width=240,
-    )
-    rows = found.rows.assign(gain=gain(found.rows, score)).dropna(subset=["gain"])
-    label = METRICS[score].label
-    better, worse = int((rows["gain"] > 0).sum()), int((rows["gain"] < 0).sum())
-    said = f"By {label}, {titled.second} is better on {better} of {len(rows)} questions, {titled.first} on {worse}."
-    caption = f"{said} Each bar is a test question; up: {titled.second} is better."
-    charts.show(gains_figure(rows["gain"], label, theme.palette()), key="between-gains", alt=said, caption=caption)
-    ordered = rows.sort_values(["gain", "question_id"], ascending=[False, True])
-    ends = [(titled.second, ordered[ordered["gain"] > 0].head(FEW))]
-    ends.append((titled.first, ordered[ordered["gain"] < 0].tail(FEW).iloc[::-1]))
-    places = st.columns(2, gap="medium")
-    charts.download(
-        "Download every question as CSV", lambda: _frame(ordered, found), "between-runs.csv", key="between-csv"
-    )
-
-    def draw() -> None:
-        with places[0]:
-            texts, _ = question_texts(run)
-        for place, (better_one, few) in zip(places, ends, strict=True):
-            with place:
-                _few(better_one, run.id, few, texts)
-
-    return draw
 
 
 def _few(better: str, run_id: str, few: pd.DataFrame, texts: dict[str, QAPair] | None) -> None:

@@ -1,6 +1,7 @@
 """Compare runs: what differs, and what came of it?"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
@@ -83,7 +84,7 @@ def search() -> list[RunEntry]:
 
 
 def compare(runs: list[Run]) -> None:
-    """Sentence, figures, settings, curves."""
+    """The sentence, and below it a tab for each way to look at what differs."""
     facts = [Facts.of(one) for one in runs]
     with sentence:
         answer(comparison.sentence(facts))
@@ -93,12 +94,12 @@ def compare(runs: list[Run]) -> None:
         notices.notice("These exams were asked in different ways.", differing)
     ids = {one.id for one in runs}
     named = short_names(entry for entry in listed() if entry.id in ids)
-    metrics(facts, named)
-    items.show(facts, named)
-    questions = between.show(facts, named)
-    settings(facts, named)
-    curves(facts, named)
-    questions()
+    tabs = [tab for tab in TABS if tab.there(facts)]
+    for place, tab in zip(st.tabs([tab.title for tab in tabs], key="view", bind="query-params"), tabs, strict=True):
+        if place.open:
+            with place:
+                for part in tab.parts:
+                    part(facts, named)
 
 
 def metrics(facts: list[Facts], named: Callable[[str], str]) -> None:
@@ -162,6 +163,25 @@ def _two_lines(above: str, below: str) -> Raw:
 def _setting(row: comparison.SettingRow) -> list[str]:
     return [row.label, *(value or NOT_STATED for value in row.values)]
 
+
+@dataclass(frozen=True)
+class Tab:
+    """Parts that stand together; the title stands in the address."""
+
+    title: str
+    parts: tuple[Callable[[list[Facts], between.Named], None], ...]
+    there: Callable[[list[Facts]], bool] = lambda facts: True
+    """Whether these runs have something of it."""
+
+
+TABS = (
+    Tab("Figures", (metrics,)),
+    Tab("Which one is better?", (items.show, between.verdicts)),
+    Tab("Questions", (between.questions,), between.several_judged),
+    Tab("Ways to answer", (between.ways_to_answer,), between.of_each_way),
+    Tab("Settings", (settings,)),
+    Tab("Loss curves", (curves,)),
+)
 
 others = same_test_set_first(other_runs(run))
 sentence = st.container()

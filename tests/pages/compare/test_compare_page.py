@@ -1,5 +1,7 @@
 """Runs side by side: which ones, by the address."""
 
+from typing import Any
+
 import pytest
 
 from medqa_core.data.pairs import QAPair
@@ -9,6 +11,8 @@ from tests.support.runs import RunBuilder, rewrite
 
 TITLE = "SmolLM2-135M on MedQuAD"
 """Of every run that the builder makes."""
+BETTER = "Which one is better?"
+"""The tab on which two runs are judged against each other."""
 
 
 def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: Open) -> None:
@@ -48,8 +52,9 @@ def test_runs_with_the_same_test_questions_come_before_those_on_the_same_data(
 def test_heads_and_captions_name_runs_by_their_titles(build: RunBuilder, open_page: Open) -> None:
     build.finished("a", title="First <b>")
     build.predictions(build.finished("b", title="Second"), fine_tuned_rougeL=[n / 24 for n in range(24)])
-    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    text = shown(open_page("compare/compare.py", run="a", runs="b", view=BETTER))
     assert "Second against First &lt;b&gt; is" in text and ">Second</th>" in text
+    text = shown(open_page("compare/compare.py", run="a", runs="b", view="Questions"))
     assert "Questions on which Second is better by most." in text
 
 
@@ -57,9 +62,10 @@ def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuil
     for name in ("a", "b"):
         build.finished(name)
     build.imported("c")
-    text = shown(open_page("compare/compare.py", run="a", runs="b"))
-    assert f"{TITLE} · b against {TITLE} · a is" in text and "Questions on which" not in text
-    app = open_page("compare/compare.py", run="a", runs=["b", "c"])
+    app = open_page("compare/compare.py", run="a", runs="b", view=BETTER)
+    assert f"{TITLE} · b against {TITLE} · a is" in shown(app)
+    assert [tab.label for tab in app.tabs] == ["Figures", BETTER, "Questions", "Settings", "Loss curves"]
+    app = open_page("compare/compare.py", run="a", runs=["b", "c"], view=BETTER)
     app.selectbox(key="judged").select("c").run()
     assert not app.exception
     assert "These two runs are not judged against each other." in shown(app)
@@ -68,24 +74,31 @@ def test_two_runs_are_judged_and_of_three_the_pair_that_is_picked(build: RunBuil
 def test_the_judged_pair_and_the_score_are_in_the_address(build: RunBuilder, open_page: Open) -> None:
     for name in ("a", "b", "c"):
         build.predictions(build.finished(name), fine_tuned_rougeL=[n / 24 for n in range(24)])
-    app = open_page("compare/compare.py", run="a", runs=["b", "c"], judged="c", against="b", score="ROUGE-L")
-    assert f"{TITLE} · c against {TITLE} · b is" in shown(app) and app.selectbox(key="score").value == "rougeL"
+    three: dict[str, Any] = {"run": "a", "runs": ["b", "c"], "view": BETTER}
+    questions = open_page("compare/compare.py", **{**three, "view": "Questions"}, judged="c", score="ROUGE-L")
+    assert "By ROUGE-L, " in shown(questions) and questions.selectbox(key="score").value == "rougeL"
+    assert questions.selectbox(key="judged").value == "c"
+    app = open_page("compare/compare.py", **three, judged="c", against="b")
+    assert f"{TITLE} · c against {TITLE} · b is" in shown(app)
     app.selectbox(key="judged").select("a").run()
     assert app.query_params["judged"] == "a" and "against" not in app.query_params
     app.selectbox(key="judged").select("b").run()
     assert "judged" not in app.query_params, "what is chosen anyway is not written"
-    app = open_page("compare/compare.py", run="a", runs=["b", "c"], judged="<b>", against="c", score="luck")
-    assert not app.exception and f"{TITLE} · b against {TITLE} · c is" in shown(app)
+    app = open_page("compare/compare.py", **three, judged="<b>", against="c")
+    assert not app.exception and f"{TITLE} · b against {TITLE} · a is" not in shown(app)
+    assert f"{TITLE} · b against {TITLE} · c is" in shown(app)
     assert "judged" not in app.query_params and app.query_params["against"] == "c"
-    app = open_page("compare/compare.py", run="a", runs="b", judged="b", against="a")
+    app = open_page("compare/compare.py", run="a", runs="b", view=BETTER, judged="b", against="a")
     assert "judged" not in app.query_params and f"{TITLE} · b against {TITLE} · a is" in shown(app)
+    app = open_page("compare/compare.py", **{**three, "view": "Questions"}, score="luck")
+    assert not app.exception and "is better on" in shown(app)
 
 
 def test_questions_on_which_two_runs_differ_are_listed(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     run = build.finished("b")
     build.predictions(run, fine_tuned_rougeL=[n / 24 for n in range(24)])
-    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    text = shown(open_page("compare/compare.py", run="a", runs="b", view="Questions"))
     assert f"Questions on which {TITLE} · b is better by most." in text
     assert 'href="answers?run=b&amp;question=q023"' in text and "<code>q023</code>" in text
 
@@ -97,5 +110,5 @@ def test_their_texts_stand_where_they_are_known(
     build.predictions(build.finished("b"), fine_tuned_rougeL=[n / 24 for n in range(24)])
     texts = {"q023": QAPair("q023", "d", "one", "information", "What is <i>one</i>?", "That.", "x")}
     monkeypatch.setattr("medqa_core.data.lookup.texts", lambda *_: (texts, ""))
-    text = shown(open_page("compare/compare.py", run="a", runs="b"))
+    text = shown(open_page("compare/compare.py", run="a", runs="b", view="Questions"))
     assert "What is &lt;i&gt;one&lt;/i&gt;?</a>" in text and "<code>q022</code>" in text

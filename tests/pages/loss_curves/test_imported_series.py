@@ -62,6 +62,6 @@ def test_tasks_and_the_same_questions(reports: Path, open_page: Open) -> None:
         import_path(folder, store, run_id=name)
     app = open_page("metrics/metrics.py", run="a")
     assert not app.exception and "mmlu_medical_genetics" in html(app)
-    app = open_page("compare/compare.py", run="a", runs="b")
+    app = open_page("compare/compare.py", run="a", runs="b", view="Which one is better?")
     assert not app.exception and "The same exam questions" in headings(app)
     assert "▲ better" in html(app) and "These exams were asked in different ways." in html(app)
