@@ -31,11 +31,14 @@ def import_(
         str | None,
         typer.Option(help="Import the model too, to be asked these questions: `medquad`, a file or a hub id."),
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="With --data: of a hub model, a commit, tag or branch. Default: the newest.")
+    ] = None,
     base: Annotated[
         str | None,
         typer.Option(help="With --data: the model it was trained from or is compared with. Default: as it names."),
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="With --base: a hub model's revision.")] = None,
+    base_revision: Annotated[str | None, typer.Option(help="Of a --base on the hub.")] = None,
     trained_on: Annotated[
         str | None,
         typer.Option(
@@ -74,8 +77,9 @@ def import_(
             "trained_on_columns": trained_on_columns,
             "test_size": test_size,
             "max_new_tokens": max_new_tokens,
-            "base": base,
             "revision": revision,
+            "base": base,
+            "base_revision": base_revision,
         }
     )
     with ending():
@@ -102,8 +106,9 @@ def bring(
                 request.path,
                 request.questions,
                 settings,
-                base=request.base,
                 revision=request.revision,
+                base=request.base,
+                base_revision=request.base_revision,
                 run_id=run_id,
                 title=request.title,
                 progress=progress,

@@ -3,6 +3,7 @@
 MedQAError                  (exit code 1)
 ├── InputError              (exit code 2) a value that the caller gave
 │   ├── UnknownName         a name that is not in a closed list; carries the nearest match
+│   ├── NoRevisions         a revision of what has none
 │   └── QuestionRefused     a question that no model will be asked
 │       └── EmergencyDescribed  since it describes an emergency
 ├── NotNow                  what was asked for has to wait
@@ -60,6 +61,14 @@ class UnknownName(InputError):
         listing = ", ".join(names) if names else "none"
         super().__init__(f"{shorten(given)!r} is not known; allowed: {listing}.{hint}", field=field)
         self.nearest = near[0] if near else None
+
+
+class NoRevisions(InputError):
+    """A revision was given of a model that has none."""
+
+    def __init__(self, name: str, *, field: str) -> None:
+        said = f"{shorten(name)!r} has no revisions; leave the revision out (only models on the hub have one)."
+        super().__init__(said, field=field)
 
 
 class QuestionRefused(InputError):

@@ -8,18 +8,19 @@ from pathlib import Path
 from medqa_core.data import sources
 from medqa_core.data.preparation import data_for, training_pairs
 from medqa_core.data.split import split_set
-from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, shorten
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, NoRevisions, shorten
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import absolute, is_large
 from medqa_core.runs.schema.config import EvaluationConfig, validated_evaluation
 
 QUESTIONS = ("dataset", "columns", "test_size", "trained_on", "trained_on_columns", "max_new_tokens")
 """What a model that comes along is asked, as EvaluationConfig names it."""
-FIELDS = ("path", "title", *QUESTIONS, "base", "revision")
+OF_THE_MODEL = ("revision", "base", "base_revision")
+FIELDS = ("path", "revision", "title", *QUESTIONS, "base", "base_revision")
 """Everything that an import may be given; only `path` has to be."""
 GENERAL = ""
 """Stands for the field of a problem that belongs to none."""
-_CALLED = {"--data": "dataset", "--base": "base", "base model": "base"}
+_CALLED = {"--data": "dataset", "--revision": "revision", "--base": "base", "base model": "base"}
 """What errors call a field that has another name here."""
 
 
@@ -31,25 +32,32 @@ class ImportRequest:
     title: str | None
     questions: EvaluationConfig | None
     """What its model is to be asked; None: its figures come alone."""
-    base: str | None
     revision: str | None
+    """Of a model on the hub; None: its newest commit."""
+    base: str | None
+    base_revision: str | None
 
 
 def import_request(given: Mapping[str, object]) -> ImportRequest:
     """What was given by the names of FIELDS as a request; None and names that are absent are the same.
 
     Raises:
-        InputError: a value is not allowed, or something is given of a model that is to be asked nothing.
+        InputError: a value is not allowed, something is given of a model that is to be asked nothing, or a revision of
+            what is here.
     """
     known = {name: value for name in FIELDS if (value := given.get(name)) is not None}
     questions = {name: known[name] for name in QUESTIONS if name in known}
-    base, revision, title = (str(known[name]) if name in known else None for name in ("base", "revision", "title"))
-    if "dataset" not in questions and (questions or base or revision):
+    title, *model = (str(known[name]) if name in known else None for name in ("title", *OF_THE_MODEL))
+    if "dataset" not in questions and (questions or any(model)):
         raise InputError(
             "name the questions that the model is to be asked, which it was not trained on.", field="--data"
         )
+    path = str(known.get("path", ""))
+    revision, base, base_revision = model
+    if revision is not None and sources.existing(path) is not None:
+        raise NoRevisions(Path(path).name, field="--revision")
     config = validated_evaluation(questions) if questions else None
-    return ImportRequest(Path(str(known.get("path", ""))), title, config, base, revision)
+    return ImportRequest(Path(path), title, config, revision, base, base_revision)
 
 
 def absolute_paths(given: Mapping[str, str]) -> dict[str, str]:
@@ -79,7 +87,7 @@ def import_problems(given: Mapping[str, str], settings: Settings) -> dict[str, s
         if name in given:
             found.none_in(partial(validated_evaluation, {"dataset": "starter", name: given[name]}), name)
     found.none_in(partial(import_request, given), GENERAL)
-    if asked and not found.said.keys() & {*QUESTIONS, GENERAL}:
+    if asked and not found.said.keys() & {*QUESTIONS, "revision", GENERAL}:
         _check_data(import_request(given).questions, settings, found)
     return found.said
 

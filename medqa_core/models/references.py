@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medqa_core.foundation.errors import InputError, UnknownName, shorten
+from medqa_core.foundation.errors import InputError, NoRevisions, UnknownName, shorten
 
 Kind = Literal["embedded", "toy", "folder", "hub"]
 
@@ -80,10 +80,7 @@ def parse(name: str, revision: str | None = None) -> ModelReference:
 
 def _without_revision(name: str, revision: str | None, kind: Kind) -> ModelReference:
     if revision is not None:
-        raise InputError(
-            f"{shorten(name)!r} has no revisions; leave the revision out (only models on the hub have one).",
-            field=FIELD,
-        )
+        raise NoRevisions(name, field=FIELD)
     return ModelReference(name, None, kind)
 
 

@@ -27,7 +27,13 @@ class Field(NamedTuple):
 
 
 PLACE = (
-    Field("path", "Path on this machine", "/home/me/outputs/my-run"),
+    Field(
+        "path",
+        "Path on this machine",
+        "/home/me/outputs/my-run",
+        "With test questions also a model of the hub (owner/name).",
+    ),
+    Field("revision", "Revision", "the newest", "Of a model of the hub: a commit, tag or branch."),
     Field("title", "Title", "taken from the source"),
 )
 MODEL = (

@@ -71,7 +71,9 @@ def test_a_pushed_adapter_comes_back_by_its_name(
     assert (run.folder / weights).read_bytes() == (folder / weights).read_bytes()
     assert run.record.imported is not None and run.record.imported.model is not None
     assert run.record.imported.source == "me/answers"
-    assert f"Fetched from the model hub, commit {COMMIT}." in run.record.imported.model.notes
+    assert run.record.imported.model.revision == COMMIT
+    [told] = [line for line in (run.folder / "summary.md").read_text().splitlines() if "Revision that was" in line]
+    assert COMMIT in told
     found = evaluated(medqa, run).evaluation()
     assert found is not None and found.metrics["loss"].n == 3
 
@@ -145,6 +147,30 @@ def test_the_base_is_taken_at_the_revision_that_an_adapter_names(
             assert f"GET /api/models/owner/base/revision/{asked}" in hub.requests
     said = medqa("import", "owner/gone", "--data", questions)
     assert said.code == 2 and "owner/base has no revision 'v9' on the model hub" in said.err
+
+
+def test_a_revision_of_the_model_is_asked_for_and_kept(
+    medqa: Command, hub: Hub, store: RunStore, questions: str, in_lab: Settings, tmp_path: Path
+) -> None:
+    adapter = lora(toy_folder(in_lab), tmp_path / "adapter")
+    hub.repositories["owner/at"] = files_in(adapter)
+    asked = ("--base", "toy", "--data", questions)
+    run = imported(medqa, store, "owner/at", *asked, "--revision", COMMIT)
+    assert f"GET /api/models/owner/at/revision/{COMMIT}" in hub.requests
+    assert run.record.imported is not None and run.record.imported.model is not None
+    assert run.record.imported.model.revision == COMMIT
+    assert run.record.base_model is not None and run.record.base_model.revision is None
+    gone = "owner/at has no revision 'v9' on the model hub; give a folder that holds it."
+    none = "--revision: '{}' has no revisions; leave the revision out (only models on the hub have one)."
+    for model, revision, said in (
+        ("owner/at", "v9", gone),
+        ("owner/at", "a..b", "--revision: 'a..b' is not a usable revision (a commit, tag or branch)."),
+        (str(adapter), "main", none.format("adapter")),
+        ("toy", "main", none.format("toy")),
+    ):
+        assert medqa("import", model, *asked, "--revision", revision).err.splitlines()[-1] == f"error: {said}"
+    toys = medqa("import", "owner/at", *asked, "--base-revision", "main")
+    assert toys.err.splitlines()[-1] == f"error: {none.format('toy').replace('--revision', 'base model')}"
 
 
 @pytest.mark.parametrize(

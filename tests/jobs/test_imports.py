@@ -27,7 +27,7 @@ def test_a_request_of_the_command_line_and_of_a_task_are_one(place: Path) -> Non
     assert typed == import_request({"path": "out", "dataset": "test.csv", "max_new_tokens": "16"})
     assert typed.questions is not None and typed.questions.trained_on is None
     assert import_request({"path": "out", "title": "Mine"}).questions is None
-    for given in ({"base": "toy"}, {"trained_on": "train.csv"}, {"revision": "main"}):
+    for given in ({"base": "toy"}, {"trained_on": "train.csv"}, {"revision": "main"}, {"base_revision": "main"}):
         with pytest.raises(InputError, match="name the questions that the model is to be asked") as error:
             import_request({"path": "out", **given})
         assert field_called(error.value.field) == "dataset"
@@ -51,6 +51,13 @@ def test_what_fits_has_no_problems(place: Path, settings: Settings) -> None:
     assert import_problems(given, settings) == {}
     for hub in ({"path": "owner/model", "dataset": "owner/data"}, {"path": "out", "dataset": "medquad"}):
         assert import_problems(hub, settings) == {}, "the import itself looks at what is not small and here"
+
+
+def test_a_folder_has_no_revision(place: Path, settings: Settings) -> None:
+    given = {"path": "out", "dataset": "test.csv", "revision": "v1"}
+    said = "'out' has no revisions; leave the revision out (only models on the hub have one)."
+    assert import_problems(given, settings) == {"revision": said}
+    assert import_problems({**given, "path": "owner/model"}, settings) == {}
 
 
 def test_each_field_says_what_is_wrong_with_it(place: Path, settings: Settings) -> None:

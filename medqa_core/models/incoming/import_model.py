@@ -13,7 +13,7 @@ import medqa_core
 from medqa_core.data import leakage, split
 from medqa_core.data.pairs import PairSet
 from medqa_core.data.preparation import data_for
-from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, RunError, shorten
+from medqa_core.foundation.errors import InputError, ModelError, ModelUnavailable, NoRevisions, RunError, shorten
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress, StageProgress, silent
@@ -76,8 +76,9 @@ def import_model(
     config: EvaluationConfig,
     settings: Settings,
     *,
-    base: str | None = None,
     revision: str | None = None,
+    base: str | None = None,
+    base_revision: str | None = None,
     run_id: str | None = None,
     title: str | None = None,
     progress: Progress = silent,
@@ -90,8 +91,9 @@ def import_model(
             model's name, as a base has one; on the hub it may be an adapter too.
         config: what it is to be asked, and what it was trained on where that is known.
         settings: where things are.
+        revision: of a model on the hub: a commit, tag or branch; None: the newest commit.
         base: the model that it was trained from, or that it is to be compared with; None: the one that it names.
-        revision: of a base on the hub.
+        base_revision: of a base on the hub.
         run_id: of the new run.
         title: of the new run.
         progress: told what takes long.
@@ -107,12 +109,12 @@ def import_model(
     store = RunStore(settings.reports)
     if run_id is not None:
         store.check_free(run_id)
-    source = _source(str(model), settings, progress)
+    source = _source(str(model), revision, settings, progress)
     weights = find_weights(source.folder, source.name)
     progress("reading the data")
     data = data_for(config, settings)
     parts = split.split_pairs(data.pairs, config)
-    found = _examine(weights, settings, base, revision, progress, steps)
+    found = _examine(weights, settings, base, base_revision, progress, steps)
     draft = _draft(source, found)
     record = _record(source, draft, found, run_id or store.free_id(draft.suggested_id), title)
     record = record.model_copy(
@@ -122,17 +124,25 @@ def import_model(
     return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress, steps))
 
 
-def _source(model: str, settings: Settings, progress: Progress) -> Located:
+def _source(model: str, revision: str | None, settings: Settings, progress: Progress) -> Located:
     """Where what is to come in lies, and what messages call it."""
     try:
         path = Path(model).expanduser()
-        if path.exists():
-            return Located(path, file_name(path), None, "folder")
-        return locate(model, settings=settings, progress=progress, incoming=True)
+        here = path.exists()
+        if not here:
+            parse(model)
     except (InputError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{shorten(model)!r} is neither a folder that exists nor a model on the hub (owner/name)."
         ) from error
+    if here and revision is not None:
+        raise NoRevisions(file_name(path), field="--revision")
+    if here:
+        return Located(path, file_name(path), None, "folder")
+    try:
+        return locate(model, revision, settings=settings, progress=progress, incoming=True)
+    except InputError as error:  # the name alone is one
+        raise InputError(error.reason, field="--revision") from error
 
 
 def _examine(
@@ -247,8 +257,7 @@ def _record(source: Located, draft: Draft, found: _Incoming, run_id: str, title:
         raise InputError(f"{source.name} holds values that no run can hold.") from error
     base = found.base
     merged = found.plain is not None and found.plain.merge is not None
-    fetched = [f"Fetched from the model hub, commit {source.revision}."] if source.revision else []
-    notes = [*fetched, *found.notes, *found.tokenizer.notes, *(found.plain.notes if found.plain else ())]
+    notes = [*found.notes, *found.tokenizer.notes, *(found.plain.notes if found.plain else ())]
     if merged and found.plain is not None:
         notes.append(f"The adapter was merged into its base, in float32: {found.plain.merge}.")
     imported = record.imported
@@ -256,6 +265,7 @@ def _record(source: Located, draft: Draft, found: _Incoming, run_id: str, title:
     model = ImportedModel(
         kind=found.relation,
         folder=found.weights.inside,
+        revision=source.revision,
         named_base=found.named,
         own_tokenizer=found.tokenizer.own,
         notes=[line(note, 500) for note in notes],

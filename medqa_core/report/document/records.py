@@ -61,6 +61,7 @@ def model_and_data(facts: Facts) -> Fields:
         rows += data_fields(record.data)
     if record.imported is not None and record.imported.model is not None:
         rows += [
+            ("Revision that was imported", words(record.imported.model.revision or "", 80)),
             ("Base that the source names", words(record.imported.model.named_base or "", 120)),
             ("On import", " ".join(words(note, 300) for note in record.imported.model.notes[:8])),
         ]

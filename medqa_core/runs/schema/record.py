@@ -143,6 +143,8 @@ class ImportedModel(Record):
     and nothing is known of what a training changed."""
     folder: Line | None = None
     """Of the source, the folder with the weights where they are not at its top: a checkpoint's name."""
+    revision: Line | None = None
+    """The commit that was fetched; None for a folder, and in runs that say it in a note."""
     named_base: Line | None = None
     """The base that the source names; None where it names none."""
     own_tokenizer: bool = False
