@@ -12,6 +12,7 @@ from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.commands import Command
+from tests.support.docs_tables import refusals
 from tests.support.foreign_models import ASKED, full_model, lora, rows, tiny_model, toy_folder
 from tests.support.hub_server import COMMIT, GATED, Hub
 
@@ -207,9 +208,20 @@ def test_each_refusal_is_one_line_and_fetches_no_pickle(
     assert store.list() == []
 
 
-def test_a_gated_adapter_says_so(medqa: Command, hub: Hub, store: RunStore, questions: str) -> None:
-    hub.repositories[GATED] = {"adapter_config.json": b"{}", ADAPTER: b"x"}
-    said = medqa("import", GATED, "--base", "toy", "--data", questions)
-    assert said.err.splitlines()[-1] == (
-        "error: owner/gated needs its terms accepted and a login on the model hub; give a folder that holds it."
-    )
+def test_the_documentation_says_what_is_said(medqa: Command, hub: Hub, store: RunStore, questions: str) -> None:
+    some = {"adapter_config.json": b"{}", ADAPTER: b"x"}
+    cases: dict[str, tuple[str, dict[str, bytes] | None, tuple[str, ...]]] = {
+        "pickles alone": ("owner/pickles", {"pytorch_model.bin": b"x"}, ()),
+        "weights in a folder alone": ("owner/inside", {f"best/{WHOLE}": b"x"}, ()),
+        "not there": ("owner/nothing", None, ()),
+        "gated": (GATED, some, ()),
+        "without such a revision": ("owner/some", some, ("--revision", "v9")),
+    }
+    told = refusals("models.md", "## What is refused from the hub")
+    assert set(told) == set(cases)
+    for name, (repo, files, more) in cases.items():
+        if files is not None:
+            hub.repositories[repo] = files
+        said = medqa("import", repo, "--base", "toy", "--data", questions, *more)
+        assert said.err.splitlines()[-1].startswith(f"error: {repo} {told[name]}"), said.err
+    assert not hub.downloaded() and store.list() == []

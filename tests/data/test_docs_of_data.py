@@ -8,8 +8,8 @@ import pytest
 from medqa_core.data import own
 from medqa_core.data.readers import file
 from medqa_core.foundation.errors import InputError
+from tests.support.docs_tables import refusals, section
 
-PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
 REFUSED: dict[str, tuple[str, bytes]] = {
     "a column is not found": ("my.csv", b"Frage,Antwort\nWas?,Das.\n"),
     "a row is short": ("my.csv", b"question,answer\nWhat?,That.\nWhy?\n"),
@@ -30,21 +30,18 @@ REFUSED: dict[str, tuple[str, bytes]] = {
 }
 
 
-def refusals() -> dict[str, str]:
-    table = PAGE.partition("## What is refused")[2]
-    return dict(re.findall(r"(?m)^\| ([^|]+?) \| `(.+)` \|$", table))
+TOLD = refusals("data.md", "## What is refused")
 
 
-@pytest.mark.parametrize("name", refusals())
+@pytest.mark.parametrize("name", TOLD)
 def test_a_refusal_reads_as_the_page_says(name: str, tmp_path: Path) -> None:
     suffix, content = REFUSED[name]
     (tmp_path / suffix).write_bytes(content)
     with pytest.raises(InputError) as caught:
         own.pairs([file.read(tmp_path / suffix)], suffix, {})
-    assert refusals()[name] in str(caught.value)
+    assert TOLD[name] in str(caught.value)
 
 
 def test_the_page_names_every_kind_of_file() -> None:
-    assert set(REFUSED) == set(refusals())
-    files = PAGE.partition("## Files")[2].partition("## Formats")[0]
-    assert set(re.findall(r"`(\.[a-z.]+)`", files)) == set(file.SUFFIXES)
+    assert set(REFUSED) == set(TOLD)
+    assert set(re.findall(r"`(\.[a-z.]+)`", section("data.md", "## Files"))) == set(file.SUFFIXES)
