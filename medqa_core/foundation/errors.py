@@ -25,6 +25,8 @@ class MedQAError(Exception):
     """Base class. `str(error)` is one line a person can act on."""
 
     exit_code = 1
+    may_pass = True
+    """Whether the same may go well when it is tried again: nothing is wrong with what was given."""
     field: str | None = None
     """The name of the value that is not acceptable, as the caller knows it; None where the error is about no value."""
 
@@ -38,6 +40,7 @@ class InputError(MedQAError):
     """A value that the caller gave is not acceptable."""
 
     exit_code = 2
+    may_pass = False
 
     def __init__(self, reason: str, *, field: str | None = None) -> None:
         """`str(error)` is `FIELD: REASON`, or the reason alone where no field is to blame."""

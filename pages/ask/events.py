@@ -28,6 +28,8 @@ from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import labels, offered
 from pages.ask.text import (
+    AGAIN,
+    ASK,
     Cut,
     Place,
     State,
@@ -49,9 +51,6 @@ from pages.ask.text import (
 LOG = logging.getLogger("medqa.pages")
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
-
-ASK, AGAIN = "Ask both models", "Try again"
-"""What the button is called that asks."""
 
 Update = dict[Any, Any]
 """New values by component; what is not named stays as it is."""
@@ -456,8 +455,8 @@ class Events:
 
 
 def _label(error: MedQAError) -> str:
-    """What the button says after an error: what another press may find mended is tried again."""
-    return ASK if isinstance(error, InputError) else AGAIN
+    """What the button says after an error."""
+    return AGAIN if error.may_pass else ASK
 
 
 def _end(answers: Answers, *, blind: bool) -> State:

@@ -8,14 +8,14 @@ from medqa_core.answering.admission import visitor_address
 from medqa_core.answering.compare import COLUMN_NAMES, Answers, Column
 from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS, GenerationSettings, Question
 from medqa_core.answering.service import paced
-from medqa_core.foundation.errors import EmergencyDescribed, InputError, MedQAError
+from medqa_core.foundation.errors import EmergencyDescribed, MedQAError
 from medqa_core.foundation.settings import Settings
 from pages.ask.service import answer_service
-from pages.ask.text import Cut, linked, meta, notice, out_of_time, referral, sources, state
+from pages.ask.text import AGAIN, ASK, Cut, linked, meta, notice, out_of_time, referral, sources, state
 from pages.shared.markup import html, rich
 
 REFRESH_SECONDS = 0.2
-AGAIN = "native-again"
+PRESSED = "native-again"
 """The session's key of a press on Try again."""
 LATEST, STOPPED = "native answers", "native stopped"
 """The session's keys of the answers that are being given, and of a press of Stop that ended them."""
@@ -37,7 +37,7 @@ def comparison(run_id: str) -> None:
         temperature = greedy.slider("Temperature", 0.0, 2.0, 0.0, 0.05, help="0 is greedy decoding")
         tokens = length.slider("Longest answer, tokens", 16, most, min(128, most), 16)
         sourced = st.checkbox("With sources", service.reads(run_id), help="answers from passages that are looked up")
-        asked = st.form_submit_button("Ask both models", type="primary") or st.session_state.pop(AGAIN, False)
+        asked = st.form_submit_button(ASK, type="primary") or st.session_state.pop(PRESSED, False)
     line, again, stop, cards = (st.empty() for _ in range(4))
     stopped = st.session_state.pop(STOPPED, False)
     latest: Answers | None = st.session_state.pop(LATEST, None)
@@ -69,14 +69,14 @@ def comparison(run_id: str) -> None:
         _say(line, f'<p role="alert" class="bad">{rich(str(error))}</p>')
         if latest is not None:
             _draw(cards, latest, "failed")
-        if not isinstance(error, InputError):  # what another press may find mended
-            again.button("Try again", on_click=_again)
+        if error.may_pass:
+            again.button(AGAIN, on_click=_again)
     stop.empty()
     st.session_state.pop(LATEST, None)
 
 
 def _again() -> None:
-    st.session_state[AGAIN] = True
+    st.session_state[PRESSED] = True
 
 
 def _stop() -> None:

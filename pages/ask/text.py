@@ -33,6 +33,8 @@ FINISH: dict[FinishReason | None, str] = {
 """How far an answer is, as the core says it; of those that it hands out to the end only the time limit cancels any."""
 Cut = Literal["stopped", "failed"]
 """What became of answers that were not handed out to the end: their reader stopped them, or an error did."""
+ASK, AGAIN = "Ask both models", "Try again"
+"""What the button is called that asks, and after a failure that may pass."""
 CHOICES: dict[Choice, str] = {
     "left": "Left is better",
     "right": "Right is better",

@@ -35,6 +35,7 @@ def test_an_error_names_its_field() -> None:
     assert (unknown.field, unknown.reason) == ("preset", "'zzz' is not known; allowed: smoke.")
     assert MedQAError("No room.").field is None
     assert MedQAError("No room.").reason == "No room."
+    assert MedQAError("No room.").may_pass and not error.may_pass and not unknown.may_pass
 
 
 def test_an_error_of_another_process_keeps_its_field() -> None:
