@@ -10,7 +10,6 @@ def _variables(palette: Palette) -> str:
 CSS = f"""
 :root{{color-scheme:light dark;{_variables(LIGHT)}}}
 @media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}
-@media print{{:root{{color-scheme:light;{_variables(LIGHT)}}}section,figure,tr{{break-inside:avoid}}}}
 *{{box-sizing:border-box}}
 body{{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--text);
 font:1rem/1.5 {FONT};overflow-wrap:anywhere}}
@@ -66,4 +65,14 @@ th{{color:var(--muted);font-weight:500}}
 .fields td{{overflow-wrap:anywhere}}
 li{{margin:.4rem 0}}
 footer{{margin-top:3rem;color:var(--muted)}}
+@media print{{@page{{margin:14mm}}
+:root{{color-scheme:light;font-size:13px;{_variables(LIGHT)}}}
+body{{max-width:none;padding:0}}
+figure,table,tr,li,.four{{break-inside:avoid}}
+h2,p:has(+.scroll),p:has(+ul){{break-after:avoid}}
+h2{{margin-top:1.5rem}}
+.four{{grid-template-columns:repeat(4,minmax(0,1fr))}}
+.scroll{{overflow:visible}}
+th,td{{min-width:0;padding:.2rem .7rem .2rem 0}}}}
 """.strip()
+"""In print a figure, a table that a page has room for and a heading with what follows it stay together."""

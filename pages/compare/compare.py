@@ -20,7 +20,7 @@ from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import ORDERS, labels, matching, offered, ordered, short_names
 from pages.compare import between, items, sweep_family
 from pages.shared import charts, notices, run_picker, tables, theme
-from pages.shared.markup import answer, escape_markdown, html, note, verdict
+from pages.shared.markup import answer, html, note, verdict
 from pages.shared.store import listed, other_runs, store
 from pages.shared.tables import Column, Raw
 from pages.shared.to_import import to_import
@@ -47,7 +47,7 @@ def choose() -> list[Run]:
     default = [] if st.query_params.get_all(KEY) else ready[:1]
     st.session_state[KEY] = kept if KEY in st.session_state else kept or default
     chosen = st.multiselect(
-        f"Compare {escape_markdown(run.record.title)} with",
+        "Compare with",
         offered(search() if len(others) >= comparison.MOST else others, keep=st.session_state[KEY]),
         max_selections=comparison.MOST - 1,
         format_func=labels(others),

@@ -8,14 +8,16 @@ import streamlit as st
 
 from medqa_core.report.names import verdict_mark
 
-_PUNCTUATION = re.compile(r"([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+_PUNCTUATION = re.compile(r"(?!(?<=\w)[-./](?=\w)|#(?=\w))([!\"#$&()*+\-./:<=>@\[\\\]^_`{|}~])")
+"""ASCII punctuation that Markdown could take for its own, not as part of a word or of a number as in `#6`."""
 
 
 def escape_markdown(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it letter for letter, on one line.
 
-    Every ASCII punctuation mark gets a backslash. A word joiner after a colon or inside an address keeps the
-    directives, the emoji codes and the links that are looked for after parsing from taking hold.
+    A punctuation mark that could mean something gets a backslash, and no other: a label's Markdown is also its
+    control's name, which a screen reader reads out as it is written. A word joiner after a colon or inside an address
+    keeps the directives, the emoji codes and the links that are looked for after parsing from taking hold.
     """
     line = " ".join(text.split())
     joined = re.sub(r":(?=\w)|(?<=www)\.|://|@", lambda found: found.group() + "\u2060", line)

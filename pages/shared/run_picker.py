@@ -106,7 +106,7 @@ def head(question: str, about: About) -> None:
         run = runs.open(asked) if asked is not None else None
     if run is not None and about != "the machine":
         with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
-            eyebrow(title_line(run) if about == "one run" else [])
+            eyebrow(title_line(run))
             copy_link.button()
     st.title(question, anchor=False)
     st.session_state[OPENED] = run

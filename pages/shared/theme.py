@@ -173,6 +173,9 @@ margin:0;padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} 
 [data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"]{background:var(--mq-tuned);
 border-color:var(--mq-tuned)}
 #js-plotly-tester{visibility:hidden}
+:is([data-testid="stSidebarNav"] a,[data-testid="stMain"]):focus-visible,
+[data-testid="stApp"] :has(>:is(input[type="text"],input[type="number"],textarea):focus-visible){
+outline:2px solid var(--mq-link);outline-offset:-2px}
 [data-testid="stSidebar"] [role="combobox"]{text-overflow:ellipsis}
 body:has([data-testid="stSidebar"] [role="combobox"][aria-expanded="true"]) [data-testid="stSelectboxVirtualDropdown"]{
 width:min(34rem,calc(100vw - 60px))!important}

@@ -115,7 +115,7 @@ def test_an_upload_becomes_a_verdict_in_six_clicks(browser: Browser, own: Server
     page = form(browser, own, epochs=1)
     page.get_by_text("Bring your own data", exact=True).click(timeout=PATIENCE)
     sent = FilePayload(name="../my data.csv", mimeType="text/csv", buffer=table.encode("cp1252"))
-    page.locator("input[type=file]").set_input_files(sent)
+    page.locator("input[type=file]").first.set_input_files(sent)
     expect(page.get_by_text("The first 10 of 60 usable pairs").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("read as Windows-1252").first).to_be_visible()
     page.screenshot(path=shots / "fine-tune-own-data.png", full_page=True)

@@ -64,7 +64,7 @@ def _local(url: str, server: str) -> bool:
 
 def settled(page: Page, title: str) -> None:
     """Wait until the page has been drawn whole."""
-    expect(page.locator("h1")).to_have_text(title, timeout=30_000)
+    expect(page.locator("h1")).to_have_text([title], timeout=30_000)  # for a moment there are two pages' headings
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
     page.wait_for_function(DRAWN, timeout=30_000)
     page.wait_for_timeout(500)

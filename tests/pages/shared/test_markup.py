@@ -22,6 +22,9 @@ def test_markdown_is_escaped_mark_by_mark() -> None:
 
 def test_markdown_stays_on_one_line() -> None:
     assert escape_markdown("a\n# heading\n- item") == "a \\# heading \\- item"
+    assert escape_markdown("1. a --> b -- c.") == "1\\. a \\-\\-\\> b \\-\\- c\\."
+    title = "#6 SmolLM2-135M on MedQuAD, v1.5"
+    assert escape_markdown(title) == title, "a control's name would be read out with its backslashes"
 
 
 @pytest.mark.parametrize(
