@@ -68,10 +68,12 @@ footer{{margin-top:3rem;color:var(--muted)}}
 @media print{{@page{{margin:14mm}}
 :root{{color-scheme:light;font-size:13px;{_variables(LIGHT)}}}
 body{{max-width:none;padding:0}}
-figure,table,tr,li,.four{{break-inside:avoid}}
+figure,table,tr,li,p,.four{{break-inside:avoid}}
 h2,p:has(+.scroll),p:has(+ul){{break-after:avoid}}
 h2{{margin-top:1.5rem}}
 .four{{grid-template-columns:repeat(4,minmax(0,1fr))}}
+.four .values{{font-size:1rem;white-space:nowrap}}
+td.better,td.worse,td .better,td .worse{{white-space:nowrap}}
 .scroll{{overflow:visible}}
 th,td{{min-width:0;padding:.2rem .7rem .2rem 0}}}}
 """.strip()
