@@ -116,7 +116,11 @@ def ticked_run(page: Page) -> list[str]:
     page.get_by_text("1 run ticked.").wait_for()
     page.get_by_role("button", name="Edit").click()
     page.get_by_role("button", name="Save").wait_for()
-    return in_both_schemes(page)
+    found = in_both_schemes(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep").wait_for()
+    return found + in_both_schemes(page)
 
 
 def referral(page: Page) -> list[str]:
