@@ -70,27 +70,31 @@ def resume_command(run: Run) -> str:
 
 
 NOTHING_LEFT: dict[Kind, str] = {"import": "Nothing was imported.", "fetch": "Nothing was fetched."}
-"""What is left of a task that did not end well, where that is nothing; what others have measured is kept."""
+"""Of what nothing is left where it does not end well."""
+
+
+def what_is_left(kind: Kind) -> str:
+    """What is left of a task that was stopped, or did not end well."""
+    return NOTHING_LEFT.get(kind, "What was measured so far is kept: starting it again continues from there.")
 
 
 def ended_task(entry: TaskEntry) -> tuple[str, ...]:
     """How a task ended: a title, what happened, and what to do."""
-    doing, nothing = capital(entry.task.doing), NOTHING_LEFT.get(entry.task.kind)
+    doing, left = capital(entry.task.doing), what_is_left(entry.task.kind)
     if entry.state == "done":
         return f"{doing}: done.", _made(entry)
-    left = "" if nothing else "What was measured so far is kept: starting it again continues from there."
     if entry.state == "stopped":
         return f"{doing}: stopped.", left
     if entry.state == "lost":
         return (
             f"{doing}: interrupted.",
             "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
-            left or f"{nothing} Start it again.",
+            f"{left} Start it again." if entry.task.kind in NOTHING_LEFT else left,
         )
     status = entry.status
     error = status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."
     about = f"{status.field}: " if status.error and status.field else ""
-    return f"{doing}: failed.", f"{about}{error}", left or nothing or ""
+    return f"{doing}: failed.", f"{about}{error}", left
 
 
 def _made(entry: TaskEntry) -> str:

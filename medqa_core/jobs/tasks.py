@@ -12,6 +12,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import remove_folder
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import signals
+from medqa_core.jobs.explanation import what_is_left
 from medqa_core.jobs.queue import locked, store_of, turn
 from medqa_core.jobs.task import (
     ENDED,
@@ -100,7 +101,7 @@ def _is_about(task: Task, kind: Kind, run_id: str | None, arguments: Mapping[str
 
 
 def stop_task(task_id: str, settings: Settings) -> str:
-    """Stop a task; the sentence that says what happens now. What it has measured so far is kept by the run.
+    """Stop a task; the sentence that says what happens now, and what is left of its work.
 
     Raises:
         InputError: no such task, or it has ended.
@@ -115,7 +116,7 @@ def stop_task(task_id: str, settings: Settings) -> str:
             write_task_status(entry.folder, entry.status.model_copy(update=ended))
     if process is not None and process.is_alive():
         signals.send(process, signal.SIGTERM)
-        return "It is being stopped; what was measured so far is kept, and starting it again continues from there."
+        return f"It is being stopped. {what_is_left(entry.task.kind)}"
     return "Taken out of the queue."
 
 

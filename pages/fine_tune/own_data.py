@@ -62,7 +62,7 @@ def _source(key: str, label: str, settings: Settings) -> Source | None:
         help="CSV, Excel, JSON, JSON lines, Parquet or Arrow, in the usual formats of trainers. Kept in the cache.",
     )
     st.text_input(
-        "Or a path on this machine, or a data set of the Hugging Face hub",
+        "Or a path on this machine, or a data set of the hub",
         key=f"{key} name",
         placeholder="owner/name",
     )

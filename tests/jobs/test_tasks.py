@@ -63,7 +63,8 @@ def test_a_task_is_done_in_a_process_of_its_own(settings: Settings, make: Make, 
     assert found is not None and (found.state, found.share) == ("running", 0.25)
     assert os.getsid(works[0]) == works[0], "the worker is in a session of its own"
     assert advance(settings) == [], "one at a time"
-    assert "being stopped" in stop_task(entry.task.id, settings)
+    said = stop_task(entry.task.id, settings)
+    assert said.startswith("It is being stopped. What was measured so far is kept")
     until(lambda: state(entry) == "stopped")
 
 
@@ -97,6 +98,8 @@ def test_what_is_fetched_is_told_apart_by_its_name(settings: Settings) -> None:
     assert ended_task(latest_task(settings, "fetch", None, {"name": "medquad"}) or there[1]) == (
         "Fetching medquad: failed.", "The hub cannot be reached.", "Nothing was fetched.",
     )  # fmt: skip
+    write_task_status(there[1].folder, TaskStatus(state="stopped"))
+    assert ended_task(all_tasks(settings)[1]) == ("Fetching medquad: stopped.", "Nothing was fetched.")
 
 
 def test_asked_for_twice_it_is_one(settings: Settings, make: Make) -> None:

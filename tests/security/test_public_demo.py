@@ -145,5 +145,5 @@ def test_on_ones_own_machine_the_same_pages_do_offer_it(walk: Walk, monkeypatch:
     offered = {
         button.label for page in EVERY_PAGE for run in ("finished", "failed") for button in walk(page, run=run).button
     }
-    assert {"Start fine-tune", "Resume", "Import", "Dismiss", "Fetch smollm2\\-135m\\-instruct"} <= offered, offered
+    assert {"Start fine-tune", "Resume", "Import", "Dismiss", "Fetch smollm2-135m-instruct"} <= offered, offered
     assert elements(walk("fine_tune/fine_tune.py"), "file_uploader")

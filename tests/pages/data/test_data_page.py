@@ -174,7 +174,7 @@ def test_lengths_with_and_without_a_tokenizer(build: RunBuilder, open_page: Open
     change(build.finished().folder, base_model="toy", max_tokens=64)
     app = open_page("data/data.py")
     assert "Example lengths are not known here." in shown(app)
-    assert "Fetch smollm2\\-135m\\-instruct" in [b.label for b in app.button]
+    assert "Fetch smollm2-135m-instruct" in [b.label for b in app.button]
     toy.ensure(cache)
     app = open_page("data/data.py")
     assert "All 578 usable pairs in tokens of toy: mean " in shown(app)

@@ -226,7 +226,7 @@ def test_no_estimate_while_the_device_is_busy(open_page: Open) -> None:
         app = open_page("fine_tune/fine_tune.py")
         assert button(app, "Estimate time and memory").disabled  # type: ignore[attr-defined]
         assert "No fine-tune is running; the device is busy fine-tuning theirs." in shown(app)
-        assert "fine\\-tuning theirs; wait" in button(app, "Estimate time and memory").help  # type: ignore[attr-defined]
+        assert "fine-tuning theirs; wait" in button(app, "Estimate time and memory").help  # type: ignore[attr-defined]
     with hold(Settings.from_environment(), "theirs", doing="mmlu"):
         assert "the device is busy measuring MMLU of theirs." in shown(open_page("fine_tune/fine_tune.py"))
 

@@ -48,7 +48,7 @@ def test_a_judge_that_is_named_can_be_asked_here(
     build.finished("a")
     app = open_page("metrics/metrics.py", run="a", tab="Preferences")
     assert HEAD in headings(app) and "references and both models&#x27; answers to judge.example" in shown(app)
-    app = press(app, "Send to judge\\.example and judge")
+    app = press(app, "Send to judge.example and judge")
     assert [(one.task.kind, one.task.arguments) for one in all_tasks(Settings.from_environment())] == [
         ("judge", {"host": "judge.example"})
     ]

@@ -199,7 +199,7 @@ def test_a_judge_at_an_address_is_agreed_to(
     build.finished("a")
     monkeypatch.setenv("MEDQA_JUDGE", "https://judge.example.org/v1")
     app = tick(open_page(PAGE), "a")
-    assert "sends questions\\, references and both models" in shown(app)
+    assert "sends questions, references and both models" in shown(app)
     app.button(key="measure judge").click().run()
     [entry] = all_tasks(Settings.from_environment())
     assert entry.task.arguments == {"host": "judge.example.org"}
