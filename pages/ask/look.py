@@ -174,7 +174,21 @@ KEYS = """
 """Enter sends a question and Shift+Enter breaks its line. A question that was typed is there again when another run is
 chosen, which loads the frame anew; it stays in this browser's tab."""
 
-HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}{CITE}{KEYS}</script>'
+SAID = """
+(() => {
+  const announce = () => {
+    for (const id of ["status", "int8-cost", "proof"]) {
+      const line = document.getElementById(id);
+      if (line && !line.role) Object.assign(line, {role: "status", ariaLive: "polite", ariaAtomic: "true"});
+    }
+  };
+  new MutationObserver(announce).observe(document.documentElement, {childList: true, subtree: true});
+})();
+"""
+"""The lines that say how something stands are read out when they change. Gradio replaces what is in them, and a screen
+reader only listens to what was there before: the place itself is what it listens to."""
+
+HEAD = f'<meta name="referrer" content="no-referrer"><script>{FRAME}{CITE}{KEYS}{SAID}</script>'
 
 LOOK: dict[str, Any] = {"theme": THEME, "css": CSS, "head": HEAD}
 """What Gradio takes where it mounts or launches."""

@@ -85,7 +85,7 @@ def _stop() -> None:
 
 def _say(place: "st.delta_generator.DeltaGenerator", line: str) -> None:
     with place.container():
-        html(f'<div class="mq-note">{line}</div>')
+        html(f'<div class="mq-note" role="status">{line}</div>')
 
 
 def _draw(place: "st.delta_generator.DeltaGenerator", answers: Answers, cut: Cut | None = None) -> None:

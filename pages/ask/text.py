@@ -77,9 +77,9 @@ PLACES: dict[Place, str] = {"left": "Left answer", "right": "Right answer"}
 
 
 def status(text: str, *, bad: bool = False, state: State | None = None) -> str:
-    """The line above the answers, read out when it changes; `state` is for the style sheet."""
-    role, named = ("alert" if bad else "status"), (f' data-state="{state}"' if state else "")
-    return f'<p role="{role}" aria-live="polite" class="{"bad" if bad else "muted"}"{named}>{escape(text)}</p>'
+    """A line in a place that is read out when it changes; an error is at once. `state` is for the style sheet."""
+    role, named = (' role="alert"' if bad else ""), (f' data-state="{state}"' if state else "")
+    return f'<p{role} class="{"bad" if bad else "muted"}"{named}>{escape(text)}</p>'
 
 
 def state(name: State, seconds: float = 0) -> str:

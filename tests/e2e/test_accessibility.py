@@ -134,7 +134,8 @@ def referral(page: Page) -> list[str]:
     frame.get_by_role("button", name="Settings").click()
     nodes = tree(page, of_widget=True)
     roles = [value(node, "role") for node in nodes]
-    assert nameless(nodes) == [] and "alert" in roles and "status" in roles
+    assert nameless(nodes) == [] and "alert" in roles
+    assert frame.locator("#status").get_attribute("role") == "status" and "status" in roles
     return violations(frame)
 
 
