@@ -18,7 +18,7 @@ def test_ask_offers_the_runs_that_can(build: RunBuilder, open_page: Open) -> Non
     build.imported("b")
     app = open_page("ask/ask.py", run="b")
     assert "This run cannot answer." in shown(app)
-    assert [button.label for button in app.button] == ["Ask SmolLM2\\-135M on MedQuAD · a"]
+    assert [button.label for button in app.button] == ["Ask SmolLM2-135M on MedQuAD · a"]
     app.button[0].click().run()
     assert app.get("iframe")[0].proto.src == "/qa/?run=a&__theme=light&embedded=1"
 
