@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from medqa_core.foundation.files import dumps
+from medqa_core.foundation.progress import DOWNLOAD
 from medqa_core.foundation.visible import escaped, visible
 from medqa_core.report.wording.outcome import outcome_lines
 from medqa_core.report.wording.stages import stage_text
@@ -84,6 +85,8 @@ class Bars:
         self._progress.stop()
 
     def _advance(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == DOWNLOAD:  # whose library draws a bar of its own
+            return
         if not self._tasks:  # not before: an error comes without an empty line
             self._progress.start()
         if stage not in self._tasks:

@@ -31,6 +31,9 @@ def downloading(folder: Path, told: StageProgress, total: int = 0) -> Iterator[N
         told: called every half second in which something was written.
         total: bytes of the whole; 0 where that is not known.
     """
+    if told is silent:
+        yield
+        return
     before, ended = folder_size(folder), threading.Event()
 
     def watch() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medqa_core.foundation.errors import ModelUnavailable, shorten
-from medqa_core.foundation.progress import Progress, silent
+from medqa_core.foundation.progress import Progress, StageProgress, downloading, silent
 from medqa_core.models import adapter, folders
 from medqa_core.models.references import EMBEDDED, ModelReference
 
@@ -29,7 +29,9 @@ TO_BRING = "give a folder that holds it"
 """What to do where the model that is to be brought in cannot be had."""
 
 
-def fetch(reference: ModelReference, progress: Progress = silent, *, incoming: bool = False) -> tuple[Path, str]:
+def fetch(
+    reference: ModelReference, progress: Progress = silent, *, incoming: bool = False, steps: StageProgress = silent
+) -> tuple[Path, str]:
     """The folder of a hub model in the hub's own cache, and the commit it holds.
 
     A pinned commit that is in the cache is used without asking the hub; a branch or tag is asked for, and the
@@ -39,6 +41,7 @@ def fetch(reference: ModelReference, progress: Progress = silent, *, incoming: b
         reference: which model.
         progress: told what takes long.
         incoming: it is to be brought in: an adapter will do too, and of one nothing else is fetched.
+        steps: told how many bytes have come.
 
     Raises:
         ModelUnavailable: there is no such model or revision, it needs a login, holds nothing that would be opened, or
@@ -48,7 +51,7 @@ def fetch(reference: ModelReference, progress: Progress = silent, *, incoming: b
         cached = cached_folder(reference, incoming=incoming)
         if cached is not None:
             return cached, cached.name
-    return _download(reference, progress, incoming)
+    return _download(reference, progress, incoming, steps)
 
 
 def cached_folder(reference: ModelReference, *, incoming: bool = False) -> Path | None:
@@ -79,7 +82,7 @@ def _cached(reference: ModelReference, wanted: list[str]) -> Path | None:
     return Path(folder)
 
 
-def _download(reference: ModelReference, progress: Progress, incoming: bool) -> tuple[Path, str]:
+def _download(reference: ModelReference, progress: Progress, incoming: bool, steps: StageProgress) -> tuple[Path, str]:
     # Here and not above: naming a model must not cost the import of an HTTP client.
     import httpx2
     from huggingface_hub import HfApi, constants, snapshot_download
@@ -89,6 +92,7 @@ def _download(reference: ModelReference, progress: Progress, incoming: bool) -> 
         RevisionNotFoundError,
         XetDownloadError,
     )
+    from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]  # its documented place
 
     name, revision = reference.name, reference.revision
     answered, patience = False, max(PATIENCE, float(constants.HF_HUB_ETAG_TIMEOUT))
@@ -103,23 +107,28 @@ def _download(reference: ModelReference, progress: Progress, incoming: bool) -> 
 
     try:
         # Asked by hand first because snapshot_download waits without limit for this answer.
-        listed = HfApi().model_info(name, revision=revision, timeout=patience).siblings or ()
+        listed = HfApi().model_info(name, revision=revision, timeout=patience, files_metadata=True).siblings or ()
         answered = True
         files = [one.rfilename for one in listed]
         _refuse_pickles(name, files)
         if incoming:
             _refuse_no_weights(name, files)
         progress(f"Downloading {name} from the model hub")
-        folder = Path(
-            snapshot_download(
+        allowed = ADAPTER if incoming and adapter.WEIGHTS in files else ALLOWED
+        wanted = filter_repo_objects(
+            listed, allow_patterns=allowed, ignore_patterns=IGNORED, key=lambda one: one.rfilename
+        )
+        kept = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+        with downloading(kept, steps, sum(one.size or 0 for one in wanted)):
+            fetched = snapshot_download(
                 name,
                 revision=revision,
-                allow_patterns=ADAPTER if incoming and adapter.WEIGHTS in files else ALLOWED,
+                allow_patterns=allowed,
                 ignore_patterns=IGNORED,
                 etag_timeout=patience,
                 tqdm_class=_terminal_bar(),
             )
-        )
+        folder = Path(fetched)
         return folder, folder.name
     except GatedRepoError as error:
         raise unavailable("needs its terms accepted and a login on the model hub") from error

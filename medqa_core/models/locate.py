@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from medqa_core.foundation.progress import Progress, silent
+from medqa_core.foundation.progress import Progress, StageProgress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import embedded, folders, hub, toy
 from medqa_core.models.references import Kind, parse
@@ -27,6 +27,7 @@ def locate(
     settings: Settings,
     progress: Progress = silent,
     incoming: bool = False,
+    steps: StageProgress = silent,
 ) -> Located:
     """The folder of the model called `name`, checked to be loadable; downloads it if it is not here.
 
@@ -36,6 +37,7 @@ def locate(
         settings: where the cache is.
         progress: told what takes long.
         incoming: it is to be brought in, so that it may be an adapter, and whoever takes it in checks it.
+        steps: told how many bytes of a download have come.
 
     Raises:
         InputError: the name or revision is not usable.
@@ -45,13 +47,13 @@ def locate(
     reference = parse(name, revision)
     commit: str | None = None
     if reference.kind == "embedded":
-        folder = embedded.ensure(settings.cache, progress)
+        folder = embedded.ensure(settings.cache, progress, steps=steps)
     elif reference.kind == "toy":
         folder = toy.ensure(settings.cache, progress)
     elif reference.kind == "folder":
         folder = Path(reference.name)
     else:
-        folder, commit = hub.fetch(reference, progress, incoming=incoming)
+        folder, commit = hub.fetch(reference, progress, incoming=incoming, steps=steps)
     if not incoming:
         folders.check(folder, reference.name)
     return Located(folder, reference.name, commit, reference.kind)

@@ -8,6 +8,8 @@ from huggingface_hub import constants
 
 from medqa_core.foundation.files import read_json, sha256
 from medqa_core.foundation.settings import Settings
+from medqa_core.models.hub import fetch
+from medqa_core.models.references import parse
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
@@ -148,6 +150,14 @@ def test_the_base_is_taken_at_the_revision_that_an_adapter_names(
             assert f"GET /api/models/owner/base/revision/{asked}" in hub.requests
     said = medqa("import", "owner/gone", "--data", questions)
     assert said.code == 2 and "owner/base has no revision 'v9' on the model hub" in said.err
+
+
+def test_how_much_of_a_model_has_come_is_told(medqa: Command, hub: Hub, in_lab: Settings, tmp_path: Path) -> None:
+    hub.repositories["owner/told"] = files_in(lora(toy_folder(in_lab), tmp_path / "adapter")) | ELSE
+    told: list[tuple[str, int, int]] = []
+    folder, commit = fetch(parse("owner/told"), incoming=True, steps=lambda *step: told.append(step))
+    whole = sum(len(hub.repositories["owner/told"][path.name]) for path in folder.iterdir())
+    assert commit == COMMIT and told[-1] == ("download", whole, whole)
 
 
 def test_a_revision_of_the_model_is_asked_for_and_kept(

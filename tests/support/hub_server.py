@@ -156,7 +156,7 @@ def _repo_info(hub: Hub, repo: str, revision: str) -> Reply:
         return 401, b'{"error":"Invalid username or password."}', {"X-Error-Code": "RepoNotFound"}
     if revision not in ("main", COMMIT):
         return 404, b'{"error":"Invalid rev id"}', {"X-Error-Code": "RevisionNotFound"}
-    siblings = [{"rfilename": path} for path in hub.repositories[repo]]
+    siblings = [{"rfilename": path, "size": len(content)} for path, content in hub.repositories[repo].items()]
     info = {"_id": "1", "id": repo, "modelId": repo, "sha": COMMIT, "private": False, "siblings": siblings, "tags": []}
     return 200, json.dumps({**info, "gated": "manual" if repo == GATED else False}).encode(), {}
 

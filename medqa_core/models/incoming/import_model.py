@@ -97,7 +97,7 @@ def import_model(
         run_id: of the new run.
         title: of the new run.
         progress: told what takes long.
-        steps: told how many megabytes of the weights are read or copied.
+        steps: told how many bytes of a download have come, and how many megabytes of the weights are read or copied.
 
     Raises:
         InputError: the folder holds no model that can come in, its base is not known or is another one; or the data
@@ -109,7 +109,7 @@ def import_model(
     store = RunStore(settings.reports)
     if run_id is not None:
         store.check_free(run_id)
-    source = _source(str(model), revision, settings, progress)
+    source = _source(str(model), revision, settings, progress, steps)
     weights = find_weights(source.folder, source.name)
     progress("reading the data")
     data = data_for(config, settings)
@@ -124,7 +124,7 @@ def import_model(
     return store.create(record, lambda folder: _fill(folder, record, draft, found, settings, progress, steps))
 
 
-def _source(model: str, revision: str | None, settings: Settings, progress: Progress) -> Located:
+def _source(model: str, revision: str | None, settings: Settings, progress: Progress, steps: StageProgress) -> Located:
     """Where what is to come in lies, and what messages call it."""
     try:
         path = Path(model).expanduser()
@@ -140,7 +140,7 @@ def _source(model: str, revision: str | None, settings: Settings, progress: Prog
     if here:
         return Located(path, file_name(path), None, "folder")
     try:
-        return locate(model, revision, settings=settings, progress=progress, incoming=True)
+        return locate(model, revision, settings=settings, progress=progress, incoming=True, steps=steps)
     except InputError as error:  # the name alone is one
         raise InputError(error.reason, field="--revision") from error
 
@@ -165,7 +165,7 @@ def _examine(
     check_numbers(files, label, steps)
     if base is None and revision is None:
         revision = _named_revision(raw, stated.get("revision"))
-    located = _located_base(base, revision, raw if isinstance(raw, str) else None, label, settings, progress)
+    located = _located_base(base, revision, raw if isinstance(raw, str) else None, label, settings, progress, steps)
     loaded = load_folder(located, settings=settings)
     notes = check_named_base(loaded, named, label, settings) if base is not None else ()
     plain, kind = None, relation(shapes, loaded) if weights.kind == "model" else "adapter"
@@ -207,12 +207,18 @@ def _named_revision(base: object, revision: object) -> str | None:
 
 
 def _located_base(
-    base: str | None, revision: str | None, named: str | None, label: str, settings: Settings, progress: Progress
+    base: str | None,
+    revision: str | None,
+    named: str | None,
+    label: str,
+    settings: Settings,
+    progress: Progress,
+    steps: StageProgress,
 ) -> Located:
     if base is None and named is None:
         raise InputError(f"{label} does not say which model it was trained from: give it with --base.", field="--base")
     try:
-        return locate(base or named or "", revision, settings=settings, progress=progress)
+        return locate(base or named or "", revision, settings=settings, progress=progress, steps=steps)
     except (InputError, ModelUnavailable) as error:
         if base is not None:
             raise
