@@ -170,7 +170,7 @@ margin:0;padding:.35rem 0 0;font-size:.85rem;font-variant-numeric:tabular-nums} 
 .mq-run-id{padding-left:1.6rem} [class*="st-key-run-row-"] [data-testid="stVerticalBlock"]{gap:.1rem}
 [data-testid="stButtonGroup"] button[data-selected="true"] p{color:var(--mq-text);font-weight:600}
 [data-testid^="stBaseButton-primary"],[data-testid^="stBaseButton-primary"] p{color:var(--mq-paper)}
-[data-testid="stPopoverBody"] [data-testid^="stBaseButton-primary"]{background:var(--mq-tuned);
+body>:not(#root) [data-testid^="stBaseButton-primary"]{background:var(--mq-tuned);
 border-color:var(--mq-tuned)}
 #js-plotly-tester{visibility:hidden}
 :is([data-testid="stSidebarNav"] a,[data-testid="stMain"]):focus-visible,
