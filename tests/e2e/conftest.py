@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.browser import ARGUMENTS, ROOT, Server
 
@@ -78,6 +78,7 @@ def _serving(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium: Debian's where it is there, else the one that playwright installed."""
+    expect.set_options(timeout=15_000)  # of a page on a machine that runs two browsers; nothing is timed here
     system = shutil.which("chromium")
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=system, args=ARGUMENTS)

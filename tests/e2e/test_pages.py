@@ -12,6 +12,15 @@ from tests.support.visits import MODES, PAGES, RUNS, VISITED, settled, visitor
 pytestmark = pytest.mark.e2e
 
 
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift => shift.value)))
+    .observe({type: 'layout-shift', buffered: true});
+"""
+MOST_SHIFT = 0.1
+"""Of the cumulative layout shift: what web.dev calls good."""
+
+
 def overflow(page: Page) -> int:
     """How many pixels the page is wider than the screen."""
     return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"))
@@ -21,11 +30,16 @@ def overflow(page: Page) -> int:
 @pytest.mark.parametrize("run", VISITED)
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, run: str, mode: str, browser: Browser, server: str, shots: Path) -> None:
+    """Drawn whole without an error, in a browser that has nothing of the app; nothing moves while it is drawn."""
     with visitor(browser, server, mode) as (page, wrong):
-        page.goto(f"{server}/{name}?run={run}")
+        page.add_init_script(SHIFTS)
+        page.goto(f"{server}/{'' if name == 'summary' else name}?run={run}")
         settled(page, PAGES[name])
         if page.locator("iframe").count():
             page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+            page.wait_for_timeout(500)
+        shifts = page.evaluate("window.shifts")
+        assert sum(shifts) < MOST_SHIFT, shifts
         page.screenshot(path=shots / f"{name}-{run}-{mode}.png")
         assert page.get_by_test_id("stException").count() == 0
         assert page.get_by_text("could not be drawn").count() == 0
@@ -136,30 +150,3 @@ def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, serve
         page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
         assert page.url == f"{server}/ask?run={able[0].id}"
         assert not wrong
-
-
-SHIFTS = """
-window.shifts = [];
-new PerformanceObserver(list => window.shifts.push(...list.getEntries().map(shift => shift.value)))
-    .observe({type: 'layout-shift', buffered: true});
-"""
-MOST_SHIFT = 0.1
-"""Of the cumulative layout shift: what web.dev calls good."""
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_moves_while_a_page_is_drawn(name: str, width: int, browser: Browser, server: str) -> None:
-    """The sum of all shifts from the navigation on, in a browser that has nothing of the app."""
-    runs = [entry.id for entry in answerable(RunStore(Settings.from_environment().reports))]
-    context = browser.new_context(viewport={"width": width, "height": 844})
-    page = context.new_page()
-    page.add_init_script(SHIFTS)
-    page.goto(f"{server}/{'' if name == 'summary' else name}?run={(runs or RUNS)[0]}")
-    settled(page, PAGES[name])
-    if page.locator("iframe").count():
-        page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
-        page.wait_for_timeout(500)
-    found = page.evaluate("window.shifts")
-    context.close()
-    assert sum(found) < MOST_SHIFT, found
