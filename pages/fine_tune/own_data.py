@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -34,11 +35,17 @@ class Source(NamedTuple):
     title: str
     """What people call them."""
 
+    def in_words(self, text: str) -> str:
+        """`text` with what people call the data in place of the name that a sent file has in the cache."""
+        return text if self.title == self.name else text.replace(Path(self.name).name, self.title)
+
 
 def draw(settings: Settings) -> None:
     """The section; nothing on a public demo, whose visitors bring no data."""
     if settings.public:
         return
+    data: Source | None = None
+    test: Source | None = None
     with st.expander("Bring your own data", key="own data"):
         left, right = st.columns(2, gap="small")
         try:
@@ -49,7 +56,13 @@ def draw(settings: Settings) -> None:
             if data is not None:
                 _chosen(data, test, settings)
         except MedQAError as error:
-            notices.notice("These data cannot be used.", str(error), bad=True)
+            notices.notice("These data cannot be used.", _in_words(str(error), data, test), bad=True)
+
+
+def _in_words(text: str, *given: Source | None) -> str:
+    for source in filter(None, given):
+        text = source.in_words(text)
+    return text
 
 
 def _source(key: str, label: str, settings: Settings) -> Source | None:
@@ -67,7 +80,7 @@ def _source(key: str, label: str, settings: Settings) -> Source | None:
         placeholder="owner/name",
     )
     if sent is not None:
-        return Source(str(upload.keep(sent.name, sent.getvalue(), settings)), sent.name)
+        return Source(str(upload.keep(sent.name, sent.getvalue(), settings)), shorten(Path(sent.name).name, 60))
     named = _named(key)
     return Source(named, named) if named else None
 
@@ -94,10 +107,11 @@ def _chosen(data: Source, test: Source | None, settings: Settings) -> None:
     with st.spinner("Reading the data."):
         found = preview(data.name, chosen, settings, title=data.title, test=test.name if test else None)
     if found.problem:
-        notices.notice("These data do not fit as they are.", found.problem, bad=found.data is None)
+        problem = _in_words(found.problem, data, test)
+        notices.notice("These data do not fit as they are.", problem, bad=found.data is None)
     if found.data is not None:
         _rows(found)
-        _left_out(found)
+        _left_out(found, data, test)
     proposed = bool(found.problem) and found.sizes is not None
     if found.sizes is not None:
         split = "The proposed split" if proposed else "The split"
@@ -147,7 +161,7 @@ def _rows(found: Preview) -> None:
     )
 
 
-def _left_out(found: Preview) -> None:
+def _left_out(found: Preview, *given: Source | None) -> None:
     data = found.data
     assert data is not None
     counted = [
@@ -156,7 +170,7 @@ def _left_out(found: Preview) -> None:
         f"{count(data.duplicates_dropped)} left out as duplicates",
     ]
     html(f"<p>{escape('; '.join(counted))}. How the data were read, and what was left aside:</p>")
-    html(bullets(data.filters))
+    html(bullets([_in_words(line, *given) for line in data.filters]))
 
 
 def _use(changes: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from medqa_core.runs.schema.presets import command_line, from_preset
 from medqa_core.runs.schema.status import now
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
+from pages.fine_tune.own_data import Source
 from tests.support.pages import Open, elements
 from tests.support.runs import RunBuilder
 
@@ -393,3 +394,10 @@ def test_data_of_the_form_that_are_not_at_hand_can_be_fetched(
     assert entry.task.doing == "fetching medquad" and "Fetching medquad" in shown(app)
     app.text_input(key="own name").input("medquad").run()
     assert shown(app).count("Fetching medquad") == 1 and "medquad is a data set of the hub that is not in" in shown(app)
+
+
+def test_a_sent_file_is_called_what_people_call_it() -> None:
+    sent = Source("/cache/uploads/0123abcd.csv", "marks.csv")
+    named = Source("/data/marks.csv", "/data/marks.csv")
+    assert sent.in_words("0123abcd.csv has no column “question”.") == "marks.csv has no column “question”."
+    assert named.in_words("marks.csv is empty.") == "marks.csv is empty."
