@@ -30,7 +30,7 @@ format: $(VENV)/installed-dev ## put the code into the house style
 	$(BIN)/ruff format .
 
 e2e: $(VENV)/installed-dev ## every page in a real browser (needs chromium)
-	$(BIN)/python -m pytest -q -m e2e tests/e2e
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m e2e tests/e2e
 
 test-real: $(VENV)/installed-dev ## tests on the real model, on MedQuAD where it is available, and of an installation
 	$(BIN)/python -m pytest -q -m real

@@ -1,4 +1,4 @@
-"""Every page on every run of the store, in a real browser: light, dark and on a phone."""
+"""Every page on a run of each kind, in a real browser: light, dark and on a phone."""
 
 from pathlib import Path
 
@@ -26,8 +26,11 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("run", VISITED)
+LOOKS = [*((VISITED[0], mode) for mode in MODES), *zip(VISITED[1:], ("dark", "phone"), strict=False)]
+"""The first run in every mode, the others in one each: what they have and the first has not is no matter of width."""
+
+
+@pytest.mark.parametrize(("run", "mode"), LOOKS)
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name: str, run: str, mode: str, browser: Browser, server: str, shots: Path) -> None:
     """Drawn whole without an error, in a browser that has nothing of the app; nothing moves while it is drawn."""
