@@ -23,10 +23,10 @@ from medqa_core.models.variants import VARIANTS, ModelVariants, Variant, load_va
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.training.attention import reads_packed_rows, use_packed_attention
 from medqa_core.training.train import train
+from tests.support.docs_tables import section
 from tests.support.foreign_models import toy_folder
 
 pytestmark = pytest.mark.usefixtures("no_network")
-DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 _ENDS = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
 _LLAMA = {
     "hidden_size": 32,
@@ -81,7 +81,7 @@ class Row:
 
 def documented() -> dict[str, Row]:
     """The table of docs/models.md by kind."""
-    lines = re.findall(r"^\| ([a-z0-9_]+) \|(.*)\|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(r"(?m)^\| ([a-z0-9_]+) \|(.*)\|$", section("models.md", "## Kinds that are tested"))
     return {kind: Row(*(cell.strip() for cell in rest.split("|"))) for kind, rest in lines if kind != "kind"}
 
 
