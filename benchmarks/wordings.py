@@ -2,6 +2,7 @@
 
 MedQuAD's validation questions as the data set words them and in the three wordings of `ranking.py`, which were written
 for this. The same passages are found for every run; each is asked with its own weights and as many tokens as it allows.
+Differences to the top passage have the verdict's intervals: whole topics are resampled.
 
     python benchmarks/wordings.py RUN [RUN …] [--questions 100]
 """
@@ -12,6 +13,8 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -25,11 +28,14 @@ from medqa_core.answering.generate import answers, texts
 from medqa_core.answering.retrieval.library import library_of
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.sources import fitting
-from medqa_core.data.pairs import QAPair
+from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import split_pairs
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import most_words, top_passages
+from medqa_core.evaluation.judge import Array
+from medqa_core.evaluation.tables import judge_family
+from medqa_core.foundation.format import interval
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.prompt import encode_prompt, with_passages, without_citations
 from medqa_core.models.variants import ModelVariants, load_variants
@@ -40,11 +46,15 @@ Found = list[list[Passage]]
 SEED = 0
 
 
-def mean_content(said: Sequence[str], own: Sequence[QAPair], content: Content) -> float:
-    """The mean content F1 of answers, over the questions for which it is defined."""
-    scores = content.columns(list(said), own, [(pair.answer,) for pair in own])["content_f1"]
-    defined = [score for score in scores if score == score]
-    return round(float(sum(defined)) / len(defined), 4)
+def content_of(said: Sequence[str], own: Sequence[QAPair], content: Content) -> Array:
+    """The content F1 of each answer; NaN where it is not defined."""
+    return np.array(content.columns(list(said), own, [(pair.answer,) for pair in own])["content_f1"], dtype=float)
+
+
+def difference(top: Array, reader: Array, topics: Sequence[str]) -> str:
+    """The reader's gain over the top passage with its 95% interval."""
+    metric = judge_family([("reader", "content_f1", top, reader)], topics)["reader"]["content_f1"]
+    return interval(metric.difference, metric.ci)
 
 
 def read(
@@ -79,20 +89,25 @@ def main() -> None:
     own = list(split_pairs(data.pairs, config).validation)
     own = random.Random(SEED).sample(own, min(given.questions, len(own)))
     library, content = library_of(data, settings), Content.of(data.pairs)
-    result: dict[str, dict[str, float]] = {}
     loaded = [load_variants(store.open(run), settings) for run in given.runs]
+    topics = [normalise(pair.topic) for pair in own]
+    scores: dict[str, list[Array]] = {name: [] for name in ("top passage", *given.runs)}
     print(f"{len(own)} questions; content F1 of the top passage alone, then of {', '.join(given.runs)}")
     for wording in (None, 0, 1, 2):
         asked = [worded(pair, wording) for pair in own]
         found = [library.search(question, config.passages) for question in asked]
         top = top_passages(found, most_words(config.max_new_tokens)).texts
-        row = {"top passage": mean_content(top, own, content)}
+        scores["top passage"].append(content_of(top, own, content))
         for run, variants in zip(given.runs, loaded, strict=True):
-            row[run] = mean_content(read(variants, settings, asked, found, config), own, content)
+            scores[run].append(content_of(read(variants, settings, asked, found, config), own, content))
         name = "as in the data set" if wording is None else f"wording {wording + 1}"
-        print(f"{name:<20}" + "".join(f"{value:>9.3f}" for value in row.values()), flush=True)
-        result[name] = row
-    print(json.dumps(result))
+        print(f"{name:<20}" + "".join(f"{np.nanmean(each[-1]):>9.3f}" for each in scores.values()), flush=True)
+    for run in given.runs:
+        for name, parts in (("as in the data set", slice(0, 1)), ("the three wordings", slice(1, None))):
+            top_of, own_of = (np.concatenate(scores[each][parts]) for each in ("top passage", run))
+            said = difference(top_of, own_of, topics * (len(own_of) // len(own)))
+            print(f"{run}, {name}: {said} beside the top passage")
+    print(json.dumps({name: [round(float(np.nanmean(one)), 4) for one in each] for name, each in scores.items()}))
 
 
 if __name__ == "__main__":
