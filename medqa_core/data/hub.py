@@ -104,6 +104,7 @@ def _download(name: str, target: Path, steps: StageProgress) -> dict[str, Any]:
     import httpx2
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.file_download import repo_folder_name
 
     facts: dict[str, Any] = {"revision": None, "licence": None}
     size = 0
@@ -120,7 +121,7 @@ def _download(name: str, target: Path, steps: StageProgress) -> dict[str, Any]:
         raise unavailable(name, "is not on the hub, or is private") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         raise unavailable(name, "is not in the cache and the hub cannot be reached") from error
-    with downloading(Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}", steps, size):
+    with downloading(Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="dataset"), steps, size):
         write_parquet(name, facts["revision"], target)
     return facts
 

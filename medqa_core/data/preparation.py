@@ -132,11 +132,7 @@ def _with_test_file(data: PairSet, test: PairSet) -> PairSet:
         pairs_parsed=data.pairs_parsed + test.pairs_parsed,
         pairs_answered=data.pairs_answered + test.pairs_answered,
         duplicates_dropped=data.duplicates_dropped + test.duplicates_dropped,
-        filters=(
-            *data.filters,
-            about,
-            *read,
-        ),
+        filters=(*data.filters, about, *read),
         split_sizes=(*data.split_sizes[:2], None),
     )
 

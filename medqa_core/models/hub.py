@@ -92,6 +92,7 @@ def _download(reference: ModelReference, progress: Progress, incoming: bool, ste
         RevisionNotFoundError,
         XetDownloadError,
     )
+    from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]  # its documented place
 
     name, revision = reference.name, reference.revision
@@ -118,7 +119,7 @@ def _download(reference: ModelReference, progress: Progress, incoming: bool, ste
         wanted = filter_repo_objects(
             listed, allow_patterns=allowed, ignore_patterns=IGNORED, key=lambda one: one.rfilename
         )
-        kept = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+        kept = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model")
         with downloading(kept, steps, sum(one.size or 0 for one in wanted)):
             fetched = snapshot_download(
                 name,

@@ -10,12 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Frame, Page, expect
 
-from tests.support.visits import PAGES, RUNS, settled, visitor
+from tests.support.visits import PAGES, RUN, settled, visitor, widget
 
 pytestmark = pytest.mark.e2e
 
-RUN = "starter" if "starter" in RUNS else RUNS[0]
-"""Has a model to ask, and data that are read at once."""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 OPTIONS: dict[str, Any] = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"], "iframes": False}
 PATIENCE = 120_000
@@ -74,13 +72,6 @@ def first_headings(nodes: list[dict[str, Any]]) -> list[str]:
         if value(node, "role") == "heading"
         and {"name": "level", "value": {"type": "integer", "value": 1}} in node["properties"]
     ]
-
-
-def widget(page: Page) -> Frame:
-    """The question widget, once it is there."""
-    page.frame_locator("iframe").locator("#question textarea").wait_for(timeout=PATIENCE)
-    (found,) = [frame for frame in page.frames if "/qa/" in frame.url]
-    return found
 
 
 @pytest.mark.parametrize("name", PAGES)

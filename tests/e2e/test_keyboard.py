@@ -3,13 +3,12 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.visits import PAGES, RUNS, settled, visitor
+from tests.support.visits import PAGES, RUN, settled, visitor, widget
 
 pytestmark = pytest.mark.e2e
 
-RUN = "starter" if "starter" in RUNS else RUNS[0]
 FOCUSED = """() => {
     let at = document.activeElement;
     while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
@@ -32,11 +31,6 @@ def focused(page: Page) -> dict[str, Any]:
     return found
 
 
-def widget(page: Page) -> Frame:
-    (found,) = [frame for frame in page.frames if "/qa/" in frame.url]
-    return found
-
-
 def go(page: Page, key: str, name: str) -> None:
     """Press `key`, Tab or Shift+Tab, until what is called `name` has the focus."""
     passed = []
@@ -56,7 +50,7 @@ def test_a_journey_without_a_mouse(browser: Browser, server: str) -> None:
         go(page, "Tab", "Ask")
         page.keyboard.press("Enter")
         settled(page, PAGES["ask"])
-        page.frame_locator("iframe").locator("#question textarea").wait_for(timeout=120_000)
+        widget(page)
         page.wait_for_timeout(1500)  # the field is there before the widget listens
         go(page, "Tab", "Your question")
         page.keyboard.type("He collapsed and is not breathing")

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.run_store import RunStore, answerable
-from tests.support.visits import MODES, PAGES, RUNS, VISITED, settled, visitor
+from tests.support.visits import MODES, PAGES, RUNS, VISITED, settled, visitor, widget
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +39,7 @@ def test_page(name: str, run: str, mode: str, browser: Browser, server: str, sho
         page.goto(f"{server}/{'' if name == 'summary' else name}?run={run}")
         settled(page, PAGES[name])
         if page.locator("iframe").count():
-            page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+            widget(page)
             page.wait_for_timeout(500)
         shifts = page.evaluate("window.shifts")
         assert sum(shifts) < MOST_SHIFT, shifts
@@ -150,6 +150,6 @@ def test_a_run_without_a_model_leads_to_one_that_has_one(browser: Browser, serve
         page.goto(f"{server}/ask?run={unable}")
         settled(page, PAGES["ask"])
         page.get_by_role("button", name=f"Ask {able[0].label}", exact=True).click()
-        page.frame_locator("iframe").locator("textarea").first.wait_for(timeout=120_000)
+        widget(page)
         assert page.url == f"{server}/ask?run={able[0].id}"
         assert not wrong

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.store.run_store import RunStore
@@ -24,6 +24,8 @@ MODES = ("light", "dark", "phone")
 RUNS = [entry.id for entry in RunStore(Settings.from_environment().reports).list() if entry.state != "unreadable"]
 VISITED = [one for one in ("medquad-open-book", "starter", "run-2") if one in RUNS] or RUNS[:3]
 """A run of each kind: fine-tuned to read, fine-tuned to answer from its weights, imported."""
+RUN = "starter" if "starter" in RUNS else RUNS[0]
+"""Has a model to ask, and data that are read at once."""
 DRAWN = (
     f"{ENDED} && "
     "!document.querySelector('[data-testid=stSkeleton]') && "
@@ -68,3 +70,10 @@ def settled(page: Page, title: str) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
     page.wait_for_function(DRAWN, timeout=30_000)
     page.wait_for_timeout(500)
+
+
+def widget(page: Page) -> Frame:
+    """The question widget, once it is there: the first request builds it."""
+    page.frame_locator("iframe").locator("#question textarea").wait_for(timeout=120_000)
+    (found,) = [frame for frame in page.frames if "/qa/" in frame.url]
+    return found
