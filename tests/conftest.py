@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from medqa_core.foundation import settings
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
@@ -26,6 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for kind, seconds in SECONDS.items():
             if item.get_closest_marker(kind):
                 item.add_marker(pytest.mark.timeout(seconds))
+
+
+@pytest.fixture(autouse=True)
+def data_at_hand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MedQuAD and MMLU are at hand for tests marked `real` alone: the others find the same data everywhere."""
+    if request.node.get_closest_marker("real"):
+        return
+    for name in ("MEDQA_MEDQUAD", "MEDQA_MMLU"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(settings, "_beside_checkout", lambda name: None)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class Caveat:
         if self.reason == "different losses":
             return (
                 "Their losses are not of the same text: other prompts, other references, or other questions of the "
-                "test set. What their answers score is judged below."
+                "test set. The verdict between them judges what their answers score."
             )
         do = "does" if len(self.runs) == 1 else "do"
         return f"{', '.join(self.runs)} {do} not say which questions the figures are from, so these may not compare."
@@ -70,7 +70,7 @@ class LowestLoss:
         """The finding in words, with what was not tested."""
         return (
             f"{self.run_id} has the lowest test loss of these, {value_text('loss', self.loss)}, {percent(self.gap)} "
-            "below the next; whether two of them differ by more than chance is judged below."
+            "below the next; the verdict between the two says whether that is more than chance."
         )
 
 

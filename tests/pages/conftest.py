@@ -17,7 +17,6 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "reports"
     folder.mkdir()
     monkeypatch.setenv("MEDQA_REPORTS", str(folder))
-    monkeypatch.delenv("MEDQA_MEDQUAD", raising=False)
     return folder
 
 

@@ -62,7 +62,6 @@ def store(smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> RunStore:
 def environment(store: RunStore, lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MEDQA_REPORTS", str(store.folder))
     monkeypatch.setenv("MEDQA_CACHE", str(lab.cache))
-    monkeypatch.setenv("MEDQA_MEDQUAD", "")
     yield
     st.cache_resource.clear()
 

@@ -48,7 +48,6 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "reports"
     folder.mkdir()
     monkeypatch.setenv("MEDQA_REPORTS", str(folder))
-    monkeypatch.delenv("MEDQA_MEDQUAD", raising=False)
     yield folder
     st.cache_resource.clear()
 

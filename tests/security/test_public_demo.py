@@ -52,7 +52,6 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     bin.delete(build.store, "deleted")
     monkeypatch.setenv("MEDQA_REPORTS", str(settings.reports))
     monkeypatch.setenv("MEDQA_CACHE", str(settings.cache))
-    monkeypatch.delenv("MEDQA_MEDQUAD", raising=False)
     yield settings
     st.cache_resource.clear()
 
