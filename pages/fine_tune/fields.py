@@ -1,6 +1,7 @@
 """The form's fields: which there are, how each is entered, what is wrong with it. All of it comes from TrainConfig."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,8 +18,8 @@ from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, as_text, fr
 from medqa_core.runs.schema.record import SplitSizes
 from pages.shared.markup import escape_markdown, html, rich
 
-PRESET = "fine-tune preset"
-"""The session's key of the preset that was picked."""
+FILLINGS = "fine-tune fillings"
+"""The session's key of how often the page itself has given each field a value."""
 
 MAIN = (
     ("title", "dataset", "base_model", "method"),
@@ -72,26 +73,42 @@ class Form:
 
 
 def key(name: str) -> str:
-    """The session's key of a field."""
-    return f"fine-tune {name}"
+    """The session's key of a field's input; another one after each filling, as `put` has it."""
+    return f"fine-tune {name} {_fillings()[name]}"
+
+
+def _fillings() -> Counter[str]:
+    found: Counter[str] = st.session_state.setdefault(FILLINGS, Counter())
+    return found
+
+
+def put(values: Mapping[str, Any]) -> None:
+    """Give fields values, before they are drawn: in a button's callback, or at a visit's start.
+
+    Each gets a new input. With whatever is typed, a browser sends the values of all its inputs, those of before for the
+    ones that it has not drawn again yet. Sent for an input that is gone, they count for nothing, and so does what was
+    typed into it: the new one shows what holds.
+    """
+    for name, value in values.items():
+        st.session_state.pop(key(name), None)
+        _fillings()[name] += 1
+        st.session_state[key(name)] = typed(name, value)
 
 
 def fill(config: TrainConfig) -> None:
     """Put a configuration into the form; for a button's callback."""
-    st.session_state[PRESET] = config.preset if config.preset in PRESETS else CUSTOM
-    for name in TrainConfig.model_fields:
-        if name != "preset":
-            st.session_state[key(name)] = typed(name, getattr(config, name))
+    put({**dict(config), "preset": config.preset if config.preset in PRESETS else CUSTOM})
 
 
 def preset_picked() -> None:
-    """Put the picked preset's values into the form."""
-    fill(from_preset(st.session_state[PRESET]))
+    """Put the picked preset's values into the form; its own input stays, and the focus in it."""
+    picked = from_preset(st.session_state[key("preset")])
+    put({name: value for name, value in picked if name != "preset"})
 
 
 def read(settings: Settings) -> Form:
     """The form as it stands; a first visit finds the default preset."""
-    if any(key(name) not in st.session_state for name in TrainConfig.model_fields if name != "preset"):
+    if any(key(name) not in st.session_state for name in TrainConfig.model_fields):
         fill(from_preset(DEFAULT))
     values = {n: value_of(n, st.session_state[key(n)]) for n in TrainConfig.model_fields if n != "preset"}
     problems = {}
@@ -113,7 +130,7 @@ def _together(values: dict[str, Any], problems: dict[str, str]) -> TrainConfig |
     sound = {name: value for name, value in values.items() if name not in problems}
     while True:
         try:
-            return validated({**sound, "preset": st.session_state[PRESET]})
+            return validated({**sound, "preset": st.session_state[key("preset")]})
         except MedQAError as error:
             if error.field not in sound:
                 problems[GENERAL] = capital(str(error))

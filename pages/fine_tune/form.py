@@ -10,7 +10,7 @@ from medqa_core.jobs import launch
 from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from pages.fine_tune import cost, fields, own_data
-from pages.fine_tune.fields import MAIN, PRESET, THEMES, Form
+from pages.fine_tune.fields import MAIN, THEMES, Form
 from pages.shared import run_picker, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import html, note, rich
@@ -45,7 +45,7 @@ def _preset() -> None:
     picked = st.selectbox(
         "Start from",
         [*PRESETS, CUSTOM],
-        key=PRESET,
+        key=fields.key("preset"),
         on_change=fields.preset_picked,
         help="Fills the form. Every field can be changed afterwards.",
         persist_state="session",

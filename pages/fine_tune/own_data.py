@@ -175,6 +175,5 @@ def _left_out(found: Preview, *given: Source | None) -> None:
 
 def _use(changes: dict[str, Any]) -> None:
     """Put the data, and sizes that fit by themselves, into the form."""
-    for name, value in changes.items():
-        st.session_state[fields.key(name)] = fields.typed(name, value)
+    fields.put(changes)
     flash("The form below now has these data.")

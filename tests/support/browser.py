@@ -67,7 +67,6 @@ def form(browser: Browser, server: Server, *, epochs: int) -> Page:
     page.goto(f"{server.address}/fine_tune")
     choose(page, "Start from", "smoke")
     expect(page.get_by_label("Title", exact=True).first).to_have_value("Smoke test", timeout=PATIENCE)
-    page.wait_for_function(ENDED, timeout=PATIENCE)  # else what is typed takes the fields' values of before along
     fill(page, "Epochs", str(epochs))
     expect(page.locator("code", has_text=f"epochs={epochs}.0")).to_be_visible(timeout=PATIENCE)
     return page

@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
@@ -16,7 +18,7 @@ from medqa_core.jobs.task import all_tasks
 from medqa_core.runs.artifacts.job import Job, read_job, write_job
 from medqa_core.runs.schema.config import TrainConfig
 from medqa_core.runs.schema.estimate import ComputedMemory, Estimate, Range
-from medqa_core.runs.schema.presets import command_line, from_preset
+from medqa_core.runs.schema.presets import DEFAULT, command_line, from_preset
 from medqa_core.runs.schema.status import now
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
@@ -63,11 +65,12 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def field(app: AppTest, name: str) -> "object":
     widgets = [*app.main.text_input, *app.main.number_input, *app.main.selectbox]
-    return next(w for w in widgets if w.label == fields.label_of(name))
+    label = "Start from" if name == "preset" else fields.label_of(name)
+    return next(w for w in widgets if w.label == label)
 
 
 def pick(app: AppTest, preset: str) -> AppTest:
-    return next(s for s in app.main.selectbox if s.label == "Start from").select(preset).run()
+    return field(app, "preset").select(preset).run()  # type: ignore[attr-defined,no-any-return]
 
 
 def test_every_field_is_in_the_form_once_and_explained(open_page: Open) -> None:
@@ -138,7 +141,7 @@ def test_mistakes_across_fields_and_with_the_data_are_said_beside_the_others(
 ) -> None:
     app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
     for name, value in typed.items():
-        app.session_state[fields.key(name)] = value
+        field(app, name).set_value(value)  # type: ignore[attr-defined]
     text = shown(app.run())
     assert all(text.count(one) == 1 for one in said), text
     wrong = [fields.label_of(name) for name in typed if name != "method"]
@@ -167,6 +170,55 @@ def test_none_is_typed_as_on_the_command_line(open_page: Open) -> None:
     assert app.code[-1].value.endswith("--set train_size=none")
     field(app, "train_size").set_value("0.5").run()  # type: ignore[attr-defined]
     assert app.code[-1].value.endswith("--set train_size=0.5")
+
+
+def held(app: AppTest) -> dict[str, WidgetState]:
+    """What a browser holds of the page's inputs, by their ids."""
+    return {state.id: state for state in app._tree.get_widget_states().widgets}
+
+
+def type_before_all_is_drawn(app: AppTest, older: dict[str, WidgetState], drawn: Sequence[str]) -> AppTest:
+    """Three epochs are typed when the browser has drawn only some fields of the form as it now is: all is sent."""
+    inputs = [field(app, name) for name in drawn]
+    if "epochs" in drawn:
+        field(app, "epochs").set_value("3")  # type: ignore[attr-defined]
+    newer = held(app)
+    sent = older | {one.id: newer[one.id] for one in inputs}  # type: ignore[attr-defined]
+    return app._run(WidgetStates(widgets=sent.values()))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "typed"), [(["preset", *(name for row in MAIN for name in row)], {"epochs": 3}), (["preset"], {})]
+)
+def test_what_a_browser_holds_of_an_older_preset_does_not_come_along_with_what_is_typed(
+    drawn: list[str], typed: dict[str, int], open_page: Open
+) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "medquad-cpu")
+    field(app, "epochs").set_value("2").run()  # type: ignore[attr-defined]
+    older = held(app)
+    app = type_before_all_is_drawn(pick(app, "smoke"), older, drawn)
+    shown(app)
+    assert app.code[-1].value == command_line(from_preset("smoke", typed))
+
+
+def test_a_browser_that_has_not_drawn_reused_settings_yet_does_not_put_its_preset_back(
+    build: RunBuilder, open_page: Open
+) -> None:
+    config = build.failed().record.config
+    assert config is not None and config.preset != DEFAULT
+    app = open_page("fine_tune/fine_tune.py", run="failed")
+    older = held(app)
+    app = type_before_all_is_drawn(press(app, "Reuse these settings"), older, [])
+    shown(app)
+    assert app.code[-1].value == command_line(config)
+
+
+def test_the_form_is_kept_from_page_to_page(open_page: Open) -> None:
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    field(app, "seed").set_value(7).run()  # type: ignore[attr-defined]
+    app = app.switch_page("runs/runs.py").run().switch_page("fine_tune/fine_tune.py").run()
+    assert field(app, "seed").value == 7  # type: ignore[attr-defined]
+    assert app.code[-1].value == command_line(from_preset("smoke", {"seed": 7}))
 
 
 def test_start_makes_a_run_and_keeps_the_form(build: RunBuilder, open_page: Open, started: list[str]) -> None:
@@ -387,7 +439,7 @@ def test_data_of_the_form_that_are_not_at_hand_can_be_fetched(
     monkeypatch.setattr(launch, "_start_task", lambda entry, settings: None)
     app = open_page("fine_tune/fine_tune.py")
     assert "not in the cache" not in shown(app)
-    app.selectbox(key="fine-tune dataset").set_value("medquad").run()
+    field(app, "dataset").set_value("medquad").run()  # type: ignore[attr-defined]
     assert "medquad is not in the cache: a fine-tune fetches it first." in shown(app)
     app = press(app, "Fetch medquad")
     [entry] = all_tasks(Settings.from_environment())

@@ -11,6 +11,7 @@ from medqa_core.runs.schema.config import READING_VERSION, SPLIT_VERSION, TrainC
 from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
+from pages.fine_tune.fields import label_of
 from pages.runs.table import tick_key
 from tests.support.pages import Open, press
 from tests.support.pages import texts as shown
@@ -154,8 +155,9 @@ def test_settings_go_to_the_form(build: RunBuilder, open_page: Open) -> None:
     build.finished("a", config=TrainConfig(seed=7, split_version=1, reading_version=1))
     app = press(tick(open_page(PAGE), "a"), "Reuse settings")
     assert "The form below now has these settings." in shown(app)
-    filled = {name: app.session_state[f"fine-tune {name}"] for name in ("seed", "split_version", "reading_version")}
-    assert filled == {"seed": 7, "split_version": SPLIT_VERSION, "reading_version": READING_VERSION}
+    filled = {one.label: one.value for one in [*app.main.number_input, *app.main.selectbox]}
+    expected = {"seed": 7, "split_version": SPLIT_VERSION, "reading_version": READING_VERSION}
+    assert {name: filled[label_of(name)] for name in expected} == expected
 
 
 def test_ticked_runs_are_compared(build: RunBuilder, open_page: Open) -> None:
