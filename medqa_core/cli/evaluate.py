@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from medqa_core.cli.output import Advance, JsonFlag, RunArgument, bars, print_json, say
+from medqa_core.cli.output import Advance, FreshFlag, JsonFlag, RunArgument, bars, print_json, say
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
@@ -55,6 +55,7 @@ def evaluate(
             "documents, where a question's own is hidden."
         ),
     ] = None,
+    fresh: FreshFlag = False,
     grounded: Annotated[bool, typer.Option("--grounded", hidden=True, help="What 0.1 called --with-sources.")] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -74,7 +75,7 @@ def evaluate(
     if keep_answers and int8:
         raise InputError("--keep-answers keeps the precision too: leave --int8 out.")
     if keep_answers or not with_sources or opened.evaluation() is None or opened.predictions() is None:
-        evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers, questions=questions)
+        evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers, questions=questions, fresh=fresh)
     if with_sources:
         searched = _LIBRARIES.get(library or "")
         evaluation = measure_with_sources(opened, settings, questions, searched, keep_answers=keep_answers)
@@ -93,6 +94,7 @@ def measure(
     int8: bool = False,
     keep_answers: bool = False,
     questions: int | None = None,
+    fresh: bool = False,
     told: Advance | None = None,
 ) -> Evaluation:
     """Evaluate `run` and write it up; with progress bars, or `told` how far it is."""
@@ -101,7 +103,13 @@ def measure(
     with bars(told) as progress:
         precision: Precision = "int8" if int8 else "float32"
         evaluation = evaluate_run(
-            run, settings, progress, precision=precision, keep_answers=keep_answers, questions=questions
+            run,
+            settings,
+            progress,
+            precision=precision,
+            keep_answers=keep_answers,
+            questions=questions,
+            fresh=fresh,
         )
     writer.write(run)
     return evaluation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from medqa_core.cli.output import Bars, JsonFlag, RunArgument, print_json, say
+from medqa_core.cli.output import Bars, FreshFlag, JsonFlag, RunArgument, print_json, say
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import count, percent
 from medqa_core.foundation.settings import Settings
@@ -38,6 +38,7 @@ def mmlu(
         ),
     ] = "auto",
     shots: Annotated[int, typer.Option(metavar="0|5", help="Examples in the prompt.")] = 0,
+    fresh: FreshFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
@@ -50,7 +51,7 @@ def mmlu(
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     with Bars() as progress:
-        answers = measure_mmlu(opened, settings, scoring=scoring, shots=shots, progress=progress)
+        answers = measure_mmlu(opened, settings, scoring=scoring, shots=shots, fresh=fresh, progress=progress)
     writer.write(opened)
     results = opened.mmlu()
     assert results is not None, "just written"

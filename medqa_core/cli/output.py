@@ -17,6 +17,10 @@ from medqa_core.report.wording.stages import stage_text
 from medqa_core.runs.run import Run
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
+FreshFlag = Annotated[
+    bool,
+    typer.Option("--fresh", help="Ask the base anew too; without, what it gave for other runs comes from the cache."),
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; `runs` lists them.")]
 SetOption = Annotated[
     list[str] | None,

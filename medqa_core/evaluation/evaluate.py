@@ -14,6 +14,7 @@ from medqa_core.data.overlap import COPIED_RUN
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import Split, split_pairs
+from medqa_core.evaluation.base_memory import BaseMemory
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import control_answers, controls_protocol, most_words, top_passages
 from medqa_core.evaluation.controls_judged import judge_controls
@@ -79,17 +80,20 @@ def evaluate(
     precision: Precision = "float32",
     keep_answers: bool = False,
     questions: int | None = None,
+    fresh: bool = False,
 ) -> Evaluation:
     """Measure and judge `run`; writes predictions.parquet, then evaluation.json.
 
-    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder. Both models
-    of a run of task `open_book` are asked with the same passages, found in the whole data set.
+    An interrupted evaluation resumes where it stopped: every batch of questions is kept in the run folder. What the
+    base gave to the same questions in an earlier evaluation, of any run, comes from the cache. Both models of a run of
+    task `open_book` are asked with the same passages, found in the whole data set.
 
     Args:
         precision: `int8` answers faster and with other tokens; `protocol.decoding` says so.
         keep_answers: take the answers of the run's last evaluation, and measure everything else.
         questions: how many of the test questions are asked, chosen at random with a fixed seed; None: all, or those
             whose answers are kept.
+        fresh: whether the base is measured anew, whatever the cache has of it.
 
     Raises:
         InputError: an imported run, which has nothing to evaluate, or one that is still being trained; or there are no
@@ -124,15 +128,21 @@ def evaluate(
     total = len(measured.prompts)
     # One for both variants: an engine is made in seconds, and of an adapter's run both share it.
     decoder = cache(lambda: decoder_for(variants, settings, precision, lambda stage: progress(stage, 0, total)))
-    with Partial(run.folder / PARTIAL, fingerprint(protocol, split=parts.hash), older=rows_of_today) as partial:
+    first = fingerprint(protocol, split=parts.hash)
+    with (
+        Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial,
+        BaseMemory(variants.base, settings, recall=not fresh) as memory,
+    ):
         base_losses = _base_losses(variants, parts.validation, config, partial)
-        losses = {variant: measure_losses(variants, variant, measured, partial, progress) for variant in VARIANTS}
+        losses = {
+            variant: measure_losses(variants, variant, measured, partial, memory, progress) for variant in VARIANTS
+        }
         answered: dict[Variant, Answered] = {}
         for variant in VARIANTS:
             if kept:
                 answered[variant] = kept.answers[variant]
                 continue
-            said = measure_answers(variants, variant, measured, config.max_new_tokens, decoder, partial, progress)
+            said = measure_answers(variants, variant, measured, decoding, decoder, partial, memory, progress)
             answered[variant] = said.of_reader() if passages else said
     progress("scores and copies", 0, 1)
     tested = Tested(parts, references_of(parts.test, pairs), Content.of(pairs))

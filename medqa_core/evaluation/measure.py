@@ -12,12 +12,13 @@ from medqa_core.answering.decoder import Decoder
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.generate import texts
 from medqa_core.data.pairs import QAPair
+from medqa_core.evaluation.base_memory import BaseMemory, keys_of
 from medqa_core.evaluation.loss import AnswerLoss, losses_by_prompt
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models.prompt import Example, cited, encode_example, encode_prompt, with_prompt, without_citations
 from medqa_core.models.variants import ModelVariants, Variant
-from medqa_core.runs.schema.evaluation import Generation, PromptKind
+from medqa_core.runs.schema.evaluation import Decoding, Generation, PromptKind
 
 MOST_NATS = 65535
 """Thousandths of a nat that fit what a run keeps of a token: 65.535 nats, a chance of one in 10 to the 28th."""
@@ -125,9 +126,14 @@ class Answered:
 
 
 def measure_losses(
-    variants: ModelVariants, variant: Variant, questions: Questions, partial: Partial, progress: StageProgress = silent
+    variants: ModelVariants,
+    variant: Variant,
+    questions: Questions,
+    partial: Partial,
+    memory: BaseMemory,
+    progress: StageProgress = silent,
 ) -> Losses:
-    """One model's losses, always in float32; what `partial` holds of them is not computed again.
+    """One model's losses, always in float32; what `partial` holds of them, or `memory` of the base's, is not computed.
 
     References under their own question and under another one are computed in the same batches.
     """
@@ -139,7 +145,9 @@ def measure_losses(
             for batch in losses_by_prompt(model, examples, done):
                 yield {index: _kept(one) for index, one in batch.items()}
 
-    kept, seconds = each(f"{variant}_loss", compute, len(examples), partial, progress)
+    asked = keys_of([one.input_ids, one.prompt_tokens] for one in examples)
+    recalled = Recalled(memory, {"measured": "loss"}, asked) if variant == "base" else None
+    kept, seconds = each(f"{variant}_loss", compute, len(examples), partial, progress, recalled)
     found = [ReferenceLoss.of(one) for one in kept]
     rest = iter(found[len(questions.examples) :])
     elsewhere = [None if example is None else next(rest) for example in questions.elsewhere]
@@ -150,26 +158,31 @@ def measure_answers(
     variants: ModelVariants,
     variant: Variant,
     questions: Questions,
-    max_new_tokens: int,
+    decoding: Decoding,
     decoder: Callable[[], Decoder],
     partial: Partial,
+    memory: BaseMemory,
     progress: StageProgress = silent,
 ) -> Answered:
-    """One model's answers; what `partial` holds of them is not computed again.
+    """One model's answers; what `partial` holds of them, or `memory` of the base's, is not computed.
 
     Args:
+        decoding: how `decoder` decodes.
         decoder: gives the engine, which is not made where there is nothing to answer.
 
     Raises:
         ModelError: the cache folder cannot be written.
     """
 
+    end: int = variants.tokenizer.eos_token_id
+
     def compute(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(questions.prompts):
-            end = variants.tokenizer.eos_token_id
-            yield from generate(decoder(), variant, questions.prompts, max_new_tokens, end, done)
+            yield from generate(decoder(), variant, questions.prompts, decoding.max_new_tokens, end, done)
 
-    ids, seconds = each(f"{variant}_answers", compute, len(questions.prompts), partial, progress)
+    how = {"measured": "answer", "end": end, **decoding.model_dump(mode="json")}
+    recalled = Recalled(memory, how, keys_of(questions.prompts)) if variant == "base" else None
+    ids, seconds = each(f"{variant}_answers", compute, len(questions.prompts), partial, progress, recalled)
     return Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds)
 
 
@@ -180,12 +193,23 @@ def _kept(one: AnswerLoss) -> list[Any]:
     return [one.total if finite else None, one.tokens, nats]
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """A memory as one stage asks it."""
+
+    memory: BaseMemory
+    how: dict[str, Any]
+    keys: Sequence[str]
+    """Of the questions, in their order."""
+
+
 def each(
     stage: str,
     compute: Callable[[Collection[int]], Iterator[dict[int, Any]]],
     total: int,
     partial: Partial,
     progress: StageProgress,
+    recalled: Recalled | None = None,
 ) -> tuple[list[Any], float]:
     """A value per question and the seconds they took, those that were kept earlier included.
 
@@ -193,15 +217,23 @@ def each(
         stage: under this name its values are kept.
         compute: given the questions that are done, the values of the others by their place, batch by batch.
         total: the number of questions.
+        recalled: what gives values that an earlier run had too, and gets the new ones.
     """
     kept = [row for row in partial.rows if row.get("stage") == stage]
     values = {int(index): value for row in kept for index, value in row["values"].items()}
     seconds = sum(row["seconds"] for row in kept)
+    if recalled:
+        known = recalled.memory.known(recalled.how)
+        found = {index: known[key] for index, key in enumerate(recalled.keys) if index not in values and key in known}
+        values |= {index: value for index, (value, _) in found.items()}
+        seconds += sum(took for _, took in found.values())
     progress(stage, len(values), total)
     start = time.monotonic()
     for batch in compute(dict(values)):
         took, start = time.monotonic() - start, time.monotonic()
         partial.add([{"stage": stage, "seconds": round(took, 3), "values": batch}])
+        if recalled:
+            recalled.memory.keep(recalled.how, {recalled.keys[index]: value for index, value in batch.items()}, took)
         values |= batch
         seconds += took
         progress(stage, len(values), total)

@@ -12,6 +12,7 @@ import pandas as pd
 import transformers
 
 from medqa_core.evaluation import mmlu_data
+from medqa_core.evaluation.base_memory import BaseMemory
 from medqa_core.evaluation.evaluate import checked, judge_again
 from medqa_core.evaluation.mmlu_data import MMLUData
 from medqa_core.evaluation.mmlu_measured import Measured
@@ -32,16 +33,25 @@ from medqa_core.runs.schema.evaluation import Scoring
 PARTIAL = ".partial.jsonl"
 MAX_LENGTH = 2048
 """Tokens that a model reads whose configuration does not say; the harness's own default."""
+REMEMBERED = {"measured": "log-likelihood"}
+"""How the base's memory calls what is kept here; a request's key holds all that the model reads."""
 STAGES: dict[Ask, str] = {"letter": "mmlu", "cloze": "mmlu_cloze"}
 
 
 def measure_mmlu(
-    run: Run, settings: Settings, *, scoring: str = "auto", shots: int = 0, progress: StageProgress = silent
+    run: Run,
+    settings: Settings,
+    *,
+    scoring: str = "auto",
+    shots: int = 0,
+    fresh: bool = False,
+    progress: StageProgress = silent,
 ) -> pd.DataFrame:
     """Ask both models of `run`; writes answers.parquet, results.json and evaluation.json, and returns the answers.
 
     What is answered is kept batch by batch: a call after an interrupted one with the same models, questions and
-    examples computes only the rest, and what an earlier call asked is not asked again for another scoring.
+    examples computes only the rest, and what an earlier call asked is not asked again for another scoring. What the
+    base answered for another run is taken from the cache.
 
     Args:
         run: a run with a model of its own.
@@ -50,6 +60,7 @@ def measure_mmlu(
             mean log-likelihood taken out, `cloze` the choices' own texts per byte, without listing them. `auto`: by
             letter, but by cloze where the letters of both models stand at chance (`runs.artifacts.mmlu.at_chance`).
         shots: examples in the prompt: 0 or 5.
+        fresh: whether the base is asked anew, whatever the cache has of it.
         progress: called with the stage, how many of its questions are answered, and how many it has.
 
     Raises:
@@ -66,13 +77,16 @@ def measure_mmlu(
     about = {variant: _about(run, variants, variant, data) for variant in VARIANTS}
     measured = Measured.earlier(run, about, shots)
     fingerprint = _fingerprint(variants, data, shots)
-    with Partial(run.folder / FOLDER / PARTIAL, fingerprint, older=partial(_of_any_scoring, fingerprint)) as kept:
+    with (
+        Partial(run.folder / FOLDER / PARTIAL, fingerprint, older=partial(_of_any_scoring, fingerprint)) as kept,
+        BaseMemory(variants.base, settings, recall=not fresh) as memory,
+    ):
         decided: Scoring = "letter" if wanted == "auto" else wanted
         built = partial(tasks, data, shots=shots)
-        _ask("cloze" if decided == "cloze" else "letter", measured, variants, built, kept, progress)
+        _ask("cloze" if decided == "cloze" else "letter", measured, variants, built, kept, memory, progress)
         if wanted == "auto" and at_chance(scored(measured.answers, "letter")):
             decided = "cloze"
-            _ask("cloze", measured, variants, built, kept, progress)
+            _ask("cloze", measured, variants, built, kept, memory, progress)
     measured.judge(decided, about)
     discard_manifest(run.folder)
     write_answers(run.folder, measured.answers)
@@ -88,6 +102,7 @@ def _ask(
     variants: ModelVariants,
     tasks_by: Callable[[Ask], dict[str, Any]],
     kept: Partial,
+    memory: BaseMemory,
     progress: StageProgress,
 ) -> None:
     """Ask both models in one way, unless that was done."""
@@ -100,8 +115,8 @@ def _ask(
                 model,
                 variants.tokenizer,
                 variants.base.context or MAX_LENGTH,
-                known=_known(kept, variant),
-                keep=_keeper(kept, variant),
+                known=_known(kept, variant, memory),
+                keep=_keeper(kept, variant, memory),
                 progress=_by_question(progress, f"{variant}_{STAGES[ask]}"),
             )
             results[variant], logged[variant] = run_harness(asked, built)
@@ -125,22 +140,30 @@ def _of_any_scoring(fingerprint: dict[str, Any], rows: Rows) -> Rows:
     return rows
 
 
-def _known(kept: Partial, variant: Variant) -> dict[str, Answer]:
+def _known(kept: Partial, variant: Variant, memory: BaseMemory) -> dict[str, Answer]:
     known: dict[str, Answer] = {}
+    if variant == "base":
+        known = {request: _answer(*value) for request, (value, _) in memory.known(REMEMBERED).items()}
     for row in kept.rows:
         if row.get("variant", row.get("side")) == variant:  # version 0.1 called it a side
             with suppress(KeyError, TypeError, ValueError):  # a row that is none is asked again
-                nats = row["logprob"]
-                known[str(row["request"])] = (math.nan if nats is None else float(nats), bool(row["greedy"]))
+                known[str(row["request"])] = _answer(row["logprob"], row["greedy"])
     return known
 
 
-def _keeper(kept: Partial, variant: Variant) -> Callable[[dict[str, Answer]], None]:
+def _answer(nats: float | None, greedy: bool) -> Answer:
+    return (math.nan if nats is None else float(nats), bool(greedy))
+
+
+def _keeper(kept: Partial, variant: Variant, memory: BaseMemory) -> Callable[[dict[str, Answer]], None]:
     def keep(answers: dict[str, Answer]) -> None:
+        plain = {key: (nats if math.isfinite(nats) else None, greedy) for key, (nats, greedy) in answers.items()}
         kept.add(
-            {"variant": variant, "request": key, "logprob": nats if math.isfinite(nats) else None, "greedy": greedy}
-            for key, (nats, greedy) in answers.items()
+            {"variant": variant, "request": key, "logprob": nats, "greedy": greedy}
+            for key, (nats, greedy) in plain.items()
         )
+        if variant == "base":
+            memory.keep(REMEMBERED, plain)
 
     return keep
 

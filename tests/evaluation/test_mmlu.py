@@ -244,6 +244,10 @@ def test_another_scale_of_the_adapter_is_another_model(bare: Run, settings: Sett
     write_json(path, read_json(path) | {"lora_alpha": 800})
     rows_read.clear()
     measure_mmlu(bare, settings, scoring="calibrated")
+    assert sum(rows_read) == len(SUBSETS) * QUESTIONS, "of the fine-tuned model: the base is the same one"
+    write_json(path, read_json(path) | {"lora_alpha": 400})
+    rows_read.clear()
+    measure_mmlu(bare, settings, scoring="letter", fresh=True)
     assert sum(rows_read) == 2 * len(SUBSETS) * QUESTIONS
 
 
