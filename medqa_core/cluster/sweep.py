@@ -7,7 +7,7 @@ import medqa_core
 from medqa_core.cluster.connect import ClusterFailed, connected
 from medqa_core.cluster.follow import Follower
 from medqa_core.cluster.grid import TrialSpec
-from medqa_core.cluster.launch import Watch, refuse_taken, store_for
+from medqa_core.cluster.launch import refuse_taken, store_for
 from medqa_core.cluster.request import ClusterRequest, Scaling
 from medqa_core.cluster.storage import Storage, sweep_name
 from medqa_core.foundation.settings import Settings
@@ -26,7 +26,6 @@ def sweep_on_cluster(
     *,
     grace: int = 2,
     stopping: Callable[[], bool] = lambda: False,
-    watch: Watch = lambda _: None,
 ) -> list[Run]:
     """Run the trials on the cluster at `address`, `scaling.workers` at a time, and return those that were started.
 
@@ -38,7 +37,6 @@ def sweep_on_cluster(
         scaling: how many trials at a time, and what each gets.
         grace: validations that each trial may have before it can be ended early.
         stopping: asked every other second whether to stop them all.
-        watch: gets the runs as often.
 
     Raises:
         InputError: a configuration, id or address that is not valid.
@@ -58,10 +56,9 @@ def sweep_on_cluster(
     follower, ids = Follower(storage, store), [trial.run_id for trial in trials]
     asked = False
 
-    def started() -> list[str]:
+    def mirror() -> None:
         if storage.folder is None:
             follower.round([run_id for run_id in ids if storage.holds(run_id)])
-        return [run_id for run_id in ids if store.path(run_id).is_dir()]
 
     def on_poll() -> None:
         nonlocal asked
@@ -69,7 +66,7 @@ def sweep_on_cluster(
             if stopping() and not asked:
                 storage.request_stop(sweep_name(name))
                 asked = True
-            watch([store.open(run_id) for run_id in started()])
+            mirror()
 
     request = ClusterRequest(name, storage.address, scaling, medqa_core.__version__, tuple(records), grace)
     with connected(address) as cluster:
@@ -78,9 +75,10 @@ def sweep_on_cluster(
         try:
             cluster.run(DRIVER, request.plain(), on_poll)
         except ClusterFailed:
-            started()
+            mirror()
             raise
         finally:
             storage.discard(f".ray-{name}")
             storage.discard(sweep_name(name))
-    return [store.open(run_id) for run_id in started()]
+    mirror()
+    return [store.open(run_id) for run_id in ids if store.path(run_id).is_dir()]

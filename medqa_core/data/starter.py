@@ -5,23 +5,6 @@ from importlib import resources
 from medqa_core.data.pairs import PairSet, QAPair, without_duplicates
 from medqa_core.foundation.files import loads
 
-QUESTION_TYPES = frozenset(
-    {
-        "information",
-        "symptoms",
-        "causes",
-        "treatment",
-        "exams and tests",
-        "prevention",
-        "outlook",
-        "complications",
-        "susceptibility",
-        "considerations",
-        "usage",
-        "side effects",
-    }
-)
-
 
 def load() -> PairSet:
     """Every pair of the starter set; a topic is a document."""

@@ -29,24 +29,27 @@ from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.schema.evaluation import Metric
 
 COLUMNS = ("target", "base_choice", "fine_tuned_choice")
+METRIC = "mmlu"
+"""Whose margin counts."""
 _HALVINGS = 60
+_Z = float(ndtri((1 + LEVEL) / 2))
+"""Standard errors to either side, of an interval of that level."""
 
 
-def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
-    """The verdict on the difference of accuracy over all questions.
+def judge_choices(answers: pd.DataFrame) -> Metric:
+    """The verdict on the difference of accuracy over all questions, within MMLU's margin.
 
     Args:
         answers: one row per question with `target`, `base_choice` and `fine_tuned_choice`, in a common notation. A
             choice that is missing leaves its question out, and then nothing can be told.
-        name: the metric; it decides the margin.
     """
     if any(column not in answers.columns for column in COLUMNS):
-        return decided(name, Metric(n=0, groups=0), reason="The answers lack a column: target or one model's choice.")
+        return decided(METRIC, Metric(n=0, groups=0), reason="The answers lack a column: target or one model's choice.")
     asked = answers[answers["target"].notna()]
     whole = asked[asked["base_choice"].notna() & asked["fine_tuned_choice"].notna()]
     n = len(whole)
     if n == 0:
-        return decided(name, Metric(n=0, groups=0), reason="No question has an answer of both models.")
+        return decided(METRIC, Metric(n=0, groups=0), reason="No question has an answer of both models.")
     base, tuned = (whole[f"{variant}_choice"] == whole["target"] for variant in ("base", "fine_tuned"))
     lost, won = int((base & ~tuned).sum()), int((~base & tuned).sum())
     figures = {"base": float(base.mean()), "fine_tuned": float(tuned.mean()), "difference": (won - lost) / n}
@@ -54,9 +57,9 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
         missing = {variant: int(asked[f"{variant}_choice"].isna().sum()) for variant in ("base", "fine_tuned")}
         said = f"{missing['base']} of the base model and {missing['fine_tuned']} of the fine-tuned model"
         reason = f"Choices are missing, {said}: the figures are of the other {n} of {len(asked)} questions."
-        return decided(name, Metric(**figures, n=n, groups=n), reason=reason)
+        return decided(METRIC, Metric(**figures, n=n, groups=n), reason=reason)
     low, high = score_interval(won, lost, n)
-    z, power = float(ndtri((1 + LEVEL) / 2)), float(ndtri(POWER))
+    power = float(ndtri(POWER))
     metric = Metric(
         **figures,
         ci=(low, high),
@@ -65,38 +68,36 @@ def judge_choices(answers: pd.DataFrame, name: str = "mmlu") -> Metric:
         n=n,
         groups=n,
         # From the interval: where the models never differed, the plain standard error would be 0.
-        min_detectable_effect=(z + power) * (high - low) / (2 * z),
+        min_detectable_effect=(_Z + power) * (high - low) / (2 * _Z),
     )
-    judged = decided(name, metric)
+    judged = decided(METRIC, metric)
     if judged.verdict == "equivalent" and at_chance(whole):
         chance = percent(max(chance_of(whole, variant) for variant in VARIANTS))
         reason = (
             f"Neither model is significantly above chance ({chance}): that two who guess are right equally often says "
             "nothing about what they know."
         )
-        return decided(name, metric, reason=reason)
+        return decided(METRIC, metric, reason=reason)
     return judged
 
 
-def score_interval(won: int, lost: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def score_interval(won: int, lost: int, n: int) -> tuple[float, float]:
     """Tango's interval for the difference of two paired proportions, (won − lost) / n.
 
     Args:
         won: questions that only the second model got right.
         lost: questions that only the first model got right.
         n: all questions, at least 1.
-        level: of the interval.
     """
-    z = float(ndtri((1 + level) / 2))
-    return -_upper(lost, won, n, z), _upper(won, lost, n, z)
+    return -_upper(lost, won, n), _upper(won, lost, n)
 
 
-def _upper(won: int, lost: int, n: int, z: float) -> float:
+def _upper(won: int, lost: int, n: int) -> float:
     """The largest difference that the score test does not reject, by bisection: the statistic falls as it grows."""
     low, high = (won - lost) / n, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _statistic(middle, won, lost, n) > -z else (low, middle)
+        low, high = (middle, high) if _statistic(middle, won, lost, n) > -_Z else (low, middle)
     return high
 
 

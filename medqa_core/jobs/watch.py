@@ -72,11 +72,6 @@ def look(settings: Settings) -> QueueSnapshot:
     return QueueSnapshot(current, waiting, other=None if current else device.work(settings))
 
 
-def current_of(run: Run, settings: Settings) -> Current | None:
-    """What goes on with this run; None where nothing does."""
-    return Current.of(observe(run, settings))
-
-
 def _evaluated(settings: Settings) -> str | None:
     """The run on whose test questions the holder of the device measures base and fine-tuned model."""
     held = device.holder(settings)

@@ -50,8 +50,8 @@ def archive(run: Run, weights: bool = True, log: bool = True) -> bytes:
     return target.getvalue()
 
 
-def write_archive(run: Run, path: Path, weights: bool = True) -> None:
-    """The ZIP as a file, replaced as a whole.
+def write_archive(run: Run, path: Path) -> None:
+    """The whole ZIP as a file, replaced as a whole.
 
     Raises:
         OSError: it cannot be written.
@@ -60,7 +60,7 @@ def write_archive(run: Run, path: Path, weights: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:  # written as it is made: a whole model need not fit into memory
-            _fill(run, file, members(run, weights))
+            _fill(run, file, members(run))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -18,9 +18,9 @@ export default ({data, setStateValue}) => {
 answer with the app's own page and a 200: what counts is the widget's configuration."""
 
 
-def widget_blocked(address: str = "/qa/config") -> bool:
+def widget_blocked() -> bool:
     """True once the browser has found that the widget does not answer; the page is drawn anew then."""
-    result = _probe()(data={"address": address}, key="widget-probe", on_blocked_change=lambda: None)
+    result = _probe()(data={"address": "/qa/config"}, key="widget-probe", on_blocked_change=lambda: None)
     return bool(result.blocked)
 
 

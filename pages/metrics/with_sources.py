@@ -61,7 +61,7 @@ def with_sources(facts: Facts) -> None:
     else:
         _answers(facts, found)
     if retrieval is not None:
-        _passages(facts, retrieval)
+        _passages(retrieval)
     else:
         tasks.offer("retrieval", facts.run.id)
 
@@ -109,7 +109,7 @@ def _frame(found: WithSources) -> pd.DataFrame:
     )
 
 
-def _passages(facts: Facts, retrieval: Retrieval) -> None:
+def _passages(retrieval: Retrieval) -> None:
     """Recall at k, two ways: an index that holds the question's own document, and the one that answers use."""
     note(
         f"How often the passages that are found are the right ones, on {count(retrieval.questions)} test questions. "

@@ -9,7 +9,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.checks import check, split_sizes
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.watch import current_of, look, outcome
+from medqa_core.jobs.watch import Current, look, observe, outcome
 from medqa_core.runs.artifacts.job import Job, write_job
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import TrainConfig
@@ -51,11 +51,11 @@ def test_a_trained_run_that_is_being_measured(settings: Settings, make: Make) ->
         held.update("evaluating", "a")
         (current,) = look(settings).current
         assert (current.run.id, current.activity) == ("a", "evaluating")
-        assert current_of(run, settings) == current
-        assert current_of(make("b", "completed"), settings) is None
+        assert Current.of(observe(run, settings)) == current
+        assert Current.of(observe(make("b", "completed"), settings)) is None
         held.update("evaluating", "of-another-store")
         assert look(settings).current == ()
-    assert current_of(run, settings) is None
+    assert Current.of(observe(run, settings)) is None
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,7 @@ def test_what_goes_on_with_one_run(
 ) -> None:
     heard = now() - timedelta(seconds=60 if activity == "stalled" else 2)
     beats = {"heartbeat": heard, "next_heartbeat": heard + timedelta(seconds=10)}
-    found = current_of(make("a", state, process=process, **beats), settings)
-    assert (found.activity if found else None) == activity
+    assert observe(make("a", state, process=process, **beats), settings).activity == activity
 
 
 @pytest.mark.parametrize(("seconds", "in_range"), [(3.0, True), (2.0, True), (4.5, False), (None, None)])

@@ -78,8 +78,7 @@ def working(run: Run, settings: Settings, orders: Orders = Orders()) -> Iterator
 
 
 def activity(run: Run, settings: Settings) -> str | None:
-    found = watch.current_of(run, settings)
-    return found.activity if found else None
+    return watch.observe(run, settings).activity
 
 
 def steps(run: Run) -> int:

@@ -8,6 +8,8 @@ from medqa_core.report.charts.palette import FONT, LIGHT, Palette, faint
 
 Figure = go.Figure
 """What all builders return."""
+LABEL_GAP = 15
+"""Pixels from one line's name to the next."""
 
 
 def figure(height: int, *, x: str, y: str, log: bool = False, palette: Palette = LIGHT) -> go.Figure:
@@ -84,13 +86,13 @@ def plain(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def label_shifts(values: list[float], low: float, high: float, height: int, gap: int = 15) -> list[int]:
+def label_shifts(values: list[float], low: float, high: float, height: int) -> list[int]:
     """Shifts in pixels that keep labels at these heights from overlapping; `height` is the plot's."""
     span = (high - low) or 1.0
     order = sorted(range(len(values)), key=lambda i: values[i])
     shifts, last = [0] * len(values), -math.inf
     for place in order:
         wanted = (values[place] - low) / span * height
-        shifts[place] = round(max(wanted, last + gap) - wanted)
+        shifts[place] = round(max(wanted, last + LABEL_GAP) - wanted)
         last = wanted + shifts[place]
     return shifts

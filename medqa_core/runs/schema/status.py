@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -179,8 +178,3 @@ def _ticks(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None
-
-
-def elapsed_since(start: float) -> float:
-    """Seconds since `start`, a `time.monotonic()` reading."""
-    return round(time.monotonic() - start, 2)
