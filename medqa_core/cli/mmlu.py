@@ -23,7 +23,7 @@ from medqa_core.runs.artifacts.mmlu import (
     letters,
     scored,
 )
-from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import VARIANTS
 from medqa_core.runs.store.run_store import RunStore
 
 

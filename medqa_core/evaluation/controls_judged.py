@@ -8,8 +8,8 @@ import pandas as pd
 
 from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.tables import SCORES, judge_family, numbers
-from medqa_core.runs.artifacts.predictions import CONTROLS, VARIANTS
-from medqa_core.runs.schema.evaluation import Control, ControlName, MetricName
+from medqa_core.runs.artifacts.predictions import CONTROLS
+from medqa_core.runs.schema.evaluation import VARIANTS, Control, ControlName, MetricName
 
 COMPARED: tuple[MetricName, ...] = (*SCORES, *CONTENT)
 NO_ANSWER = "The training data hold nothing that it could answer with."

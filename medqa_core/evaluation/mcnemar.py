@@ -25,8 +25,7 @@ from scipy.stats import binomtest
 from medqa_core.evaluation.rule import LEVEL, POWER, decided
 from medqa_core.foundation.format import percent
 from medqa_core.runs.artifacts.mmlu import at_chance, chance_of
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Metric
+from medqa_core.runs.schema.evaluation import VARIANTS, Metric
 
 COLUMNS = ("target", "base_choice", "fine_tuned_choice")
 METRIC = "mmlu"
@@ -50,11 +49,11 @@ def judge_choices(answers: pd.DataFrame) -> Metric:
     n = len(whole)
     if n == 0:
         return decided(METRIC, Metric(n=0, groups=0), reason="No question has an answer of both models.")
-    base, tuned = (whole[f"{variant}_choice"] == whole["target"] for variant in ("base", "fine_tuned"))
+    base, tuned = (whole[f"{variant}_choice"] == whole["target"] for variant in VARIANTS)
     lost, won = int((base & ~tuned).sum()), int((~base & tuned).sum())
     figures = {"base": float(base.mean()), "fine_tuned": float(tuned.mean()), "difference": (won - lost) / n}
     if n < len(asked):
-        missing = {variant: int(asked[f"{variant}_choice"].isna().sum()) for variant in ("base", "fine_tuned")}
+        missing = {variant: int(asked[f"{variant}_choice"].isna().sum()) for variant in VARIANTS}
         said = f"{missing['base']} of the base model and {missing['fine_tuned']} of the fine-tuned model"
         reason = f"Choices are missing, {said}: the figures are of the other {n} of {len(asked)} questions."
         return decided(METRIC, Metric(**figures, n=n, groups=n), reason=reason)

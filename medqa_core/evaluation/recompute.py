@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,7 @@ from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.runs.artifacts.mmlu import LETTERS, MMLUResults, SubsetScore, choices_by
 from medqa_core.runs.artifacts.model_judge import ModelJudge
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Control, Evaluation, Metric, References
+from medqa_core.runs.schema.evaluation import VARIANTS, Control, Evaluation, Metric, References, Variant
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
@@ -27,7 +26,6 @@ NATS_TOLERANCE = 0.0006
 JUDGED = {"ci", "level", "p", "verdict", "margin", "min_detectable_effect", "required_n", "reason"}
 """Fields of a metric that the rule's version decides."""
 SECTIONS = ("by_question_type", "by_source")
-Variant = Literal["base", "fine_tuned"]
 
 
 def evaluation_problem(

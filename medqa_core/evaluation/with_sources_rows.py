@@ -16,8 +16,7 @@ from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
 from medqa_core.evaluation.measure import Answered
 from medqa_core.evaluation.rows import Tested, answer_columns, copy_index
 from medqa_core.evaluation.tables import SCORES, Metrics, judge_family, numbers
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import WithSources
+from medqa_core.runs.schema.evaluation import VARIANTS, WithSources
 
 
 def with_sources_rows(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from peft import PeftModel
 
@@ -21,10 +21,9 @@ from medqa_core.models.prompt import kind_for
 from medqa_core.models.silence import silenced
 from medqa_core.runs.artifacts.weights import config_file
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import PromptKind
+from medqa_core.runs.schema.evaluation import VARIANTS, PromptKind, Variant
 
-Variant = Literal["base", "fine_tuned"]
-VARIANTS: tuple[Variant, Variant] = ("base", "fine_tuned")
+__all__ = ["VARIANTS", "ModelVariants", "Variant", "load_variants", "with_adapter"]
 
 
 @dataclass

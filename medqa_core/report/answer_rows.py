@@ -10,7 +10,7 @@ import pandas as pd
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.format import count
 from medqa_core.report.names import METRICS
-from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import VARIANTS
 
 SCORES = ("rougeL", "rouge1", "rouge2", "token_f1", "content_f1", "loss")
 """Metrics that each answer has by itself; the first is the one that counts where nothing else is asked."""

@@ -13,7 +13,7 @@ from medqa_core.report.facts import Facts
 from medqa_core.report.rules.answers import flips
 from medqa_core.report.rules.copying import copied as copied_rule
 from medqa_core.report.views.copies import KINDS, copies
-from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import VARIANTS
 from pages.shared import charts, notices, tables, tasks, theme
 from pages.shared.markup import note
 from pages.shared.question_texts import question_link, question_texts
@@ -69,7 +69,7 @@ def copied(facts: Facts) -> None:
     )
     charts.download(
         "Download as CSV",
-        lambda: pd.DataFrame({"kind": KINDS, **{variant: counted.counts for variant, counted in variants.items()}}),
+        lambda: pd.DataFrame({"kind": KINDS} | {str(one): counted.counts for one, counted in variants.items()}),
         f"{facts.run.id}-copies.csv",
         key="copies-csv",
     )

@@ -12,7 +12,7 @@ from medqa_core.report.names import MODELS, SCORINGS
 from medqa_core.report.rules.letters import letter_bias
 from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS
-from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import VARIANTS, Variant
 from pages.shared import charts, document, notices, tasks, theme
 from pages.shared.markup import note
 
@@ -80,7 +80,7 @@ def letters(facts: Facts) -> None:
     )
 
 
-def _in_words(found: dict[str, Choices]) -> str:
+def _in_words(found: dict[Variant, Choices]) -> str:
     parts = []
     for variant, made in found.items():
         counts = ", ".join(f"{letter} {percent(n / made.n)}" for letter, n in zip(LETTERS, made.picked, strict=True))
@@ -88,6 +88,6 @@ def _in_words(found: dict[str, Choices]) -> str:
     return " ".join(parts)
 
 
-def _frame(found: dict[str, Choices]) -> pd.DataFrame:
-    columns = {variant: made.picked for variant, made in found.items()}
+def _frame(found: dict[Variant, Choices]) -> pd.DataFrame:
+    columns: dict[str, tuple[int, ...]] = {variant: made.picked for variant, made in found.items()}
     return pd.DataFrame({"letter": LETTERS, **columns, "right": next(iter(found.values())).right})

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.runs.artifacts.mmlu import ANSWER_SCHEMA, SUBSETS, write_answers
-from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import VARIANTS
 from tests.support.evaluations import evaluation, metric
 from tests.support.runs import RunBuilder
 

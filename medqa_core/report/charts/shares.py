@@ -9,11 +9,12 @@ from medqa_core.foundation.format import capital, percent
 from medqa_core.report.charts.figure import figure, plain
 from medqa_core.report.charts.palette import LIGHT, Palette, faint
 from medqa_core.report.names import MODELS
+from medqa_core.runs.schema.evaluation import Variant
 
 
 def shares_figure(
     kinds: Sequence[str],
-    variants: Mapping[str, Sequence[float]],
+    variants: Mapping[Variant, Sequence[float]],
     *,
     y: str,
     level: tuple[float, str] | None = None,
@@ -24,7 +25,7 @@ def shares_figure(
 
     Args:
         kinds: what the bars are of, from left to right.
-        variants: shares by variant (`base`, `fine_tuned`).
+        variants: shares by variant.
         y: the axis title.
         level: a dotted line across, with its name.
         reference: one more share for each kind, what the variants are measured against, with its name.

@@ -14,8 +14,7 @@ from medqa_core.report.views.copies import KINDS, Copies, copies
 from medqa_core.report.views.examples import Examples
 from medqa_core.report.wording.examples import TITLES
 from medqa_core.runs.artifacts.mmlu import CHANCE, CHANCE_ALPHA, LETTERS, SubsetScore
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Generation, SpecificKind
+from medqa_core.runs.schema.evaluation import VARIANTS, Generation, SpecificKind
 
 SPECIFICS: dict[SpecificKind, str] = {"gene": "Gene symbols", "number": "Numbers with a unit", "name": "Proper names"}
 

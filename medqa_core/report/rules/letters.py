@@ -11,7 +11,7 @@ from medqa_core.report.rules.insight import Insight
 from medqa_core.report.statistics.trends import ALPHA, guessing, uneven
 from medqa_core.report.views.choices import Choices, choices
 from medqa_core.runs.artifacts.mmlu import LETTERS
-from medqa_core.runs.artifacts.predictions import VARIANTS
+from medqa_core.runs.schema.evaluation import VARIANTS
 
 
 def letter_bias(facts: Facts) -> Iterator[Insight]:

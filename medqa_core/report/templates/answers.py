@@ -9,8 +9,8 @@ from medqa_core.report.answer_rows import measured
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS, MODELS
 from medqa_core.report.templates.markdown import escape
-from medqa_core.runs.artifacts.predictions import VARIANTS
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import VARIANTS
 
 SEED = 0
 SHOWN = ("content_f1", "rougeL")

@@ -14,8 +14,7 @@ from medqa_core.runs.artifacts.mmlu import (
     letters,
     scored,
 )
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import Scoring
+from medqa_core.runs.schema.evaluation import VARIANTS, Scoring
 
 
 @dataclass(frozen=True)

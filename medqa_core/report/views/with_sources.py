@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from medqa_core.report.names import METRICS, WORDING
 from medqa_core.report.views.metric import MetricView, metric_views
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import WithSources
+from medqa_core.runs.schema.evaluation import VARIANTS, WithSources
 
 
 @dataclass(frozen=True)

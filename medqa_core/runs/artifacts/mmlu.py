@@ -14,8 +14,7 @@ from medqa_core.foundation.errors import UnreadableFile
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.artifacts.parquet import read_rows, write_rows
-from medqa_core.runs.artifacts.predictions import VARIANTS
-from medqa_core.runs.schema.evaluation import MMLUProtocol, Scoring
+from medqa_core.runs.schema.evaluation import VARIANTS, MMLUProtocol, Scoring
 
 FOLDER = "mmlu_results"
 RESULTS = f"{FOLDER}/results.json"

@@ -8,13 +8,12 @@ import pandas as pd
 import pyarrow as pa
 
 from medqa_core.runs.artifacts.parquet import read_rows, table_of, write_rows
-from medqa_core.runs.schema.evaluation import ControlName, SpecificKind
+from medqa_core.runs.schema.evaluation import VARIANTS, ControlName, SpecificKind
 
 PREDICTIONS = "predictions.parquet"
 READ_LIMIT = 256 * 2**20
 ROW_LIMIT = 200_000
 
-VARIANTS = ("base", "fine_tuned")
 CONTROLS: tuple[ControlName, ...] = ("template_answer", "nearest_answer", "top_passage")
 """Controls whose scores stand here, the last one where both models read passages.
 

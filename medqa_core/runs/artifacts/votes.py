@@ -13,6 +13,7 @@ from medqa_core.foundation.files import dumps
 from medqa_core.foundation.lines import append, left_out, open_to_append, read_lines
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.reading import Reading, read_model
+from medqa_core.runs.schema.evaluation import Precision, Variant
 from medqa_core.runs.schema.record import Line, Record, RunRecord
 
 VOTES = "votes.jsonl"
@@ -24,7 +25,6 @@ PATIENCE = 10.0
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-Variant = Literal["base", "fine_tuned"]
 Choice = Literal["left", "right", "tie", "both bad"]
 
 
@@ -57,7 +57,7 @@ class Vote(Record):
     fine_tuned_sha256: Sha256
     """Of the weights that answered, by the same rule as in evaluation.json."""
     temperature: float = Field(ge=0)
-    precision: Literal["float32", "int8"]
+    precision: Precision
 
     @property
     def winner(self) -> Variant | None:

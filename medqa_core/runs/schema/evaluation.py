@@ -9,6 +9,9 @@ from medqa_core.runs.schema.record import Line, OverlapRecord, Record
 from medqa_core.runs.schema.upgrade import upgrade_evaluation
 
 Name = TypeVar("Name")
+Variant = Literal["base", "fine_tuned"]
+VARIANTS: tuple[Variant, Variant] = ("base", "fine_tuned")
+"""The two models whose answers are compared, as columns and files name them."""
 Verdict = Literal["better", "worse", "equivalent", "cannot tell"]
 MetricName = Literal[
     "loss",
@@ -296,7 +299,7 @@ class WithSources(Record):
     sources, `difference` with sources − that model; p-values are corrected for all comparisons here together.
     """
 
-    weights: Literal["base", "fine_tuned"]
+    weights: Variant
     """Whose weights read the passages and answered."""
     against_base: Metrics = {}
     against_fine_tuned: Metrics = {}

@@ -1,11 +1,10 @@
 """What the self-test of base and fine-tuned model found: does each column of answers come from the model it names?"""
 
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field
 
-from medqa_core.runs.schema.evaluation import Precision
+from medqa_core.runs.schema.evaluation import Precision, Variant
 from medqa_core.runs.schema.record import Line, Record
 
 
@@ -23,7 +22,7 @@ class Problem(Record):
     failure: Failure
     question: Line | None = None
     """The question on which it showed; None: on all of them."""
-    variant: Literal["base", "fine_tuned"] | None = None
+    variant: Variant | None = None
     """Whose tokens they should have been, for OTHER_TOKENS."""
 
 
