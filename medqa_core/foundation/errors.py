@@ -126,3 +126,9 @@ def shorten(text: str, limit: int = 80) -> str:
     """`text` cut to `limit` characters with an ellipsis, for use in a one-line message."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what somebody else's error says; the name of its type where it says nothing."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from medqa_core.foundation.errors import InputError, MedQAError, ModelError, shorten
+from medqa_core.foundation.errors import InputError, MedQAError, ModelError, first_line, shorten
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
@@ -139,9 +139,9 @@ def loading(label: str) -> Iterator[None]:
     except MedQAError:
         raise
     except SafetensorError as error:
-        raise ModelError(f"{label}: its weights are damaged: {_first_line(error)}.") from error
+        raise ModelError(f"{label}: its weights are damaged: {_reason(error)}.") from error
     except Exception as error:  # three libraries read foreign files here, each with errors of its own
-        raise ModelError(f"{label} cannot be loaded: {_first_line(error)}.") from error
+        raise ModelError(f"{label} cannot be loaded: {_reason(error)}.") from error
 
 
 def parameter_count(model: Any) -> int:
@@ -233,7 +233,7 @@ def load_tokenizer(folder: Path, label: str) -> Any:
         try:
             prompt_text(tokenizer, "Which template is this?", "chat")
         except Exception as error:  # a program, run in a sandbox: whatever it does wrong shows here
-            raise ModelError(f"{label}: its chat template cannot be used: {_first_line(error)}.") from error
+            raise ModelError(f"{label}: its chat template cannot be used: {_reason(error)}.") from error
     return tokenizer
 
 
@@ -256,6 +256,5 @@ def _complete_generation_config(model: Any, tokenizer: Any) -> None:
         config.pad_token_id = tokenizer.pad_token_id
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return shorten(text.splitlines()[0], 200).rstrip(".")
+def _reason(error: Exception) -> str:
+    return shorten(first_line(error), 200).rstrip(".")

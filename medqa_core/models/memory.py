@@ -8,7 +8,7 @@ import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 
-from medqa_core.foundation.errors import ModelError
+from medqa_core.foundation.errors import ModelError, first_line
 from medqa_core.foundation.format import bytes_size
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.folders import weight_files
@@ -29,7 +29,7 @@ def weight_bytes(folder: Path, label: str) -> int:
             with safe_open(path, framework="pt") as file:
                 total += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
         except (OSError, SafetensorError) as error:
-            raise ModelError(f"{label}: its weights are damaged: {str(error).splitlines()[0]}.") from error
+            raise ModelError(f"{label}: its weights are damaged: {first_line(error)}.") from error
     return FLOAT32 * total
 
 

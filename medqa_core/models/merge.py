@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medqa_core.foundation.errors import ModelError
+from medqa_core.foundation.errors import ModelError, first_line
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.silence import silenced
@@ -33,7 +33,7 @@ def save_merged(run: Run, settings: Settings, folder: Path, progress: Progress =
             with silenced():
                 model = model.merge_and_unload(safe_merge=True)
         except ValueError as error:  # what a safe merge says of NaN
-            raise ModelError(f"{run.id}: its adapter cannot be merged: {str(error).splitlines()[0]}") from error
+            raise ModelError(f"{run.id}: its adapter cannot be merged: {first_line(error)}") from error
     progress("writing the merged weights")
     with silenced():
         variants.tokenizer.save_pretrained(folder)

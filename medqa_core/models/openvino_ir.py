@@ -24,7 +24,7 @@ from openvino.passes import MakeStateful, Manager
 from peft.tuners.lora.layer import Linear, LoraLayer
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from medqa_core.foundation.errors import ModelError
+from medqa_core.foundation.errors import ModelError, first_line
 from medqa_core.foundation.files import remove_folder, sha256_text
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.build_cache import get_or_build
@@ -80,8 +80,7 @@ def _convert(model: Any, name: str, path: Path) -> None:
             heads = _heads(model)
             graph = _stateful(_traced(model, rows, heads), heads)
     except Exception as error:  # tracing runs whatever code a kind of model has
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise NotConvertible(f"{name} cannot be converted: {reason[:200]}") from error
+        raise NotConvertible(f"{name} cannot be converted: {first_line(error)[:200]}") from error
     _compare(graph, model, name)
     ov.save_model(graph, str(path), compress_to_fp16=False)
 

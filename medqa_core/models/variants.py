@@ -9,7 +9,7 @@ from typing import Any
 
 from peft import PeftModel
 
-from medqa_core.foundation.errors import ModelError, ModelUnavailable
+from medqa_core.foundation.errors import ModelError, ModelUnavailable, first_line
 from medqa_core.foundation.files import sha256
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.foundation.progress import Progress, silent
@@ -118,7 +118,6 @@ def with_adapter(model: Any, adapter: Path, label: str) -> PeftModel:
     except UserWarning as error:
         raise ModelError(f"{label}: its adapter is incomplete; restore it or train the run again.") from error
     except Exception as error:  # peft and what it uses read a foreign file here, each with errors of its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{label}: its adapter cannot be loaded on this base: {reason}") from error
+        raise ModelError(f"{label}: its adapter cannot be loaded on this base: {first_line(error)}") from error
     adapted.eval()
     return adapted

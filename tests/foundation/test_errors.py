@@ -5,7 +5,15 @@ import pickle
 import pytest
 
 from medqa_core.foundation import errors
-from medqa_core.foundation.errors import InputError, MedQAError, RunNotFound, UnknownName, UnreadableFile, shorten
+from medqa_core.foundation.errors import (
+    InputError,
+    MedQAError,
+    RunNotFound,
+    UnknownName,
+    UnreadableFile,
+    first_line,
+    shorten,
+)
 
 
 def test_the_nearest_name_is_offered() -> None:
@@ -67,3 +75,16 @@ def test_every_exception_is_a_medqa_error() -> None:
 def test_shorten_keeps_what_fits() -> None:
     assert shorten("short text") == "short text"
     assert shorten("x" * 100, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("Torn at 3.\nTraceback: …"), "Torn at 3."),
+        (ValueError("\n  later\nlines"), "later"),
+        (OSError(), "OSError"),
+        (KeyError("key"), "'key'"),
+    ],
+)
+def test_what_another_library_says_is_its_first_line(error: Exception, line: str) -> None:
+    assert first_line(error) == line

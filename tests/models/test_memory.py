@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from medqa_core.foundation.errors import ModelError
 from medqa_core.foundation.settings import Settings
+from medqa_core.models import memory
 from medqa_core.models import variants as pair_module
 from medqa_core.models.loader import load
 from medqa_core.models.memory import require_memory, weight_bytes
@@ -57,6 +58,16 @@ def test_shards_are_added_up(tmp_path: Path) -> None:
 def test_damaged_weights(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ModelError, match=r"^mine: its weights are damaged: [^\n]+\.$"):
+        weight_bytes(tmp_path, "mine")
+
+
+def test_weights_that_cannot_be_read_for_no_stated_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise OSError
+
+    (tmp_path / "model.safetensors").write_bytes(b"torn")
+    monkeypatch.setattr(memory, "safe_open", silent)
+    with pytest.raises(ModelError, match=r"^mine: its weights are damaged: OSError\.$"):
         weight_bytes(tmp_path, "mine")
 
 
