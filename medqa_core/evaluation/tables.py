@@ -10,12 +10,12 @@ from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.rule import LEVEL, bits_per_byte, decided, perplexity, with_p
-from medqa_core.runs.schema.evaluation import Metric, MetricName, holm
+from medqa_core.runs.schema.evaluation import ROUGE, Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
 """Question types and sources with fewer test questions are not judged on their own."""
 
-SCORES: tuple[MetricName, ...] = ("rouge1", "rouge2", "rougeL", "token_f1")
+SCORES: tuple[MetricName, ...] = (*ROUGE, "token_f1")
 """Metrics that are a mean over questions."""
 
 NOWHERE: dict[MetricName, str] = {

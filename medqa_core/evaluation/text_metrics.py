@@ -22,8 +22,8 @@ from rouge_score.tokenize import tokenize
 from rouge_score.tokenizers import Tokenizer
 
 from medqa_core.data.words import words
+from medqa_core.runs.schema.evaluation import ROUGE
 
-ROUGE = ("rouge1", "rouge2", "rougeL")
 NAMES = (*ROUGE, "token_f1")
 REPEATED = 4
 """Words in a row that count as a repetition."""
@@ -72,7 +72,7 @@ def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -
     scores = []
     for answer, known in zip(answers, references, strict=True):
         rouge = scorer.score_multi(known, answer)
-        best = {name: float(rouge[name].fmeasure) for name in ROUGE}
+        best: dict[str, float] = {name: float(rouge[name].fmeasure) for name in ROUGE}
         scores.append({**best, "token_f1": max(token_f1(answer, reference) for reference in known)})
     return scores
 

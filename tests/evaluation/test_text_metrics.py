@@ -8,7 +8,6 @@ from rouge_score.rouge_scorer import RougeScorer
 from medqa_core.evaluation.answer_metric import AnswerMetric
 from medqa_core.evaluation.text_metrics import (
     NAMES,
-    ROUGE,
     RougeWords,
     answer_scores,
     empty_share,
@@ -16,6 +15,7 @@ from medqa_core.evaluation.text_metrics import (
     repetition,
     token_f1,
 )
+from medqa_core.runs.schema.evaluation import ROUGE
 from tests.support.scripts import ANSWERS as ANSWERS_IN_SCRIPTS
 from tests.support.scripts import without_end
 

@@ -39,18 +39,18 @@ from medqa_core.models.references import parse, upstream_name
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import VARIANTS, load_variants, with_adapter
 from medqa_core.runs.artifacts.training_record import write_training_record
-from medqa_core.runs.importers.draft import Draft, Figures, modified
+from medqa_core.runs.importers.draft import NO_ANSWERS, NO_BASE_FIGURES, NO_MMLU, Draft, Figures, modified
 from medqa_core.runs.importers.importer import read_draft, record_of, write_draft
 from medqa_core.runs.importers.source import file_name, line, slug
-from medqa_core.runs.importers.trainer import has_trainer_output
+from medqa_core.runs.importers.trainer import NO_DATA, NO_TEST_LOSS, has_trainer_output, no_base_model
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.config import EvaluationConfig
 from medqa_core.runs.schema.evaluation import PromptKind
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord, ImportedModel, RunRecord
 from medqa_core.runs.store.run_store import RunStore
 
-KNOWN_HERE = ("Base-model figures", "Per-question answers", "Data set", "MMLU scores", "Test loss", "Base model:")
-"""What a source need not say where the model itself is here, by how the sentence begins."""
+KNOWN_HERE = (NO_BASE_FIGURES, NO_ANSWERS, NO_DATA, NO_MMLU, NO_TEST_LOSS)
+"""What a source need not say where the model itself is here; so with the name of its base."""
 SPARE = 2**26
 """Bytes beside the weights that a run may need while it is made."""
 
@@ -250,7 +250,8 @@ def _draft(source: Located, found: _Incoming) -> Draft:
     if source.kind == "hub":  # whose folder is called by its commit
         draft.source, draft.suggested_id = name, slug(name)
     draft.evaluation = draft.mmlu = None
-    draft.missing = [one for one in draft.missing if not one.startswith(KNOWN_HERE)]
+    known = {*KNOWN_HERE, no_base_model(draft.figures)}
+    draft.missing = [one for one in draft.missing if one not in known]
     draft.title = f"{name}, from {found.base.name if '/' not in found.base.name else upstream_name(found.base.name)}"
     draft.created_at = draft.created_at or modified(found.files[0])
     return draft

@@ -11,6 +11,7 @@ from medqa_core.report.views.chance import accuracy
 from medqa_core.report.views.metric import MetricView, whole
 from medqa_core.report.wording.metric import change_text, detectable, required
 from medqa_core.runs.artifacts.mmlu import CHANCE
+from medqa_core.runs.schema.evaluation import ROUGE
 
 
 def no_evaluation(facts: Facts) -> Iterator[Insight]:
@@ -140,7 +141,7 @@ def no_predictions(facts: Facts) -> Iterator[Insight]:
 def rouge_is_overlap(facts: Facts) -> Iterator[Insight]:
     """A ROUGE figure is there."""
     said = facts.record.imported.figures if facts.record.imported else {}
-    names = [n for n in ("rouge1", "rouge2", "rougeL") if n in said or any(n == name for name, _ in facts.metrics)]
+    names = [n for n in ROUGE if n in said or any(n == name for name, _ in facts.metrics)]
     if names:
         yield Insight(
             "rouge_is_overlap",

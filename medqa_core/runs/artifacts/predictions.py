@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from medqa_core.runs.artifacts.parquet import read_rows, table_of, write_rows
-from medqa_core.runs.schema.evaluation import VARIANTS, ControlName, SpecificKind
+from medqa_core.runs.schema.evaluation import ROUGE, VARIANTS, ControlName, SpecificKind
 
 PREDICTIONS = "predictions.parquet"
 READ_LIMIT = 256 * 2**20
@@ -22,7 +22,7 @@ Their answers are training texts, which do not belong in a run."""
 
 def score_fields(prefix: str = "") -> Iterator[pa.Field]:
     """The scores of a column of answers; null or NaN where one is not defined for a question."""
-    for name in ("rouge1", "rouge2", "rougeL", "token_f1"):
+    for name in (*ROUGE, "token_f1"):
         yield pa.field(f"{prefix}{name}", pa.float64())
     yield from content_fields(prefix)
 

@@ -4,6 +4,7 @@ import math
 
 from medqa_core.runs.artifacts.mmlu import SubsetScore
 from medqa_core.runs.importers.draft import Figures
+from medqa_core.runs.schema.evaluation import ROUGE
 from medqa_core.runs.schema.record import Check
 
 RATE_TOLERANCE = 0.01
@@ -160,7 +161,7 @@ def training_against_test(figures: Figures) -> list[Check]:
 def rouge(figures: Figures) -> Check:
     """ROUGE lies in 0 to 1, and ROUGE-L cannot exceed ROUGE-1."""
     name = "ROUGE lies in 0 to 1, ROUGE-L not above ROUGE-1"
-    found = {n: v for n in ("rouge1", "rouge2", "rougeL") if (v := figures.get(n)) is not None}
+    found = {n: v for n in ROUGE if (v := figures.get(n)) is not None}
     if not found:
         return Check(name=name, passed=None, detail="The source states no ROUGE.")
     listing = ", ".join(f"{n} {show(v)}" for n, v in found.items())

@@ -18,7 +18,7 @@ from typing import Any
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import plural
-from medqa_core.runs.importers.draft import Draft
+from medqa_core.runs.importers.draft import NO_ANSWERS, NO_BASE_FIGURES, Draft
 from medqa_core.runs.importers.log_rows import normalised, whole
 from medqa_core.runs.importers.source import decode, file_name, read_bytes, slug
 from medqa_core.runs.importers.trainer import read_log
@@ -31,8 +31,8 @@ EVENTS = re.compile(r"events\.out\.tfevents\..+")
 FILES_TRIED = 50
 SQLITE = b"SQLite format 3\x00"
 STATES = (
-    "Base-model figures: what fine-tuning changed cannot be told.",
-    "Per-question answers and losses: no confidence interval and no paired test.",
+    NO_BASE_FIGURES,
+    NO_ANSWERS,
     "Settings, data, split and test figures: the source is a log of figures by step.",
 )
 """What such a source never says."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.importers.source import line, number
-from medqa_core.runs.schema.evaluation import Evaluation, Metric, MetricName
+from medqa_core.runs.schema.evaluation import ROUGE, Evaluation, Metric, MetricName
 from medqa_core.runs.schema.record import (
     BaseModelRecord,
     Check,
@@ -24,13 +24,16 @@ from medqa_core.runs.schema.record import (
 
 FIGURE_LIMIT = 400
 NO_BASE = "The source states no figure for the base model: there is nothing to compare with."
-SHARES = ("rouge1", "rouge2", "rougeL", "mmlu")
+NO_BASE_FIGURES = "Base-model figures: what fine-tuning changed cannot be told."
+NO_ANSWERS = "Per-question answers and losses: no confidence interval and no paired test."
+NO_MMLU = "MMLU scores."
+NO_DATE = "Date: none that can be read; the file's own date stands in."
+"""What sources of several formats leave out, as a draft's `missing` says it."""
+SHARES = (*ROUGE, "mmlu")
 TEST_FIGURES: dict[MetricName, str] = {
     "loss": "test_loss",
     "perplexity": "perplexity",
-    "rouge1": "rouge1",
-    "rouge2": "rouge2",
-    "rougeL": "rougeL",
+    **{name: name for name in ROUGE},
     "mmlu": "mmlu",
 }
 

@@ -11,7 +11,7 @@ from medqa_core.foundation.files import JSON_LIMIT, dumps, loads
 from medqa_core.foundation.format import listing
 from medqa_core.runs.artifacts.mmlu import MMLUResults, parse_results, subset_of
 from medqa_core.runs.importers import checks
-from medqa_core.runs.importers.draft import NO_BASE, Draft, Figures, date_from
+from medqa_core.runs.importers.draft import NO_BASE, NO_DATE, Draft, Figures, date_from
 from medqa_core.runs.importers.samples import read_samples
 from medqa_core.runs.importers.source import (
     file_name,
@@ -215,7 +215,7 @@ def say_missing(draft: Draft, results: MMLUResults | None) -> None:
     if absent and results is not None:
         draft.missing.append(f"MMLU subsets: {', '.join(absent)}.")
     if draft.created_at is None:
-        draft.missing.append("Date: none that can be read; the file's own date stands in.")
+        draft.missing.append(NO_DATE)
     if not draft.base_model:
         draft.missing.append("Model: the file names none.")
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.importers import checks
-from medqa_core.runs.importers.draft import Draft, Figures, evaluation_of
+from medqa_core.runs.importers.draft import NO_ANSWERS, NO_BASE_FIGURES, NO_DATE, NO_MMLU, Draft, Figures, evaluation_of
 from medqa_core.runs.importers.source import decode, file_name, line, slug
 from medqa_core.runs.importers.summary_text import SummaryText, parse, repair
+from medqa_core.runs.schema.evaluation import ROUGE
 from medqa_core.runs.schema.record import BaseModelRecord, Check, EnvironmentRecord
 
 TEXT_LIMIT = 256 * 1024
 DIGITS = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,15})?"
 NUMBER = rf"{DIGITS}(?:[eE][-+]?\d{{1,3}})?(?!\w|[.,]\d)"
 TEXTS = ("date", "device", "torch", "transformers", "python", "dataset")
-SHARES = ("rouge1", "rouge2", "rougeL")
 MINUTES = {"s": 1 / 60, "m": 1.0, "h": 60.0}
 
 MISSING = {
@@ -25,9 +25,9 @@ MISSING = {
     "gradient_accumulation_steps": "Accumulation: only the effective batch is stated.",
 }
 NEVER_SAID = (
-    "Base-model figures: what fine-tuning changed cannot be told.",
+    NO_BASE_FIGURES,
     "Loss curve: only the figures at the end are stated.",
-    "Per-question answers and losses: no confidence interval and no paired test.",
+    NO_ANSWERS,
     "Number of questions behind each figure.",
     "How the data were split, and the split's hash: whether test topics were trained on cannot be told.",
     "Learning-rate schedule and optimizer.",
@@ -46,7 +46,7 @@ def read_summary(path: Path, content: bytes, keep_prose: bool) -> Draft:
         raise InputError(f"{name} is larger than {TEXT_LIMIT // 1024} KiB of text; it was not read.")
     text = parse(repair(decode(content, name)))
     figures, missing, found_checks = _figures(text)
-    if not any(n in figures.values for n in ("test_loss", "final_train_loss", "perplexity", *SHARES)):
+    if not any(n in figures.values for n in ("test_loss", "final_train_loss", "perplexity", *ROUGE)):
         raise InputError(f"{name} states no result: no line such as `Test Loss: 2.04` or `ROUGE-1: 0.22`.")
 
     model, dataset = (str(figures.values.get(n, "")) for n in ("base_model", "dataset"))
@@ -180,7 +180,7 @@ def _date(figures: Figures, missing: list[str]) -> datetime | None:
     try:
         date = datetime.fromisoformat(str(stated))
     except ValueError:
-        missing.append("Date: none that can be read; the file's own date stands in.")
+        missing.append(NO_DATE)
         return None
     if date.tzinfo is None:
         missing.append("Date's time zone: shown as if it were UTC.")
@@ -195,8 +195,8 @@ def _say_missing(draft: Draft, text: SummaryText) -> None:
     if "mmlu_results" in values:
         draft.missing.append("MMLU scores: the source only names the file that holds them.")
     elif "mmlu" not in values:
-        draft.missing.append("MMLU scores.")
-    for name in ("test_loss", "perplexity", "rouge1", "rouge2", "rougeL", "final_train_loss"):
+        draft.missing.append(NO_MMLU)
+    for name in ("test_loss", "perplexity", *ROUGE, "final_train_loss"):
         if name not in values and name not in text.values:
             draft.missing.append(f"{name}: not stated.")
     if text.left_out:

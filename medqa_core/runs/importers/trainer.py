@@ -9,7 +9,16 @@ from typing import Any
 from medqa_core.foundation.errors import InputError
 from medqa_core.runs.artifacts.series import Series
 from medqa_core.runs.importers import checks
-from medqa_core.runs.importers.draft import TEST_FIGURES, Draft, Figures, evaluation_of, modified
+from medqa_core.runs.importers.draft import (
+    NO_ANSWERS,
+    NO_BASE_FIGURES,
+    NO_MMLU,
+    TEST_FIGURES,
+    Draft,
+    Figures,
+    evaluation_of,
+    modified,
+)
 from medqa_core.runs.importers.log_rows import as_number
 from medqa_core.runs.importers.source import (
     file_name,
@@ -22,6 +31,7 @@ from medqa_core.runs.importers.source import (
     unused,
 )
 from medqa_core.runs.importers.trainer_history import History, curve_check, read_history
+from medqa_core.runs.schema.evaluation import ROUGE
 from medqa_core.runs.schema.record import BaseModelRecord, Check, EnvironmentRecord
 
 STATE = "trainer_state.json"
@@ -38,7 +48,6 @@ STATE_FIGURES = {
     "best_global_step": "best_step",
     "total_flos": "total_flos",
 }
-ROUGE = ("rouge1", "rouge2", "rougeL")
 RESULT_FIGURES = {
     "train_loss": "mean_train_loss",
     "train_runtime": "train_seconds",
@@ -59,13 +68,15 @@ RESULT_FIGURES = {
         )
     },
 }
+NO_DATA = "Data set, how it was split, and the split's hash."
+NO_TEST_LOSS = "Test loss: the output states losses of training and validation only."
 NEVER_SAID = (
-    "Base-model figures: what fine-tuning changed cannot be told.",
-    "Per-question answers and losses: no confidence interval and no paired test.",
-    "Data set, how it was split, and the split's hash.",
+    NO_BASE_FIGURES,
+    NO_ANSWERS,
+    NO_DATA,
     "Learning rate, weight decay, warm-up and seed: they are in a pickle (training_args.bin), which is never opened.",
     "Device, and the versions of Python and PyTorch.",
-    "MMLU scores.",
+    NO_MMLU,
     "Date: the output states none; the file's own date stands in.",
 )
 
@@ -100,7 +111,8 @@ def read_state_file(path: Path, content: bytes, state: dict[str, Any]) -> Draft:
 def read_log(path: Path, rows: list[dict[str, Any]]) -> Draft:
     """Rows of figures by step, from whichever file or folder, as a draft; only what such rows hold is said."""
     draft = _draft(path, file_name(path), path, {"log_history": rows}, {}, [])
-    draft.missing = [line for line in draft.missing if line not in NEVER_SAID and not line.startswith("Base model:")]
+    of_an_output = {*NEVER_SAID, no_base_model(draft.figures)}
+    draft.missing = [one for one in draft.missing if one not in of_an_output]
     return draft
 
 
@@ -148,12 +160,18 @@ def _draft(
     if history.odd:
         draft.missing.append(f"{history.odd} row{'s' * (history.odd > 1)} of the log history without a usable step.")
     if "test_loss" not in figures.values:
-        draft.missing.append("Test loss: the output states losses of training and validation only.")
+        draft.missing.append(NO_TEST_LOSS)
     if model is None:
-        draft.missing.append("Base model: " + (f"only its kind, {kind}, is named." if kind else "no config names it."))
+        draft.missing.append(no_base_model(figures))
     draft.missing += problems[:10]
     draft.checks = _checks(figures, history)
     return draft
+
+
+def no_base_model(figures: Figures) -> str:
+    """What a draft's `missing` says where the output does not name its base model."""
+    kind = figures.values.get("model_type")
+    return "Base model: " + (f"only its kind, {kind}, is named." if kind else "no config names it.")
 
 
 def _not_kept(state: dict[str, Any], results: dict[str, Any], logged: dict[str, Any]) -> list[str]:

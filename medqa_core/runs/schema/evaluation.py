@@ -29,6 +29,7 @@ MetricName = Literal[
     "specifics",
     "mmlu",
 ]
+ROUGE: tuple[MetricName, MetricName, MetricName] = ("rouge1", "rouge2", "rougeL")
 ControlName = Literal["template_answer", "nearest_answer", "top_passage"]
 """Answers without a model: the typical training answer of the question's pattern with the topic pasted in, the answer
 to the nearest training question, the passage that was found first."""

@@ -14,7 +14,7 @@ from medqa_core.data.lookup import data_of
 from medqa_core.evaluation.evaluate import evaluate
 from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.errors import DataUnavailable, InputError, RunNotFound
-from medqa_core.foundation.files import read_json, sha256
+from medqa_core.foundation.files import read_json, sha256, write_json
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.models.incoming import copying
 from medqa_core.models.incoming.import_model import import_model
@@ -51,6 +51,25 @@ def test_an_adapter_becomes_a_run_that_is_measured(adapter: Run, here: Settings)
     assert made is not None and (made.written_by, made.changed) == ("import", True)
     failed = [check for check in verify(adapter, here) if check.passed is False]
     assert failed == []
+
+
+@pytest.mark.parametrize("kind", ["", "llama"])
+def test_of_its_training_is_missing_what_the_model_here_does_not_tell(
+    here: Settings, asked: EvaluationConfig, tmp_path: Path, kind: str
+) -> None:
+    folder = lora(toy_folder(here), tmp_path / f"trained-{kind}")
+    logged = [{"step": step, "loss": 2.0 - step / 10} for step in (1, 2, 3)]
+    write_json(folder / "trainer_state.json", {"log_history": logged, "global_step": 3})
+    if kind:
+        write_json(folder / "config.json", {"model_type": kind})
+    run = import_model(folder, asked, here, base="toy")
+    assert run.record.imported is not None
+    assert run.record.imported.missing == [
+        "Learning rate, weight decay, warm-up and seed: they are in a pickle (training_args.bin), which is never "
+        "opened.",
+        "Device, and the versions of Python and PyTorch.",
+        "Date: the output states none; the file's own date stands in.",
+    ]
 
 
 def test_whole_weights_keep_their_checksum_and_shards_become_one_file(
