@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.files import write_json
@@ -47,7 +46,7 @@ class Entry:
         return self.status.process is not None and self.status.process.is_alive()
 
     @property
-    def order(self) -> tuple[Any, str]:
+    def order(self) -> tuple[datetime, str]:
         """What the queue is sorted by."""
         return (self.job.submitted_at if self.job else self.run.record.created_at, self.run.id)
 
@@ -141,7 +140,7 @@ def entries(settings: Settings) -> list[Entry]:
 
 def turn(settings: Settings) -> datetime:
     """When what enters the queue now has entered it: behind all that waits, also where the clock was set back since."""
-    waiting: list[datetime] = [entry.order[0] for entry in entries(settings)]
+    waiting = [entry.order[0] for entry in entries(settings)]
     waiting += [task.order[0] for task in all_tasks(settings) if task.state not in ENDED]
     return max([datetime.now(UTC), *(moment + timedelta(microseconds=1) for moment in waiting)])
 

@@ -140,6 +140,11 @@ def read_entry(folder: Path) -> TaskEntry | None:
     return TaskEntry(folder, task, status) if task.id == folder.name else None
 
 
+def find_task(task_id: str, settings: Settings) -> TaskEntry | None:
+    """The store's task of this id; None where there is none that can be read."""
+    return read_entry(settings.reports / TASKS / task_id) if TASK_ID.fullmatch(task_id) else None
+
+
 def all_tasks(settings: Settings) -> list[TaskEntry]:
     """Every task of the store in the order in which they were asked for, those included that have ended."""
     try:

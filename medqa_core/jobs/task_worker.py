@@ -10,7 +10,7 @@ from medqa_core.foundation import disk
 from medqa_core.foundation.errors import InputError, MedQAError
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.queue import locked
-from medqa_core.jobs.task import TASK_ID, TASKS, Task, TaskEntry, TaskStatus, read_entry, write_task_status
+from medqa_core.jobs.task import Task, TaskEntry, TaskStatus, find_task, write_task_status
 from medqa_core.runs.schema.status import ProcessIdentity, end_of, now
 
 EVERY_SECONDS = 1.0
@@ -85,9 +85,8 @@ def working(task_id: str, settings: Settings) -> Iterator[TaskProgress]:
     Raises:
         InputError: no such task, or it is not queued any more: it was stopped, or another process has it.
     """
-    folder = settings.reports / TASKS / task_id
     with locked(settings):
-        entry = read_entry(folder) if TASK_ID.fullmatch(task_id) else None
+        entry = find_task(task_id, settings)
         if entry is None or entry.status.state != "queued":
             raise InputError(f"{task_id} is not queued: it was stopped or has ended.")
         progress = TaskProgress(entry)

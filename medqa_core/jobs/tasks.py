@@ -16,14 +16,13 @@ from medqa_core.jobs.explanation import what_is_left
 from medqa_core.jobs.queue import locked, store_of, turn
 from medqa_core.jobs.task import (
     ENDED,
-    TASK_ID,
     TASKS,
     Kind,
     Task,
     TaskEntry,
     TaskStatus,
     all_tasks,
-    read_entry,
+    find_task,
     write_task,
     write_task_status,
 )
@@ -154,7 +153,7 @@ def _clear_away(there: list[TaskEntry], kind: Kind, run_id: str | None, given: M
 
 
 def _entry(task_id: str, settings: Settings) -> TaskEntry:
-    entry = read_entry(settings.reports / TASKS / task_id) if TASK_ID.fullmatch(task_id) else None
+    entry = find_task(task_id, settings)
     if entry is None:
         raise InputError("There is no such task (any more).")
     return entry
