@@ -51,6 +51,9 @@ from pages.ask.text import (
 LOG = logging.getLogger("medqa.pages")
 REFRESH_SECONDS = 0.12
 """Between two updates of the columns: the eye sees no more, and each one costs the browser work."""
+PREFERRED: dict[Variant, str] = {"fine_tuned": "fine-tuned better", "base": "base better"}
+PREFERENCES = (*PREFERRED.values(), "tie", "both bad")
+"""What a vote can be for."""
 
 Update = dict[Any, Any]
 """New values by component; what is not named stays as it is."""
@@ -285,15 +288,10 @@ class Events:
                 result = vote(comparison, choice, run, self._service.settings)
             except MedQAError as error:
                 return {parts.line: status(str(error), bad=True)}
-            cards: dict[Column, Card] = {
-                result.left: parts.left,
-                result.right: parts.right,
-                "with_sources": parts.third,
-            }
             counted = {**(tally or dict.fromkeys(PREFERENCES, 0))}
             counted[choice if result.winner is None else PREFERRED[result.winner]] += 1
             return {
-                **self._revealed(comparison.run, comparison.answers, cards),
+                **self._revealed(comparison.run, comparison.answers, self._cards(comparison)),
                 parts.tally: counted,
                 parts.after: after_vote(result, counted),
                 parts.following: gr.update(visible=has_test_questions(run, self._service.settings)),
@@ -485,11 +483,6 @@ def _shown(answers: Answers, cards: Mapping[Column, Card], *, blind: bool = Fals
 def _continued(run: str, conversation: Conversation | None) -> Conversation:
     """The conversation to go on with: a new one where there is none, or where it was with another run's models."""
     return conversation if conversation is not None and conversation.run == run else Conversation(run)
-
-
-PREFERRED: dict[Variant, str] = {"fine_tuned": "fine-tuned better", "base": "base better"}
-PREFERENCES = (*PREFERRED.values(), "tie", "both bad")
-"""What a vote can be for."""
 
 
 def _details(
