@@ -3,7 +3,7 @@
 .streamlit/config.toml, which Streamlit reads by itself, repeats some of them; a test keeps the two equal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', 'Liberation Mono', monospace"
@@ -33,20 +33,7 @@ class Palette:
         return {"better": self.better, "worse": self.worse}.get(verdict, self.muted)
 
 
-ROLES = (
-    "paper",
-    "panel",
-    "rule",
-    "text",
-    "muted",
-    "base",
-    "tuned",
-    "with_sources",
-    "control",
-    "better",
-    "worse",
-    "link",
-)
+ROLES = tuple(field.name for field in fields(Palette) if field.name != "runs")
 """The roles of a single colour, for a style sheet's variables."""
 
 LIGHT = Palette(
