@@ -164,9 +164,8 @@ def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Setting
     assert retrieval is not None and retrieval.asked is None
 
 
-def test_an_interrupted_measurement_goes_on_where_it_was(
-    run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def interrupt(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin a measurement and end it after five answers."""
     monkeypatch.setattr(generate, "BATCH", 5)
 
     def stop(stage: str, done: int, total: int) -> None:
@@ -175,6 +174,12 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         evaluate_with_sources(run, lab, stop, retriever=shelf)
+
+
+def test_an_interrupted_measurement_goes_on_where_it_was(
+    run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(run, lab, shelf, monkeypatch)
     assert (run.folder / PARTIAL).exists() and not (run.folder / WITH_SOURCES).exists()
     begun: dict[str, int] = {}
     evaluate_with_sources(run, lab, begins(begun), retriever=shelf)
@@ -183,14 +188,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
 
 
 def test_other_passages_start_anew(run: Run, lab: Settings, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "BATCH", 5)
-
-    def stop(stage: str, done: int, total: int) -> None:
-        if stage == STAGE and 0 < done < total:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_with_sources(run, lab, stop, retriever=shelf)
+    interrupt(run, lab, shelf, monkeypatch)
     begun: dict[str, int] = {}
     nothing = Shelf([])
     evaluate_with_sources(run, lab, begins(begun), retriever=nothing)

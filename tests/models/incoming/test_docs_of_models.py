@@ -16,24 +16,11 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.incoming.import_model import import_model
 from medqa_core.runs.schema.config import EvaluationConfig
 from tests.support.docs_tables import refusals
-from tests.support.foreign_models import full_model, lora, toy_folder
 
 pytestmark = pytest.mark.usefixtures("no_network")
 WEIGHTS, CONFIG, INDEX = "adapter_model.safetensors", "adapter_config.json", "model.safetensors.index.json"
 Change = Callable[[Path], object]
 TOLD = refusals("models.md", "## What is refused")
-
-
-@pytest.fixture(scope="module")
-def whole(here: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whole weights in shards; to be copied."""
-    return full_model(toy_folder(here), tmp_path_factory.mktemp("whole") / "whole", shards=True)
-
-
-@pytest.fixture(scope="module")
-def adapter(here: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An adapter; to be copied."""
-    return lora(toy_folder(here), tmp_path_factory.mktemp("adapter") / "adapter")
 
 
 def said(name: str, **values: object) -> Change:

@@ -19,22 +19,10 @@ from medqa_core.models.incoming import copying
 from medqa_core.models.incoming import import_model as module
 from medqa_core.models.incoming.import_model import import_model
 from medqa_core.runs.schema.config import EvaluationConfig
-from tests.support.foreign_models import full_model, lora, toy_folder
+from tests.support.foreign_models import full_model, toy_folder
 
 pytestmark = pytest.mark.usefixtures("no_network")
 Refused = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def whole(here: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whole weights in shards; to be copied."""
-    return full_model(toy_folder(here), tmp_path_factory.mktemp("whole") / "whole", shards=True)
-
-
-@pytest.fixture(scope="module")
-def adapter(here: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An adapter; to be copied."""
-    return lora(toy_folder(here), tmp_path_factory.mktemp("adapter") / "adapter")
 
 
 @pytest.fixture
