@@ -26,7 +26,7 @@ class Settings:
     reports: Path
     """The run store: one folder a run (`MEDQA_REPORTS`, else a checkout's own, else below the user's data folder)."""
     cache: Path
-    """Downloads and converted models, all of it rebuildable (`MEDQA_CACHE`)."""
+    """Downloads, converted models and uploads (`MEDQA_CACHE`); all but the uploads can be made again."""
     medquad: Path | None
     """MedQuAD as the original ZIP or its unpacked folder (`MEDQA_MEDQUAD`), or None where it is not available."""
     mmlu: Path | None
