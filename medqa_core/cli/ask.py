@@ -27,7 +27,7 @@ def ask(
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights: faster, and less exact.")] = False,
     no_repeat_ngram: Annotated[
         int | None,
-        typer.Option(help="So many tokens in a row may not come twice in an answer, up to 10; 0: any may. Default: 4."),
+        typer.Option(help="No run of this many tokens comes twice in an answer, up to 10; 0: no limit. Default: 4."),
     ] = None,
     with_sources: Annotated[
         bool | None,
@@ -48,7 +48,7 @@ def ask(
     sources: Annotated[bool, typer.Option("--sources", hidden=True, help="What 0.2 called --with-sources.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Ask the base and the fine-tuned model of a run the same question.
+    """Ask both models of a run the same question.
 
     A question that describes an emergency gets a referral in place of the answers.
     """

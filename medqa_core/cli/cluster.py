@@ -23,7 +23,7 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import StopFlag
 
 app = typer.Typer(
-    help="Run a fine-tune or a sweep on a Ray cluster that is already there.",
+    help="Run a fine-tune or a sweep on a Ray cluster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -62,9 +62,10 @@ def train(
     max_failures: FailuresOption = 3,
     json: JsonFlag = False,
 ) -> None:
-    """Fine-tune data-parallel on a cluster's nodes, and follow the run until it ends.
+    """Fine-tune data-parallel on a cluster's nodes.
 
-    Ctrl-C saves a checkpoint and stops. The steps are those of one process: more workers only change the time.
+    The run is followed until it ends. Ctrl-C saves a checkpoint and stops. The steps are those of one process: more
+    workers only change the time.
     """
     if resume is not None and (preset is not None or set_ or run_id is not None):
         raise InputError(
@@ -110,9 +111,10 @@ def sweep(
     max_failures: FailuresOption = 1,
     json: JsonFlag = False,
 ) -> None:
-    """Train every combination of the values as a run of its own, and end those early that fall behind.
+    """Train every combination of the values as a run of its own.
 
-    Ctrl-C saves a checkpoint of each and stops. Compare runs shows the sweep as one family.
+    Those that fall behind are ended early. Ctrl-C saves a checkpoint of each and stops. Compare runs shows the sweep as
+    one family.
     """
     settings = Settings.from_environment()
     target = _storage(storage, settings)
@@ -148,9 +150,10 @@ def follow(
     once: Annotated[bool, typer.Option("--once", help="Bring them up to date and stop.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Copy the runs of a storage into the run store every few seconds, so that the pages here show their progress.
+    """Copy the runs of a storage into the run store as they grow.
 
-    `stop RUN` here is passed on to the cluster. It ends when all the runs have ended.
+    Every few seconds, so that the pages here show their progress. `stop RUN` here is passed on to the cluster. It ends
+    when all the runs have ended.
     """
     settings = Settings.from_environment()
     source, store = Storage.at(url), RunStore(settings.reports)

@@ -21,7 +21,7 @@ from medqa_core.models import token_lengths
 from medqa_core.models.references import EMBEDDED
 from medqa_core.runs.schema.config import SPLIT_VERSION, TrainConfig, validated
 
-app = typer.Typer(help="The data sets and the embedded model.", rich_markup_mode=None)
+app = typer.Typer(help="Describe, split and fetch data sets; fetch the embedded model.", rich_markup_mode=None)
 Size = Annotated[str | None, typer.Option(help="Pairs, or a fraction such as 0.1; default: a share of what there is.")]
 
 
@@ -56,7 +56,10 @@ def describe(
     max_tokens: Annotated[int, typer.Option(help="Longest example in tokens; longer ones are truncated.")] = 384,
     json: JsonFlag = False,
 ) -> None:
-    """Count a data set, split it, and report how much of the test set leaks into training."""
+    """Count and split a data set, and measure what leaks.
+
+    A leak is what the test set shares with the training set.
+    """
     settings = Settings.from_environment()
     config, data = _data(
         settings,
@@ -92,7 +95,10 @@ def list_split(
     seed: Seed = 42,
     json: JsonFlag = False,
 ) -> None:
-    """List which pair is in which part, and its group: the pairs that are linked to it have the same one."""
+    """List which pair is in which part, and its group.
+
+    Pairs that share something have the same group.
+    """
     config, data = _data(
         Settings.from_environment(),
         dataset=source,
@@ -130,7 +136,10 @@ def fetch(
         str, typer.Argument(help="The embedded model, `medquad`, or a data set of the hub (owner/name).")
     ] = EMBEDDED,
 ) -> None:
-    """Fetch the embedded model or a data set into the cache, once; afterwards it works without a network."""
+    """Fetch the embedded model or a data set into the cache.
+
+    Afterwards it works without a network.
+    """
     fetch_into_cache(name, Settings.from_environment(), note)
     say(fetched(name))
 

@@ -30,7 +30,7 @@ class Finding:
 
 
 def doctor(json: JsonFlag = False) -> None:
-    """Show what is installed, the device, which models and data are available, and what to do about the rest."""
+    """Show what is installed and available, and how to get the rest."""
     settings = Settings.from_environment()
     findings = [*_packages(), _device(), _threads(), *_models(settings), *_data(settings), _store(settings)]
     if json:

@@ -46,7 +46,7 @@ def evaluate(
     ] = False,
     questions: Annotated[
         int | None,
-        typer.Option(min=1, help="Ask so many of the test questions, chosen at random, instead of all."),
+        typer.Option(min=1, help="Ask this many of the test questions, chosen at random, instead of all."),
     ] = None,
     library: Annotated[
         Literal["training-answers", "data-set", "other-documents"] | None,
@@ -59,9 +59,9 @@ def evaluate(
     grounded: Annotated[bool, typer.Option("--grounded", hidden=True, help="What 0.1 called --with-sources.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Measure base and fine-tuned model on the same test questions, judge the difference, write it up.
+    """Ask both models the test questions and judge the difference.
 
-    It can be interrupted: the next call resumes where this one stopped.
+    The report is written too. It can be interrupted: the next call resumes where this one stopped.
     """
     with_sources = with_sources or grounded
     if library is not None and not with_sources:

@@ -30,10 +30,10 @@ def export(
     merged: MergedFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Write a run's model as a folder that peft and transformers load, with its card and the run's report.
+    """Write a run's model as peft and transformers load it.
 
-    At the root: the adapter (or with --merged the whole model), the model card and the results as the Hugging Face hub
-    reads them; in report/: the run's record, figures and reports. Nothing is sent anywhere.
+    At the root of the folder: the adapter (or with --merged the whole model), the model card and the results as the
+    Hugging Face hub reads them; in report/: the run's record, figures and reports. Nothing is sent anywhere.
 
     For GGUF, convert what --merged writes with llama.cpp's own convert_hf_to_gguf.py (docs/export.md has the commands).
     """
@@ -61,11 +61,12 @@ def push(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Send a run's model, card and report to the Hugging Face hub, as `export` writes them.
+    """Send a run's model to the Hugging Face hub.
 
-    Lists the files and asks before it sends anything. A repository that is not there is made, private unless --public
-    is given. Needs a login that may write: `hf auth login`, or HF_TOKEN. The folder is sent as one commit and compared
-    with what the hub then holds; files that the repository has besides stay.
+    With its card and report, as `export` writes them. Lists the files and asks before it sends anything. A repository
+    that is not there is made, private unless --public is given. Needs a login that may write: `hf auth login`, or
+    HF_TOKEN. The folder is sent as one commit and compared with what the hub then holds; files that the repository has
+    besides stay.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)

@@ -47,7 +47,7 @@ def import_(
     ] = None,
     test_size: Annotated[
         str | None,
-        typer.Option(help="With --data: so many of its questions, or a fraction; chosen at random. Default: all."),
+        typer.Option(help="With --data: this many of its questions, or a fraction; chosen at random. Default: all."),
     ] = None,
     columns: Annotated[str | None, typer.Option(metavar=COLUMNS, help="The columns of a --data file.")] = None,
     trained_on_columns: Annotated[
@@ -60,11 +60,12 @@ def import_(
     title: Annotated[str | None, typer.Option(help="Title of the new run.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Import a run that another tool made: what it states, what it leaves out, and which checks it passes.
+    """Import a run that another tool made.
 
-    With --data its model comes along: whole weights or a LoRA adapter, as safetensors. Then evaluate, mmlu, ask, verify
-    and report work as for runs made here. Two models with one tokenizer can be compared without any training:
-    `import MODEL --base OTHER --data DATA`.
+    The new run says what the source states, what it leaves out, and which checks it passes. With --data its model comes
+    along: whole weights or a LoRA adapter, as safetensors. Then evaluate, mmlu, ask, verify and report work as for runs
+    made here. Two models with one tokenizer can be compared without any training: `import MODEL --base OTHER --data
+    DATA`.
     """
     settings = Settings.from_environment()
     request = import_request(

@@ -20,17 +20,18 @@ CHARACTERS = 4
 def judge(
     run: RunArgument,
     questions: Annotated[
-        int | None, typer.Option(min=1, help="So many test questions, chosen at random, instead of all.")
+        int | None, typer.Option(min=1, help="This many test questions, chosen at random, instead of all.")
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Send to the address; without it only what would be sent.")
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Ask a judge model which of both models' answers agrees better with the references, in both orders.
+    """Let a judge model compare both models' answers.
 
-    `MEDQA_JUDGE` names an OpenAI-compatible address (with `MEDQA_JUDGE_MODEL`, and `MEDQA_JUDGE_KEY` where it needs
-    one) or a model of this machine. Interrupt it as you like: the next call continues where this one stopped.
+    It says which answer agrees better with the references, and sees each pair in both orders. `MEDQA_JUDGE` names an
+    OpenAI-compatible address (with `MEDQA_JUDGE_MODEL`, and `MEDQA_JUDGE_KEY` where it needs one) or a model of this
+    machine. It can be interrupted: the next call resumes where this one stopped.
     """
     from medqa_core.evaluation.model_judge.address import AddressJudge
     from medqa_core.evaluation.model_judge.judging import ask, judge_of, plan

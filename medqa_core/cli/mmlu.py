@@ -41,10 +41,10 @@ def mmlu(
     fresh: FreshFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Ask base and fine-tuned model MMLU's six medical subsets, judge the difference, write it up.
+    """Measure both models on MMLU's six medical subsets.
 
-    By lm-evaluation-harness, on its own prompt. Interrupt it as you like: the next call continues where this
-    one stopped.
+    By lm-evaluation-harness, on its own prompt; the difference is judged and the report written. It can be interrupted:
+    the next call resumes where this one stopped.
     """
     from medqa_core.evaluation.mmlu import measure_mmlu
 

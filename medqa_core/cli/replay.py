@@ -19,9 +19,10 @@ def replay(
     steps: Annotated[int, typer.Option(help="How many steps, from the first one.")] = 5,
     json: JsonFlag = False,
 ) -> None:
-    """Train the first steps of a run again, in memory, and show whether the losses are the same to the last bit.
+    """Train a run's first steps again and compare the losses.
 
-    Exits with 1 if one differs: another processor or another version of torch rounds differently.
+    In memory. Exits with 1 if a loss is not the same to the last bit: another processor or another version of torch
+    rounds differently.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)

@@ -26,7 +26,10 @@ AnswersOption = Annotated[
 
 
 def report(run: RunArgument, zip: ZipOption = None, answers: AnswersOption = None, json: JsonFlag = False) -> None:
-    """Write the report of a run from its folder alone: summary.txt, summary.md, summary.html and a model card."""
+    """Write a run's report, from its folder alone.
+
+    summary.txt, summary.md and summary.html, and README.md, a model card.
+    """
     found = RunStore(Settings.from_environment().reports).open(run)
     if answers is not None:
         if zip is not None or json:

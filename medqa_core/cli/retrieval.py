@@ -9,10 +9,11 @@ from medqa_core.runs.store.run_store import RunStore
 
 
 def retrieval(run: RunArgument, json: JsonFlag = False) -> None:
-    """Measure the search for passages on a run's test questions; no model answers.
+    """Measure the search for passages on a run's test questions.
 
-    Known item: the question's own document, in an index that also holds the held-out answers. Support: a training
-    passage that has a 13-word overlap with a reference answer, beside as many passages chosen at random.
+    No model answers. Known item: the question's own document, in an index that also holds the held-out answers.
+    Support: a training passage that has a 13-word overlap with a reference answer, beside as many passages chosen at
+    random.
     """
     from medqa_core.answering.retrieval.recall import measure_retrieval
 

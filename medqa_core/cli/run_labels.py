@@ -22,7 +22,10 @@ def rename(
     title: Annotated[str, typer.Argument(help="The new title; empty: the one that the run was made with.")],
     json: JsonFlag = False,
 ) -> None:
-    """Give a run another title. Its id, and the files that `verify` checks, stay as they are."""
+    """Give a run another title.
+
+    Its id, and the files that `verify` checks, stay as they are.
+    """
     _change(run, LabelChange(title=title), json=json)
 
 
@@ -32,7 +35,7 @@ def tag(
     remove: Annotated[bool, typer.Option("--remove", help="Take these tags off.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Tag a run, so that `runs --find` and the pages find it by that word."""
+    """Tag a run, so that `runs --find` and the pages find it."""
     _change(run, LabelChange(remove_tags=tuple(tags)) if remove else LabelChange(add_tags=tuple(tags)), json=json)
 
 
@@ -50,7 +53,7 @@ def archive(
     undo: Annotated[bool, typer.Option("--undo", help="Back into the lists.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Leave a run out of lists; it stays whole, and its id still opens it."""
+    """Leave a run out of lists; its id still opens it."""
     _change(run, LabelChange(archived=not undo), json=json)
 
 
@@ -59,7 +62,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Move a run to the bin, from which `runs restore` takes it back for 30 days."""
+    """Move a run to the bin.
+
+    `runs restore` takes it back for 30 days.
+    """
     settings = Settings.from_environment()
     store = store_of(settings)
     if not yes and sys.stdin.isatty():
@@ -89,7 +95,7 @@ def bin_(
     empty: Annotated[bool, typer.Option("--empty", help="Remove all of them for good.")] = False,
     json: JsonFlag = False,
 ) -> None:
-    """List the deleted runs; those that were deleted 30 days ago are removed."""
+    """List the deleted runs, which are kept for 30 days."""
     store = store_of(Settings.from_environment())
     gone = bin.empty(store, before=bin.moment() if empty else None)
     found = bin.deleted(store)

@@ -32,10 +32,10 @@ SHOWN = 200
 """Lines of the table where nothing else is asked for."""
 
 Words = Annotated[
-    str, typer.Option("--find", help="only runs with these words in id, title, state, base model, data or tags")
+    str, typer.Option("--find", help="Only runs with these words in id, title, state, base model, data or tags.")
 ]
-Archived = Annotated[bool, typer.Option("--archived", help="archived runs too")]
-Limit = Annotated[int | None, typer.Option(min=1, help=f"how many, newest first (default: {SHOWN}; all as JSON)")]
+Archived = Annotated[bool, typer.Option("--archived", help="Archived runs too.")]
+Limit = Annotated[int | None, typer.Option(min=1, help=f"How many, newest first. Default: {SHOWN}, and all as JSON.")]
 
 
 app = typer.Typer(rich_markup_mode=None)
@@ -52,9 +52,9 @@ app.command("bin")(run_labels.bin_)
 def runs(
     context: typer.Context, json: JsonFlag = False, find: Words = "", limit: Limit = None, archived: Archived = False
 ) -> None:
-    """List the runs of the store, newest first, with their progress and their place in the queue; compare two of them.
+    """List the runs with their progress, compare and manage them.
 
-    Or keep the store in order: rename, tag, note, archive, delete and restore.
+    The list has the newest first, and the place in the queue of those that wait.
     """
     if context.invoked_subcommand is None:
         _list(find, limit, archived=archived, json=json)
@@ -62,9 +62,10 @@ def runs(
 
 @app.command()
 def compare(first: RunArgument, second: RunArgument, json: JsonFlag = False) -> None:
-    """Judge the fine-tuned model of the second run against that of the first, on the test questions of both.
+    """Judge the second run's fine-tuned model against the first's.
 
-    Two imported exam results are judged on the questions that both answered, where their sources brought the samples.
+    On the test questions of both. Two imported exam results are judged on the questions that both answered, where their
+    sources brought the samples.
     """
     from medqa_core.report.comparison import seed_spread
     from medqa_core.report.document.between_tables import between_table

@@ -31,9 +31,10 @@ def serve(
         bool, typer.Option("--share", help="With --widget: a public link through Gradio's servers, for 72 hours.")
     ] = False,
 ) -> None:
-    """Serve the app until Ctrl-C; the embedded model is fetched first if it is not in the cache.
+    """Serve the app until Ctrl-C.
 
-    Variables such as STREAMLIT_SERVER_ALLOWED_HOSTS set Streamlit's other options.
+    The embedded model is fetched first if it is not in the cache. Variables such as STREAMLIT_SERVER_ALLOWED_HOSTS set
+    Streamlit's other options.
     """
     if share and not widget:
         raise InputError("only the widget has a public link; add --widget.", field="--share")

@@ -18,9 +18,10 @@ def stop(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Stop a fine-tune: it saves a checkpoint first, and `train --resume` continues from it.
+    """Stop a fine-tune; it saves a checkpoint first.
 
-    A queued run is removed from the queue; one that is being evaluated keeps its trained model.
+    `train --resume` continues from it. A queued run is removed from the queue; one that is being evaluated keeps its
+    trained model.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)

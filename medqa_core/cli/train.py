@@ -56,10 +56,11 @@ def train(
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Fine-tune a model; the run folder is written during training.
+    """Fine-tune a model.
 
-    Ctrl-C saves a checkpoint and stops; --resume continues from it. A second Ctrl-C stops at once. With --background
-    the run outlives this terminal: `runs` shows its progress, and `stop` stops it.
+    The run folder is written during training. Ctrl-C saves a checkpoint and stops; --resume continues from it. A second
+    Ctrl-C stops at once. With --background the run outlives this terminal: `runs` shows its progress, and `stop` stops
+    it.
     """
     settings = Settings.from_environment()
     if resume is not None:

@@ -33,9 +33,10 @@ def verify(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Check a run: files against their checksums, figures against the rows they come from, variants against the models.
+    """Check a run's files, figures and models.
 
-    Exits with 1 if a check fails; one that cannot be made here says why and does not count.
+    Files against their checksums, figures against the rows they come from, variants against the models. Exits with 1 if
+    a check fails; one that cannot be made here says why and does not count.
     """
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)

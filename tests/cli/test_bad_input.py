@@ -41,6 +41,7 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
     assert said.code == 0
     assert said.out.startswith("Usage: medqa ")
     assert said.err == ""
+    assert not re.search(r"^  \w+ .*\.\.\.$", said.out, re.MULTILINE), "a command's first sentence is cut in the list"
     if not arguments:
         assert all(re.search(rf"^  {verb} ", said.out, re.MULTILINE) for verb in VERBS)
 
