@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import datasets
 import evaluate
 
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores
+from medqa_core.evaluation.text_metrics import answer_scores
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES
 
 
 class AnswerMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
@@ -28,4 +29,4 @@ class AnswerMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
     def _compute(self, predictions: Sequence[str], references: Sequence[str | Sequence[str]]) -> dict[str, float]:
         known = [[reference] if isinstance(reference, str) else reference for reference in references]
         scores = answer_scores(predictions, known)
-        return {name: sum(one[name] for one in scores) / len(scores) for name in NAMES}
+        return {name: sum(one[name] for one in scores) / len(scores) for name in ANSWER_SCORES}

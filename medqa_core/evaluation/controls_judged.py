@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from medqa_core.evaluation.content import CONTENT
-from medqa_core.evaluation.tables import SCORES, judge_family, numbers
+from medqa_core.evaluation.tables import judge_family, numbers
 from medqa_core.runs.artifacts.predictions import CONTROLS
-from medqa_core.runs.schema.evaluation import VARIANTS, Control, ControlName, MetricName
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, VARIANTS, Control, ControlName, MetricName
 
-COMPARED: tuple[MetricName, ...] = (*SCORES, *CONTENT)
+COMPARED: tuple[MetricName, ...] = (*ANSWER_SCORES, *CONTENT)
 NO_ANSWER = "The training data hold nothing that it could answer with."
 
 

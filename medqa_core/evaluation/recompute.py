@@ -13,11 +13,11 @@ from medqa_core.evaluation.preference import NAME, judge_preference
 from medqa_core.evaluation.rows import form, references_of_rows
 from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.tables import judged
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share
+from medqa_core.evaluation.text_metrics import answer_scores, empty_share
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
 from medqa_core.runs.artifacts.mmlu import LETTERS, MMLUResults, SubsetScore, choices_by
 from medqa_core.runs.artifacts.model_judge import ModelJudge
-from medqa_core.runs.schema.evaluation import VARIANTS, Control, Evaluation, Metric, References, Variant
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, VARIANTS, Control, Evaluation, Metric, References, Variant
 
 TOLERANCE = 1e-9
 """Relative; also absolute for figures near 0, where only the order of summing differs."""
@@ -204,7 +204,7 @@ def scores_problem(
         for scores, (_, row) in zip(
             answer_scores(some[f"{variant}_answer"].tolist(), known), some.iterrows(), strict=True
         ):
-            for name in NAMES:
+            for name in ANSWER_SCORES:
                 stated = row[f"{variant}_{name}"]
                 if pd.isna(stated):
                     continue

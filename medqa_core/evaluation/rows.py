@@ -15,10 +15,17 @@ from medqa_core.evaluation.content import KINDS, Content, token_mask
 from medqa_core.evaluation.controls import ControlAnswers, control_columns
 from medqa_core.evaluation.measure import Answered, Losses, Questions
 from medqa_core.evaluation.other_topic import other_topics
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores, empty_share, length_ratio, repetition
+from medqa_core.evaluation.text_metrics import answer_scores, empty_share, length_ratio, repetition
 from medqa_core.models.prompt import answer_ends
 from medqa_core.models.variants import VARIANTS, Variant
-from medqa_core.runs.schema.evaluation import ControlName, Generation, PromptKind, References, SpecificsCount
+from medqa_core.runs.schema.evaluation import (
+    ANSWER_SCORES,
+    ControlName,
+    Generation,
+    PromptKind,
+    References,
+    SpecificsCount,
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ def answer_columns(
     nearest = [(np.nan, None) if copies is None else copies.nearest(text) for text in answers]
     return {
         "answer": list(answers),
-        **{name: [one[name] for one in scores] for name in NAMES},
+        **{name: [one[name] for one in scores] for name in ANSWER_SCORES},
         "repetition": [repetition(text) for text in answers],
         "copied_share": [share for share, _ in nearest],
         "nearest": [id_ for _, id_ in nearest],

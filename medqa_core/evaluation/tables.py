@@ -10,13 +10,10 @@ from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.judge import Array, Item, Paired, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices
 from medqa_core.evaluation.rule import LEVEL, bits_per_byte, decided, perplexity, with_p
-from medqa_core.runs.schema.evaluation import ROUGE, Metric, MetricName, holm
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, Metric, MetricName, holm
 
 MIN_QUESTIONS = 10
 """Question types and sources with fewer test questions are not judged on their own."""
-
-SCORES: tuple[MetricName, ...] = (*ROUGE, "token_f1")
-"""Metrics that are a mean over questions."""
 
 NOWHERE: dict[MetricName, str] = {
     "loss_outside_templates": "No token of a reference that enters the loss is known to lie outside templates.",
@@ -93,7 +90,7 @@ def _judged(rows: pd.DataFrame) -> Metrics:
 
     items: dict[MetricName, Item] = {
         "loss": Item("loss", losses(tokens)),
-        **{name: score(name) for name in SCORES},
+        **{name: score(name) for name in ANSWER_SCORES},
     }
     if np.isfinite(numbers(rows, "reference_words")).any():  # older rows say nothing of these, nor does the table
         items["loss_outside_templates"] = score("loss_outside_templates", numbers(rows, "outside_tokens"))

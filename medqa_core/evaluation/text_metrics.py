@@ -22,9 +22,8 @@ from rouge_score.tokenize import tokenize
 from rouge_score.tokenizers import Tokenizer
 
 from medqa_core.data.words import words
-from medqa_core.runs.schema.evaluation import ROUGE
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, ROUGE
 
-NAMES = (*ROUGE, "token_f1")
 REPEATED = 4
 """Words in a row that count as a repetition."""
 
@@ -63,7 +62,7 @@ class RougeWords(Tokenizer):  # type: ignore[misc]  # rouge_score has no types
 
 
 def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -> list[dict[str, float]]:
-    """The scores of NAMES for each answer, 0 to 1: of its references the best, metric by metric.
+    """The scores of ANSWER_SCORES for each answer, 0 to 1: of its references the best, metric by metric.
 
     Raises:
         ValueError: not as many lists of references as answers, or one of them is empty.
@@ -80,9 +79,9 @@ def answer_scores(answers: Sequence[str], references: Sequence[Sequence[str]]) -
 def used_reference(name: str, answer: str, references: Sequence[str]) -> int | None:
     """The place of the reference that gives the answer its score `name`, the first of equals.
 
-    None for a score that is not one of NAMES.
+    None for a score that is not one of ANSWER_SCORES.
     """
-    if name not in NAMES:
+    if name not in ANSWER_SCORES:
         return None
     if name == "token_f1":
         found = [token_f1(answer, reference) for reference in references]

@@ -15,8 +15,8 @@ from medqa_core.evaluation.content import CONTENT
 from medqa_core.evaluation.controls import ControlAnswers, control_columns, cut
 from medqa_core.evaluation.measure import Answered
 from medqa_core.evaluation.rows import Tested, answer_columns, copy_index
-from medqa_core.evaluation.tables import SCORES, Metrics, judge_family, numbers
-from medqa_core.runs.schema.evaluation import VARIANTS, WithSources
+from medqa_core.evaluation.tables import Metrics, judge_family, numbers
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, VARIANTS, WithSources
 
 
 def with_sources_rows(
@@ -91,6 +91,6 @@ def judge_with_sources(rows: pd.DataFrame, with_sources: pd.DataFrame) -> dict[s
     compared = [
         (variant, name, numbers(both, f"{variant}_{name}"), numbers(both, name))
         for variant in VARIANTS
-        for name in (*SCORES, *CONTENT)
+        for name in (*ANSWER_SCORES, *CONTENT)
     ]
     return judge_family(compared, groups)

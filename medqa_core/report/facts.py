@@ -221,9 +221,8 @@ class Points:
         """The step at a place."""
         return int(self.steps[place])
 
-    def cite(self, split: str, place: int) -> str:
+    def cite(self, place: int) -> str:
         """The row at a place, as evidence."""
-        if self.of_set is not None:
-            split = f"{split} on {words(self.of_set, 60)}"
+        split = "validation" if self.of_set is None else f"validation on {words(self.of_set, 60)}"
         file = METRICS_LOG if self.of_set is None else SERIES
         return f"{file}, {split}, step {self.step(place):,}: loss {self.losses[place]:.4f}"

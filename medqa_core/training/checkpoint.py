@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medqa_core.foundation import files
-from medqa_core.foundation.errors import RunError
+from medqa_core.foundation.errors import RunError, first_line
 from medqa_core.foundation.paths import resolve_inside
 from medqa_core.runs.schema.record import Record
 from medqa_core.runs.schema.status import Best
@@ -94,7 +94,7 @@ def newest(run_folder: Path) -> Checkpoint | None:
         except (RunError, OSError, SafetensorError, ValidationError, ValueError, KeyError, TypeError) as error:
             older = position < len(found)
             then = "falling back to the checkpoint before it" if older else "there is no other: back to the first step"
-            log.warning("%s cannot be used (%s); %s", folder.name, _line(error), then)
+            log.warning("%s cannot be used (%s); %s", folder.name, first_line(error), then)
     return None
 
 
@@ -128,7 +128,3 @@ def _read(folder: Path) -> Checkpoint:
     counters = Counters.model_validate(files.read_json(folder / "state.json"))
     weights, optimizer, random = (load_file(folder / name) for name in TENSORS)
     return Checkpoint(counters, weights, optimizer, random)
-
-
-def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -3,14 +3,14 @@
 import torch
 
 from medqa_core.foundation.disk import trouble
-from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError
+from medqa_core.foundation.errors import DataUnavailable, InputError, MedQAError, first_line
 from medqa_core.runs.schema.status import Cause
 from medqa_core.training.recorder import LossNotFinite
 
 
 def describe_failure(error: BaseException) -> tuple[Cause, str]:
     """The cause and one or two sentences about it."""
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = first_line(error)
     if isinstance(error, LossNotFinite):
         return "nan", str(error)
     if isinstance(error, DataUnavailable):

@@ -17,7 +17,7 @@ from medqa_core.evaluation import loss
 from medqa_core.evaluation.evaluate import PARTIAL, evaluate, judge_again
 from medqa_core.evaluation.loss import answer_losses
 from medqa_core.evaluation.tables import judged
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores
+from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.errors import DataUnavailable, InputError, UnreadableFile
 from medqa_core.foundation.files import read_json, write_json
 from medqa_core.foundation.settings import Settings
@@ -27,7 +27,7 @@ from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.mmlu import RESULTS, write_answers
 from medqa_core.runs.artifacts.predictions import SCHEMA, read_predictions
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, MetricName, MMLUProtocol
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, Evaluation, MetricName, MMLUProtocol
 from medqa_core.runs.schema.record import ImportRecord, RunRecord
 from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store.run_store import RunStore
@@ -151,7 +151,7 @@ def test_every_row_can_be_recomputed_from_the_models(smoke: Run, lab: Settings) 
         assert [loss.mean for loss in losses] == pytest.approx(rows[f"{variant}_loss"].tolist(), abs=1e-5)
         assert [loss.tokens for loss in losses] == rows["reference_tokens"].tolist()
         scores = answer_scores(rows[f"{variant}_answer"].tolist(), references_of(questions, starter.load().pairs))
-        for name in NAMES:
+        for name in ANSWER_SCORES:
             assert [score[name] for score in scores] == rows[f"{variant}_{name}"].tolist()
 
 

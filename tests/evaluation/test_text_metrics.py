@@ -7,7 +7,6 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from medqa_core.evaluation.answer_metric import AnswerMetric
 from medqa_core.evaluation.text_metrics import (
-    NAMES,
     RougeWords,
     answer_scores,
     empty_share,
@@ -15,7 +14,7 @@ from medqa_core.evaluation.text_metrics import (
     repetition,
     token_f1,
 )
-from medqa_core.runs.schema.evaluation import ROUGE
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, ROUGE
 from tests.support.scripts import ANSWERS as ANSWERS_IN_SCRIPTS
 from tests.support.scripts import without_end
 
@@ -30,8 +29,8 @@ def test_rouge_is_rouge_score_with_its_stemmer() -> None:
         for answer, reference, scores in zip(ANSWERS, REFERENCES, found, strict=True):
             expected = RougeScorer([name], use_stemmer=True).score(target=reference, prediction=answer)[name].fmeasure
             assert scores[name] == expected
-    assert found[4] == dict.fromkeys(NAMES, 1.0)
-    assert found[1] == found[3] == dict.fromkeys(NAMES, 0.0)
+    assert found[4] == dict.fromkeys(ANSWER_SCORES, 1.0)
+    assert found[1] == found[3] == dict.fromkeys(ANSWER_SCORES, 0.0)
     assert found[2]["rouge1"] > 0  # by the stem alone
     assert found[2]["token_f1"] == 0
 
@@ -39,7 +38,7 @@ def test_rouge_is_rouge_score_with_its_stemmer() -> None:
 def test_the_best_reference_counts_metric_by_metric() -> None:
     several = answer_scores(["one two three"], [["one two", "three two one x", "z"]])[0]
     each = [answer_scores(["one two three"], [[r]])[0] for r in ("one two", "three two one x", "z")]
-    assert several == {name: max(one[name] for one in each) for name in NAMES}
+    assert several == {name: max(one[name] for one in each) for name in ANSWER_SCORES}
     assert several["rouge1"] == each[1]["rouge1"] > each[0]["rouge1"]
     assert several["rouge2"] == each[0]["rouge2"] > each[1]["rouge2"]
 
@@ -89,13 +88,13 @@ def test_an_answer_without_a_word_is_empty() -> None:
 def test_the_same_scores_in_the_form_of_evaluate(references: list[str] | list[list[str]]) -> None:
     found = AnswerMetric(keep_in_memory=True).compute(predictions=ANSWERS, references=references)
     scores = answer_scores(ANSWERS, ONE_EACH)
-    assert found == {name: pytest.approx(sum(one[name] for one in scores) / len(scores)) for name in NAMES}
+    assert found == {name: pytest.approx(sum(one[name] for one in scores) / len(scores)) for name in ANSWER_SCORES}
 
 
 @pytest.mark.parametrize("text", ANSWERS_IN_SCRIPTS.values(), ids=ANSWERS_IN_SCRIPTS)
 def test_an_answer_like_its_reference_scores_one_in_any_script_and_one_with_another_end_less(text: str) -> None:
     same, other = answer_scores([text, without_end(text)], [[text], [text]])
-    assert same == dict.fromkeys(NAMES, 1.0)
+    assert same == dict.fromkeys(ANSWER_SCORES, 1.0)
     assert all(0.4 < value < 1 for value in other.values())
 
 

@@ -15,7 +15,7 @@ from medqa_core.data import starter
 from medqa_core.evaluation import with_sources
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge
-from medqa_core.evaluation.text_metrics import NAMES, answer_scores
+from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import PARTIAL, STAGE, evaluate_with_sources
 from medqa_core.evaluation.with_sources_rows import judge_with_sources
@@ -26,7 +26,7 @@ from medqa_core.models.variants import load_variants
 from medqa_core.runs.artifacts.manifest import write_manifest
 from medqa_core.runs.artifacts.with_sources import SCHEMA, WITH_SOURCES, read_with_sources, write_with_sources
 from medqa_core.runs.run import Run
-from medqa_core.runs.schema.evaluation import Evaluation, RetrievalProtocol, WithSources, holm
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES, Evaluation, RetrievalProtocol, WithSources, holm
 from medqa_core.runs.store.run_store import RunStore
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -102,14 +102,14 @@ def test_a_row_a_question_and_verdicts_against_both(run: Run, smoke: Run, lab: S
     known = {pair.id: pair for pair in starter.load().pairs}
     assert shelf.asked == [(known[id_].question, PASSAGES) for id_ in rows["question_id"]]
     scores = answer_scores(rows["answer"].tolist(), [(known[id_].answer,) for id_ in rows["question_id"]])
-    for name in NAMES:
+    for name in ANSWER_SCORES:
         assert [one[name] for one in scores] == rows[name].tolist()
     assert rows["tokens"].between(0, 16).all()
     assert all(rows[name].between(0, 1).all() for name in ("copied_share", "repetition"))
 
     found = part(run)
     assert found.weights == WITH_SOURCES_VARIANT
-    assert set(found.against_base) == set(found.against_fine_tuned) >= {*NAMES, "content_f1"}
+    assert set(found.against_base) == set(found.against_fine_tuned) >= {*ANSWER_SCORES, "content_f1"}
     for variant in ("base", "fine_tuned"):
         metric = getattr(found, f"against_{variant}")["rougeL"]
         assert metric.base == pytest.approx(asked[f"{variant}_rougeL"].mean())
@@ -153,7 +153,7 @@ def test_a_part_of_the_questions_is_drawn_alike_each_time(run: Run, lab: Setting
     assert read_with_sources(run.folder)["question_id"].tolist() == first["question_id"].tolist()
     retrieval = found.protocol.retrieval
     assert retrieval is not None and (retrieval.asked, retrieval.of) == (7, 12)
-    assert {metric.n for name, metric in found.against_base.items() if name in NAMES} == {7}
+    assert {metric.n for name, metric in found.against_base.items() if name in ANSWER_SCORES} == {7}
     rows = run.predictions()
     assert rows is not None
     theirs = rows.set_index("question_id").loc[first["question_id"]]
@@ -272,7 +272,7 @@ def frames(n: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
     ids, groups = [f"q{i}" for i in range(n)], [f"g{i // 2}" for i in range(n)]
     rows = pd.DataFrame({"question_id": ids, "group_id": groups})
     with_sources = rows.copy()
-    for name in NAMES:
+    for name in ANSWER_SCORES:
         rows[f"base_{name}"] = [0.1 + 0.001 * (i % 7) for i in range(n)]
         rows[f"fine_tuned_{name}"] = [0.3 + 0.001 * (i % 5) for i in range(n)]
         with_sources[name] = [0.2 + 0.001 * (i % 3) for i in range(n)]

@@ -126,9 +126,7 @@ def overfitting(points: Points, train: Points) -> Insight | None:
     return Insight(
         "unstable" if diverges else "overfitting",
         f"{points.called} {start} to {losses[-1]:.4f}: {what}.",
-        (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", len(points) - 1))[
-            0 if best else 1 :
-        ],
+        (points.cite(0), points.cite(best), points.cite(len(points) - 1))[0 if best else 1 :],
         f"{signed(float(losses[-1] - losses[best]), 4)} after the lowest value "
         f"(Mann-Kendall on the {len(after)} later values, {p_value(rise.p)})",
         f"the {len(after)} validation losses after step {points.step(best):,} showed no rising trend at p < 0.05",
@@ -148,7 +146,7 @@ def kept_falling(points: Points) -> Insight | None:
             "levelled",
             f"{points.called} fell from {points.losses[0]:.4f} to {points.losses[last]:.4f} and has levelled off: "
             f"it fell by {number(late, 4)} since step {points.step(last - quarter):,}.",
-            (points.cite("validation", 0), points.cite("validation", last - quarter), points.cite("validation", last)),
+            (points.cite(0), points.cite(last - quarter), points.cite(last)),
             _size(points, trend.p),
             f"the loss had fallen by {STILL_FALLING} or more since step {points.step(last - quarter):,}",
         )
@@ -156,7 +154,7 @@ def kept_falling(points: Points) -> Insight | None:
         "kept_falling",
         f"{points.called} kept falling to the end: {points.losses[0]:.4f} at step {points.step(0):,}, "
         f"{points.losses[last]:.4f} at step {points.step(last):,}, its lowest value.",
-        (points.cite("validation", 0), points.cite("validation", last - 1), points.cite("validation", last)),
+        (points.cite(0), points.cite(last - 1), points.cite(last)),
         _size(points, trend.p),
         "an earlier validation loss was lower than the last, or the trend was not significant at p < 0.05",
     )
@@ -171,7 +169,7 @@ def rose_throughout(points: Points) -> Insight | None:
         "rose",
         f"{points.called} rose: {points.losses[0]:.4f} at step {points.step(0):,}, "
         f"{points.losses[-1]:.4f} at step {points.step(len(points) - 1):,}.",
-        (points.cite("validation", 0), points.cite("validation", len(points) - 1)),
+        (points.cite(0), points.cite(len(points) - 1)),
         _size(points, trend.p),
         "the validation losses showed no rising trend at p < 0.05",
     )
@@ -187,7 +185,7 @@ def fell(points: Points) -> Insight | None:
         "fell",
         f"{points.called} fell from {points.losses[0]:.4f} to its lowest, {points.losses[best]:.4f} at step "
         f"{points.step(best):,}; after that it does not rise significantly.",
-        (points.cite("validation", 0), points.cite("validation", best), points.cite("validation", last)),
+        (points.cite(0), points.cite(best), points.cite(last)),
         _size(points, trend.p),
         "the validation losses showed no falling trend at p < 0.05, or those after the lowest showed a rising one",
     )
@@ -202,7 +200,7 @@ def did_not_fall(points: Points) -> Insight | None:
     return Insight(
         "did_not_fall",
         f"The {len(points)} validation losses{on} show no falling trend ({p_value(trend.p)}).",
-        (points.cite("validation", 0), points.cite("validation", len(points) - 1)),
+        (points.cite(0), points.cite(len(points) - 1)),
         _size(points, trend.p),
         "the validation losses showed a falling trend at p < 0.05",
     )
@@ -252,7 +250,7 @@ def gap(facts: Facts) -> Iterator[Insight]:
         f"At the end validation loss is {number(abs(difference))} {'above' if difference > 0 else 'below'} "
         "training loss.",
         (
-            validation.cite("validation", len(validation) - 1),
+            validation.cite(len(validation) - 1),
             f"metrics.jsonl, train, last {len(last)} logged steps: mean {last.mean():.4f}",
         ),
         f"{signed(difference, 4)} nats per token ({p_value(test.p)})",
@@ -274,7 +272,7 @@ def early_best(facts: Facts) -> Iterator[Insight]:
         "early_best",
         f"The lowest validation loss, {points.losses[best]:.4f}, came at step {points.step(best):,} of "
         f"{points.step(last):,}; none of the {last - best} later validations was lower.",
-        (points.cite("validation", best), points.cite("validation", last)),
+        (points.cite(best), points.cite(last)),
         f"{plural(last - best, 'validation')} without a lower loss",
         f"a validation after step {points.step(best):,} had a loss below {points.losses[best]:.4f}",
     )

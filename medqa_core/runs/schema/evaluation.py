@@ -30,6 +30,8 @@ MetricName = Literal[
     "mmlu",
 ]
 ROUGE: tuple[MetricName, MetricName, MetricName] = ("rouge1", "rouge2", "rougeL")
+ANSWER_SCORES: tuple[MetricName, ...] = (*ROUGE, "token_f1")
+"""Scores of an answer against its references."""
 ControlName = Literal["template_answer", "nearest_answer", "top_passage"]
 """Answers without a model: the typical training answer of the question's pattern with the topic pasted in, the answer
 to the nearest training question, the passage that was found first."""
