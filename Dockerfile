@@ -30,9 +30,9 @@ COPY medqa_core medqa_core
 COPY pages pages
 RUN python -m compileall -q app.py medqa_core pages && python -m medqa_core data fetch
 
-# One question to each shipped run: an image whose models cannot answer is not built, and what a first question puts
-# into the cache is there before the first visitor. --build-arg ASK= leaves it out.
-ARG ASK="starter smollm2-medquad"
+# One question to each shipped run that holds a model: an image whose models cannot answer is not built, and what a first
+# question puts into the cache is there before the first visitor. --build-arg ASK= leaves it out.
+ARG ASK="medquad-open-book medquad-closed smollm2-medquad starter"
 COPY reports ${MEDQA_REPORTS}
 RUN for run in $ASK; do python -m medqa_core ask "$run" "What causes gout?" --max-tokens 8 || exit 1; done
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "medqa-lab"
 NAME = "medqa-lab-check"
 """Of the container and of its volume: what a person runs stays untouched."""
-RUNS = ("starter", "smollm2-medquad")
+RUNS = ("medquad-open-book", "starter")
 QUESTION = "What are the symptoms of gout?"
 PATIENCE = 120.0
 """Seconds for the server to come up, and for one answer."""

@@ -4,7 +4,7 @@ MedQuAD's validation questions as the data set words them and in the three wordi
 for this. The same passages are found for every run; each is asked with its own weights and as many tokens as it allows.
 Differences to the top passage have the verdict's intervals: whole topics are resampled.
 
-    python benchmarks/wordings.py RUN [RUN …] [--questions 100]
+    python benchmarks/wordings.py [RUN …] [--questions 100] [--quick]
 """
 
 import argparse
@@ -77,9 +77,13 @@ def read(
 def main() -> None:
     """Print the table, and one JSON object as the last line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="of task open_book on MedQuAD, with the same split")
+    shipped = ["medquad-open-book"]
+    what = f"of task open_book on MedQuAD, with the same split; default: {shipped[0]}"
+    parser.add_argument("runs", nargs="*", default=shipped, metavar="RUN", help=what)
     parser.add_argument("--questions", type=int, default=100, help="drawn from the validation questions")
+    parser.add_argument("--quick", action="store_true", help="six questions: only a check")
     given = parser.parse_args()
+    questions = 6 if given.quick else given.questions
     settings = Settings.from_environment()
     store = RunStore(settings.reports)
     configs = [store.open(run).record.config for run in given.runs]
@@ -87,7 +91,7 @@ def main() -> None:
     assert isinstance(config, TrainConfig)
     data = data_for(config, settings)
     own = list(split_pairs(data.pairs, config).validation)
-    own = random.Random(SEED).sample(own, min(given.questions, len(own)))
+    own = random.Random(SEED).sample(own, min(questions, len(own)))
     library, content = library_of(data, settings), Content.of(data.pairs)
     loaded = [load_variants(store.open(run), settings) for run in given.runs]
     topics = [normalise(pair.topic) for pair in own]
