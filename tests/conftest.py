@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,12 @@ def in_lab(lab: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MEDQA_CACHE", str(lab.cache))
     monkeypatch.setenv("MEDQA_REPORTS", str(lab.reports))
     return lab
+
+
+@pytest.fixture
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory of bases that begins empty, outside of the cache that tests share."""
+    monkeypatch.setattr("medqa_core.evaluation.base_memory.FOLDER", str(tmp_path / "base-answers"))
 
 
 @pytest.fixture

@@ -48,7 +48,11 @@ def base(sha256: str = "a" * 64, device: str = "cpu", **config: Any) -> LoadedMo
 def begun(run: Run, settings: Settings, **options: Any) -> dict[str, int]:
     """Evaluate it; how many questions of each stage were there before any was computed."""
     found: dict[str, int] = {}
-    evaluate(run, settings, lambda stage, done, _: found.setdefault(stage, done), **options)
+
+    def progress(stage: str, done: int, _: int) -> None:
+        found.setdefault(stage, done)
+
+    evaluate(run, settings, progress, **options)
     return found
 
 

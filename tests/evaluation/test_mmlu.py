@@ -47,7 +47,7 @@ def settings(lab: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setting
 def measured(smoke: Run, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A copy of the smoke run, measured without interruption. To be read only."""
     run = copy_of(smoke, tmp_path_factory.mktemp("measured"))
-    measure_mmlu(run, settings, scoring="letter")
+    measure_mmlu(run, settings, scoring="letter", fresh=True)
     return run
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.rule import VERSION
-from medqa_core.evaluation.tables import MIN_QUESTIONS, SCORES, Judged, judged
+from medqa_core.evaluation.tables import MIN_QUESTIONS, Judged, judged
 from medqa_core.foundation.settings import PACKAGE_ROOT
+from medqa_core.runs.schema.evaluation import ANSWER_SCORES
 from medqa_core.runs.store.run_store import RunStore
 
 
@@ -29,7 +30,7 @@ def rows(count: int = 80, gain: float = 0.0, kinds: int = 2, seed: int = 0) -> p
         "fine_tuned_loss": base - gain + random.normal(0, 0.05, count),
     }
     columns["reference_bytes"] = columns["reference_tokens"] * 4
-    for name in SCORES:
+    for name in ANSWER_SCORES:
         columns[f"base_{name}"] = rouge
         columns[f"fine_tuned_{name}"] = rouge + random.normal(0, 0.05, count)
     return pd.DataFrame(columns)
@@ -45,7 +46,7 @@ def test_each_metric_by_its_definition() -> None:
             "loss": loss,
             "perplexity": math.exp(loss),
             "bits_per_byte": nats / math.log(2) / table["reference_bytes"].sum(),
-            **{name: table[f"{variant}_{name}"].mean() for name in SCORES},
+            **{name: table[f"{variant}_{name}"].mean() for name in ANSWER_SCORES},
         }
         assert {name: getattr(metric, variant) for name, metric in metrics.items()} == pytest.approx(expected)
 
@@ -90,7 +91,7 @@ def test_the_primary_metric_is_not_corrected_and_the_others_are() -> None:
 def test_secondary_metrics_are_judged_more_strictly_where_the_primary_one_shows_nothing() -> None:
     """By hand: Holm over five secondary metrics, of which MMLU has the smallest p-value."""
     table = rows()
-    for name in SCORES:
+    for name in ANSWER_SCORES:
         table[f"fine_tuned_{name}"] = table[f"base_{name}"]
     answers = choices(24, 7)  # McNemar: p = 0.0033; times five tests 0.0165
     for gain, verdict in ((0.3, "better"), (0.0, "cannot tell")):
@@ -136,7 +137,7 @@ def test_mmlu_joins_the_family_of_secondary_metrics() -> None:
     assert found["mmlu"].verdict == "better"
     assert found["mmlu"].difference == pytest.approx(35 / 500)
     assert found["loss"] == without["loss"]
-    for name in SCORES:  # one test more: no p-value can get smaller
+    for name in ANSWER_SCORES:  # one test more: no p-value can get smaller
         assert found[name].p >= without[name].p  # type: ignore[operator]
     alone = judged(None, "loss", choices(40, 5))
     assert list(alone.metrics) == ["mmlu"]
@@ -185,7 +186,7 @@ def test_losses_that_are_not_numbers_are_left_out_of_loss_metrics_alone() -> Non
     table.loc[:9, "fine_tuned_loss"] = math.inf
     metrics = judged(table, "loss").metrics
     assert {name: metric.n for name, metric in metrics.items()} == {
-        "loss": 70, "perplexity": 70, "bits_per_byte": 70, **dict.fromkeys(SCORES, 80),
+        "loss": 70, "perplexity": 70, "bits_per_byte": 70, **dict.fromkeys(ANSWER_SCORES, 80),
     }  # fmt: skip
     for name in ("loss", "perplexity", "bits_per_byte"):
         assert metrics[name].verdict == "cannot tell"
@@ -239,11 +240,11 @@ def test_any_column_may_be_null_or_absent(column: str) -> None:
 def test_the_same_or_no_answers_from_both_are_neither_better_nor_worse() -> None:
     for count, verdict in ((80, "cannot tell"), (1600, "equivalent")):
         table = rows(count)
-        for name in SCORES:
+        for name in ANSWER_SCORES:
             table[f"base_{name}"] = table[f"fine_tuned_{name}"] = 0.0
         metrics = judged(table, "loss").metrics
-        assert {(metrics[name].verdict, metrics[name].p) for name in SCORES} == {(verdict, 1)}
-        assert all(metrics[name].ci != (0, 0) for name in SCORES)
+        assert {(metrics[name].verdict, metrics[name].p) for name in ANSWER_SCORES} == {(verdict, 1)}
+        assert all(metrics[name].ci != (0, 0) for name in ANSWER_SCORES)
 
 
 def test_a_length_in_bytes_that_is_missing_is_said() -> None:

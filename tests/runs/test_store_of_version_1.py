@@ -49,7 +49,7 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.train import resume, train
 from tests.support.mmlu_folder import write_mmlu
 
-pytestmark = pytest.mark.usefixtures("no_network")
+pytestmark = pytest.mark.usefixtures("no_network", "own_memory")
 
 SUPPORT = Path(__file__).parents[1] / "support"
 STORE = SUPPORT / "store_v1"
