@@ -1,6 +1,5 @@
 """The form's fields: which there are, how each is entered, what is wrong with it. All of it comes from TrainConfig."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -16,10 +15,8 @@ from medqa_core.jobs.checks import split_sizes
 from medqa_core.runs.schema.config import TrainConfig, validated
 from medqa_core.runs.schema.presets import CUSTOM, DEFAULT, PRESETS, as_text, from_preset
 from medqa_core.runs.schema.record import SplitSizes
+from pages.shared import inputs
 from pages.shared.markup import escape_markdown, html, rich
-
-FILLINGS = "fine-tune fillings"
-"""The session's key of how often the page itself has given each field a value."""
 
 MAIN = (
     ("title", "dataset", "base_model", "method"),
@@ -73,26 +70,14 @@ class Form:
 
 
 def key(name: str) -> str:
-    """The session's key of a field's input; another one after each filling, as `put` has it."""
-    return f"fine-tune {name} {_fillings()[name]}"
-
-
-def _fillings() -> Counter[str]:
-    found: Counter[str] = st.session_state.setdefault(FILLINGS, Counter())
-    return found
+    """The session's key of a field's input."""
+    return inputs.key(f"fine-tune {name}")
 
 
 def put(values: Mapping[str, Any]) -> None:
-    """Give fields values, before they are drawn: in a button's callback, or at a visit's start.
-
-    Each gets a new input. With whatever is typed, a browser sends the values of all its inputs, those of before for the
-    ones that it has not drawn again yet. Sent for an input that is gone, they count for nothing, and so does what was
-    typed into it: the new one shows what holds.
-    """
+    """Give fields values; see `inputs.put`."""
     for name, value in values.items():
-        st.session_state.pop(key(name), None)
-        _fillings()[name] += 1
-        st.session_state[key(name)] = typed(name, value)
+        inputs.put(f"fine-tune {name}", typed(name, value))
 
 
 def fill(config: TrainConfig) -> None:

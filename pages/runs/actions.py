@@ -19,7 +19,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.labelling import LabelChange, change_labels
 from pages.runs import measure
-from pages.runs.table import tick_key
+from pages.runs.table import untick
 from pages.shared import go, reuse, run_picker
 from pages.shared.flash import flash
 from pages.shared.markup import escape_markdown, note
@@ -188,7 +188,7 @@ def _each(ids: list[str], act: Callable[[str], object], done: str) -> None:
             failed.append(f"{error.run_id} is in use: stop that first, with {STOPPED[error.by]}, then delete the run.")
         except MedQAError as error:
             failed.append(str(error))
-        st.session_state[tick_key(run_id)] = False
+        untick(run_id)
     said = [f"{done}: {listing(made)}."] if made else []
     flash(" ".join([*said, *failed]), bad=bool(failed))
 

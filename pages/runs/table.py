@@ -13,6 +13,7 @@ from medqa_core.report.verdict_words import verdict_words
 from medqa_core.report.views.verdict import Word
 from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.search import matching
+from pages.shared import inputs
 from pages.shared.markup import escape_markdown, html, note, verdict
 from pages.shared.store import store
 from pages.shared.tables import UNKNOWN
@@ -28,7 +29,12 @@ NONE = "none yet"
 
 def tick_key(run_id: str) -> str:
     """The session's key of a run's tick."""
-    return f"tick {run_id}"
+    return inputs.key(f"tick {run_id}")
+
+
+def untick(run_id: str) -> None:
+    """Take a run's tick away; for a button's callback."""
+    inputs.put(f"tick {run_id}", False)
 
 
 def ticked(entries: list[RunEntry]) -> list[RunEntry]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.wording.verdict import sentence
-from tests.support.browser import PATIENCE, Server, press
+from tests.support.browser import PATIENCE, Server, drawn, press
 from tests.support.foreign_models import ASKED, LEARNT, full_model, rows, toy_folder
 from tests.support.visits import PAGES, settled
 
@@ -35,6 +35,7 @@ def row(page: Page, run: str) -> Locator:
 
 
 def tick(page: Page, run: str) -> None:
+    drawn(page)
     row(page, run).locator("label").first.click()
     expect(page.get_by_text("1 run ticked.")).to_be_visible(timeout=PATIENCE)
 

@@ -82,5 +82,11 @@ def fill(page: Page, label: str, text: str) -> None:
     page.get_by_label(label, exact=True).first.fill(text)  # no Enter, no other field: it is taken while typing
 
 
+def drawn(page: Page) -> None:
+    """Wait until the page's script has ended: until then a button may be replaced, or stand there twice."""
+    page.wait_for_function(ENDED, timeout=PATIENCE)
+
+
 def press(page: Page, label: str) -> None:
+    drawn(page)
     page.get_by_role("button", name=label, exact=True).click(timeout=PATIENCE)

@@ -1,11 +1,12 @@
 """Pages as a visitor opens them, in this process and without a browser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from streamlit.components.v2 import manifest_scanner
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 
@@ -48,6 +49,16 @@ def texts(app: AppTest) -> str:
     assert not app.exception, [e.message for e in app.exception]
     html = [element.value for element in elements(app, "html") if not element.value.startswith("<style>")]
     return "\n".join([*html, *(e.value for e in [*app.markdown, *app.caption])])
+
+
+def held(app: AppTest) -> dict[str, WidgetState]:
+    """What a browser holds of the page's inputs, by their ids."""
+    return {state.id: state for state in app._tree.get_widget_states().widgets}
+
+
+def send(app: AppTest, states: Mapping[str, WidgetState]) -> AppTest:
+    """The page as it is once a browser has sent these values, and those of no other input."""
+    return app._run(WidgetStates(widgets=states.values()))
 
 
 def press(app: AppTest, label: str) -> AppTest:

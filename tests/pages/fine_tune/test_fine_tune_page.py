@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.files import write_json
@@ -23,7 +23,7 @@ from medqa_core.runs.schema.status import now
 from pages.fine_tune import fields
 from pages.fine_tune.fields import MAIN, THEMES
 from pages.fine_tune.own_data import Source
-from tests.support.pages import Open, elements
+from tests.support.pages import Open, elements, held, send
 from tests.support.runs import RunBuilder
 
 ESTIMATE = Estimate(
@@ -172,11 +172,6 @@ def test_none_is_typed_as_on_the_command_line(open_page: Open) -> None:
     assert app.code[-1].value.endswith("--set train_size=0.5")
 
 
-def held(app: AppTest) -> dict[str, WidgetState]:
-    """What a browser holds of the page's inputs, by their ids."""
-    return {state.id: state for state in app._tree.get_widget_states().widgets}
-
-
 def type_before_all_is_drawn(app: AppTest, older: dict[str, WidgetState], drawn: Sequence[str]) -> AppTest:
     """Three epochs are typed when the browser has drawn only some fields of the form as it now is: all is sent."""
     inputs = [field(app, name) for name in drawn]
@@ -184,7 +179,7 @@ def type_before_all_is_drawn(app: AppTest, older: dict[str, WidgetState], drawn:
         field(app, "epochs").set_value("3")  # type: ignore[attr-defined]
     newer = held(app)
     sent = older | {one.id: newer[one.id] for one in inputs}  # type: ignore[attr-defined]
-    return app._run(WidgetStates(widgets=sent.values()))
+    return send(app, sent)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from medqa_core.runs.schema.status import ProcessIdentity
 from medqa_core.runs.store import bin
 from medqa_core.runs.store.labelling import LabelChange, change_labels
 from pages.fine_tune.fields import label_of
-from pages.runs.table import tick_key
-from tests.support.pages import Open, press
+from tests.support.pages import Open, held, press, send
 from tests.support.pages import texts as shown
 from tests.support.runs import RunBuilder
 
@@ -22,7 +21,7 @@ PAGE = "runs/runs.py"
 
 def tick(app: AppTest, *ids: str) -> AppTest:
     for run_id in ids:
-        app.checkbox(key=tick_key(run_id)).check()
+        next(c for c in app.checkbox if c.key and c.key.startswith(f"tick {run_id} ")).check()
     return app.run()
 
 
@@ -31,7 +30,7 @@ def labels(app: AppTest) -> list[str]:
 
 
 def order(app: AppTest) -> list[str]:
-    return [c.key.removeprefix("tick ") for c in app.checkbox if c.key and c.key.startswith("tick ")]
+    return [c.key.removeprefix("tick ").rpartition(" ")[0] for c in app.checkbox if c.key and c.key.startswith("tick ")]
 
 
 def test_the_table(build: RunBuilder, open_page: Open) -> None:
@@ -106,6 +105,16 @@ def test_archive_and_back(build: RunBuilder, open_page: Open) -> None:
     app = press(tick(app, "a"), "Unarchive")
     assert set(order(app)) == {"a", "b"} and "archived" not in shown(app).replace("Archived", "")
     assert "Back in the lists: a." in shown(app) and "Archived: a." not in shown(app)
+
+
+def test_a_browser_that_still_holds_a_tick_does_not_bring_it_back(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    app = tick(open_page(PAGE), "a")
+    older = held(app)
+    app = press(app, "Archive")
+    app.toggle(key="runs-archived").set_value(True)
+    app = send(app, older | held(app))
+    assert order(app) == ["a"] and "Tick runs to" in shown(app) and "1 run ticked" not in shown(app)
 
 
 def test_delete_asks_twice_and_the_bin_gives_back(build: RunBuilder, open_page: Open) -> None:
