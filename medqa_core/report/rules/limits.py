@@ -154,7 +154,7 @@ def one_seed(facts: Facts) -> Iterator[Insight]:
         seed = f"with seed {show(stated(facts, 'seed'))}"
     yield Insight(
         "one_seed",
-        f"This is one run {seed}: how much another seed would change the figures was not measured.",
+        f"This is one run {seed}: its intervals do not hold what another seed would change.",
         (f"run.json, config.seed: {config.seed}" if config else "run.json, imported.figures",),
         "1 seed",
         "the run held figures for several seeds",

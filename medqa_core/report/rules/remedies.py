@@ -150,7 +150,8 @@ def other_seed(facts: Facts) -> Iterator[Insight]:
     config = facts.record.config
     if config is not None:
         for found in limits.one_seed(facts):
-            yield _step("other_seed", "Repeat with two or more other seeds to see how far the figures move.", found)
+            what = f"Repeat with two or more other seeds: `{PROGRAM} runs compare` then says how far the figures move."
+            yield _step("other_seed", what, found)
 
 
 def ask_source(facts: Facts) -> Iterator[Insight]:
