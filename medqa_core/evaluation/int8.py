@@ -14,11 +14,12 @@ from medqa_core.data.pairs import references_of
 from medqa_core.evaluation.evaluate import checked, same_split
 from medqa_core.evaluation.judge import Paired, judge
 from medqa_core.evaluation.measure import Questions
+from medqa_core.evaluation.passages import read_for, shelf_of
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.prompt import Example
+from medqa_core.models.prompt import Example, without_citations
 from medqa_core.models.variants import VARIANTS, Variant, load_variants
 from medqa_core.runs.artifacts.int8 import INT8, Change, Int8Cost, VariantCost
 from medqa_core.runs.artifacts.manifest import discard_manifest
@@ -33,6 +34,8 @@ PRECISIONS: tuple[Precision, Precision] = ("float32", "int8")
 def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent) -> Int8Cost:
     """Measure both models of `run` with float32 and with int8 weights; writes int8.json.
 
+    Those of a run of task `open_book` are asked with passages of the whole data set, as in its evaluation.
+
     Raises:
         InputError: an imported run, one that is still being trained, or a model that OpenVINO does not run.
         MedQAError: its models or data are not available.
@@ -41,7 +44,12 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     pairs, parts = same_split(run, settings)
     asked = random.Random(0).sample(parts.test, min(QUESTIONS, len(parts.test)))
     variants = load_variants(run, settings)
-    questions = Questions.of(variants, asked, variants.prompt, config.max_tokens)
+    prompts: Sequence[str] = []
+    if config.task == "open_book":
+        search = shelf_of(run, config, settings, "data set").search
+        prompts, _ = read_for(variants, asked, search, config.max_new_tokens, progress)
+    plain = without_citations if prompts else str
+    questions = Questions.of(variants, asked, variants.prompt, config.max_tokens, prompts=prompts)
     references = references_of(asked, pairs)
     groups = [parts.groups[question.id] for question in asked]
     end: int = variants.tokenizer.eos_token_id
@@ -57,7 +65,8 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     costs = {}
     for variant in VARIANTS:
         exact, fast = (measured[precision][variant] for precision in PRECISIONS)
-        rouge = [_rouge(texts(variants.tokenizer, one.answers), references) for one in (exact, fast)]
+        said = [[plain(text) for text in texts(variants.tokenizer, one.answers)] for one in (exact, fast)]
+        rouge = [_rouge(one, references) for one in said]
         costs[variant] = VariantCost(
             same=float(np.mean([one == other for one, other in zip(exact.answers, fast.answers, strict=True)])),
             loss=_change("loss", exact.nats, fast.nats, tokens, groups),
@@ -66,6 +75,7 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     cost = Int8Cost(
         questions=len(asked),
         max_new_tokens=config.max_new_tokens,
+        passages=config.passages if prompts else None,
         engine=decoder.name,
         base_sha256=variants.base.sha256,
         fine_tuned_sha256=variants.adapter_sha256,

@@ -6,11 +6,13 @@ from typing import get_args
 import pytest
 
 from medqa_core.evaluation.evaluate import evaluate
+from medqa_core.evaluation.int8 import measure_int8
 from medqa_core.evaluation.passages import shelf_of
 from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import evaluate_with_sources
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.wording import protocol as wording
+from medqa_core.report.wording.int8 import sentence
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Library
 from medqa_core.runs.schema.presets import from_preset
@@ -46,6 +48,10 @@ def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
     assert rows is not None and all(len(few) for few in rows["passages"])
     checks = {check.name: check for check in verify(opened, settings)}
     assert checks["content and controls"].passed, checks["content and controls"].detail
+
+    cost = measure_int8(opened, settings)
+    assert cost.passages == 3 and "6 test questions, answered from passages." in sentence(cost)
+    assert cost.base.loss.float32 == pytest.approx(evaluation.metrics["loss"].base, abs=1e-4)
 
     beside = evaluate_with_sources(opened, settings, questions=3)
     assert beside.with_sources is not None

@@ -20,7 +20,8 @@ def sentence(cost: Int8Cost, engine: str | None = None) -> str:
             f"{name}: {percent(variant.same, 0)} of the answers the same, "
             f"ROUGE-L {signed(rouge.difference)}{interval}, loss {signed(variant.loss.difference, 4)}"
         )
-    found = f"Int8 against float32 on {cost.questions} test questions. {'; '.join(said)}."
+    asked = f"{cost.questions} test questions" + (", answered from passages" if cost.passages else "")
+    found = f"Int8 against float32 on {asked}. {'; '.join(said)}."
     if engine is None or engine == cost.engine:
         return found
     return f"{found} Measured with {words(cost.engine, 80)}; {engine} answers now."

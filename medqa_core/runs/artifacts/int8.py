@@ -38,6 +38,8 @@ class Int8Cost(Record):
     schema_version: Literal[1] = 1
     questions: int = Field(ge=1)
     max_new_tokens: int = Field(ge=1)
+    passages: int | None = Field(None, ge=1)
+    """At most so many were read before each question; None: none were."""
     engine: Line
     base_sha256: Line
     fine_tuned_sha256: Line
