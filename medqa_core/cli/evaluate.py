@@ -84,7 +84,8 @@ def evaluate(
     else:
         say(verdict.sentence(opened))
         if with_sources and evaluation.with_sources is not None:
-            say(verdict_of_with_sources.sentence(evaluation.with_sources))
+            of_readers = evaluation.protocol.retrieval is not None
+            say(verdict_of_with_sources.sentence(evaluation.with_sources, of_readers=of_readers))
 
 
 def measure(

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from medqa_core.foundation.format import count, share
+from medqa_core.foundation.format import capital, count, share
 from medqa_core.report.charts.metrics import with_sources_figure
 from medqa_core.report.document.answer_tables import generations
 from medqa_core.report.document.model import Cell, Column, Table
@@ -19,16 +19,6 @@ from medqa_core.runs.schema.evaluation import WithSources
 from pages.shared import charts, document, notices, tasks, theme
 from pages.shared.markup import bullets, html, note
 
-HEAD = (
-    Column("Metric"),
-    Column("Base", "number"),
-    Column("Fine-tuned", "number"),
-    Column("With passages", "number"),
-    Column("Against base", "number"),
-    Column("Verdict"),
-    Column("Against fine-tuned", "number"),
-    Column("Verdict"),
-)
 RETRIEVAL_HEAD = (
     Column("First passages"),
     Column("Own document found", "number"),
@@ -50,31 +40,33 @@ def with_sources(facts: Facts) -> None:
     if facts.evaluation is None or not there(facts):
         return
     found, retrieval = facts.evaluation.with_sources, facts.retrieval
-    st.header("Does reading passages help?", anchor=False)
+    readers = facts.evaluation.protocol.retrieval is not None
+    st.header("And where the library lacks the answer?" if readers else "Does reading passages help?", anchor=False)
     if found is None:
         notices.notice(
             "Answers with passages have not been measured for this run.",
-            "A model answers the test questions once more, with passages of training documents before it.",
+            "A model answers the test questions once more, with passages of "
+            + ("other documents than the question’s own." if readers else "training documents before it."),
         )
         if facts.snapshot.has_model:
             tasks.offer("with_sources", facts.run.id)
     else:
-        _answers(facts, found)
+        _answers(facts, found, readers)
     if retrieval is not None:
         _passages(retrieval)
     else:
         tasks.offer("retrieval", facts.run.id)
 
 
-def _answers(facts: Facts, found: WithSources) -> None:
-    said, rows = sentence(found), passages_rows(found)
+def _answers(facts: Facts, found: WithSources, readers: bool) -> None:
+    """`readers`: both models' own answers read passages too, of the whole library."""
+    said, rows = sentence(found, of_readers=readers), passages_rows(found)
     if said:
         note(said)
+    read = "own document hidden" if readers else "with passages"
     n = max((metric.n or 0 for row in rows for metric in (row.base, row.fine_tuned)), default=0)
-    caption = (
-        f"The same {count(n)} test questions; with passages − base and with passages − fine-tuned, with 95% intervals."
-    )
-    document.table(Table.of(HEAD, [_row(row) for row in rows]), caption=caption)
+    caption = f"The same {count(n)} test questions; {read} − base and {read} − fine-tuned, with 95% intervals."
+    document.table(Table.of(_head(read), [_row(row) for row in rows]), caption=caption)
     drawn = [row for name in WORDING for row in rows if row.name == name]
     if drawn:
         chart = with_sources_figure(drawn, theme.palette())
@@ -87,6 +79,11 @@ def _answers(facts: Facts, found: WithSources) -> None:
     if made is not None:
         body += document.table_markup(made, caption="How the generated answers came out; ROUGE rewards length.")
     html(f'<details class="mq-part"><summary>How it was measured</summary>{body}</details>')
+
+
+def _head(read: str) -> tuple[Column, ...]:
+    names = ("Metric", "Base", "Fine-tuned", capital(read), "Against base", "Verdict", "Against fine-tuned", "Verdict")
+    return tuple(Column(name, "text" if name in ("Metric", "Verdict") else "number") for name in names)
 
 
 def _row(row: PassagesRow) -> list[Cell | str | None]:

@@ -13,17 +13,29 @@ _HOW = {
 }
 
 
-def sentence(found: WithSources) -> str:
-    """The answers with passages against both models', each on the first wording metric compared; may be empty."""
+def sentence(found: WithSources, *, of_readers: bool) -> str:
+    """The answers with passages against both models', each on the first wording metric compared; may be empty.
+
+    Args:
+        found: what was measured.
+        of_readers: whether both models' own answers, which these are compared with, read passages too.
+    """
     parts, level = [], "95%"
     for comparison in comparisons(found):
         metric = comparison.wording
         if metric is not None:
             level = level_text(metric.level)
-            whose = "its own without them" if comparison.own else f"the {MODELS[comparison.variant]} model’s"
+            whose = "its own" if comparison.own else f"the {MODELS[comparison.variant]} model’s"
+            if of_readers:
+                whose += " from the whole library"
+            elif comparison.own:
+                whose += " without them"
             how = _HOW[metric.verdict].format(whose=whose)
             parts.append(f"{how} ({metric.label} {change_text(metric)})")
     if not parts:
         return ""
-    who = f"With passages to read, the {MODELS[found.weights]} model’s answers"
+    read = found.protocol.retrieval
+    hidden = read is not None and read.library == "other documents"
+    given = "With their questions’ own documents hidden" if hidden else "With passages to read"
+    who = f"{given}, the {MODELS[found.weights]} model’s answers"
     return f"{who} {', and '.join(parts)}; {level} intervals."

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medqa_core.foundation.files import write_json
+from medqa_core.foundation.files import read_json, write_json
 from medqa_core.runs.artifacts.retrieval import RETRIEVAL, Recall, Retrieval
-from medqa_core.runs.schema.evaluation import Generation, Metric, Protocol, WithSources
+from medqa_core.runs.schema.evaluation import Evaluation, Generation, Metric, Protocol, RetrievalProtocol, WithSources
 from tests.support.evaluations import shown_evaluation
 from tests.support.hostile import HOSTILE
 from tests.support.pages import Open, shown
@@ -58,6 +58,22 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
     assert "0.1510" in part and "0.2080" in part and "0.1810" in part
     assert "Mean answer length, tokens" in part and "71.0" in part
     assert "<img" not in text
+
+
+def test_of_readers_it_is_what_happens_where_the_library_lacks_the_answer(read: Path, open_page: Open) -> None:
+    library = RetrievalProtocol(passages=3, method="BM25", library="data set", test_documents_held_out=False)
+    whole = Evaluation.model_validate(read_json(read / "evaluation.json"))
+    of_readers = whole.model_copy(update={"protocol": whole.protocol.model_copy(update={"retrieval": library})})
+    write_json(read / "evaluation.json", of_readers.model_dump(mode="json"))
+    app = open_page("metrics/metrics.py", run="read", tab="With passages")
+    text = shown(app)
+    assert "And where the library lacks the answer?" in headings(app) and HEADING not in headings(app)
+    assert "Own document hidden" in text and "own document hidden − base" in text
+    assert "than its own from the whole library (ROUGE-L" in text
+    write_json(read / "evaluation.json", of_readers.model_copy(update={"with_sources": None}).model_dump(mode="json"))
+    assert "with passages of other documents than" in shown(
+        open_page("metrics/metrics.py", run="read", tab="With passages")
+    )
 
 
 def test_the_figures_of_the_search(read: Path, open_page: Open) -> None:
