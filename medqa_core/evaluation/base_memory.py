@@ -1,5 +1,6 @@
 """What a base model said before, kept in the cache: of the next run on it only the fine-tuned model is measured."""
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -40,12 +41,13 @@ class BaseMemory:
             recall: whether what is kept is given back; without, everything is measured anew, and then kept.
         """
         config = {name: value for name, value in base.model.config.to_dict().items() if name != "_name_or_path"}
+        said = json.dumps(config, sort_keys=True, default=str)  # some kinds of model have an infinity in it
         self._path: Path = settings.cache / FOLDER / f"{base.sha256[:32]}.jsonl"
         self._file = Partial(
             self._path,
             {
                 "base_sha256": base.sha256,
-                "config_sha256": sha256_text(dumps(config)),
+                "config_sha256": sha256_text(said),
                 "device": base.device,
                 "torch": torch.__version__,
             },
@@ -59,12 +61,18 @@ class BaseMemory:
             self._file.__enter__()
             self._writable = True
         except OSError as error:
-            log.warning("What the base says is not kept: %s: %s.", self._path, error.strerror)
+            self._give_up(error)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._writable:
-            self._file.__exit__(*error)
+            self._writable = False
+            with suppress(OSError):  # what the disk does not take is measured again
+                self._file.__exit__(*error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.__exit__()
+        log.warning("What the base says is not kept: %s: %s.", self._path, error.strerror)
 
     def known(self, how: Mapping[str, Any]) -> dict[str, tuple[Any, float]]:
         """What the base gave when it was asked as `how` says, each with the seconds it took, by `keys_of`."""
@@ -78,5 +86,9 @@ class BaseMemory:
 
     def keep(self, how: Mapping[str, Any], values: Mapping[str, Any], seconds: float = 0.0) -> None:
         """Keep what the base has just given, JSON values by `keys_of`; they took `seconds` together."""
-        if self._writable and values:
+        if not self._writable:
+            return
+        try:
             self._file.add([{"how": how, "seconds": round(seconds, 3), "values": values}])
+        except OSError as error:
+            self._give_up(error)

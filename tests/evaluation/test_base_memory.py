@@ -1,5 +1,7 @@
 """What a base said is not asked again: by what it was asked, never by more, and never where it cannot be kept."""
 
+import errno
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from medqa_core.evaluation import base_memory
 from medqa_core.evaluation.base_memory import BaseMemory, keys_of
 from medqa_core.evaluation.evaluate import evaluate
+from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.verify import verify
 from medqa_core.foundation.settings import Settings
 from medqa_core.models.loader import LoadedModel
@@ -98,7 +101,7 @@ def test_what_is_kept_is_given_back(settings: Settings) -> None:
         assert memory.known(HOW)[one] == ([6], 0.0), "the newest counts"
 
 
-@pytest.mark.parametrize("another", [base("b" * 64), base(device="cuda"), base(rope_theta=1e6)])
+@pytest.mark.parametrize("another", [base("b" * 64), base(device="cuda"), base(time_step_limit=(0.0, math.inf))])
 def test_another_base_knows_nothing(settings: Settings, another: LoadedModel) -> None:
     with BaseMemory(base(), settings) as memory:
         memory.keep(HOW, {key: [1] for key in keys_of(PROMPTS)})
@@ -125,3 +128,20 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
         memory.keep(HOW, {"one": [1]})
         assert memory.known(HOW) == {}
     assert "is not kept" in caplog.text
+
+
+def test_a_disk_that_fills_up_costs_only_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with BaseMemory(base(), settings) as memory:
+        memory.keep(HOW, {"one": [1]})
+        with monkeypatch.context() as patch:
+            patch.setattr(Partial, "add", full)
+            memory.keep(HOW, {"two": [2]})
+        memory.keep(HOW, {"three": [3]})  # behind a row that may be torn nothing would count
+    assert caplog.text.count("No space left on device") == 1
+    with BaseMemory(base(), settings) as memory:
+        assert memory.known(HOW) == {"one": ([1], 0.0)}
