@@ -145,8 +145,10 @@ def measure_losses(
             for batch in losses_by_prompt(model, examples, done):
                 yield {index: _kept(one) for index, one in batch.items()}
 
-    asked = keys_of([one.input_ids, one.prompt_tokens] for one in examples)
-    recalled = Recalled(memory, {"measured": "loss"}, asked) if variant == "base" else None
+    recalled = None
+    if variant == "base":
+        asked = keys_of([one.input_ids, one.prompt_tokens] for one in examples)
+        recalled = Recalled(memory, {"measured": "loss"}, asked)
     kept, seconds = each(f"{variant}_loss", compute, len(examples), partial, progress, recalled)
     found = [ReferenceLoss.of(one) for one in kept]
     rest = iter(found[len(questions.examples) :])

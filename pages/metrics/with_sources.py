@@ -10,7 +10,7 @@ from medqa_core.report.document.model import Cell, Column, Table
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import WORDING
 from medqa_core.report.views.metric import MetricView
-from medqa_core.report.views.with_sources import PassagesRow, passages_rows
+from medqa_core.report.views.with_sources import PassagesRow, own_hidden, passages_rows
 from medqa_core.report.wording.metric import change_text, value_text
 from medqa_core.report.wording.protocol import with_sources_lines
 from medqa_core.report.wording.with_sources import sentence
@@ -63,7 +63,7 @@ def _answers(facts: Facts, found: WithSources, readers: bool) -> None:
     said, rows = sentence(found, of_readers=readers), passages_rows(found)
     if said:
         note(said)
-    read = "own document hidden" if readers else "with passages"
+    read = "own document hidden" if own_hidden(found) else "with passages"
     n = max((metric.n or 0 for row in rows for metric in (row.base, row.fine_tuned)), default=0)
     caption = f"The same {count(n)} test questions; {read} − base and {read} − fine-tuned, with 95% intervals."
     document.table(Table.of(_head(read), [_row(row) for row in rows]), caption=caption)

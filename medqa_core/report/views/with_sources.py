@@ -37,6 +37,12 @@ class PassagesRow:
         return self.base.fine_tuned if self.base.fine_tuned is not None else self.fine_tuned.fine_tuned
 
 
+def own_hidden(found: WithSources) -> bool:
+    """Whether the passages are of other documents than the question's own."""
+    read = found.protocol.retrieval
+    return read is not None and read.library == "other documents"
+
+
 def comparisons(found: WithSources) -> tuple[Comparison, ...]:
     """Against the base model, then against the fine-tuned one."""
     parts = (found.against_base, found.against_fine_tuned)

@@ -1,7 +1,7 @@
 """Did reading passages help? The answer in words."""
 
 from medqa_core.report.names import MODELS
-from medqa_core.report.views.with_sources import comparisons
+from medqa_core.report.views.with_sources import comparisons, own_hidden
 from medqa_core.report.wording.metric import change_text, level_text
 from medqa_core.runs.schema.evaluation import WithSources
 
@@ -34,8 +34,6 @@ def sentence(found: WithSources, *, of_readers: bool) -> str:
             parts.append(f"{how} ({metric.label} {change_text(metric)})")
     if not parts:
         return ""
-    read = found.protocol.retrieval
-    hidden = read is not None and read.library == "other documents"
-    given = "With their questions’ own documents hidden" if hidden else "With passages to read"
+    given = "With their questions’ own documents hidden" if own_hidden(found) else "With passages to read"
     who = f"{given}, the {MODELS[found.weights]} model’s answers"
     return f"{who} {', and '.join(parts)}; {level} intervals."

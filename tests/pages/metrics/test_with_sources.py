@@ -63,6 +63,10 @@ def test_both_comparisons_with_their_intervals(read: Path, open_page: Open) -> N
 def test_of_readers_it_is_what_happens_where_the_library_lacks_the_answer(read: Path, open_page: Open) -> None:
     library = RetrievalProtocol(passages=3, method="BM25", library="data set", test_documents_held_out=False)
     whole = Evaluation.model_validate(read_json(read / "evaluation.json"))
+    assert whole.with_sources is not None
+    hidden = library.model_copy(update={"library": "other documents", "test_documents_held_out": True})
+    part = whole.with_sources.model_copy(update={"protocol": Protocol(retrieval=hidden)})
+    whole = whole.model_copy(update={"with_sources": part})
     of_readers = whole.model_copy(update={"protocol": whole.protocol.model_copy(update={"retrieval": library})})
     write_json(read / "evaluation.json", of_readers.model_dump(mode="json"))
     app = open_page("metrics/metrics.py", run="read", tab="With passages")
