@@ -20,6 +20,8 @@ SAMPLES = 5
 """Prepared answers that are shown beside what they were."""
 LONGEST = 10
 """Templates that are shown."""
+Tokenizer = tuple[str, Path]
+"""Its name, and the folder with its files."""
 SplitKey = tuple[int | float | str | None, ...]
 
 
@@ -84,15 +86,17 @@ def prepared(found: Description) -> Prepared:
         return _prepared(found, id(found.data), _split_key(found.config))
 
 
-def counted(found: Description) -> Counted | None:
-    """The token lengths of all usable pairs; None without a tokenizer on this machine.
+def tokenizer_for(base_model: str) -> Tokenizer | None:
+    """What tokens are counted with; None where no tokenizer is on this machine."""
+    return nearest_tokenizer(base_model, Settings.from_environment().cache)
+
+
+def counted(found: Description, tokenizer: Tokenizer) -> Counted:
+    """The token lengths of all usable pairs.
 
     Raises:
         ModelError: the tokenizer's files cannot be read.
     """
-    tokenizer = nearest_tokenizer(found.config.base_model, Settings.from_environment().cache)
-    if tokenizer is None:
-        return None
     with st.spinner("Counting tokens. The first time takes some seconds."):
         return _counted(found.data, id(found.data), *tokenizer)
 

@@ -32,7 +32,11 @@ def data(config: TrainConfig, *, own: bool) -> None:
             bad=True,
         )
     sections.sentence(found)
+    tokenizer = cache.tokenizer_for(config.base_model)
     figure = charts.place("lengths")
+    if tokenizer is None:
+        with figure:
+            sections.without_tokenizer()
     sections.leakage(found)
     sections.templates(found)
     sections.split(found)
@@ -41,8 +45,9 @@ def data(config: TrainConfig, *, own: bool) -> None:
     if own:
         sections.prepared(found)
     sections.made(found)
-    with figure:
-        sections.lengths(found)
+    if tokenizer is not None:
+        with figure:
+            sections.lengths(found, tokenizer)
 
 
 def unavailable(config: TrainConfig, error: MedQAError, *, own: bool) -> None:

@@ -76,17 +76,19 @@ def sentence(found: Description) -> None:
         answer(f"{told} {leak}")
 
 
-def lengths(found: Description) -> None:
-    """The figure, or what is missing for it."""
+def without_tokenizer() -> None:
+    """What is missing for the figure; said at once, so that what is below it does not move later."""
+    why = "Lengths are counted with the model's tokenizer, which is not in the cache of this machine."
+    notices.notice("Example lengths are not known here.", why)
+    tasks.offer_fetch(STAND_IN)
+
+
+def lengths(found: Description, tokenizer: cache.Tokenizer) -> None:
+    """The figure, or why the tokens cannot be counted."""
     try:
-        counted = cache.counted(found)
+        counted = cache.counted(found, tokenizer)
     except ModelError as error:
         notices.notice("The tokens cannot be counted.", str(error), bad=True)
-        return
-    if counted is None:
-        why = "Lengths are counted with the model's tokenizer, which is not in the cache of this machine."
-        notices.notice("Example lengths are not known here.", why)
-        tasks.offer_fetch(STAND_IN)
         return
     whole, limit = counted.lengths.whole, found.config.max_tokens
     truncated = counted.lengths.truncated_share(limit)

@@ -188,6 +188,8 @@ width:min(34rem,calc(100vw - 60px))!important}
 .st-key-place-loss{min-height:29.2rem} .st-key-place-gains{min-height:19.7rem}
 .st-key-place-two-answers:not(:has(.mq-row)){min-height:84rem}
 .st-key-place-lengths:not(:has(.mq-notice)){min-height:23.25rem}
+.st-key-run-head{flex-wrap:nowrap!important} .st-key-run-head>:first-child{flex:0 1 auto;min-width:0}
+.st-key-copy-link{min-width:4rem;min-height:24px}
 .st-key-widget{position:relative}
 .st-key-widget::before{content:"Loading the question widget. The first time takes some seconds.";position:absolute;
 top:1rem;left:0;color:var(--mq-muted);font-size:.875rem}

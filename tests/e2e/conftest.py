@@ -34,6 +34,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app as it is before anything was fetched: no model and no tokenizer."""
+    folder = tmp_path_factory.mktemp("bare")
+    with _serving(folder, {"MEDQA_CACHE": str(folder / "cache")}) as address:
+        yield address
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Server]:
     """A server on a store of its own; no worker of it outlives the test."""
