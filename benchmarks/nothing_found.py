@@ -1,9 +1,10 @@
 """When a library holds nothing on a question: what the least match and the least support of a sentence are chosen by.
 
-The match of the best passage with validation questions of MedQuAD (their own document in the library, and hidden), with
-questions as people type them, and with questions that the library has nothing on: off-topic ones and ones in other
-languages, both written for this. The same in the starter set. Then the share of a sentence's content words that
-passages from *other* documents hold: how often a sentence is called supported that rests on none of its passages.
+The match of the best passage with validation questions of MedQuAD, as they are and in three wordings (their own
+document in the library, and hidden), with questions as people type them, and with questions that the library has
+nothing on: off-topic ones and ones in other languages, all written for this; and which of them name no topic of what is
+found. The same in the starter set. Then the share of a sentence's content words that passages from *other* documents
+hold: how often a sentence is called supported that rests on none of its passages.
 
     python benchmarks/nothing_found.py [--quick]
 """
@@ -13,7 +14,8 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,12 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import medqa_core  # noqa: F401 - sets how threads wait
 
 # isort: split
+from ranking import worded
+
 from medqa_core.answering.attribution import LEAST_SUPPORT, sentences
 from medqa_core.answering.retrieval.library import library_of, search_others
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.answering.retrieval.retriever import Retriever
+from medqa_core.answering.retrieval.topics import LEAST_MATCH, names_topic
 from medqa_core.data import starter
-from medqa_core.data.pairs import QAPair
+from medqa_core.data.pairs import QAPair, normalise
 from medqa_core.data.preparation import data_for
 from medqa_core.data.split import split_pairs
 from medqa_core.foundation.settings import Settings
@@ -81,27 +86,35 @@ def listed(text: str) -> list[str]:
     return [one for line in text.strip().splitlines() for one in line.split("|")]
 
 
-def share_found(library: Retriever, questions: Sequence[str], search: Callable[[int], list[Passage]]) -> list[float]:
-    """Of the questions, the share whose best passage matches at least as much as each of LEVELS."""
-    best = [
-        max((library.match(question, one) for one in search(place)), default=0.0)
-        for place, question in enumerate(questions)
-    ]
-    return [round(sum(match >= level for match in best) / len(best), 4) for level in LEVELS]
+def measured(library: Retriever, asked: Sequence[str], found: Sequence[Sequence[Passage]]) -> list[float]:
+    """Shares of the questions: those whose best passage matches at least as much as each of LEVELS; those that find
+    something on Ask; and those that do so and name the topic of none of it."""
+    both = list(zip(asked, found, strict=True))
+    best = [max((library.match(question, one) for one in few), default=0.0) for question, few in both]
+    named = [names_topic(question, few) for question, few in both]
+    enough = [match >= (LEAST_MATCH if on else library.least_match) for match, on in zip(best, named, strict=True)]
+    off = [there and on is False for there, on in zip(enough, named, strict=True)]
+    counted = [*([match >= level for match in best] for level in LEVELS), enough, off]
+    return [round(sum(each) / max(1, len(asked)), 4) for each in counted]
 
 
-def matches(library: Retriever, own: Sequence[QAPair]) -> dict[str, list[float]]:
-    """The shares found of each kind of question, by its name."""
-    asked = [pair.question for pair in own]
-    rows = {
-        f"its own questions ({len(own)})": share_found(library, asked, lambda n: library.search(asked[n], K)),
-        "the same, own document hidden": share_found(
-            library, asked, lambda n: search_others(library, asked[n], K, own[n].document)
-        ),
-    }
-    for name, text in (("as people type", TYPED), ("off topic", OFF_TOPIC), ("other languages", FOREIGN)):
-        few = listed(text)
-        rows[f"{name} ({len(few)})"] = share_found(library, few, lambda n, few=few: library.search(few[n], K))  # type: ignore[misc]
+def rows_of(library: Retriever, pairs: Sequence[QAPair], own: Sequence[QAPair]) -> dict[str, list[float]]:
+    """What is `measured` of each kind of question, by its name; `own` are some of the library's `pairs`."""
+    documents: dict[str, set[str]] = defaultdict(set)
+    for pair in pairs:
+        documents[normalise(pair.topic)].add(pair.document)
+    rows = {}
+    for wordings, how in (((None,), "as in the set"), ((0, 1, 2), "reworded")):
+        asked = [(pair, worded(pair, wording)) for pair in own for wording in wordings]
+        texts = [text for _, text in asked]
+        rows[f"its own, {how}"] = measured(library, texts, [library.search(text, K) for text in texts])
+        for there, name in ((True, "hidden, topic elsewhere"), (False, "hidden, topic nowhere")):
+            some = [(pair, text) for pair, text in asked if (len(documents[normalise(pair.topic)]) > 1) is there]
+            found = [search_others(library, text, K, pair.document) for pair, text in some]
+            rows[f"  {name} ({len(some):,})"] = measured(library, [text for _, text in some], found)
+    for name, listing in (("as people type", TYPED), ("off topic", OFF_TOPIC), ("other languages", FOREIGN)):
+        few = listed(listing)
+        rows[f"{name} ({len(few)})"] = measured(library, few, [library.search(text, K) for text in few])
     return rows
 
 
@@ -133,11 +146,13 @@ def main() -> None:
     libraries = {"MedQuAD": library_of(data, settings), "starter": library_of(starter.load(), settings)}
     seconds = time.perf_counter() - start
     result: dict[str, object] = {"index_seconds": round(seconds, 1), "levels": LEVELS}
-    for name, own in (("MedQuAD", validation[:most]), ("starter", starter.load().pairs[:most])):
-        print(f"{name}: share of questions for which a passage is found, by the least match (now "
-              f"{libraries[name].least_match:g})")  # fmt: skip
-        print(f"{'':<34}{''.join(f'{level:>8}' for level in LEVELS)}")
-        rows = matches(libraries[name], own)
+    small = starter.load().pairs
+    for name, pairs, own in (("MedQuAD", data.pairs, validation[:most]), ("starter", small, small[:most])):
+        least = f"{libraries[name].least_match:g}, {LEAST_MATCH:g} where the topic is named"
+        print(f"{name}: share of questions that find a passage, by the least match, and on Ask ({least})")
+        print("off: on Ask, and the question names the topic of none")
+        print(f"{'':<34}{''.join(f'{level:>8}' for level in LEVELS)}     ask     off")
+        rows = rows_of(libraries[name], pairs, own)
         for kind, shares in rows.items():
             print(f"{kind:<34}{''.join(f'{share:>8.1%}' for share in shares)}", flush=True)
         result[name] = rows

@@ -108,6 +108,12 @@ class Answers:
     reading: tuple[Column, ...] = ()
     """The columns that answer with sources."""
 
+    @property
+    def off_topic(self) -> tuple[str, ...]:
+        """The topics of the passages where the question names none of them, each once; else none."""
+        off = self.searched is not None and self.searched.on_topic is False
+        return tuple(dict.fromkeys(one.topic for one in self.passages)) if off else ()
+
     def sentences(self, column: Column) -> tuple[Sentence, ...]:
         """The sentences of an answer with sources, each with the passage that supports it; none of another answer."""
         answer = self.by_column[column]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medqa_core.answering.question import Question
+from medqa_core.answering.retrieval import topics
 from medqa_core.answering.retrieval.library import Kind, library_for
 from medqa_core.answering.retrieval.passages import Passage
 from medqa_core.foundation.settings import Settings
@@ -29,10 +30,13 @@ class Searched:
     match: float
     """See Retriever; 0 where nothing was found at all."""
     least_match: float
+    """Less counts as nothing found; smaller where the question names the topic of a passage."""
     left_out: tuple[str, ...] = ()
     """See PassageLibrary."""
     before: str = ""
     """The question before this one, which a follow-up was looked up together with."""
+    on_topic: bool | None = None
+    """Whether the question names the topic of a passage that was found; None where they stand under none."""
 
     @property
     def enough(self) -> bool:
@@ -72,15 +76,18 @@ def find_sources(question: Question, run: Run, settings: Settings, before: str =
     most = config.passages if config is not None and config.task == "open_book" else PASSAGES
     text = f"{before} {question.text}".strip()
     found = tuple(library.retriever.search(text, most))
+    on_topic = topics.names_topic(text, found)
+    least = library.retriever.least_match
     searched = Searched(
         kind=library.kind,
         title=library.title,
         passages=len(library.retriever.passages),
         method=library.retriever.method,
         match=round(max((library.retriever.match(text, one) for one in found), default=0.0), 4),
-        least_match=library.retriever.least_match,
+        least_match=min(least, topics.LEAST_MATCH) if on_topic else least,
         left_out=library.left_out,
         before=before,
+        on_topic=on_topic,
     )
     return Sources(found, searched, both=reads(run))
 

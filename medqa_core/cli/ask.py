@@ -106,6 +106,8 @@ def _say_answers(found: "Answers") -> None:
     if found.searched is not None:
         on = found.searched
         say(f"{library_wording.sentence(on.kind, on.title, on.passages, on.match, on.least_match)}\n")
+        if found.off_topic:
+            say(f"{library_wording.off_topic(found.off_topic)}\n")
         for line in on.left_out:
             say(f"Left out: {line}\n")
     for number, passage in enumerate(found.passages, 1):

@@ -269,11 +269,16 @@ def sources(answers: Answers) -> str:
         f"{escape(passage.text)}</details></li>"
         for number, passage in enumerate(answers.passages, 1)
     )
+    warning = f"<p><strong>{escape(wording.off_topic(answers.off_topic))}</strong></p>" if answers.off_topic else ""
     legend = (
         "<p>A number behind a sentence leads to the passage with the most of its content words, "
         f"{LEAST_SUPPORT:.0%} at least; that the passage says the same is for you to check.</p>"
     )
-    return f'<div class="sources"><p>{escape(said)}</p>' + (f"<ol>{items}</ol>{legend}" if items else "") + "</div>"
+    return (
+        f'<div class="sources"><p>{escape(said)}</p>{warning}'
+        + (f"<ol>{items}</ol>{legend}" if items else "")
+        + "</div>"
+    )
 
 
 def _rate(rate: Rate) -> str:

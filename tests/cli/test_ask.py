@@ -30,6 +30,14 @@ def test_the_runs_data_set_is_searched_by_default(cli: Cli) -> None:
     assert "this run’s data set" in said.out and "Best match with the question: " in said.out
 
 
+def test_passages_on_other_topics_are_told(cli: Cli) -> None:
+    asked = "Which infections cause a fever and a rash on the skin?"
+    said = cli(*ASK, asked, "--with-sources")
+    assert "Your question names the topic of none of these passages, which are about “" in said.out
+    assert cli(*ASK, asked, "--with-sources", "--json").json["searched"]["on_topic"] is False
+    assert "which are about" not in cli(*ASK, "What are the symptoms of gout?", "--with-sources").out
+
+
 def test_documents_of_ones_own_are_named_by_file_and_page(cli: Cli, leaflets: Path) -> None:
     said = cli(*ASK, "What are the symptoms of gout?", "--library", str(leaflets))
     assert (said.code, said.err) == (0, "")

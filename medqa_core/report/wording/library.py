@@ -1,6 +1,8 @@
 """Which library was searched for passages, in words."""
 
-from medqa_core.foundation.format import count, number
+from collections.abc import Sequence
+
+from medqa_core.foundation.format import count, listing, number
 
 _WHERE = {
     "data set": "{title}, this run’s data set",
@@ -26,4 +28,13 @@ def sentence(kind: str, title: str, passages: int, match: float, least_match: fl
     return (
         f"{searched} Best match with the question: {number(match, 2)} of 1; below {number(least_match, 2)} counts as "
         f"nothing found. Use the words that a text on the topic would use{hint}."
+    )
+
+
+def off_topic(topics: Sequence[str]) -> str:
+    """That a question names none of the topics of the passages that were found for it, the best first."""
+    about = listing([f"“{topic}”" for topic in topics])
+    return (
+        f"Your question names the topic of none of these passages, which are about {about}. The library may lack what "
+        "you ask about, and the answer may be about something else."
     )

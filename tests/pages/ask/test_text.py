@@ -1,6 +1,8 @@
 """What stands around answers with sources: links to passages, marks, and not a character of markup from elsewhere."""
 
 import re
+from dataclasses import replace
+from html import escape
 
 import pytest
 
@@ -60,6 +62,19 @@ def test_which_library_was_searched_is_always_said(kind: str, said: str) -> None
     searched = Searched(kind, "MedQuAD", 51_259, "BM25", 0.93, 0.55, ())  # type: ignore[arg-type]
     assert f"Searched: {said}. Best match with the question: 0.93 of 1." in sources(Answers({}, "?", (), searched))
     assert sources(Answers({}, "?")) == ""
+
+
+def test_passages_on_topics_that_the_question_does_not_name_are_told() -> None:
+    found = (
+        Passage("Rest.", f"Cough {HOSTILE}", "?", "1", "here", None),
+        Passage("Rest.", "Colds", "?", "2", "here", None),
+    )
+    searched = replace(SEARCHED, on_topic=False)
+    said = f"which are about “Cough {escape(HOSTILE)}” and “Colds”. The library may lack what you ask about"
+    assert said in sources(Answers({}, "?", (*found, found[0]), searched))
+    for on_topic in (True, None):
+        assert "about" not in sources(Answers({}, "?", found, replace(SEARCHED, on_topic=on_topic)))
+    assert "about" not in sources(Answers({}, "?", (), searched)), "nothing was read"
 
 
 def test_nothing_found_says_how_much_was_missing() -> None:
