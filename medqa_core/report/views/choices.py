@@ -24,7 +24,7 @@ class Choices:
     picked: tuple[int, ...]
     """How often each letter was chosen."""
     right: tuple[int, ...]
-    """How often each letter is the right one."""
+    """How often each letter is the right one of these questions."""
     accuracy: float
     always: float
     """Share right of a model that always chooses the letter that is right most often."""
@@ -41,7 +41,8 @@ class Choices:
 
 
 def choices(answers: pd.DataFrame | None, variant: str) -> Choices | None:
-    """One variant's letters; None where there are no answers."""
+    """One variant's letters on the questions that it chose one on; None where there are none."""
+    answers = None if answers is None else answers[answers[f"{variant}_choice"].notna()]
     if answers is None or answers.empty:
         return None
     key = letters(answers.rename(columns={f"{variant}_choice": "picked", "target": f"{variant}_choice"}), variant)

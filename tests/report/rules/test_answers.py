@@ -1,11 +1,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from medqa_core.report.document.answer_tables import letters
+from medqa_core.report.facts import Facts
 from medqa_core.report.insights import insights, next_steps
 from medqa_core.report.rules.insight import Insight
 from medqa_core.report.templates import html, text
+from medqa_core.report.views.choices import choices
 from medqa_core.report.wording.verdict import sentence
 from medqa_core.runs.artifacts.mmlu import write_answers
 from tests.support.evaluations import evaluation, metric
@@ -121,6 +125,22 @@ def test_a_letter_that_is_right_as_often_as_it_is_picked_is_no_bias(build: RunBu
     answers = mmlu_answers([0.1, 0.1, 0.7, 0.1])
     write_answers(run.folder, answers.assign(target=answers["fine_tuned_choice"]))
     assert "letter_bias:fine_tuned" not in by_rule(insights(run))
+
+
+def test_a_model_without_letters_on_some_or_all_questions_is_told_by_the_others(build: RunBuilder) -> None:
+    run = full(build)
+    answers = mmlu_answers([0.1, 0.1, 0.7, 0.1])
+    some = answers.assign(fine_tuned_choice=answers["fine_tuned_choice"].where(answers.index < 60))
+    write_answers(run.folder, some)
+    found = choices(Facts.of(run).mmlu_answers, "fine_tuned")
+    assert found is not None and sum(found.right) == found.n == 60
+    assert "of 60 questions" in by_rule(insights(run))["letter_bias:fine_tuned"].sentence
+
+    write_answers(run.folder, answers.assign(fine_tuned_choice=np.nan))
+    assert "letter_bias:fine_tuned" not in by_rule(insights(run))
+    table = letters(Facts.of(run))
+    assert table is not None
+    assert all(row[1].text is not None and row[2].text is None for row in table.rows[:5])
 
 
 def test_a_larger_model_is_named_where_the_machine_can_hold_it(build: RunBuilder) -> None:
