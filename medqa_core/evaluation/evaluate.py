@@ -97,7 +97,7 @@ def evaluate(
 
     Raises:
         InputError: an imported run, which has nothing to evaluate, or one that is still being trained; or there are no
-            answers of these weights to the run's test questions that could be kept.
+            answers of these weights to the run's test questions, after the same passages, that could be kept.
         ModelError: its models cannot be loaded.
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
@@ -121,6 +121,10 @@ def evaluate(
         search = cache(shelf.search)
         prompts, passages = read_for(variants, parts.test, search, config.max_new_tokens, progress)
         controls["top_passage"] = top_passages([search(question) for question in parts.test], words)
+        if kept and kept.passages != [[one.question_id for one in few] for few in passages]:
+            raise InputError(
+                f"{run.id} would now read other passages before it answers: evaluate it without --keep-answers."
+            )
         retrieval = shelf.protocol(config, len(parts.test), len(whole.test))
         protocol = protocol.model_copy(update={"retrieval": retrieval})
     others, kind = other_topics(parts.test, parts.groups)
@@ -197,6 +201,8 @@ class _Kept:
 
     decoding: Decoding
     answers: dict[Variant, Answered]
+    passages: list[list[str]]
+    """Ids of what was read before each question; empty where nothing was."""
 
 
 def _kept(run: Run, variants: ModelVariants, parts: Split, max_new_tokens: int) -> _Kept:
@@ -215,7 +221,8 @@ def _kept(run: Run, variants: ModelVariants, parts: Split, max_new_tokens: int) 
             raise InputError(f"{run.id} lacks answers of its evaluation: evaluate it without --keep-answers.")
         made = getattr(before, f"{variant}_generation")
         answers[variant] = Answered.of_rows(texts, tokens, rows[f"{variant}_cited"], made)
-    return _Kept(protocol.decoding, answers)
+    read = [[] if ids is None else list(ids) for ids in rows["passages"]]
+    return _Kept(protocol.decoding, answers, read)
 
 
 def judge_again(run: Run) -> Evaluation:

@@ -1,6 +1,8 @@
 """A run of task `open_book`, from its preset to its evaluation: both models read the same passages."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,12 +12,15 @@ from medqa_core.evaluation.int8 import measure_int8
 from medqa_core.evaluation.passages import shelf_of
 from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import evaluate_with_sources
+from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.report.wording import protocol as wording
 from medqa_core.report.wording.int8 import sentence
+from medqa_core.runs.artifacts.predictions import write_predictions
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Library
 from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.train import train
 
 SMALL = {"base_model": "toy", "dataset": "starter", "train_size": 32, "validation_size": 6, "test_size": 6,
@@ -76,6 +81,18 @@ def test_some_of_the_test_questions(run: tuple[Run, Settings]) -> None:
     assert again.protocol.test_questions == 4
     checks = {check.name: check for check in verify(opened, settings)}
     assert checks["content and controls"].passed and checks["split"].passed and checks["test losses"].passed
+
+
+def test_answers_after_other_passages_are_not_kept(run: tuple[Run, Settings], tmp_path: Path) -> None:
+    opened, settings = run
+    shutil.copytree(opened.folder, tmp_path / "reports" / "open")
+    copy = RunStore(tmp_path / "reports").open("open")
+    evaluate(copy, settings, questions=4)
+    rows = copy.predictions()
+    assert rows is not None
+    write_predictions(copy.folder, rows.assign(passages=[["elsewhere"]] * len(rows)))
+    with pytest.raises(InputError, match="would now read other passages"):
+        evaluate(copy, settings, keep_answers=True)
 
 
 @pytest.mark.parametrize("library", get_args(Library))
