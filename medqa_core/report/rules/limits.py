@@ -16,12 +16,13 @@ SMALL = 10_000
 
 
 def not_finished(facts: Facts) -> Iterator[Insight]:
-    """Training ended before its planned steps, or with an error."""
-    status = facts.status
+    """Training ended before its planned steps, or with an error; not where its own patience was to end it."""
+    status, config = facts.status, facts.record.config
     if status is None:
         return
     total = status.total_steps
-    short = total is not None and status.step < total
+    as_planned = status.state == "completed" and config is not None and config.patience is not None
+    short = total is not None and status.step < total and not as_planned
     if status.state not in ("stopped", "failed") and not short:
         return
     how = {"stopped": "was stopped", "failed": "failed"}.get(status.state, "had not finished")

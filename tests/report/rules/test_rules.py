@@ -6,6 +6,7 @@ from medqa_core.evaluation.rule import VERSION
 from medqa_core.foundation.files import write_json
 from medqa_core.report.insights import insights, limitations, next_steps
 from medqa_core.report.rules.insight import Insight
+from medqa_core.runs.schema.presets import from_preset
 from tests.support.evaluations import evaluation, metric
 from tests.support.runs import RunBuilder
 
@@ -193,6 +194,17 @@ def test_an_unfinished_run_says_how_far_it_came(build: RunBuilder) -> None:
     found = by_rule(limitations(run))["not_finished"]
     assert "failed at step 40 of 175" in found.sentence
     assert "ran out of memory" in found.sentence
+
+
+def test_a_run_that_its_patience_ended_is_finished(build: RunBuilder) -> None:
+    run = build.run(config=from_preset("medquad-cpu"))
+    build.status(run, step=700, total_steps=1750)
+    assert "not_finished" not in by_rule(limitations(run)) and "finish" not in by_rule(next_steps(run))
+    build.status(run, state="stopped", step=700, total_steps=1750)
+    assert "was stopped at step 700 of 1,750" in by_rule(limitations(run))["not_finished"].sentence
+    without = build.run("without-patience", config=from_preset("medquad-cpu", {"patience": None}))
+    build.status(without, step=700, total_steps=1750)
+    assert "had not finished at step 700 of 1,750" in by_rule(limitations(without))["not_finished"].sentence
 
 
 def test_a_larger_test_set_is_proposed_only_within_reach(build: RunBuilder) -> None:
