@@ -38,6 +38,11 @@ def _none(value: object) -> object:
     return "none" if value is None else value
 
 
+def _text(value: object) -> object:
+    """No text where None arrives, which `--set description=` gives."""
+    return "" if value is None else value
+
+
 Quantization = Literal["none", "8bit", "4bit"]
 """How the frozen weights of an adapter run are kept."""
 
@@ -64,7 +69,9 @@ class TrainConfig(BaseModel):
 
     preset: str = Field("custom", description="name of the preset this started from")
     title: str = Field("Fine-tune", min_length=1, max_length=120, description="what the run is called")
-    description: str = Field("", max_length=500, description="what the run is meant to find out")
+    description: Annotated[str, BeforeValidator(_text)] = Field(
+        "", max_length=500, description="what the run is meant to find out"
+    )
 
     base_model: str = Field("smollm2-135m-instruct", description="the embedded default, `toy`, a hub id or a folder")
     revision: str | None = Field(None, description="a hub model's revision")

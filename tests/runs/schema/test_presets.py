@@ -3,7 +3,8 @@
 import pytest
 
 from medqa_core.foundation.errors import InputError, UnknownName
-from medqa_core.runs.schema.presets import PRESETS, from_preset
+from medqa_core.runs.schema.config import parse_assignments
+from medqa_core.runs.schema.presets import PRESETS, from_preset, own_data, train_arguments
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -16,6 +17,15 @@ def test_each_preset_is_valid_and_says_what_it_is_for(name: str) -> None:
 def test_overrides_win() -> None:
     config = from_preset("smoke", {"epochs": 9, "title": "Mine"})
     assert (config.epochs, config.title, config.base_model) == (9.0, "Mine", "toy")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_command_line_gives_the_same_configuration(name: str) -> None:
+    """Also on data of one's own, where the preset's description goes."""
+    config = from_preset(name, own_data("answers.csv", "test.csv"))
+    verb, option, preset, *options = train_arguments(config)
+    assert (verb, option, preset, set(options[::2])) == ("train", "--preset", name, {"--set"})
+    assert from_preset(preset, parse_assignments(options[1::2])) == config
 
 
 def test_the_reference_run_s_recipe() -> None:
