@@ -73,10 +73,10 @@ def cast_vote(run_folder: Path, vote: Vote) -> None:
     """Add `vote` to the run's votes; it is on the disk when this returns.
 
     Raises:
-        InputError: the run is imported, or this comparison already has a vote.
+        InputError: the run is imported without weights, or this comparison already has a vote.
         RunError: the run has all the votes that it may take, or its folder cannot be read or written.
     """
-    if read_model(run_folder, "run.json", RunRecord).kind == "imported":
+    if read_model(run_folder, "run.json", RunRecord).figures_are_reported:
         raise InputError(f"{run_folder.name} is an imported run: it holds no models to vote on.")
     row = dumps(vote.model_dump(mode="json")) + "\n"
     path = resolve_inside(run_folder, VOTES)

@@ -21,6 +21,7 @@ from medqa_core.runs.artifacts.manifest import check_manifest, write_manifest
 from medqa_core.runs.artifacts.votes import LOCK, SIZE_LIMIT, VOTES, Vote, cast_vote, read_votes
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.run import Run
+from medqa_core.runs.schema.config import EvaluationConfig
 from medqa_core.runs.schema.record import ImportRecord
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.runs import record
@@ -140,6 +141,15 @@ def test_an_imported_run_takes_no_votes(store: RunStore) -> None:
     with pytest.raises(InputError, match="theirs is an imported run"):
         cast_vote(run.folder, vote())
     assert sorted(path.name for path in run.folder.iterdir()) == ["run.json"]
+
+
+def test_a_model_that_was_imported_takes_votes_as_one_that_was_trained_here(store: RunStore) -> None:
+    source = ImportRecord(format="model", source="adapter")
+    asked = EvaluationConfig(dataset="starter")
+    run = store.create(record("theirs", kind="imported", config=None, imported=source, evaluated_on=asked))
+    cast = vote()
+    cast_vote(run.folder, cast)
+    assert read_votes(run.folder).value == (cast,)
 
 
 def test_a_folder_that_is_no_run_is_not_made(tmp_path: Path) -> None:
