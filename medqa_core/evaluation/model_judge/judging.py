@@ -138,7 +138,8 @@ def _texts(row: dict[Any, Any]) -> dict[Variant, str]:
 def ask(run: Run, judge: Judge, planned: Plan, progress: StageProgress = silent) -> ModelJudge:
     """Ask `judge` about every pair in both orders; writes judge.parquet, then judge.json.
 
-    An interrupted call resumes where it stopped: every reply is kept in the run folder.
+    An interrupted call resumes where it stopped: every reply is kept in the run folder, one that cannot be used as soon
+    as a usable one follows: those for which a judge was given up are asked for again.
 
     Raises:
         ModelError: the judge cannot be asked, or says nothing that can be used.
@@ -150,17 +151,19 @@ def ask(run: Run, judge: Judge, planned: Plan, progress: StageProgress = silent)
             (row["question_id"], row["first"]): row["choice"] for row in partial.rows if "choice" in row
         }
         todo = [(pair, order) for pair, order in _requests(planned.pairs) if (pair.question.id, order) not in known]
-        useless = 0
+        unsure: list[dict[str, Any]] = []
         for number, (pair, order) in enumerate(todo, 1):
             chosen = _preferred(judge.reply(pair.request(order)), order)
-            useless = 0 if chosen else useless + 1
-            if useless == GIVE_UP:
+            unsure.append({"question_id": pair.question.id, "first": order, "choice": chosen})
+            if chosen is not None:
+                partial.add(unsure)
+                unsure = []
+            elif len(unsure) == GIVE_UP:
                 raise ModelError(
                     f"The last {GIVE_UP} replies of {judge.name} do not say which answer is better: it is no judge. "
                     "Nothing of this is counted."
                 )
             known[pair.question.id, order] = chosen
-            partial.add([{"question_id": pair.question.id, "first": order, "choice": chosen}])
             progress(STAGE, planned.requests - len(todo) + number, planned.requests)
     result, rows = _result(run, judge, planned, known, time.monotonic() - began)
     discard_manifest(run.folder)

@@ -132,6 +132,15 @@ def test_replies_that_cannot_be_used_are_counted_and_many_of_them_end_it(run: Ru
         ask(run, Told(lambda _: "no idea"), planned)
 
 
+def test_replies_for_which_a_judge_was_given_up_are_asked_for_again(run: Run, planned: Plan) -> None:
+    said = iter(["first"])
+    with pytest.raises(ModelError, match="Nothing of this is counted"):
+        ask(run, Told(lambda _: next(said, "no idea")), planned)
+    again = Told(prefers_tuned)
+    assert ask(run, again, planned).unusable == 0
+    assert len(again.asked) == 21, "its one usable reply is kept"
+
+
 def test_an_instruction_in_an_answer_stays_text(run: Run, lab: Settings) -> None:
     """A judge that reads the marks sees it as part of the answer, and it does not close its own marks."""
     rows = run.predictions()
