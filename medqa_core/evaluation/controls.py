@@ -100,14 +100,16 @@ def cut(text: str, words: int) -> str:
 def _template_answers(parts: Split, words: int) -> ControlAnswers:
     typical = {key: _typical(members, words) for key, members in _by_pattern(parts.train).items()}
     by_type = {kind: _typical(members, words) for kind, members in _by_type(parts.train).items()}
-    usual = _typical(parts.train, words) if parts.train else None
-    texts: list[str] = []
-    ids: list[str | None] = []
-    for question in parts.test:
-        found = typical.get(pattern(question.question, question.topic)) or by_type.get(question.question_type) or usual
-        texts.append("" if found is None else pasted(cut(found.answer, words), found.topic, question.topic))
-        ids.append(None if found is None else found.id)
-    return ControlAnswers(texts, ids)
+    usual = _typical(parts.train, words)
+    chosen = [
+        typical.get(pattern(question.question, question.topic)) or by_type.get(question.question_type) or usual
+        for question in parts.test
+    ]
+    texts = [
+        pasted(cut(found.answer, words), found.topic, question.topic)
+        for found, question in zip(chosen, parts.test, strict=True)
+    ]
+    return ControlAnswers(texts, [found.id for found in chosen])
 
 
 def _nearest_answers(parts: Split, words: int) -> ControlAnswers:
