@@ -1,7 +1,7 @@
 """Whether the files of a run agree with each other: no data and no model is needed."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.evaluation import Evaluation
 
 SHOWN = 3
-"""Problems of the manifest that are named one by one."""
+"""Problems of the manifest, or of the training record, that are named one by one."""
 WriteUps = Callable[[Run], Mapping[str, str]]
 """What renders each write-up of a run, by the name of its file."""
 Outcome = tuple[bool | None, str]
@@ -32,9 +32,8 @@ def manifest_outcome(run: Run) -> Outcome:
     if not os.path.lexists(run.folder / MANIFEST):
         return None, f"{MANIFEST} is missing: `report` writes it, older runs have none."
     problems = check_manifest(run.folder)
-    more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
     if problems:
-        return False, " ".join(problems[:SHOWN]) + more
+        return False, _first(problems)
     return True, "every file is the one that was written"
 
 
@@ -52,8 +51,7 @@ def training_record_outcome(run: Run) -> Outcome:
         return (False, problem) if problem else (None, why)
     found = differences(run.folder, record)
     if found:
-        more = f" And {len(found) - SHOWN} more." if len(found) > SHOWN else ""
-        return False, " ".join(found[:SHOWN]) + more
+        return False, _first(found)
     moment = record.written_at.strftime("%Y-%m-%d %H:%M")
     if record.written_by == "import":
         return True, f"weights, their configuration and log are those of the import, {moment}"
@@ -151,3 +149,9 @@ def write_ups_outcome(run: Run, write_ups: WriteUps | None) -> Outcome:
 def unread(run: Run, name: str) -> str | None:
     """What is wrong with a file that is there and could not be read."""
     return next(iter(run.snapshot().problems_by_file.get(name, ())), None)
+
+
+def _first(problems: Sequence[str]) -> str:
+    """The first SHOWN of them, and how many there are besides."""
+    more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
+    return " ".join(problems[:SHOWN]) + more
