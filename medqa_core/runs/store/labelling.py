@@ -79,7 +79,7 @@ def _changed(before: Labels, change: LabelChange) -> Labels:
 def _refuse_overwriting(seen: Labels, before: Labels, after: Labels) -> None:
     for name in FIELDS:
         was, there, wanted = (getattr(labels, name) for labels in (seen, before, after))
-        if there not in (was, wanted) and wanted != there:
+        if there not in (was, wanted):
             shown = ", ".join(there) if isinstance(there, tuple) else str(there or "none")
             raise InputError(
                 f"somebody else has changed it meanwhile, to {shorten(shown)!r}. Nothing was overwritten; look at the "
