@@ -13,7 +13,7 @@ from medqa_core.report.views.choices import scorings as scorings_view
 from medqa_core.report.views.copies import KINDS, Copies, copies
 from medqa_core.report.views.examples import Examples
 from medqa_core.report.wording.examples import TITLES
-from medqa_core.runs.artifacts.mmlu import CHANCE, CHANCE_ALPHA, LETTERS, SubsetScore
+from medqa_core.runs.artifacts.mmlu import CHANCE, LETTERS, SubsetScore, above_chance
 from medqa_core.runs.schema.evaluation import VARIANTS, Generation, SpecificKind
 
 SPECIFICS: dict[SpecificKind, str] = {"gene": "Gene symbols", "number": "Numbers with a unit", "name": "Proper names"}
@@ -163,7 +163,7 @@ def scorings(facts: Facts) -> Table | None:
 
 
 def _above(one: Scored, variant: str) -> str:
-    above = one.chance_p[variant] <= CHANCE_ALPHA / len(one.chance_p)
+    above = above_chance(one.chance_p[variant])
     return f"{percent(one.accuracy[variant])} ({'above' if above else 'not above'} chance)"
 
 

@@ -106,11 +106,13 @@ def no_mmlu(facts: Facts) -> Iterator[Insight]:
 def at_chance(facts: Facts) -> Iterator[Insight]:
     """The fine-tuned model's MMLU accuracy is not significantly above chance."""
     tuned, base = accuracy(facts, "fine_tuned"), accuracy(facts, "base")
-    if tuned is None or tuned.test.holds:
+    if tuned is None or tuned.above:
         return
     what = f"MMLU accuracy, {percent(tuned.share)} of {plural(tuned.n, 'question')}"
-    chance = percent(CHANCE, 0)
-    fell = base is not None and base.test.holds
+    chance = percent(tuned.chance, 0)
+    if chance != percent(CHANCE, 0):
+        chance += " with the same choices"
+    fell = base is not None and base.above
     sentence = f"{what}, is not significantly above chance ({chance}): it says nothing about medical knowledge."
     if fell and base is not None:
         sentence = (
@@ -120,9 +122,9 @@ def at_chance(facts: Facts) -> Iterator[Insight]:
     yield Insight(
         "mmlu_fell_to_chance" if fell else "mmlu_at_chance",
         sentence,
-        (f"MMLU: {percent(tuned.share)} of {tuned.n:,}, exact binomial test {p_value(tuned.test.p)}",),
+        (f"MMLU: {percent(tuned.share)} of {tuned.n:,}, exact binomial test {p_value(tuned.p)}",),
         f"{percent(tuned.share)} against {chance}",
-        f"accuracy was above {chance} at p < 0.05",
+        f"accuracy was above {chance} at p ≤ 0.025",
     )
 
 

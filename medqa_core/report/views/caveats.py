@@ -169,6 +169,6 @@ def _scored(facts: Facts) -> list[Caveat]:
     if references is not None and references.scored_share is not None and references.scored_share < SCORED:
         found.append(Caveat("partly_scored", references.scored_share))
     tuned, base = accuracy(facts, "fine_tuned"), accuracy(facts, "base")
-    if tuned is not None and not tuned.test.holds and (base is None or not base.test.holds):
+    if tuned is not None and not tuned.above and (base is None or not base.above):
         found.append(Caveat("mmlu_at_chance", tuned.share, None if base is None else base.share, tuned.n))
     return found

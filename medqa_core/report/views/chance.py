@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from medqa_core.report.facts import Facts
-from medqa_core.report.statistics.trends import Test, guessing
-from medqa_core.runs.artifacts.mmlu import CHANCE
+from medqa_core.report.statistics.trends import guessing
+from medqa_core.runs.artifacts.mmlu import CHANCE, above_chance, chance_of, chance_p
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,15 @@ class Accuracy:
 
     share: float
     n: int
-    test: Test
+    chance: float
+    """What guessing gives with the same choices (`chance_of`); a quarter where they are not known."""
+    p: float
+    """One-sided exact binomial test against that."""
+
+    @property
+    def above(self) -> bool:
+        """Whether it is significantly above chance."""
+        return above_chance(self.p)
 
 
 def accuracy(facts: Facts, variant: str) -> Accuracy | None:
@@ -25,4 +33,7 @@ def accuracy(facts: Facts, variant: str) -> Accuracy | None:
         share, n = facts.mmlu.pooled(scores), sum(score.n or 0 for score in scores)
     if share is None or not n or not 0 <= share <= 1:
         return None
-    return Accuracy(share, n, guessing(round(share * n), n, CHANCE))
+    answers = facts.snapshot.mmlu_answers
+    if answers is None or answers[f"{variant}_choice"].isna().all():
+        return Accuracy(share, n, CHANCE, guessing(round(share * n), n, CHANCE).p)
+    return Accuracy(share, n, chance_of(answers, variant), chance_p(answers, variant))

@@ -311,9 +311,14 @@ def chance_p(answers: pd.DataFrame, variant: str) -> float:
     return float(binomtest(right, n, chance_of(answers, variant), alternative="greater").pvalue)
 
 
+def above_chance(p: float) -> bool:
+    """Whether `chance_p` of one of two models is above chance: at 2.5% (Bonferroni), so at 5% for both together."""
+    return p <= CHANCE_ALPHA / len(VARIANTS)
+
+
 def at_chance(answers: pd.DataFrame) -> bool:
-    """Whether neither model is significantly above chance: at 2.5% each (Bonferroni), so at 5% for both together."""
-    return all(chance_p(answers, variant) > CHANCE_ALPHA / 2 for variant in VARIANTS)
+    """Whether neither model is significantly above chance."""
+    return not any(above_chance(chance_p(answers, variant)) for variant in VARIANTS)
 
 
 def letters(answers: pd.DataFrame, variant: str) -> tuple[int, int, int, int]:
