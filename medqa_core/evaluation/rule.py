@@ -114,14 +114,19 @@ def _rescaled(loss: Metric, base: float, tuned: float, change: Callable[[float],
     """`loss` in other units; `change`: from a change of the loss to one in them."""
 
     def changed(nats: float | None) -> float | None:
-        return None if nats is None or not math.isfinite(found := change(nats)) else found
+        """None also where it is too large to be written as a number, as of a model that diverged."""
+        try:
+            return None if nats is None or not math.isfinite(found := change(nats)) else found
+        except OverflowError:
+            return None
 
+    ci = None if loss.ci is None else (changed(loss.ci[0]), changed(loss.ci[1]))
     return loss.model_copy(
         update={
             "base": base,
             "fine_tuned": tuned,
             "difference": tuned - base,
-            "ci": None if loss.ci is None else (change(loss.ci[0]), change(loss.ci[1])),
+            "ci": None if ci is None or None in ci else ci,
             "margin": changed(loss.margin),
             "min_detectable_effect": changed(loss.min_detectable_effect),
         }

@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 from medqa_core.evaluation import judge as module
 from medqa_core.evaluation.judge import Item, Paired, judge, judge_all
 from medqa_core.evaluation.mcnemar import judge_choices, score_interval
-from medqa_core.evaluation.rule import LEVEL, MARGINS, decided, with_p
+from medqa_core.evaluation.rule import LEVEL, MARGINS, decided, perplexity, with_p
+from medqa_core.foundation.files import dumps
 from medqa_core.runs.schema.evaluation import Metric, holm
 
 
@@ -241,6 +242,17 @@ def test_the_margin_itself_is_no_longer_equivalent() -> None:
     assert decided("rouge1", metric).verdict == "equivalent"
     assert decided("rouge1", metric.model_copy(update={"ci": (-0.005, 0.01)})).verdict == "cannot tell"
     assert decided("noop-of", metric).verdict == "cannot tell"
+
+
+@pytest.mark.parametrize(("base", "high"), [(2.0, 800.0), (20.0, 700.0)])
+def test_a_perplexity_interval_too_large_for_a_number_is_left_out(base: float, high: float) -> None:
+    """exp(800) overflows; exp(700) does not, and exp(20) times it is infinite. The verdict is the loss's."""
+    figures = {"base": base, "fine_tuned": 600.0, "difference": 600.0 - base, "ci": (400.0, high), "p": 0.001}
+    loss = decided("loss", Metric.model_validate({**figures, "min_detectable_effect": 900.0}))
+    found = perplexity(loss)
+    assert (found.verdict, found.ci, found.min_detectable_effect) == ("worse", None, None)
+    assert found.fine_tuned == math.exp(600.0)
+    assert dumps(found.model_dump())
 
 
 def test_how_many_questions_would_settle_it() -> None:
