@@ -22,6 +22,8 @@ Axis = Literal["step", "epoch"]
 TITLES = {"step": "optimizer step", "epoch": "epoch (passes over the training set)"}
 NAMED_AT_ENDS = 6
 """Lines up to which each is named at its end; of more the names would overlap, and a legend is drawn."""
+FLOOR = 1e-9
+"""The smallest loss that a logarithmic axis is laid out for."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ def loss_figure(runs: list[RunCurve], view: View | None = None, palette: Palette
     most, ends = _points_a_line(runs), list[_End]()
     for place, run in enumerate(runs):
         ends += _draw(chart, run, view, _look(run, place, len(runs), palette), most, palette)
+    if view.log and not any((trace.y > 0).any() for trace in chart.data):
+        # Losses of a policy training may all lie below zero, where a logarithmic axis has no place for them.
+        view = replace(view, log=False)
+        chart.update_yaxes(type="linear")
     _label(chart, ends, view, palette)
     _fit(chart)
     return chart
@@ -278,8 +284,8 @@ def _label(chart: go.Figure, ends: list[_End], view: View, palette: Palette) -> 
     heights = [_height(end.line.y[-1], view) for end in ends]
     lows = [float(np.nanmin(end.line.y)) for end in ends]
     highs = [float(np.nanmax(end.line.y)) for end in ends]
-    low, high = (np.log10(max(min(lows), 1e-9)), np.log10(max(highs))) if view.log else (min(lows), max(highs))
-    shifts = label_shifts(heights, float(low), float(high), view.height - 70)
+    low, high = (_height(max(end, FLOOR) if view.log else end, view) for end in (min(lows), max(highs)))
+    shifts = label_shifts(heights, low, high, view.height - 70)
     widest = 0
     for end, shift in zip(ends, shifts, strict=True):
         shown = end.name if len(end.name) <= 18 else end.name[:17] + "…"

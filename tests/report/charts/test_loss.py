@@ -61,6 +61,24 @@ def test_which_checkpoint_was_kept_is_said_above_the_plot_where_no_line_is() -> 
     assert (said.text, said.yref, said.y, said.yanchor) == ("kept: step 10", "paper", 1, "bottom")
 
 
+def shifted(by: float) -> RunCurve:
+    """A run whose losses, about 2, are all so much higher."""
+    one = run("run", 100)
+
+    def moved(log: Curve) -> Curve:
+        return Curve({**log.columns, "loss": log["loss"] + by})
+
+    log = MetricsLog(moved(one.metrics_log.train), moved(one.metrics_log.validation))
+    return replace(one, metrics_log=log, training="policy")
+
+
+@pytest.mark.parametrize(("by", "kind"), [(0.0, "log"), (-2.0, "log"), (-10.0, "linear")])
+def test_losses_below_zero_are_drawn_where_a_logarithmic_axis_is_asked_for(by: float, kind: str) -> None:
+    chart = loss_figure([shifted(by)], View(log=True))
+    assert chart.layout.yaxis.type == kind
+    assert {"training", "validation"} <= {note.text for note in chart.layout.annotations}
+
+
 @pytest.mark.parametrize(("palette", "name"), [(LIGHT, "light"), (DARK, "dark")])
 def test_training_has_one_colour_in_app_and_report(palette: Palette, name: str) -> None:
     _, smoothed, validation, *_ = loss_figure([run("run", 100)], View(), palette).data
