@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from medqa_core.report.charts.figure import end_label, figure, label_shifts, plain
 from medqa_core.report.charts.lines import Line, broken, line, share, smooth, thin
+from medqa_core.report.charts.loss_words import axis_title
 from medqa_core.report.charts.palette import DASHES, LIGHT, Palette, faint
 from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.runs.artifacts.series import Series
@@ -61,8 +62,7 @@ class _End:
 def loss_figure(runs: list[RunCurve], view: View | None = None, palette: Palette = LIGHT) -> go.Figure:
     """Training loss faint and smoothed, validation loss with its points; of several runs each in its own colour."""
     view = view or View()
-    other = next((run.training for run in runs if run.training is not None), None)
-    y = "loss (nats per token)" if other is None else f"loss of {other} training"
+    y = axis_title(next((run.training for run in runs if run.training is not None), None))
     chart = figure(view.height, x=TITLES[view.axis], y=y, log=view.log, palette=palette)
     most, ends = _points_a_line(runs), list[_End]()
     for place, run in enumerate(runs):

@@ -7,9 +7,10 @@ import numpy as np
 from medqa_core.foundation.format import general
 from medqa_core.report.charts.axes import round_values
 from medqa_core.report.charts.lines import Line, line, thin
-from medqa_core.report.charts.loss_words import describe
+from medqa_core.report.charts.loss_words import axis_title, describe
 from medqa_core.report.statistics.trends import blocks
 from medqa_core.runs.metrics_log.log import MetricsLog
+from medqa_core.runs.schema.record import TrainingKind
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 96, 16, 44
@@ -21,13 +22,17 @@ PIECES = 40
 """Points of the smoothed line, each the mean of a block of steps."""
 
 
-def loss_svg(log: MetricsLog) -> str:
-    """The figure, or an empty string where there is no loss to draw."""
+def loss_svg(log: MetricsLog, training: TrainingKind | None = None) -> str:
+    """The figure, or an empty string where there is no loss to draw.
+
+    `training`: one whose loss is not that of predicting answers.
+    """
     train, validation = line(log.train, "loss"), line(log.validation, "loss")
     if len(train) + len(validation) < 2:
         return ""
     scale = _Scale(np.concatenate([train.step, validation.step]), np.concatenate([train.y, validation.y]))
-    body = scale.axes() + _train(scale, train) + _validation(scale, validation) + _labels(scale, train, validation)
+    lines = _train(scale, train) + _validation(scale, validation)
+    body = scale.axes(axis_title(training)) + lines + _labels(scale, train, validation)
     return (
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="curve-title curve-text">'
         f'<title id="curve-title">Loss by optimizer step</title><desc id="curve-text">{escape(describe(log))}</desc>'
@@ -71,7 +76,7 @@ class _Scale:
     def y(self, loss: float) -> float:
         return TOP + (self.high - loss) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
 
-    def axes(self) -> str:
+    def axes(self, title: str) -> str:
         parts = []
         for value in round_values(self.low, self.high):
             y = self.y(value)
@@ -84,9 +89,7 @@ class _Scale:
         middle = (LEFT + end) / 2
         parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 6}" text-anchor="middle">optimizer step</text>')
         y = (TOP + base) / 2
-        parts.append(
-            f'<text transform="translate(14 {y:.1f}) rotate(-90)" text-anchor="middle">loss (nats per token)</text>'
-        )
+        parts.append(f'<text transform="translate(14 {y:.1f}) rotate(-90)" text-anchor="middle">{escape(title)}</text>')
         return "".join(parts)
 
 

@@ -7,9 +7,15 @@ from medqa_core.report.charts.lines import Line, line
 from medqa_core.report.charts.run_curve import RunCurve
 from medqa_core.report.statistics.trends import tenths
 from medqa_core.runs.metrics_log.log import Curve, MetricsLog
+from medqa_core.runs.schema.record import TrainingKind
 
 NEAR_ZERO = 1e-3
 """Share of the largest learning rate below which the last one counts as near 0."""
+
+
+def axis_title(training: TrainingKind | None) -> str:
+    """What a loss axis shows, with its unit; `training`: one whose loss is not that of predicting answers."""
+    return "loss (nats per token)" if training is None else f"loss of {training} training"
 
 
 def sentence(log: MetricsLog) -> str:

@@ -19,7 +19,7 @@ def render(run: Run | Facts) -> str:
         .render(
             document=write_up(facts),
             css=CSS,
-            curve=loss_svg(facts.metrics_log),
+            curve=loss_svg(facts.metrics_log, facts.training),
             caption=describe(facts.metrics_log),
             forest=forest_svg(facts),
         )

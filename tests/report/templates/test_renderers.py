@@ -71,6 +71,14 @@ class Tags(HTMLParser):
         self.attributes += attrs
 
 
+def test_the_curve_of_another_training_than_a_supervised_one_is_not_in_nats_per_token(build: RunBuilder) -> None:
+    run = build.imported("preference", source={"training": "preference"})
+    build.curve(run, train=[0.69, 0.5, 0.4])
+    page = html.render(run)
+    assert ">loss of preference training</text>" in page and "(nats per token)</text>" not in page
+    assert ">loss (nats per token)</text>" in html.render(build.finished())
+
+
 def test_hostile_text_is_inert_in_html(build: RunBuilder) -> None:
     page = html.render(hostile(build))
     tags = Tags()
