@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from medqa_core.foundation.command import PROGRAM
 from medqa_core.foundation.format import capital, count, listing
 from medqa_core.report.facts import Facts
-from medqa_core.report.names import FAMILIES, LOSS, METRICS, WORDING
+from medqa_core.report.names import CONTENT, LOSS, METRICS, TOPIC, WORDING
 from medqa_core.report.views.metric import MetricView
 from medqa_core.report.views.verdict import VerdictView, verdict_view
 from medqa_core.report.wording.caveats import caveats_text
@@ -17,11 +17,16 @@ _PLAIN = {
     LOSS: "{who} predicts the reference answers {how}",
     WORDING: "{whose} answers share {how} words with {them}",
     ("mmlu",): "{when}MMLU accuracy is {how}",
+    CONTENT: "{whose} answers hold {how} of the content of {them}",
+    TOPIC: "{who} predicts what is particular to a topic {how}",
 }
+"""By kind of metric. Content and topic come to word where an evaluation names one of theirs as its primary metric."""
 _HOW = {
     LOSS: {"better": "better", "worse": "less well", "equivalent": "about as well as before"},
     WORDING: {"better": "more", "worse": "fewer", "equivalent": "about as many"},
     ("mmlu",): {"better": "higher", "worse": "lower", "equivalent": "unchanged"},
+    CONTENT: {"better": "more", "worse": "less", "equivalent": "about as much"},
+    TOPIC: {"better": "better", "worse": "less well", "equivalent": "about as well as before"},
 }
 _MISSING = {
     "base figures": "{who} no base figures, so this run cannot say whether fine-tuning helped.",
@@ -74,7 +79,7 @@ def plainly(metric: MetricView, before: str | None) -> str:
 
     `before`: the metric of the clause before it; None where the clause opens the sentence and says whom it speaks of.
     """
-    family, first = next(family for family in FAMILIES if metric.name in family), before is None
+    family, first = next(family for family in _PLAIN if metric.name in family), before is None
     how = _HOW[family].get(metric.verdict, _HOW[family]["better"])  # what cannot be told is whether it became better
     said = _PLAIN[family].format(
         who="after fine-tuning the model" if first else "it",

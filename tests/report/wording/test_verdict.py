@@ -121,6 +121,23 @@ def test_the_first_word_follows_from_the_verdicts(build: RunBuilder, verdicts: d
     assert sentence(run).startswith(lead)
 
 
+@pytest.mark.parametrize("name", get_args(MetricName))
+def test_any_metric_may_be_the_primary_one(build: RunBuilder, name: str) -> None:
+    run = build.run()
+    higher, lower = metric(0.1, 0.2, 0.05, "better"), metric(0.2, 0.1, 0.05, "better")
+    build.evaluation(run, primary_metric=name, metrics={name: lower if METRICS[name].lower_is_better else higher})
+    said = sentence(run).lower()
+    assert said.startswith("mixed: after fine-tuning") and f"{METRICS[name].label}, the primary metric".lower() in said
+
+
+def test_content_as_the_primary_metric_is_said_plainly(build: RunBuilder) -> None:
+    run = build.run()
+    build.evaluation(run, primary_metric="content_f1", metrics={"content_f1": metric(0.2, 0.1, 0.05, "worse")})
+    assert sentence(run).startswith(
+        "No: after fine-tuning the model’s answers hold less of the content of the reference answers (content F1)"
+    )
+
+
 def test_equivalence_states_its_margin_and_is_only_believed_within_it(build: RunBuilder) -> None:
     run = build.run()
     build.evaluation(run, metrics={"loss": metric(2.0, 2.0, 0.01, "equivalent", margin=0.02)})
