@@ -69,10 +69,9 @@ def _adapter(run: Run, config: TrainConfig) -> Iterator[tuple[str, Any, Any]]:
 def _log(run: Run, config: TrainConfig) -> Iterator[tuple[str, Any, Any]]:
     """Learning rate and number of examples of each row, and the last step, from the configuration and the split."""
     data, log, status = run.record.data, run.metrics_log(), run.status()
-    if data is None or data.split is None or not data.split.train:
+    examples = data.examples if data is not None else None
+    if not examples:
         return
-    # Prepared answers that do not fit are no examples.
-    examples = data.preparation.examples if data.preparation is not None else data.split.train
     for curve in (log.train, log.validation):
         for row in _rows(curve):
             where, step = f"metrics.jsonl, step {int(row['step']):,}", int(row["step"])

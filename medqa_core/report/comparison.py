@@ -199,11 +199,11 @@ def _cell(facts: Facts, name: str) -> MetricView | Figure | None:
 
 def _about(facts: Facts) -> list[tuple[str, str]]:
     record = facts.record
-    split = record.data.split if record.data else None
+    split, examples = (record.data.split, record.data.examples) if record.data else (None, None)
     rows = [
         ("Base model", record.base_model.id if record.base_model else None),
         ("Data", record.data.source if record.data else None),
-        ("Training examples", f"{split.train:,}" if split else None),
+        ("Training examples", f"{examples:,}" if examples is not None else None),
         ("Test questions", f"{split.test:,}" if split else None),
         ("Device", record.environment.device),
         ("Precision", record.precision),

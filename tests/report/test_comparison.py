@@ -48,6 +48,16 @@ def seeded(build: RunBuilder, run_id: str, **config: object) -> None:
     rewrite(path, config={**kept, "title": run_id, **config})
 
 
+def test_runs_differ_in_the_training_examples_that_preparation_leaves(build: RunBuilder) -> None:
+    build.finished("a")
+    build.finished("b")
+    path = build.store.folder / "b" / "run.json"
+    data = json.loads(path.read_text())["data"]
+    rewrite(path, data={**data, "preparation": {"answers": 500, "too_long_left_out": 1, "examples": 499}})
+    differing, _ = differing_settings(read(build, "a", "b"))
+    assert [(row.label, row.values) for row in differing] == [("Training examples", ("500", "499"))]
+
+
 def test_runs_of_another_seed_alone_tell_what_chance_moves(build: RunBuilder) -> None:
     for run_id, seed in (("a", 1), ("b", 2), ("c", 3)):
         seeded(build, run_id, seed=seed)

@@ -97,7 +97,7 @@ def training_size(facts: Facts) -> Iterator[Insight]:
     """A small training set."""
     data, record = facts.record.data, facts.record
     known = record.evaluated_on is None or record.training_set_known
-    size = data.split.train if data and data.split and known else stated(facts, "train_size")
+    size = data.examples if data and data.examples is not None and known else stated(facts, "train_size")
     if not isinstance(size, int | float) or size >= SMALL:
         return
     yield Insight(

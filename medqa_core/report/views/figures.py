@@ -195,8 +195,8 @@ def _measured(facts: Facts) -> dict[str, Value]:
         values["steps"] = status.step or None
         seconds = status.train_seconds
         values["train_minutes"] = None if seconds is None else seconds / 60
-        if seconds and status.epoch and data is not None and data.split is not None:
-            values["samples_per_second"] = status.epoch * data.split.train / seconds
+        if seconds and status.epoch and data is not None and data.examples is not None:
+            values["samples_per_second"] = status.epoch * data.examples / seconds
     return values | _from_files(facts)
 
 

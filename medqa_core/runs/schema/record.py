@@ -108,6 +108,13 @@ class DataRecord(Record):
     preparation: PreparationRecord | None = None
     """None where answers were taken as they are."""
 
+    @property
+    def examples(self) -> int | None:
+        """Training examples: the training pairs, or those of them whose prepared answers fit; None: not known."""
+        if self.preparation is not None:
+            return self.preparation.examples
+        return self.split.train if self.split is not None else None
+
 
 TrainingPrecision = Literal["float32", "bfloat16"]
 """What matrix products are computed in."""

@@ -26,6 +26,15 @@ def test_a_finished_runs_figures_are_measured(build: RunBuilder) -> None:
     assert found["bits_per_byte"].text == "not stated"
 
 
+def test_pairs_that_preparation_left_out_are_no_training_examples(build: RunBuilder) -> None:
+    split = {"train": 3500, "validation": 750, "test": 60}
+    left_out = {"answers": 3500, "template_left_out": 500, "examples": 3000}
+    run = build.finished(data={"source": "medquad", "split": split, "preparation": left_out})
+    assert figures(run)["samples_per_second"].value == pytest.approx(8 * 3000 / 4800)
+    (said,) = [one.sentence for one in limitations(run) if one.rule == "training_size"]
+    assert said.startswith("The model saw 3,000 training examples;")
+
+
 def test_an_imported_runs_figures_are_reported_or_not_stated(build: RunBuilder) -> None:
     found = figures(build.imported())
     assert found["perplexity"].value == 7.39
