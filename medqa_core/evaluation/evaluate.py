@@ -1,7 +1,7 @@
 """Evaluate a run: both models answer every test question; losses, scores and verdicts go to the run folder."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -179,7 +179,7 @@ def evaluate(
             metrics={},
             overlap=leakage.measure(whole, pairs) if parts.train else None,
             protocol=protocol.model_copy(update=more),
-            with_sources=_with_sources(run, protocol),
+            with_sources=_with_sources(run, protocol, rows["question_id"]),
             seconds=round(sum(losses[variant].seconds + answered[variant].seconds for variant in VARIANTS), 1),
             **made,
         ),
@@ -258,12 +258,15 @@ def _same_weights(run: Run, protocol: Protocol) -> tuple[pd.DataFrame, MMLUProto
     return answers, results.protocol
 
 
-def _with_sources(run: Run, protocol: Protocol) -> WithSources | None:
-    """What an earlier evaluation says of answers with sources, if it was of the same weights and decoded alike."""
-    before = run.evaluation()
+def _with_sources(run: Run, protocol: Protocol, asked: Iterable[str]) -> WithSources | None:
+    """What an earlier evaluation says of answers with sources.
+
+    None where it was of other weights or decoded otherwise, or also of questions that are not `asked` any more.
+    """
+    before, rows = run.evaluation(), run.with_sources()
     if before is None or before.with_sources is None or not protocol.comparable(before.with_sources.protocol):
         return None
-    return before.with_sources
+    return None if rows is not None and not set(rows["question_id"]) <= set(asked) else before.with_sources
 
 
 def checked(run: Run) -> QuestionsConfig:

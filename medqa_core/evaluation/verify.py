@@ -99,7 +99,7 @@ def _outcomes(
     yield made("evaluation.json", lambda: evaluation_outcome(run, evaluation, rows, answers))
     yield made("MMLU accuracies", lambda: mmlu_outcome(run, answers))
     data = RunData(run, settings)
-    yield made("answer scores", lambda: scores_outcome(run, rows, data))
+    yield made("answer scores", lambda: scores_outcome(run, rows, evaluation, data))
     yield made("content and controls", lambda: content_outcome(run, rows, evaluation, data))
     if was_judged(run):
         yield made("judge model", lambda: judge_outcome(run))

@@ -67,7 +67,7 @@ class RunData:
         return shelf if retrieval.method == Reranked.name else replace(shelf, retriever=by_words(shelf.retriever))
 
 
-def scores_outcome(run: Run, rows: pd.DataFrame | None, data: RunData) -> Outcome:
+def scores_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation | None, data: RunData) -> Outcome:
     """The scores of the answers follow from them and the data."""
     if rows is None:
         problem = unread(run, PREDICTIONS)
@@ -82,7 +82,7 @@ def scores_outcome(run: Run, rows: pd.DataFrame | None, data: RunData) -> Outcom
     own: list[tuple[str, ...]] = [(one.answer,) for one in questions]
     references = references_of(questions, known.values()) if several else own
     count, problem = scores_problem(rows, references)
-    if problem is None and (with_sources := run.with_sources()) is not None:
+    if problem is None and (with_sources := _with_sources(run, evaluation)) is not None:
         more, problem = with_sources_scores_problem(
             with_sources, dict(zip(rows["question_id"], references, strict=True))
         )
@@ -111,7 +111,7 @@ def content_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation 
     if problem is None:
         more, problem = columns_problem(rows, derived_columns(rows, tested, controls, read))
         count += more
-    with_sources = run.with_sources()
+    with_sources = _with_sources(run, evaluation)
     if problem is None and with_sources is not None and with_sources["words"].notna().any():
         shelf = data.shelf(
             evaluation.with_sources.protocol.retrieval if evaluation and evaluation.with_sources else None
@@ -119,6 +119,14 @@ def content_outcome(run: Run, rows: pd.DataFrame | None, evaluation: Evaluation 
         more, problem = _content_with_sources(with_sources, tested, shelf, asked.most_words)
         count += more
     return problem is None, problem or f"{count} values recomputed from the answers, the tokens' nats and the data"
+
+
+def _with_sources(run: Run, evaluation: Evaluation | None) -> pd.DataFrame | None:
+    """The answers with sources that the evaluation is about; None where it is about none.
+
+    They lie beside an evaluation with other decoding, or on fewer questions, which is not about them.
+    """
+    return run.with_sources() if evaluation is not None and evaluation.with_sources is not None else None
 
 
 def _content_with_sources(

@@ -237,6 +237,17 @@ def test_judging_again_and_evaluating_again_keep_it(run: Run, lab: Settings, she
     )  # other answers, which these were not compared with
 
 
+def test_an_evaluation_on_fewer_questions_keeps_no_answers_to_others(run: Run, lab: Settings, shelf: Shelf) -> None:
+    evaluate_with_sources(run, lab, retriever=shelf)
+    fewer = evaluate(run, lab, questions=7)
+    assert fewer.with_sources is None and "top_passage" not in fewer.controls
+    found = checks(run, lab)
+    assert found["evaluation.json"][0] and found["answer scores"][0] and found["content and controls"][0]
+    evaluate_with_sources(run, lab, retriever=shelf)
+    whole = evaluate(run, lab).with_sources  # whose seven questions are among these
+    assert whole is not None and whole.against_base["rougeL"].n == 7
+
+
 def test_without_its_rows_the_part_stays_as_it_was(run: Run, lab: Settings, shelf: Shelf) -> None:
     first = evaluate_with_sources(run, lab, retriever=shelf).with_sources
     (run.folder / WITH_SOURCES).unlink()
