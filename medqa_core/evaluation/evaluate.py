@@ -173,7 +173,7 @@ def evaluate(
         )
         for variant in VARIANTS
     }
-    evaluation = _with_verdicts(
+    evaluation = with_verdicts(
         Evaluation(
             primary_metric=config.primary_metric,
             metrics={},
@@ -184,7 +184,7 @@ def evaluate(
             **made,
         ),
         rows,
-        _same_weights(run, protocol),
+        mmlu_of(run, protocol),
         run.with_sources(),
     )
     discard_manifest(run.folder)
@@ -239,16 +239,16 @@ def judge_again(run: Run) -> Evaluation:
     before = Evaluation(primary_metric=config.primary_metric, metrics={})
     if (run.folder / "evaluation.json").exists():
         before = read_model(run.folder, "evaluation.json", Evaluation)
-    rows, mmlu = run.predictions(), _same_weights(run, before.protocol)
+    rows, mmlu = run.predictions(), mmlu_of(run, before.protocol)
     if rows is None and mmlu is None:
         raise InputError(f"{run.id} has not been measured: there is nothing to judge.")
-    evaluation = _with_verdicts(before, rows, mmlu, run.with_sources())
+    evaluation = with_verdicts(before, rows, mmlu, run.with_sources())
     discard_manifest(run.folder)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))
     return evaluation
 
 
-def _same_weights(run: Run, protocol: Protocol) -> tuple[pd.DataFrame, MMLUProtocol] | None:
+def mmlu_of(run: Run, protocol: Protocol) -> tuple[pd.DataFrame, MMLUProtocol] | None:
     """The run's MMLU answers and how they were asked for; None where there are none of the weights of `protocol`."""
     answers, results = run.mmlu_answers(), run.mmlu()
     if answers is None or results is None or protocol.fine_tuned_sha256 not in (None, results.fine_tuned_sha256):
@@ -302,12 +302,19 @@ def same_split(run: Run, settings: Settings) -> tuple[Sequence[QAPair], Split]:
     return data.pairs, parts
 
 
-def _with_verdicts(
+def with_verdicts(
     evaluation: Evaluation,
     rows: pd.DataFrame | None,
     mmlu: tuple[pd.DataFrame, MMLUProtocol] | None,
     with_sources: pd.DataFrame | None,
 ) -> Evaluation:
+    """`evaluation` with every verdict that its rows give, all by today's rule.
+
+    Args:
+        rows: its test questions, of `predictions.parquet`; None: what was judged from them stays as it is.
+        mmlu: as `mmlu_of`.
+        with_sources: the rows of `with_sources.parquet`, or None; they count where the evaluation is about them.
+    """
     answers, asked = mmlu or (None, evaluation.protocol.mmlu)
     found = judged(rows, evaluation.primary_metric, answers)
     protocol = evaluation.protocol.model_copy(update={"mmlu": asked})

@@ -13,14 +13,13 @@ from medqa_core.answering.sources import PASSAGES, WITH_SOURCES_VARIANT
 from medqa_core.data.pairs import QAPair, references_of
 from medqa_core.evaluation.content import Content
 from medqa_core.evaluation.controls import most_words
-from medqa_core.evaluation.controls_judged import judge_controls
-from medqa_core.evaluation.evaluate import checked, same_split
+from medqa_core.evaluation.evaluate import checked, mmlu_of, same_split, with_verdicts
 from medqa_core.evaluation.measure import Answered, each
 from medqa_core.evaluation.partial import Partial
 from medqa_core.evaluation.partial_protocol import fingerprint, rows_of_today
 from medqa_core.evaluation.passages import Shelf, read_for, shelf_of
 from medqa_core.evaluation.rows import Tested, generation
-from medqa_core.evaluation.with_sources_rows import judged_again, with_sources_rows
+from medqa_core.evaluation.with_sources_rows import with_sources_rows
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.files import dumps, sha256_text, write_json
 from medqa_core.foundation.progress import StageProgress, silent
@@ -119,11 +118,11 @@ def evaluate_with_sources(
     )
     columns = with_sources.rename(columns={"tokens": "answer_tokens"}).add_prefix("with_sources_")
     made = generation(columns, "with_sources", asked, said.seconds, variants.prompt, config.max_new_tokens)
-    part = judged_again(
-        WithSources(weights=WITH_SOURCES_VARIANT, generation=made, protocol=protocol), rows, with_sources
+    part = WithSources(weights=WITH_SOURCES_VARIANT, generation=made, protocol=protocol)
+    # Everything anew, for an older rule may have judged the rest, and the file states one.
+    evaluation = with_verdicts(
+        before.model_copy(update={"with_sources": part}), rows, mmlu_of(run, before.protocol), with_sources
     )
-    controls = judge_controls(rows, with_sources)
-    evaluation = before.model_copy(update={"with_sources": part, "controls": controls})
     discard_manifest(run.folder)
     write_with_sources(run.folder, with_sources)
     write_json(run.folder / "evaluation.json", evaluation.model_dump(mode="json"))

@@ -15,6 +15,7 @@ from medqa_core.data import starter
 from medqa_core.evaluation import with_sources
 from medqa_core.evaluation.evaluate import evaluate, judge_again
 from medqa_core.evaluation.judge import Paired, judge
+from medqa_core.evaluation.rule import VERSION
 from medqa_core.evaluation.text_metrics import answer_scores
 from medqa_core.evaluation.verify import verify
 from medqa_core.evaluation.with_sources import PARTIAL, STAGE, evaluate_with_sources
@@ -235,6 +236,15 @@ def test_judging_again_and_evaluating_again_keep_it(run: Run, lab: Settings, she
     assert (
         evaluate(run, lab, precision="int8").with_sources is None
     )  # other answers, which these were not compared with
+
+
+def test_what_an_older_rule_judged_is_judged_anew_with_it(run: Run, lab: Settings, shelf: Shelf) -> None:
+    before = run.evaluation()
+    edited(run, lambda raw: raw.update(rule=VERSION - 1))
+    edited(run, lambda raw: raw["metrics"]["loss"].update(p=0.75, min_detectable_effect=0.5))
+    evaluation = evaluate_with_sources(run, lab, retriever=shelf)
+    assert before is not None and evaluation.with_sources is not None
+    assert (evaluation.rule, evaluation.metrics) == (VERSION, before.metrics)
 
 
 def test_an_evaluation_on_fewer_questions_keeps_no_answers_to_others(run: Run, lab: Settings, shelf: Shelf) -> None:
