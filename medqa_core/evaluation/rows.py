@@ -81,7 +81,7 @@ def prediction_rows(
             f"{variant}_answer_tokens": said.tokens,
             **{f"{variant}_{name}": values for name, values in found.items()},
         }
-        if passages:
+        if said.cited:
             columns[f"{variant}_cited"] = said.cited
     if passages:
         columns["passages"] = [[one.question_id for one in few] for few in passages]

@@ -95,6 +95,20 @@ def test_answers_after_other_passages_are_not_kept(run: tuple[Run, Settings], tm
         evaluate(copy, settings, keep_answers=True)
 
 
+def test_answers_of_which_it_is_not_known_what_they_cited_are_kept(run: tuple[Run, Settings], tmp_path: Path) -> None:
+    opened, settings = run
+    shutil.copytree(opened.folder, tmp_path / "reports" / "open")
+    copy = RunStore(tmp_path / "reports").open("open")
+    evaluate(copy, settings, questions=4)
+    rows = copy.predictions()
+    assert rows is not None
+    write_predictions(copy.folder, rows.assign(base_cited=None, fine_tuned_cited=None))
+    again, kept = evaluate(copy, settings, keep_answers=True), copy.predictions()
+    assert again.fine_tuned_generation is not None and again.fine_tuned_generation.cited_share is None
+    assert kept is not None and kept["fine_tuned_cited"].isna().all()
+    assert kept["fine_tuned_answer"].tolist() == rows["fine_tuned_answer"].tolist()
+
+
 @pytest.mark.parametrize("library", get_args(Library))
 def test_each_library_keeps_to_its_name(run: tuple[Run, Settings], library: Library) -> None:
     opened, settings = run
