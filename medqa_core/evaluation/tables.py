@@ -201,7 +201,8 @@ def _corrected_across(by_part: dict[str, Metrics]) -> dict[str, Metrics]:
     """Holm over the parts, metric by metric."""
     corrected = {part: dict(metrics) for part, metrics in by_part.items()}
     for name in dict.fromkeys(name for metrics in by_part.values() for name in metrics):
-        p_values = {part: p for part, metrics in by_part.items() if (p := metrics[name].p) is not None}
+        having = {part: metrics[name] for part, metrics in by_part.items() if name in metrics}
+        p_values = {part: metric.p for part, metric in having.items() if metric.p is not None}
         for part, p in holm(p_values).items():
             corrected[part][name] = with_p(name, by_part[part][name], p, len(p_values))
     return corrected

@@ -237,6 +237,18 @@ def test_any_column_may_be_null_or_absent(column: str) -> None:
             assert metric.n in (0, 80)
 
 
+def test_content_may_be_known_of_one_part_alone() -> None:
+    table = rows(gain=0.3)
+    known = table["question_type"] == "type 0"
+    table["reference_words"] = np.where(known, 50.0, math.nan)
+    table["base_content_f1"] = np.where(known, table["base_rougeL"], math.nan)
+    table["fine_tuned_content_f1"] = table["base_content_f1"] + 0.1
+    found = judged(table, "loss")
+    assert found.metrics["content_f1"].n == 40
+    assert found.by_question_type["type 0"]["content_f1"].n == 40
+    assert "content_f1" not in found.by_question_type["type 1"] and "rougeL" in found.by_question_type["type 1"]
+
+
 def test_the_same_or_no_answers_from_both_are_neither_better_nor_worse() -> None:
     for count, verdict in ((80, "cannot tell"), (1600, "equivalent")):
         table = rows(count)
