@@ -67,9 +67,10 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
         exact, fast = (measured[precision][variant] for precision in PRECISIONS)
         said = [[plain(text) for text in texts(variants.tokenizer, one.answers)] for one in (exact, fast)]
         rouge = [_rouge(one, references) for one in said]
+        finite = np.isfinite([exact.nats, fast.nats]).all()
         costs[variant] = VariantCost(
             same=float(np.mean([one == other for one, other in zip(exact.answers, fast.answers, strict=True)])),
-            loss=_change("loss", exact.nats, fast.nats, tokens, groups),
+            loss=_change("loss", exact.nats, fast.nats, tokens, groups) if finite else None,
             rougeL=_change("rougeL", rouge[0], rouge[1], [1.0] * len(groups), groups),
         )
     cost = Int8Cost(

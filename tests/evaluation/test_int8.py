@@ -1,6 +1,7 @@
 """What int8 is said to cost is what comes out when somebody else computes it."""
 
 import copy
+import math
 import random
 import shutil
 from pathlib import Path
@@ -173,11 +174,24 @@ def test_the_int8_figures_come_out_again(
 
 def test_the_difference_is_int8_minus_float32_and_int8_is_another_computation(cost: Int8Cost) -> None:
     for variant in (cost.base, cost.fine_tuned):
+        assert variant.loss is not None
         for change in (variant.loss, variant.rougeL):
             assert change.difference == change.int8 - change.float32
             assert change.ci is None or change.ci[0] <= change.difference <= change.ci[1]
         assert variant.loss.difference != 0
         assert abs(variant.loss.difference) < 0.05
+
+
+def test_a_loss_that_is_no_number_leaves_the_other_figures(
+    smoke: Run, lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(smoke.folder, tmp_path / "smoke")
+    monkeypatch.setattr(module, "QUESTIONS", 2)
+    monkeypatch.setattr(module, "_nats", lambda *_: math.nan)
+    found = measure_int8(RunStore(tmp_path).open("smoke"), lab)
+    assert read_int8(tmp_path / "smoke").value == found
+    assert found.base.loss is None and found.fine_tuned.loss is None
+    assert "ROUGE-L" in sentence(found) and "loss not a number" in sentence(found)
 
 
 def test_the_sentence_is_of_these_figures(cost: Int8Cost) -> None:

@@ -56,6 +56,7 @@ def test_both_models_read_the_whole_data_set(run: tuple[Run, Settings]) -> None:
 
     cost = measure_int8(opened, settings)
     assert cost.passages == 3 and "6 test questions, answered from passages." in sentence(cost)
+    assert cost.base.loss is not None
     assert cost.base.loss.float32 == pytest.approx(evaluation.metrics["loss"].base, abs=1e-4)
 
     beside = evaluate_with_sources(opened, settings, questions=3)

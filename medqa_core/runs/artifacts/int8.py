@@ -27,8 +27,8 @@ class VariantCost(Record):
 
     same: float = Field(ge=0, le=1)
     """Share of the questions whose answer is the same to the last token."""
-    loss: Change
-    """Nats per token of the reference answer."""
+    loss: Change | None
+    """Nats per token of the reference answer; None where it is not finite at both precisions."""
     rougeL: Change  # noqa: N815
 
 
