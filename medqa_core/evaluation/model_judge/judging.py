@@ -153,8 +153,11 @@ def ask(run: Run, judge: Judge, planned: Plan, progress: StageProgress = silent)
         todo = [(pair, order) for pair, order in _requests(planned.pairs) if (pair.question.id, order) not in known]
         unsure: list[dict[str, Any]] = []
         for number, (pair, order) in enumerate(todo, 1):
+            asked = time.monotonic()
             chosen = _preferred(judge.reply(pair.request(order)), order)
-            unsure.append({"question_id": pair.question.id, "first": order, "choice": chosen})
+            reply = {"question_id": pair.question.id, "first": order, "choice": chosen}
+            took = round(time.monotonic() - asked, 3)
+            unsure.append({**reply, "seconds": took, "served": list(judge.served)})
             if chosen is not None:
                 partial.add(unsure)
                 unsure = []
@@ -165,7 +168,11 @@ def ask(run: Run, judge: Judge, planned: Plan, progress: StageProgress = silent)
                 )
             known[pair.question.id, order] = chosen
             progress(STAGE, planned.requests - len(todo) + number, planned.requests)
-    result, rows = _result(run, judge, planned, known, time.monotonic() - began)
+        # What interrupted calls took and who replied to them counts too.
+        seconds = sum(row.get("seconds", 0.0) for row in partial.rows) + time.monotonic() - began
+        earlier = [name for row in partial.rows for name in row.get("served", ())]
+        served = tuple(dict.fromkeys([*earlier, *judge.served]))
+    result, rows = _result(run, judge, planned, known, served, seconds)
     discard_manifest(run.folder)
     write_judge_rows(run.folder, rows)
     write_json(run.folder / JUDGE, result.model_dump(mode="json"))
@@ -186,7 +193,12 @@ def _preferred(reply: str, first: Order) -> str | None:
 
 
 def _result(
-    run: Run, judge: Judge, planned: Plan, known: dict[tuple[str, Order], str | None], seconds: float
+    run: Run,
+    judge: Judge,
+    planned: Plan,
+    known: dict[tuple[str, Order], str | None],
+    served: tuple[str, ...],
+    seconds: float,
 ) -> tuple[ModelJudge, pd.DataFrame]:
     def column(order: Order) -> list[str | None]:
         return ["tie" if pair.identical else known[pair.question.id, order] for pair in planned.pairs]
@@ -203,7 +215,7 @@ def _result(
     evaluation = run.evaluation()
     result = ModelJudge(
         model=judge.name,
-        served=judge.served,
+        served=served,
         where=judge.where,
         prompt_sha256=sha256_text(INSTRUCTIONS),
         questions=int(rows["drawn"].sum()),

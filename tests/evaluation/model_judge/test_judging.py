@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 
+from medqa_core.evaluation.model_judge import judging as judging_module
 from medqa_core.evaluation.model_judge.address import AddressJudge
 from medqa_core.evaluation.model_judge.judging import GIVE_UP, PARTIAL, Plan, ask, judge_of, plan
 from medqa_core.evaluation.model_judge.prompt import Request
@@ -109,6 +111,25 @@ def test_a_broken_call_resumes_where_it_was(run: Run, planned: Plan) -> None:
     again = Told(prefers_tuned)
     ask(run, again, planned)
     assert len(again.asked) == 22 - 7
+
+
+def test_a_resumed_call_counts_who_replied_before_and_how_long_it_took(
+    run: Run, planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def slowly(shown: dict[str, str]) -> str:
+        clock[0] += 2.0
+        return prefers_tuned(shown)
+
+    monkeypatch.setattr(judging_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    first, again = Told(slowly, breaks_at=7), Told(slowly)
+    first.served, again.served = ("judge-0613",), ("judge-0801",)
+    with pytest.raises(ModelUnavailable):
+        ask(run, first, planned)
+    clock[0] += 3600.0  # nobody was asked meanwhile
+    result = ask(run, again, planned)
+    assert (result.served, result.seconds) == (("judge-0613", "judge-0801"), 44.0)
 
 
 def test_replies_to_other_answers_are_not_resumed(run: Run, planned: Plan, lab: Settings) -> None:
