@@ -16,6 +16,8 @@ from medqa_core.report.wording.headline import place
 from medqa_core.runs.run import Run
 
 Weights = Literal["adapter", "model", ""]
+KnownData = Literal["medquad", "starter", ""]
+"""A data set that we know: both are English. Empty for any other."""
 ROOT = "."
 """The folder of the weights in a repository of the hub."""
 
@@ -27,6 +29,21 @@ LICENCES = {
 """Licence of a base model whose licence we know: the hub's code and the SPDX name."""
 DATASETS = {"medquad": "lavita/MedQuAD"}
 """The hub's copy of a data set, for the card's metadata."""
+LANGUAGES = {
+    "English": "en",
+    "German": "de",
+    "Dutch": "nl",
+    "French": "fr",
+    "Spanish": "es",
+    "Portuguese": "pt",
+    "Italian": "it",
+    "Russian": "ru",
+    "Swedish": "sv",
+    "Norwegian": "no",
+    "Danish": "da",
+    "Turkish": "tr",
+}
+"""ISO 639-1 codes, by the name that an evaluation gives the language of its data."""
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -59,7 +76,7 @@ class Card:
     """Its licence, where it is known."""
     converted: bool
     """Whether the weights are those of the embedded copy, which was converted from a 4-bit file."""
-    data: Literal["medquad", "starter", ""]
+    data: KnownData
 
 
 def render(run: Run | Facts, layout: Layout | None = None) -> str:
@@ -73,14 +90,13 @@ def render(run: Run | Facts, layout: Layout | None = None) -> str:
 def card(facts: Facts, layout: Layout) -> Card:
     """What the folder is and what it derives from."""
     base, model = hub_id(facts) or "", facts.record.base_model
-    source = facts.record.data.source.lower() if facts.record.data else ""
     return Card(
         facts.imported,
         layout,
         base,
         LICENCES[base][1] if base in LICENCES else "",
         bool(layout.weights) and model is not None and model.id.lower() in EMBEDDED,
-        "medquad" if "medquad" in source else "starter" if "starter" in source else "",
+        _known_data(facts),
     )
 
 
@@ -90,7 +106,7 @@ def metadata(facts: Facts, layout: Layout) -> ModelCardData:
     results = _results(facts)
     source = facts.record.data.source.lower() if facts.record.data else ""
     values: dict[str, object] = {
-        "language": ["en"],
+        "language": _language(facts),
         "license": LICENCES.get(base or "", ("unknown", ""))[0],
         "library_name": {"adapter": "peft", "model": "transformers"}.get(weights),
         "base_model": base,
@@ -111,6 +127,20 @@ def hub_id(facts: Facts) -> str | None:
         return None
     name = EMBEDDED.get(model.id.lower(), model.id)
     return name if _HUB_ID.fullmatch(name) else None
+
+
+def _language(facts: Facts) -> list[str] | None:
+    """Of data that we know, or as the evaluation recognised it; None where nothing says which."""
+    if _known_data(facts):
+        return ["en"]
+    content = facts.evaluation.protocol.content if facts.evaluation else None
+    code = LANGUAGES.get(content.language or "") if content is not None else None
+    return None if code is None else [code]
+
+
+def _known_data(facts: Facts) -> KnownData:
+    source = facts.record.data.source.lower() if facts.record.data else ""
+    return "medquad" if "medquad" in source else "starter" if "starter" in source else ""
 
 
 def _own_layout(facts: Facts) -> Layout:

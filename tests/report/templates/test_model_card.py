@@ -2,6 +2,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 
+from medqa_core.data.function_words import LISTS
 from medqa_core.report.templates import model_card
 from medqa_core.runs.run import Run
 from tests.support.runs import RunBuilder
@@ -27,6 +28,20 @@ def test_the_card_of_an_adapter(build: RunBuilder) -> None:
     results = {r.metric_name: r for r in found.data.eval_results}
     assert results["Test loss"].metric_value == 2.0181
     assert results["MMLU accuracy"].dataset_type == "cais/mmlu"
+
+
+def test_the_language_is_that_of_the_data_where_it_is_known(build: RunBuilder) -> None:
+    own = build.run("own", data={"source": "faq.csv"})
+    assert card(own).data.to_dict().get("language") is None
+    for language, code in (("German", ["de"]), (None, None)):
+        content = {"words": 8, "topics": 5, "templates": False, "language": language}
+        build.evaluation(own, protocol={"content": content})
+        assert card(own).data.to_dict().get("language") == code
+    assert card(build.run("starter", data={"source": "starter"})).data.to_dict()["language"] == ["en"]
+
+
+def test_every_language_that_is_recognised_has_a_code() -> None:
+    assert model_card.LANGUAGES.keys() == LISTS.keys()
 
 
 def test_the_card_of_a_whole_model(build: RunBuilder) -> None:
