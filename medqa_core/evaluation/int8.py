@@ -37,7 +37,8 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     Those of a run of task `open_book` are asked with passages of the whole data set, as in its evaluation.
 
     Raises:
-        InputError: an imported run, one that is still being trained, or a model that OpenVINO does not run.
+        InputError: an imported run without weights, one that is still being trained, or a model that OpenVINO does not
+            run.
         MedQAError: its models or data are not available.
     """
     config = checked(run)

@@ -60,8 +60,8 @@ def evaluate_with_sources(
         keep_answers: take the answers that the run has, if the same passages are found, and measure everything else.
 
     Raises:
-        InputError: an imported run, one that is still being trained, one that has not been evaluated, or has been with
-            other weights than it has now; or its answers cannot be kept.
+        InputError: an imported run without weights, one that is still being trained, one that has not been evaluated,
+            or has been with other weights than it has now; or its answers cannot be kept.
         ModelError: its models cannot be loaded.
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """

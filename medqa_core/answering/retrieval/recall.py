@@ -39,7 +39,7 @@ def measure_retrieval(run: Run, settings: Settings, progress: StageProgress = si
     """Measure the search over the passages of `run`; writes retrieval.json.
 
     Raises:
-        InputError: an imported run, one that is still being trained, or one without a test question.
+        InputError: an imported run without weights, one that is still being trained, or one without a test question.
         MedQAError: the data set is not available, or is not the one that the run was trained on; or as
             `retriever_over`.
     """

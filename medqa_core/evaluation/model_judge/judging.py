@@ -103,7 +103,7 @@ def plan(run: Run, settings: Settings, questions: int | None = None) -> Plan:
     """The pairs to judge: the test questions, or some of them chosen at random, and those that people voted on.
 
     Raises:
-        InputError: an imported run, or one without answers.
+        InputError: an imported run without weights, or one without answers.
         DataUnavailable: the data set is not available, or is not the one that the run was trained on.
     """
     pairs, parts = same_split(run, settings)
