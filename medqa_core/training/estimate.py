@@ -68,7 +68,7 @@ def estimate(
     rates = {"low": _rate(by_rate[-third:]), "middle": _rate(steps), "high": _rate(by_rate[:third])}
     if not rates["middle"] > 0:
         raise InputError("the measured steps held no token.", field="train_size")
-    validations = 1 + state.schedule.total_steps // config.eval_steps
+    validations = state.schedule.validations_from(0)
     slack = {"low": 1 - SLACK, "middle": 1.0, "high": 1 + SLACK}
     bests = {"low": 1, "middle": validations, "high": validations}
     seconds = {}
