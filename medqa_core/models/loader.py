@@ -60,6 +60,14 @@ class LoadedModel:
         length: int | None = getattr(self.model.config, "max_position_embeddings", None)
         return length
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The tokens that end an answer, as in transformers' `generate`: the tokenizer's own first, then those of the
+        generation config, such as the end of a turn in Gemma and Phi-3."""
+        named: int | list[int] | None = self.model.generation_config.eos_token_id
+        more = [named] if isinstance(named, int) else named or []
+        return tuple(dict.fromkeys([self.tokenizer.eos_token_id, *more]))
+
 
 def load(
     name: str,
