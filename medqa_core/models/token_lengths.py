@@ -123,13 +123,20 @@ def _template(folder: Path) -> list[str] | None:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    special = {name: value for name, value in config.items() if name.endswith("_token") and isinstance(value, str)}
+    spelled = {name: _spelled(value) for name, value in config.items() if name.endswith("_token")}
+    special = {name: text for name, text in spelled.items() if isinstance(text, str)}
     text = environment.from_string(source).render(
         messages=[{"role": "user", "content": MARKER}],
         tools=None,
         documents=None,
         add_generation_prompt=True,
+        enable_thinking=False,  # as `prompt_text` asks
         **special,
     )
     before, _, after = text.partition(MARKER)
     return [before, after]
+
+
+def _spelled(token: Any) -> Any:
+    """A control token's text, which older versions of transformers write with its properties."""
+    return token.get("content") if isinstance(token, dict) else token

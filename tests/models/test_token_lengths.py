@@ -64,6 +64,21 @@ def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path
     same_as_training(folder, PAIRS)
 
 
+def test_a_template_that_asks_for_thoughts_and_for_a_token_with_properties(lab: Settings, tmp_path: Path) -> None:
+    """As Qwen3's, which closes its thoughts where it is told to leave them out, and Llama's."""
+    folder = shutil.copytree(toy.ensure(lab.cache), tmp_path / "asking")
+    template = (
+        "{{ bos_token }}{% for m in messages %}{{ m.content | trim }}\n{% endfor %}"
+        "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    )
+    (folder / "chat_template.jinja").write_text(template)
+    begin = {"__type": "AddedToken", "content": "<|user|>", "lstrip": False, "normalized": False, "rstrip": False,
+             "single_word": False, "special": True}  # fmt: skip
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"bos_token": begin}))
+    same_as_training(folder, PAIRS)
+
+
 @pytest.mark.real
 def test_the_embedded_model(tmp_path: Path) -> None:
     cache = Settings.from_environment().cache
