@@ -28,6 +28,7 @@ from medqa_core.foundation.errors import ModelError, first_line
 from medqa_core.foundation.files import remove_folder, sha256_text
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.build_cache import get_or_build
+from medqa_core.models.loader import config_sha256
 from medqa_core.models.openvino_graph import VERSION, Graph
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
@@ -57,7 +58,8 @@ def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Pro
         NotConvertible: the model has something that the graph cannot do.
         ModelError: the cache folder cannot be written.
     """
-    base, tuned = variants.base.sha256, f"{variants.adapter_sha256}:{variants.config_sha256}"
+    base = f"{variants.base.sha256}:{config_sha256(variants.base.model)}"
+    tuned = f"{variants.adapter_sha256}:{variants.config_sha256}"
     weights = f"{base}+{tuned}" if variants.shares_weights else base if variant == "base" else tuned
     recipe = f"{RECIPE} openvino {VERSION} torch {torch.__version__} {weights}"
 
