@@ -72,15 +72,20 @@ class HiddenStateCache:
         layout: Layout,
         device: str,
         progress: Callable[[int], None] = lambda _: None,
+        only: Sequence[int] | None = None,
     ) -> None:
-        """Compute the lower layers once for every example; `progress` gets the examples done since the last call."""
+        """Compute the lower layers once for every example; `progress` gets the examples done since the last call.
+
+        `only`: of these examples, where no other is going to be read.
+        """
+        wanted = range(len(self._examples)) if only is None else only
         caught: list[torch.Tensor] = []
 
         def catch(_: Any, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> None:
             caught.append(args[0] if args else kwargs["hidden_states"])
             raise _FirstTrainedLayer
 
-        for batch in pack_batches(self._examples, range(len(self._examples)), max_tokens, layout):
+        for batch in pack_batches(self._examples, wanted, max_tokens, layout):
             handle = self._layers[self._first].register_forward_pre_hook(catch, with_kwargs=True)
             try:
                 model(input_ids=batch.input_ids.to(device), use_cache=False, **batch.placement(device))

@@ -268,12 +268,17 @@ class TrainerState:
             return False
         return True
 
-    def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them."""
+    def cache_hidden_states(
+        self, folder: Path, progress: Callable[[int], None] = lambda _: None, only: Sequence[int] | None = None
+    ) -> None:
+        """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them.
+
+        For `progress` and `only` see `HiddenStateCache.fill`.
+        """
         if self.config.last_layers is None:
             return
         cache = HiddenStateCache(self.model, self.config.last_layers, self.examples, folder, self.precision)
-        cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
+        cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress, only)
         self.hidden_states = cache
 
     # Checkpoints
