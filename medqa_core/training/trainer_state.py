@@ -274,9 +274,13 @@ class TrainerState:
         """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them.
 
         For `progress` and `only` see `HiddenStateCache.fill`.
+
+        Raises:
+            OSError: the disk has no room for the file.
         """
         if self.config.last_layers is None:
             return
+        self.hidden_states = None  # an earlier one's file gives its room back first
         cache = HiddenStateCache(self.model, self.config.last_layers, self.examples, folder, self.precision)
         cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress, only)
         self.hidden_states = cache
