@@ -117,7 +117,7 @@ def _template(folder: Path) -> list[str] | None:
         read = files.read_json(folder / "tokenizer_config.json")
         config = read if isinstance(read, dict) else {}
     own = folder / "chat_template.jinja"
-    source = files.read_text(own) if own.exists() else config.get("chat_template")
+    source = files.read_text(own) if own.exists() else _default(config.get("chat_template"))
     if not isinstance(source, str) or not source:
         return None
     environment = ImmutableSandboxedEnvironment(
@@ -135,6 +135,14 @@ def _template(folder: Path) -> list[str] | None:
     )
     before, _, after = text.partition(MARKER)
     return [before, after]
+
+
+def _default(template: Any) -> Any:
+    """The one of several named templates that transformers takes; a single one as it is."""
+    if not isinstance(template, list):
+        return template
+    named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+    return named.get("default")
 
 
 def _spelled(token: Any) -> Any:

@@ -55,12 +55,16 @@ def test_a_tokenizer_without_a_template(lab: Settings, tmp_path: Path) -> None:
     same_as_training(folder, PAIRS)
 
 
-def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path, several: bool) -> None:
+    """`several`: with names, of which training takes `default`."""
     folder = shutil.copytree(toy.ensure(lab.cache), tmp_path / "inside")
     (folder / "chat_template.jinja").unlink()
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     template = "{{ eos_token }}{% for m in messages %}  {{ m.content | trim }}\n{% endfor %}{{ eos_token }}\n"
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
+    named = [{"name": "tool_use", "template": "of tools"}, {"name": "default", "template": template}]
+    written = json.dumps(settings | {"chat_template": named if several else template})
+    (folder / "tokenizer_config.json").write_text(written)
     same_as_training(folder, PAIRS)
 
 
