@@ -104,7 +104,7 @@ def evaluate_with_sources(
             yield from generate(decoder, WITH_SOURCES_VARIANT, prompts, most, variants.base.ends, done)
 
     first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
-    with Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial:
+    with Partial(run.folder / PARTIAL, first, older=lambda rows: rows_of_today(rows, protocol)) as partial:
         if kept is None:
             ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
             said = Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds).of_reader()
