@@ -211,8 +211,7 @@ def compare(
         return
     start = time.monotonic()
     # Closed at once when this generator is: the models must not go on for a reader who has left.
-    end = models.variants.tokenizer.eos_token_id
-    with closing(stream(models.decoder, prompts, room, settings, end)) as steps:
+    with closing(stream(models.decoder, prompts, room, settings, models.variants.base.ends)) as steps:
         for step in steps:
             seconds = time.monotonic() - start
             if step is not None:

@@ -31,8 +31,9 @@ class Conversation:
 
 
 def _answer(answers: Answers, column: Column) -> Answer | None:
-    """What a column answered; the third one's weights where that was not asked or found no passage."""
+    """What a column answered; the third one's weights where it was not asked, found no passage or did not begin."""
     found = answers.by_column.get(column)
-    if found is not None and found.finish_reason != "no_passage":
+    # What was cut off before its first word is no answer; nothing, where the model ended it, is one.
+    if found is not None and found.finish_reason != "no_passage" and (found.text or found.finish_reason != "cancelled"):
         return found
     return _answer(answers, WITH_SOURCES_VARIANT) if column == "with_sources" else None

@@ -4,7 +4,7 @@ A batch's rows may have prompts of any length and either model's weights. Tokens
 `generate` for the evaluation, `streams` for a reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from medqa_core.models.variants import Variant
 from medqa_core.runs.schema.evaluation import Precision
 
 Logits = NDArray[np.float32]
+Ends = int | Collection[int]
+"""The token that ends an answer, or those that do."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Decoder(Protocol):
 
     def start(self, prompts: Sequence[Prompt]) -> Batch:
         """A batch of these prompts, none of them read yet."""
+
+
+def ends_of(end: Ends) -> frozenset[int]:
+    """The tokens that end an answer."""
+    return frozenset([end] if isinstance(end, int) else end)
 
 
 def read(decoder: Decoder, prompts: Sequence[Prompt]) -> Batch:

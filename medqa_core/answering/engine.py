@@ -49,7 +49,7 @@ def decoding_of(
 
 def _graphs(variants: ModelVariants, settings: Settings, progress: Progress) -> dict[Variant, Path] | None:
     """The file that answers for each variant; None where there can be none."""
-    if variants.base.device != "cpu":
+    if variants.base.device != "cpu" or variants.not_convertible:
         return None
     from medqa_core.models import openvino_ir  # here and not above: machines with a GPU may lack it
 
@@ -60,4 +60,5 @@ def _graphs(variants: ModelVariants, settings: Settings, progress: Progress) -> 
         }
     except openvino_ir.NotConvertible as error:
         log.warning("%s; transformers answers instead, more slowly", error)
+        variants.not_convertible = True
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from medqa_core.answering.decoder import Decoder, Prompt, read
+from medqa_core.answering.decoder import Decoder, Ends, Prompt, ends_of, read
 from medqa_core.models.variants import Variant
 
 BATCH = 64
@@ -12,7 +12,7 @@ WORTH_KEEPING = 0.5
 """Once so few of a batch's rows are left, the others' places are given up: that copies what is cached."""
 
 Answers = dict[int, list[int]]
-"""By the index of their prompt: token ids without the end token."""
+"""By the index of their prompt: token ids without the one that ended them."""
 
 
 def answers(
@@ -20,7 +20,7 @@ def answers(
     variant: Variant,
     prompts: Sequence[list[int]],
     max_new_tokens: int,
-    end: int,
+    end: Ends,
     done: Collection[int] = (),
 ) -> Iterator[Answers]:
     """The most likely next tokens after each prompt, batch by batch.
@@ -30,7 +30,7 @@ def answers(
         variant: whose weights answer.
         prompts: token ids.
         max_new_tokens: where an answer that has not ended is cut.
-        end: the token that ends an answer.
+        end: what ends an answer.
         done: indices of prompts that need no answer; batches are laid out as if they did.
     """
     for batch in _batches(prompts, BATCH, done):
@@ -43,7 +43,8 @@ def texts(tokenizer: Any, found: Sequence[Sequence[int]]) -> list[str]:
     return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in found]
 
 
-def _greedy(decoder: Decoder, prompts: Sequence[Prompt], max_new_tokens: int, end: int) -> list[list[int]]:
+def _greedy(decoder: Decoder, prompts: Sequence[Prompt], max_new_tokens: int, end: Ends) -> list[list[int]]:
+    ends = ends_of(end)
     batch = read(decoder, prompts)
     found: list[list[int]] = [[] for _ in prompts]
     rows = list(range(len(prompts)))  # which prompt each row of the batch is
@@ -53,9 +54,9 @@ def _greedy(decoder: Decoder, prompts: Sequence[Prompt], max_new_tokens: int, en
         tokens = logits.argmax(-1).tolist()
         for row, token in zip(rows, tokens, strict=True):
             if row in running:
-                if token == end or len(found[row]) + 1 == max_new_tokens:
+                if token in ends or len(found[row]) + 1 == max_new_tokens:
                     running.discard(row)
-                if token != end:
+                if token not in ends:
                     found[row].append(token)
         if running and len(running) <= WORTH_KEEPING * len(rows):
             kept = [place for place, row in enumerate(rows) if row in running]

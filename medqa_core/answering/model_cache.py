@@ -12,6 +12,7 @@ from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.stamp import FileStamp
 from medqa_core.models.variants import ModelVariants, load_variants
+from medqa_core.runs.artifacts.weights import config_file
 from medqa_core.runs.schema.evaluation import Precision
 from medqa_core.runs.store.run_store import RunStore
 
@@ -33,7 +34,7 @@ class ModelCache:
         self._lock = threading.Lock()
         self._variants: ModelVariants | None = None
         self._decoder: Decoder | None = None
-        self._stamp: FileStamp | None = None
+        self._stamps: tuple[FileStamp, ...] = ()
 
     @contextmanager
     def lend(self, run_id: str, progress: Progress = silent, *, precision: Precision = "float32") -> Iterator[Models]:
@@ -44,11 +45,11 @@ class ModelCache:
         """
         run = self._store.open(run_id)
         with self._lock:
-            if self._variants is None or self._variants.run_id != run.id or self._stamp != self._stamp_of(run_id):
+            if self._variants is None or self._variants.run_id != run.id or self._stamps != self._stamps_of(run_id):
                 self._variants = self._decoder = None  # free the old weights before the new ones are read
-                stamp = self._stamp_of(run_id)  # before: what is replaced while it is read is read again
+                stamps = self._stamps_of(run_id)  # before: what is replaced while it is read is read again
                 self._variants = load_variants(run, self._settings, progress)
-                self._stamp = stamp
+                self._stamps = stamps
             if self._decoder is None or self._decoder.precision != precision:
                 self._decoder = None
                 self._decoder = decoder_for(self._variants, self._settings, precision, progress)
@@ -67,8 +68,7 @@ class ModelCache:
         if self._variants is None and not self._lock.locked():
             threading.Thread(target=load, name=f"models of {run_id}", daemon=True).start()
 
-    def _stamp_of(self, run_id: str) -> FileStamp | None:
-        """Changes when the run's weights are replaced."""
-        run = self._store.open(run_id)
-        path = run.weights_file()
-        return None if path is None else FileStamp.of(path)
+    def _stamps_of(self, run_id: str) -> tuple[FileStamp, ...]:
+        """Change when the run's weights are replaced, or the configuration beside them: an adapter's scale is there."""
+        path = self._store.open(run_id).weights_file()
+        return () if path is None else (FileStamp.of(path), FileStamp.of(config_file(path)))

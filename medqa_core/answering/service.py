@@ -74,8 +74,8 @@ class AnswerService:
             NotNow: a limit of the public demo.
             MedQAError: the run has no models that can be loaded.
         """
-        self._admission.admit(visitor)
         with self._admission.place():
+            self._admission.admit(visitor)  # inside: a question that the full queue refuses does not count
             if with_library:
                 self.open_library(run)
             with self._models.lend(run, progress, precision=precision) as models:

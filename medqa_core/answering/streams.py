@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from medqa_core.answering.decoder import Decoder, Logits, Prompt
+from medqa_core.answering.decoder import Decoder, Ends, Logits, Prompt, ends_of
 from medqa_core.answering.question import GenerationSettings
 
 GREEDY_BELOW = 1e-3
@@ -18,7 +18,7 @@ GREEDY_BELOW = 1e-3
 
 
 class Step(NamedTuple):
-    """One more token of a column, and whether the column ends with it; the end token itself counts as None."""
+    """One more token of a column, and whether the column ends with it; a token that ends an answer counts as None."""
 
     column: int
     token: int | None
@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
 
 def stream(
-    decoder: Decoder, prompts: Sequence[Prompt], limits: Sequence[int], settings: GenerationSettings, end: int
+    decoder: Decoder, prompts: Sequence[Prompt], limits: Sequence[int], settings: GenerationSettings, end: Ends
 ) -> Generator[Step | None, None, None]:
     """The tokens of all columns as they come; None where a part of the prompts was read. Closing it stops the models.
 
@@ -35,20 +35,21 @@ def stream(
         prompts: one for each column.
         limits: tokens that each answer may have.
         settings: how tokens are chosen.
-        end: the token that ends an answer.
+        end: what ends an answer.
     """
     if not prompts:
         return
     batch = decoder.start(prompts)
     while batch.read():
         yield None
-    choosers = [_Chooser(settings, limit, end) for limit in limits]
+    ends = ends_of(end)
+    choosers = [_Chooser(settings, limit, ends) for limit in limits]
     rows = list(range(len(prompts)))
     logits = batch.logits()
     while True:
         tokens = [choosers[row].choose(found) for row, found in zip(rows, logits, strict=True)]
         for row, token in zip(rows, tokens, strict=True):
-            yield Step(row, None if token == end else token, choosers[row].ended)
+            yield Step(row, None if token in ends else token, choosers[row].ended)
         left = [place for place, row in enumerate(rows) if not choosers[row].ended]
         if not left:
             return
@@ -94,12 +95,12 @@ class Repeats:
 class _Chooser:
     """How one column's tokens are chosen, and whether it has ended."""
 
-    def __init__(self, settings: GenerationSettings, limit: int, end: int) -> None:
+    def __init__(self, settings: GenerationSettings, limit: int, ends: frozenset[int]) -> None:
         self.ended = False
         self._temperature = settings.temperature
         self._random = torch.Generator(device="cpu").manual_seed(settings.seed)
         self._left = limit
-        self._end = end
+        self._ends = ends
         self._repeats = Repeats(settings.no_repeat_ngram)
 
     def choose(self, logits: Logits) -> int:
@@ -107,7 +108,7 @@ class _Chooser:
         token = self._one(self._repeats.without(logits))
         self._repeats.add(token)
         self._left -= 1
-        self.ended = token == self._end or self._left <= 0
+        self.ended = token in self._ends or self._left <= 0
         return token
 
     def _one(self, logits: Logits) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.paths import check_run_id
@@ -33,7 +34,7 @@ def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str)
     Raises:
         InputError: nothing to vary, a value out of range or given twice, or too many trials.
     """
-    varied = {name: _distinct(name, values[name]) for name in VARIED if values.get(name)}
+    varied = {name: _distinct(config, name, values[name]) for name in VARIED if values.get(name)}
     count = 1
     for items in varied.values():
         count *= len(items)
@@ -44,7 +45,7 @@ def trials(config: TrainConfig, values: Mapping[str, Sequence[str]], sweep: str)
     if count > MOST:
         raise InputError(f"{count} trials are more than the {MOST} of one sweep; try fewer values.", field="sweep")
     if len(varied.get("train_size", ())) > 1:
-        if any("." in item for item in varied["train_size"]) or _is_fraction(config.test_size):
+        if any(isinstance(size, float) for size in varied["train_size"]) or _is_fraction(config.test_size):
             raise InputError(
                 "a sweep compares numbers of pairs, not fractions: those change the other splits.", field="train_size"
             )
@@ -77,10 +78,12 @@ def values_of(name: str, text: str | None) -> list[str]:
     return items
 
 
-def _distinct(name: str, items: Sequence[str]) -> list[str]:
-    if len(set(items)) < len(items):
+def _distinct(config: TrainConfig, name: str, items: Sequence[str]) -> list[Any]:
+    """The items as the field's values, so that 1e-3 and 0.001 are one."""
+    found = [getattr(validated({**config.model_dump(), name: item}), name) for item in items]
+    if len(set(found)) < len(found):
         raise InputError("a value is given twice.", field=name)
-    return list(items)
+    return found
 
 
 def _is_fraction(size: int | float | None) -> bool:

@@ -1,6 +1,5 @@
 """What a base model said before, kept in the cache: of the next run on it only the fine-tuned model is measured."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ import torch
 from medqa_core.evaluation.partial import Partial
 from medqa_core.foundation.files import dumps, sha256_text
 from medqa_core.foundation.settings import Settings
-from medqa_core.models.loader import LoadedModel
+from medqa_core.models.loader import LoadedModel, config_sha256
 
 log = logging.getLogger("medqa.evaluation")
 
@@ -40,14 +39,12 @@ class BaseMemory:
             settings: where the cache is.
             recall: whether what is kept is given back; without, everything is measured anew, and then kept.
         """
-        config = {name: value for name, value in base.model.config.to_dict().items() if name != "_name_or_path"}
-        said = json.dumps(config, sort_keys=True, default=str)  # some kinds of model have an infinity in it
         self._path: Path = settings.cache / FOLDER / f"{base.sha256[:32]}.jsonl"
         self._file = Partial(
             self._path,
             {
                 "base_sha256": base.sha256,
-                "config_sha256": sha256_text(said),
+                "config_sha256": config_sha256(base.model),
                 "device": base.device,
                 "torch": torch.__version__,
             },

@@ -134,7 +134,7 @@ def evaluate(
     decoder = cache(lambda: decoder_for(variants, settings, precision, lambda stage: progress(stage, 0, total)))
     first = fingerprint(protocol, split=parts.hash)
     with (
-        Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial,
+        Partial(run.folder / PARTIAL, first, older=lambda rows: rows_of_today(rows, protocol)) as partial,
         BaseMemory(variants.base, settings, recall=not fresh) as memory,
     ):
         base_losses = _base_losses(variants, parts.validation, config, partial)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from medqa_core.answering.decoder import Decoder, Prompt, read
+from medqa_core.answering.decoder import Decoder, Ends, Prompt, read
 from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.generate import answers, texts
 from medqa_core.data.pairs import references_of
@@ -53,13 +53,13 @@ def measure_int8(run: Run, settings: Settings, progress: StageProgress = silent)
     questions = Questions.of(variants, asked, variants.prompt, config.max_tokens, prompts=prompts)
     references = references_of(asked, pairs)
     groups = [parts.groups[question.id] for question in asked]
-    end: int = variants.tokenizer.eos_token_id
     measured: dict[Precision, dict[Variant, _Measured]] = {}
     for number, precision in enumerate(PRECISIONS):
         decoder = decoder_for(variants, settings, precision)  # one at a time: two sets of weights need more memory
         progress("int8 against float32", number, len(PRECISIONS))
         measured[precision] = {
-            variant: _Measured.of(decoder, variant, questions, config.max_new_tokens, end) for variant in VARIANTS
+            variant: _Measured.of(decoder, variant, questions, config.max_new_tokens, variants.base.ends)
+            for variant in VARIANTS
         }
     progress("int8 against float32", len(PRECISIONS), len(PRECISIONS))
     tokens = [len(example.input_ids) - example.prompt_tokens for example in questions.examples]
@@ -98,7 +98,9 @@ class _Measured:
     """Each reference answer's negative log-likelihood, summed over its tokens."""
 
     @classmethod
-    def of(cls, decoder: Decoder, variant: Variant, questions: Questions, max_new_tokens: int, end: int) -> "_Measured":
+    def of(
+        cls, decoder: Decoder, variant: Variant, questions: Questions, max_new_tokens: int, end: Ends
+    ) -> "_Measured":
         found: dict[int, list[int]] = {}
         for batch in answers(decoder, variant, questions.prompts, max_new_tokens, end):
             found |= batch

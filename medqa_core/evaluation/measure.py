@@ -176,13 +176,17 @@ def measure_answers(
         ModelError: the cache folder cannot be written.
     """
 
-    end: int = variants.tokenizer.eos_token_id
+    ends = variants.base.ends
 
     def compute(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(questions.prompts):
-            yield from generate(decoder(), variant, questions.prompts, decoding.max_new_tokens, end, done)
+            yield from generate(decoder(), variant, questions.prompts, decoding.max_new_tokens, ends, done)
 
-    how = {"measured": "answer", "end": end, **decoding.model_dump(mode="json")}
+    how: dict[str, Any] = {
+        "measured": "answer",
+        "end": ends[0] if len(ends) == 1 else [*ends],
+        **decoding.model_dump(mode="json"),
+    }
     recalled = Recalled(memory, how, keys_of(questions.prompts)) if variant == "base" else None
     ids, seconds = each(f"{variant}_answers", compute, len(questions.prompts), partial, progress, recalled)
     return Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds)

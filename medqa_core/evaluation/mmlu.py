@@ -78,7 +78,7 @@ def measure_mmlu(
     measured = Measured.earlier(run, about, shots)
     fingerprint = _fingerprint(variants, data, shots)
     with (
-        Partial(run.folder / FOLDER / PARTIAL, fingerprint, older=partial(_of_any_scoring, fingerprint)) as kept,
+        Partial(run.folder / FOLDER / PARTIAL, fingerprint, older=partial(_of_today, fingerprint)) as kept,
         BaseMemory(variants.base, settings, recall=not fresh) as memory,
     ):
         decided: Scoring = "letter" if wanted == "auto" else wanted
@@ -127,17 +127,23 @@ def _fingerprint(variants: ModelVariants, data: MMLUData, shots: int) -> dict[st
     return {
         "base_sha256": variants.base.sha256,
         "adapter_sha256": variants.adapter_sha256,
+        "adapter_config_sha256": variants.config_sha256,
         "shots": shots,
         "data_sha256": data.sha256,
         "lm_eval": lm_eval.__version__,
     }
 
 
-def _of_any_scoring(fingerprint: dict[str, Any], rows: Rows) -> Rows:
-    """Rows of 0.2, whose first named the scoring too: a request is the same whatever it is asked for."""
-    if rows and {name: value for name, value in rows[0].items() if name != "scoring"} == fingerprint:
-        return [fingerprint, *rows[1:]]
-    return rows
+def _of_today(fingerprint: dict[str, Any], rows: Rows) -> Rows:
+    """Rows of 0.2, whose first named the scoring too, and not the configuration beside the weights.
+
+    A request is the same whatever it is asked for, and what 0.2 left unfinished is resumed.
+    """
+    if not rows:
+        return rows
+    first = {name: value for name, value in rows[0].items() if name != "scoring"}
+    first.setdefault("adapter_config_sha256", fingerprint["adapter_config_sha256"])
+    return [fingerprint, *rows[1:]] if first == fingerprint else rows
 
 
 def _known(kept: Partial, variant: Variant, memory: BaseMemory) -> dict[str, Answer]:

@@ -20,15 +20,14 @@ _STAGES = {
 
 def fingerprint(protocol: Protocol, **beside: str) -> dict[str, Any]:
     """What rows must have been measured with to count: the protocol, and the questions or prompts beside it."""
-    # Without the configuration's sum, which 0.2 did not know: what it left unfinished is resumed.
-    said = protocol.model_dump(mode="json", exclude={"fine_tuned_config_sha256"})
-    return {"schema_version": SCHEMA, "protocol": said, **beside}
+    return {"schema_version": SCHEMA, "protocol": protocol.model_dump(mode="json"), **beside}
 
 
-def rows_of_today(rows: Rows) -> Rows:
+def rows_of_today(rows: Rows, today: Protocol) -> Rows:
     """`rows` of an earlier version in the form of today; of nothing that one wrote, as they are.
 
-    Until schema 2 losses were kept without those of each token: they are left out and computed again.
+    Until schema 2 losses were kept without those of each token: they are left out and computed again. Version 0.2 did
+    not know the sum of the configuration beside the weights: what it left unfinished counts as of that of `today`.
     """
     if not rows:
         return rows
@@ -43,6 +42,8 @@ def rows_of_today(rows: Rows) -> Rows:
             protocol = Protocol.model_validate(first["protocol"])
     except (ValueError, KeyError, TypeError):
         return rows
+    if protocol.fine_tuned_config_sha256 is None:
+        protocol = protocol.model_copy(update={"fine_tuned_config_sha256": today.fine_tuned_config_sha256})
     rest = [_upgraded(row) for row in rows[1:]] if version == 1 else rows[1:]
     if version in (1, 2):
         rest = [row for row in rest if row.get("stage") not in ("base_loss", "fine_tuned_loss")]

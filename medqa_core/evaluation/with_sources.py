@@ -99,11 +99,11 @@ def evaluate_with_sources(
     def answers(done: Collection[int]) -> Iterator[dict[int, Any]]:
         if len(done) < len(prompts):
             decoder = decoder_for(variants, settings, precision)
-            end = variants.tokenizer.eos_token_id
-            yield from generate(decoder, WITH_SOURCES_VARIANT, prompts, config.max_new_tokens, end, done)
+            most = config.max_new_tokens
+            yield from generate(decoder, WITH_SOURCES_VARIANT, prompts, most, variants.base.ends, done)
 
     first = fingerprint(protocol, prompts_sha256=sha256_text(dumps(prompts)))
-    with Partial(run.folder / PARTIAL, first, older=rows_of_today) as partial:
+    with Partial(run.folder / PARTIAL, first, older=lambda rows: rows_of_today(rows, protocol)) as partial:
         if kept is None:
             ids, seconds = each(STAGE, answers, len(prompts), partial, progress)
             said = Answered(texts(variants.tokenizer, ids), [len(one) for one in ids], seconds).of_reader()

@@ -10,6 +10,8 @@ from medqa_core.foundation import files
 from medqa_core.foundation.errors import ModelError, UnreadableFile, shorten
 
 WEIGHTS = "model.safetensors"
+UNSPLIT = 2**63
+"""`max_shard_size` for a model that a run is to hold: a run knows WEIGHTS alone, and transformers would split it."""
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")

@@ -5,6 +5,7 @@ less: float32 is exact on a CPU, and two machines then agree on what they measur
 weights in bfloat16, 8 or 4 bits, which are then never in memory as float32.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from medqa_core.foundation.errors import InputError, MedQAError, ModelError, first_line, shorten
+from medqa_core.foundation.files import sha256_text
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.foundation.settings import Settings
 from medqa_core.models import folders
@@ -59,6 +61,14 @@ class LoadedModel:
         """The longest text that the model can read, in tokens; None where its configuration does not say."""
         length: int | None = getattr(self.model.config, "max_position_embeddings", None)
         return length
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The tokens that end an answer, as in transformers' `generate`: the tokenizer's own first, then those of the
+        generation config, such as the end of a turn in Gemma and Phi-3."""
+        named: int | list[int] | None = self.model.generation_config.eos_token_id
+        more = [named] if isinstance(named, int) else named or []
+        return tuple(dict.fromkeys([self.tokenizer.eos_token_id, *more]))
 
 
 def load(
@@ -142,6 +152,13 @@ def loading(label: str) -> Iterator[None]:
         raise ModelError(f"{label}: its weights are damaged: {_reason(error)}.") from error
     except Exception as error:  # three libraries read foreign files here, each with errors of its own
         raise ModelError(f"{label} cannot be loaded: {_reason(error)}.") from error
+
+
+def config_sha256(model: Any) -> str:
+    """Of a model's configuration, wherever it lies: the same weights compute something else under another one."""
+    config = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
+    # Some kinds of model have an infinity in it.
+    return sha256_text(json.dumps(config, sort_keys=True, default=str))
 
 
 def parameter_count(model: Any) -> int:

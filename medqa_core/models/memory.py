@@ -36,12 +36,14 @@ def weight_bytes(folder: Path, label: str) -> int:
 def free_memory(device: str) -> int:
     """Bytes that are free where a device computes: on a CUDA device its own memory, elsewhere the machine's."""
     if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
+        # PyTorch keeps the blocks of models that are gone for the next one: to the driver they are taken.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     return int(psutil.virtual_memory().available)
 
 
 def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, progress: Progress = silent) -> None:
-    """Say what the two models of a run need together and what is free.
+    """Say what the two models of a run need together and what is free where they are to compute.
 
     Args:
         run_id: whose models they are.
@@ -53,7 +55,7 @@ def require_memory(run_id: str, folders: Mapping[str, Path], *, device: str, pro
         ModelError: it is not there, or a file is missing or damaged.
     """
     needed = sum(weight_bytes(folder, label) for label, folder in folders.items()) * (2 if device == "cpu" else 1)
-    free = free_memory("cpu")
+    free = free_memory(device)
     if needed > free:
         raise ModelError(
             f"{run_id} holds a whole fine-tuned model: two sets of weights need about {bytes_size(needed)} of memory, "

@@ -6,7 +6,6 @@ whether its adapter is on, as in S-LoRA (Sheng et al. 2023), and a step for all 
 Keys and values stay inside the graph as its state.
 """
 
-import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -28,6 +27,8 @@ from medqa_core.foundation.errors import ModelError, first_line
 from medqa_core.foundation.files import remove_folder, sha256_text
 from medqa_core.foundation.progress import Progress, silent
 from medqa_core.models.build_cache import get_or_build
+from medqa_core.models.gate import alike, takes
+from medqa_core.models.loader import config_sha256
 from medqa_core.models.openvino_graph import VERSION, Graph
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
@@ -40,8 +41,6 @@ INPUTS = ("input_ids", "attention_mask", "position_ids", "keep", "adapted")
 float32, 1 where the adapter is on. `beam_idx` (rows,) int32, which row of the state each row goes on from, comes last.
 """
 PROBE_TOKENS = 24
-FAR = 1e-3
-"""Logits of the graph and of the model further apart than this, times the logits' spread: not the same model."""
 
 
 class NotConvertible(ModelError):
@@ -57,7 +56,8 @@ def ensure(variants: ModelVariants, variant: Variant, cache: Path, progress: Pro
         NotConvertible: the model has something that the graph cannot do.
         ModelError: the cache folder cannot be written.
     """
-    base, tuned = variants.base.sha256, f"{variants.adapter_sha256}:{variants.config_sha256}"
+    base = f"{variants.base.sha256}:{config_sha256(variants.base.model)}"
+    tuned = f"{variants.adapter_sha256}:{variants.config_sha256}"
     weights = f"{base}+{tuned}" if variants.shares_weights else base if variant == "base" else tuned
     recipe = f"{RECIPE} openvino {VERSION} torch {torch.__version__} {weights}"
 
@@ -124,7 +124,7 @@ class _Decoder(torch.nn.Module):
         super().__init__()
         self.model = model
         self._rows = rows
-        self._positions = "position_ids" in inspect.signature(_bare(model).forward).parameters
+        self._positions = takes(model, "position_ids")
 
     def forward(
         self,
@@ -255,6 +255,5 @@ def _compare(graph: ov.Model, model: Any, name: str) -> None:
     first = PROBE_TOKENS - 2
     session.step(ids.numpy()[:, :first], mask[:, :first], positions[:, :first], [first - 1], adapted)
     found = torch.from_numpy(session.step(ids.numpy()[:, first:], mask, positions[:, first:], [0, 1], adapted))
-    wanted = torch.stack(expected)
-    if not (found - wanted).abs().max() <= FAR * wanted.std():
+    if not alike(found, torch.stack(expected)):
         raise NotConvertible(f"{name} cannot be converted: the graph computes something else")

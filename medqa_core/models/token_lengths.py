@@ -117,19 +117,34 @@ def _template(folder: Path) -> list[str] | None:
         read = files.read_json(folder / "tokenizer_config.json")
         config = read if isinstance(read, dict) else {}
     own = folder / "chat_template.jinja"
-    source = files.read_text(own) if own.exists() else config.get("chat_template")
+    source = files.read_text(own) if own.exists() else _default(config.get("chat_template"))
     if not isinstance(source, str) or not source:
         return None
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    special = {name: value for name, value in config.items() if name.endswith("_token") and isinstance(value, str)}
+    spelled = {name: _spelled(value) for name, value in config.items() if name.endswith("_token")}
+    special = {name: text for name, text in spelled.items() if isinstance(text, str)}
     text = environment.from_string(source).render(
         messages=[{"role": "user", "content": MARKER}],
         tools=None,
         documents=None,
         add_generation_prompt=True,
+        enable_thinking=False,  # as `prompt_text` asks
         **special,
     )
     before, _, after = text.partition(MARKER)
     return [before, after]
+
+
+def _default(template: Any) -> Any:
+    """The one of several named templates that transformers takes; a single one as it is."""
+    if not isinstance(template, list):
+        return template
+    named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+    return named.get("default")
+
+
+def _spelled(token: Any) -> Any:
+    """A control token's text, which older versions of transformers write with its properties."""
+    return token.get("content") if isinstance(token, dict) else token

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class ModelVariants:
     prompt: PromptKind
     config_sha256: str = ""
     """Of the configuration beside the fine-tuned weights: an adapter's scale is no weight, and decides as much."""
+    not_convertible: bool = field(default=False, init=False, compare=False)
+    """Whether OpenVINO was found not to take them; it takes a whole conversion to find out."""
 
     @property
     def tokenizer(self) -> Any:

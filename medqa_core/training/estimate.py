@@ -39,6 +39,7 @@ def estimate(
 ) -> Estimate:
     """Do one step to warm up and a few measured ones, and work out the whole run from them.
 
+    Where the training computes its frozen layers once for all epochs, the measured steps read their output too.
     Time goes with tokens: the slowest and the fastest third of the steps, and a tenth more and less, give the range.
     Validation is measured on a few examples and counted as often as it will happen. So are the checkpoints, of which
     one is written to the cache folder and removed, and the best weights, which are written at most once a validation.
@@ -53,29 +54,32 @@ def estimate(
     stop.check()
     with as_worker():
         state = TrainerState.of(inputs, stop)
+        most = min(1 + STEPS, state.schedule.total_steps)
+        numbers = range(1, most + 1) if state.hidden_states_pay(settings.cache) else None
+        caching_seconds = _caching_seconds(state, settings.cache, numbers, progress) if numbers else 0.0
         progress("a step to warm up")
         state.step(1)
-        steps = _measured(state, progress)
+        steps = _measured(state, progress, numbers)
         progress("measuring a validation")
         validation_seconds = _validation_seconds(state, inputs.validation[: config.eval_examples])
         progress("measuring a checkpoint")
         write_seconds = _write_seconds(state, settings.cache)
         used = memory(state.device)
         progress("computing the memory from the model's shapes")
-        computed = _computed(state, 1 + len(steps), before)
+        computed = _computed(state, len(numbers) if numbers else 1 + len(steps), before)
     by_rate = sorted(steps, key=lambda step: step.tokens / step.seconds)
     third = max(1, len(steps) // 3)
     rates = {"low": _rate(by_rate[-third:]), "middle": _rate(steps), "high": _rate(by_rate[:third])}
     if not rates["middle"] > 0:
         raise InputError("the measured steps held no token.", field="train_size")
-    validations = 1 + state.schedule.total_steps // config.eval_steps
+    validations = state.schedule.validations_from(0)
     slack = {"low": 1 - SLACK, "middle": 1.0, "high": 1 + SLACK}
     bests = {"low": 1, "middle": validations, "high": validations}
     seconds = {}
     for name, rate in rates.items():
         computing = state.schedule.total_tokens / rate + validations * validation_seconds
         writes = bests[name] + _checkpoints(config, state.schedule.total_steps, computing)
-        seconds[name] = (computing + writes * write_seconds) * slack[name]
+        seconds[name] = (caching_seconds + computing + writes * write_seconds) * slack[name]
     return Estimate(
         device=state.device,
         precision=state.precision,
@@ -105,13 +109,28 @@ def _computed(state: TrainerState, steps: int, before: int) -> ComputedMemory | 
     return found and found.model_copy(update={"process": before if state.device == "cpu" else 0})
 
 
-def _measured(state: TrainerState, progress: Progress) -> list[StepResult]:
-    """The steps after the first, as many as are measured; the first again where there is no other."""
+def _caching_seconds(state: TrainerState, folder: Path, numbers: Sequence[int], progress: Progress) -> float:
+    """Compute the frozen layers once for the examples of some steps; the seconds that takes for all examples."""
+    progress("computing the frozen layers of a few steps")
+    examples = list(dict.fromkeys(index for number in numbers for index in state.schedule.examples(number)))
+    state.cache_hidden_states(folder, only=examples[:1])  # to warm up
+    start = time.monotonic()
+    state.cache_hidden_states(folder, only=examples)
+    lengths = state.schedule.lengths
+    return (time.monotonic() - start) * sum(lengths) / max(1, sum(lengths[index] for index in examples))
+
+
+def _measured(state: TrainerState, progress: Progress, numbers: Sequence[int] | None = None) -> list[StepResult]:
+    """The steps after the first, as many as are measured; the first again where there is no other.
+
+    `numbers`: the only steps that can be done, in turn.
+    """
     steps: list[StepResult] = []
     total = state.schedule.total_steps
     while len(steps) < max(1, total - 1) and (len(steps) < STEPS or sum(s.seconds for s in steps) < SECONDS):
         progress(f"measured step {len(steps) + 1}")
-        steps.append(state.step(min(len(steps) + 2, total)))
+        number = min(len(steps) + 2, total)
+        steps.append(state.step(numbers[(number - 1) % len(numbers)] if numbers else number))
     return steps
 
 

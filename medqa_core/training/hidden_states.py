@@ -5,6 +5,7 @@ every epoch. They are computed in batches that depend on nothing but the trainin
 bitwise what the first attempt read.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,11 @@ class HiddenStateCache:
         folder: Path,
         precision: TrainingPrecision = "float32",
     ) -> None:
-        """Reserve the file; `fill` computes. `folder` gets a file that is gone when this object is."""
+        """Reserve the file; `fill` computes. `folder` gets a file that is gone when this object is.
+
+        Raises:
+            OSError: the disk has no room for it.
+        """
         self._kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._holder, self._layers = decoder_layers(model)
         self._first = len(self._layers) - k
@@ -51,6 +56,8 @@ class HiddenStateCache:
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder, prefix="hidden-states-") as file:  # the mapping keeps it alive
+            if hasattr(os, "posix_fallocate"):  # or a disk that fills later ends the process (SIGBUS), without a word
+                os.posix_fallocate(file.fileno(), 0, self.size(model, examples, precision))
             self._rows = np.memmap(
                 file,
                 dtype=np.int16 if precision == "bfloat16" else np.float32,  # numpy has no bfloat16: its bits
@@ -72,15 +79,20 @@ class HiddenStateCache:
         layout: Layout,
         device: str,
         progress: Callable[[int], None] = lambda _: None,
+        only: Sequence[int] | None = None,
     ) -> None:
-        """Compute the lower layers once for every example; `progress` gets the examples done since the last call."""
+        """Compute the lower layers once for every example; `progress` gets the examples done since the last call.
+
+        `only`: of these examples, where no other is going to be read.
+        """
+        wanted = range(len(self._examples)) if only is None else only
         caught: list[torch.Tensor] = []
 
         def catch(_: Any, args: tuple[torch.Tensor, ...], kwargs: dict[str, Any]) -> None:
             caught.append(args[0] if args else kwargs["hidden_states"])
             raise _FirstTrainedLayer
 
-        for batch in pack_batches(self._examples, range(len(self._examples)), max_tokens, layout):
+        for batch in pack_batches(self._examples, wanted, max_tokens, layout):
             handle = self._layers[self._first].register_forward_pre_hook(catch, with_kwargs=True)
             try:
                 model(input_ids=batch.input_ids.to(device), use_cache=False, **batch.placement(device))

@@ -35,8 +35,8 @@ class TrainingLoop:
         while True:
             if state.validation_due:
                 self._validate()
-                if state.out_of_patience:
-                    return f"the validation loss did not fall {state.config.patience} times in a row"
+            if state.out_of_patience:  # at once where a sweep ended it at that very validation, and it is resumed
+                return f"the validation loss did not fall {state.config.patience} times in a row"
             if self._recorder is not None and state.counters.step:
                 self._recorder.checkpoint_if_due()
             if state.finished:

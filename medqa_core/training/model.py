@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from medqa_core.foundation.errors import InputError, ModelError
 from medqa_core.foundation.files import write_folder
 from medqa_core.models.adapter import check_adapter
+from medqa_core.models.folders import UNSPLIT
 from medqa_core.models.loader import LoadedModel, weights_of
 from medqa_core.models.references import upstream_name
 from medqa_core.models.silence import silenced
@@ -137,7 +138,7 @@ def save(model: Any, base: LoadedModel, run_folder: Path, method: str, weights: 
             else:
                 base.tokenizer.save_pretrained(temporary)
                 whole = model if weights is not None else _in_float32(model, base)
-                whole.save_pretrained(temporary, state_dict=weights)
+                whole.save_pretrained(temporary, state_dict=weights, max_shard_size=UNSPLIT)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's empty model card; the run writes a real one
         for path in temporary.glob("*.safetensors"):
             path.chmod(0o644)  # safetensors keeps its files from other users; a run store is shared

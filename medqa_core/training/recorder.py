@@ -122,7 +122,7 @@ class Recorder:
 
     def _remaining_seconds(self, speed: float) -> float:
         schedule, counters = self._state.schedule, self._state.counters
-        validations = math.ceil((schedule.total_steps - counters.step) / self._state.config.eval_steps)
+        validations = schedule.validations_from(counters.step)
         each = sum(self._validation_seconds) / max(1, len(self._validation_seconds))
         return max(0, schedule.total_tokens - counters.tokens) / max(speed, 1e-9) + validations * each
 

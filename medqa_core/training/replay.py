@@ -52,6 +52,9 @@ def replay(run: Run, settings: Settings, steps: int, progress: Progress = silent
         state = TrainerState.of(inputs)
         if not 1 <= steps <= state.schedule.total_steps:
             raise InputError(f"{run.id} has {state.schedule.total_steps}; give a number from 1 to that.", field="steps")
+        if state.hidden_states_pay(settings.cache):
+            progress("computing the frozen layers once for all examples, as the training did")
+            state.cache_hidden_states(settings.cache)
         for number in range(1, steps + 1):
             loss = known.get(number)
             yield Replayed(number, loss if loss is not None and np.isfinite(loss) else None, state.step(number).loss)

@@ -4,6 +4,7 @@ Nothing here has a state: the sampler's position is the number of the step, so a
 uninterrupted one would have seen.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -53,6 +54,10 @@ class TrainingSchedule:
     def tokens(self, step: int) -> int:
         """Tokens of a step, padding not counted."""
         return sum(self.lengths[index] for index in self.examples(step))
+
+    def validations_from(self, step: int) -> int:
+        """Validations at `step` and later: before the first step, every `eval_steps` steps, and after the last one."""
+        return math.ceil(self.total_steps / self.config.eval_steps) - (step - 1) // self.config.eval_steps
 
     def seen(self, step: int) -> int:
         """Examples seen after a step, repeats counted."""

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -22,7 +21,6 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training import checkpoint
 from medqa_core.training.callbacks import Callback, Callbacks, noop
 from medqa_core.training.failure import describe_failure
-from medqa_core.training.hidden_states import HiddenStateCache
 from medqa_core.training.inputs import TrainingInputs, completed_record, difference, load_inputs
 from medqa_core.training.loop import TrainingLoop
 from medqa_core.training.model import check_adapter_returns, save
@@ -228,12 +226,7 @@ def _save_model(state: TrainerState, inputs: TrainingInputs, run: Run) -> None:
 
 def _cache_hidden_states(state: TrainerState, settings: Settings, status: StatusWriter) -> None:
     """Compute the frozen layers once where that pays and fits on the disk."""
-    if state.config.last_layers is None or state.config.epochs <= 1 or state.distributed:
-        return
-    size = HiddenStateCache.size(state.model, state.examples, state.precision)
-    settings.cache.mkdir(parents=True, exist_ok=True)
-    if size * 1.2 > shutil.disk_usage(settings.cache).free:
-        log.warning("the frozen layers are computed in every epoch: keeping their output takes %d MiB", size >> 20)
+    if not state.hidden_states_pay(settings.cache):
         return
     done = 0
 

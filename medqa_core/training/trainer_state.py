@@ -5,8 +5,10 @@ step. All four go into a checkpoint, so that a resumed run continues as if nothi
 """
 
 import contextlib
+import logging
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ from medqa_core.training.random_state import generator_states, set_generator_sta
 from medqa_core.training.schedule import TrainingSchedule
 from medqa_core.training.sharding import ASKED, gathered, shard, sharded_like, sharding_asked
 from medqa_core.training.stop import Interrupted, StopFlag
+
+log = logging.getLogger("medqa.train")
 
 
 @dataclass(frozen=True)
@@ -249,12 +253,36 @@ class TrainerState:
         finally:
             set_train_mode(self.model, self.config.last_layers)
 
-    def cache_hidden_states(self, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them."""
+    def hidden_states_pay(self, folder: Path) -> bool:
+        """Whether a run computes the layers below `last_layers` once for all its epochs, with a file in `folder`.
+
+        That decides the last digits of its losses, in bfloat16 more of them: whoever does its steps again asks as well.
+        Where `folder` lies on a disk that has no room for the file, the log says so.
+        """
+        if self.config.last_layers is None or self.config.epochs <= 1 or self.distributed:
+            return False
+        size = HiddenStateCache.size(self.model, self.examples, self.precision)
+        folder.mkdir(parents=True, exist_ok=True)
+        if size * 1.2 > shutil.disk_usage(folder).free:
+            log.warning("the frozen layers are computed in every epoch: keeping their output takes %d MiB", size >> 20)
+            return False
+        return True
+
+    def cache_hidden_states(
+        self, folder: Path, progress: Callable[[int], None] = lambda _: None, only: Sequence[int] | None = None
+    ) -> None:
+        """Compute the layers below `last_layers` once for all epochs, with a file in `folder`; nothing without them.
+
+        For `progress` and `only` see `HiddenStateCache.fill`.
+
+        Raises:
+            OSError: the disk has no room for the file.
+        """
         if self.config.last_layers is None:
             return
+        self.hidden_states = None  # an earlier one's file gives its room back first
         cache = HiddenStateCache(self.model, self.config.last_layers, self.examples, folder, self.precision)
-        cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress)
+        cache.fill(self.model, self.max_tokens_per_forward, self.layout, self.device, progress, only)
         self.hidden_states = cache
 
     # Checkpoints

@@ -227,6 +227,20 @@ def test_the_end_token_ends_one_answer_and_the_other_goes_on(models: Models) -> 
     assert (answers["base"].finish_reason, answers["base"].text) == ("length", first["base"].text)
 
 
+@pytest.mark.usefixtures("as_ids")
+def test_what_the_generation_config_names_ends_an_answer_too(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Gemma, whose tokenizer names the end of the text, and whose answers close their turn."""
+    first = last(compare(models, QUESTION, GREEDY))
+    token = int(first["fine_tuned"].text.split()[0])
+    assert str(token) not in first["base"].text.split()
+    ends = [models.variants.tokenizer.eos_token_id, token]
+    monkeypatch.setattr(models.variants.base.model.generation_config, "eos_token_id", ends)
+    answers = last(compare(models, QUESTION, GREEDY))
+    tuned = answers["fine_tuned"]
+    assert (tuned.finish_reason, tuned.tokens, tuned.text) == ("stop", 0, "")
+    assert (answers["base"].finish_reason, answers["base"].text) == ("length", first["base"].text)
+
+
 def test_half_a_character_is_held_back_until_it_is_whole(models: Models) -> None:
     provenance = last(compare(models, QUESTION, GREEDY))["base"].provenance
     heart = models.variants.tokenizer("a🫀", add_special_tokens=False)["input_ids"]

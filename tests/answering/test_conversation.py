@@ -96,3 +96,14 @@ def test_nothing_is_followed_where_a_model_said_nothing_or_takes_one_question() 
     assert talk.after("?", Answers(plain)) is talk
     unread = {column: replace(one, finish_reason="no_passage") for column, one in found.by_column.items()}
     assert talk.after("?", Answers(unread)) is talk
+
+
+def test_what_was_cut_off_before_its_first_word_is_no_turn() -> None:
+    talk = Conversation("r")
+    found = dict(answered(base="1", fine_tuned="2", with_sources="").by_column)
+    found["with_sources"] = replace(found["with_sources"], finish_reason="cancelled")
+    assert talk.after("?", Answers(found)).turns["with_sources"] == (Turn("?", "2"),)
+    found["fine_tuned"] = replace(found["fine_tuned"], text="", finish_reason="cancelled")
+    assert talk.after("?", Answers(found)) is talk
+    found["fine_tuned"] = replace(found["fine_tuned"], text="An arth")
+    assert talk.after("?", Answers(found)).turns["fine_tuned"] == (Turn("?", "An arth"),), "half an answer is one"

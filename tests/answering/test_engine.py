@@ -15,10 +15,11 @@ from medqa_core.answering.openvino_decoder import OpenVINODecoder
 from medqa_core.answering.transformers_decoder import TransformersDecoder
 from medqa_core.foundation.errors import InputError, ModelError
 from medqa_core.foundation.settings import Settings
-from medqa_core.models import openvino_ir
+from medqa_core.models import gate, openvino_ir
 from medqa_core.models.silence import silenced
 from medqa_core.models.variants import ModelVariants, Variant
 from medqa_core.runs.schema.evaluation import Decoding, Precision
+from tests.support.models import not_convertible
 from tests.support.tiny_models import VOCABULARY, tiny
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -112,10 +113,23 @@ def test_what_cannot_be_converted_is_decoded_by_transformers_and_the_log_says_wh
 def test_a_graph_that_computes_something_else_is_not_used(
     variants: ModelVariants, lab: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(openvino_ir, "FAR", 0)
+    monkeypatch.setattr(gate, "FAR", 0)
     elsewhere = replace(variants, adapter_sha256="not in the cache")
     assert isinstance(decoder_for(elsewhere, lab), TransformersDecoder)
     assert "toy cannot be converted: the graph computes something else; transformers answers instead" in caplog.text
+
+
+def test_what_cannot_be_converted_is_tried_once(
+    variants: ModelVariants, lab: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(openvino_ir, "ensure", not_convertible)
+    own = replace(variants)
+    assert decoding_of(own, lab, 8).engine == transformers_decoder.NAME
+    monkeypatch.setattr(openvino_ir, "ensure", lambda *_: pytest.fail("it was converted again"))
+    assert isinstance(decoder_for(own, lab), TransformersDecoder)
+    with pytest.raises(InputError, match="has no int8 mode"):
+        decoder_for(own, lab, "int8")
+    assert caplog.text.count("transformers answers instead, more slowly") == 1
 
 
 def test_other_devices_are_transformers_without_a_word(

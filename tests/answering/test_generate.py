@@ -1,13 +1,14 @@
 """Many greedy answers at once are the same as one by one."""
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import pytest
 import torch
 
 from medqa_core.answering import generate as module
-from medqa_core.answering.decoder import Decoder
+from medqa_core.answering.decoder import Decoder, Ends
 from medqa_core.answering.engine import decoder_for
 from medqa_core.answering.generate import answers as generate
 from medqa_core.answering.transformers_decoder import TransformersDecoder
@@ -62,10 +63,18 @@ def alone(model: Any, prompt: list[int], count: int) -> list[int]:
 
 
 def answers(
-    decoder: Decoder, prompts: list[list[int]], count: int = 8, end: int = NEVER, variant: Variant = "base"
+    decoder: Decoder, prompts: list[list[int]], count: int = 8, end: Ends = NEVER, variant: Variant = "base"
 ) -> list[list[int]]:
     found = {i: ids for batch in generate(decoder, variant, prompts, count, end) for i, ids in batch.items()}
     return [found[index] for index in range(len(prompts))]
+
+
+def test_any_of_several_ends_ends_an_answer(
+    sharp_decoder: Decoder, prompts: list[list[int]], expected: list[list[int]]
+) -> None:
+    ends = {expected[0][2], expected[-1][3]}
+    found = answers(sharp_decoder, prompts, end=ends)
+    assert found == [list(takewhile(lambda token: token not in ends, answer)) for answer in expected]
 
 
 def cut(answer: list[int], end: int) -> list[int]:

@@ -88,11 +88,13 @@ def test_another_run_takes_its_place(store: Settings) -> None:
         assert again.variants.run_id == "one"
 
 
-def test_a_new_adapter_is_loaded_anew(store: Settings) -> None:
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_new_adapter_is_loaded_anew(store: Settings, file: str) -> None:
+    """Or one whose scale was changed, which stands in its configuration alone."""
     cache = cache_of(store)
     with cache.lend("one") as first:
         pass
-    os.utime(store.reports / "one" / "adapter" / "adapter_model.safetensors", ns=(1, 1))
+    os.utime(store.reports / "one" / "adapter" / file, ns=(1, 1))
     with cache.lend("one") as second:
         assert second.variants is not first.variants
         assert second.decoder is not first.decoder

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from medqa_core.answering import service as module
-from medqa_core.answering.admission import QUESTIONS, Limits
+from medqa_core.answering.admission import QUESTIONS, WAITING, Limits
 from medqa_core.answering.compare import Answer, Answers, Column
 from medqa_core.answering.question import GenerationSettings, Question
 from medqa_core.answering.service import AnswerService
@@ -91,6 +92,17 @@ def test_a_self_test_counts_as_a_question(public: AnswerService) -> None:
             assert models.variants.run_id == "smoke"
     with pytest.raises(NotNow):
         final(public, visitor="a")
+
+
+def test_a_question_that_the_full_queue_refuses_is_not_counted(public: AnswerService) -> None:
+    with ExitStack() as inside:
+        for _ in range(WAITING + 1):
+            inside.enter_context(public._admission.place())
+        for _ in range(QUESTIONS):
+            with pytest.raises(NotNow, match="The queue is full"), public.models("smoke", "a"):
+                pass
+    with public.models("smoke", "a") as models:
+        assert models.variants.run_id == "smoke"
 
 
 @pytest.mark.usefixtures("unloaded")

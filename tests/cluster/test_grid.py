@@ -46,9 +46,11 @@ def test_all_data_sizes_are_validated_on_the_same_questions(lab: Settings) -> No
         ({}, "give several values"),
         ({"learning_rate": ["1e-3"]}, "give several values"),
         ({"learning_rate": ["1e-3", "1e-3"]}, "given twice"),
+        ({"learning_rate": ["1e-3", "0.001"]}, "given twice"),
         ({"learning_rate": ["1e-3", "2"]}, "learning_rate: '2' is not allowed"),
         ({"lora_rank": ["4", "many"]}, "lora_rank: 'many' is not allowed"),
         ({"train_size": ["0.1", "0.2"]}, "not fractions"),
+        ({"train_size": ["1e-1", "24"]}, "not fractions"),
         ({"learning_rate": [f"{n}e-4" for n in range(1, 11)], "lora_rank": [*map(str, range(1, 11))]}, "100 trials"),
     ],
 )

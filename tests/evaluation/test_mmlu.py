@@ -160,6 +160,18 @@ def test_an_interrupted_call_is_gone_on_with(
         assert ours == theirs
 
 
+def test_another_scale_of_the_adapter_starts_anew(bare: Run, settings: Settings, rows_read: list[int]) -> None:
+    """It stands in the adapter's configuration and not in its weights."""
+    with pytest.raises(KeyboardInterrupt):
+        measure_mmlu(bare, settings, scoring="letter", progress=interrupting(9), fresh=True)
+    config = bare.folder / "adapter" / "adapter_config.json"
+    said = read_json(config)
+    write_json(config, {**said, "lora_alpha": 2 * said["lora_alpha"]})
+    rows_read.clear()
+    measure_mmlu(bare, settings, scoring="letter", fresh=True)
+    assert sum(rows_read) == 2 * len(SUBSETS) * QUESTIONS
+
+
 def test_another_protocol_starts_anew(bare: Run, settings: Settings, rows_read: list[int]) -> None:
     with pytest.raises(KeyboardInterrupt):
         measure_mmlu(bare, settings, progress=interrupting(9))

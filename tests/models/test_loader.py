@@ -69,6 +69,12 @@ def test_missing_pad_token_becomes_the_end_token(model: Path, settings: Settings
     assert config.pad_token_id == config.eos_token_id == loaded.tokenizer.eos_token_id
 
 
+def test_the_tokens_that_end_an_answer(model: Path, settings: Settings) -> None:
+    assert load(str(model), settings=settings, device="cpu").ends == (1,)
+    change(model / "generation_config.json", eos_token_id=[7, 1])
+    assert load(str(model), settings=settings, device="cpu").ends == (1, 7)
+
+
 def shard(model: Path) -> list[Path]:
     weights = load_file(model / "model.safetensors")
     (model / "model.safetensors").unlink()

@@ -32,8 +32,13 @@ def whole(smoke: Run, toy_folder: Path, tmp_path: Path) -> Run:
     return RunStore(folder.parent).open("smoke")
 
 
-def free(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=number))
+def free(monkeypatch: pytest.MonkeyPatch, number: int, device: str = "cpu") -> None:
+    """So many bytes on `device`, and hardly any elsewhere; on a GPU some in blocks that PyTorch keeps."""
+    there = {"cpu": 100, "cuda": 100, device: number}
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=there["cpu"]))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (there["cuda"] - 70, 10**12))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 90)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 20)
 
 
 def test_a_weight_counts_as_float32_whatever_the_file_stores(toy_folder: Path, lab: Settings, tmp_path: Path) -> None:
@@ -75,9 +80,9 @@ def test_weights_that_cannot_be_read_for_no_stated_reason(tmp_path: Path, monkey
 def test_to_the_last_byte(toy_folder: Path, monkeypatch: pytest.MonkeyPatch, device: str, sets: int) -> None:
     folders = {"base": toy_folder, "tuned": toy_folder}
     needed = sets * weight_bytes(toy_folder, "toy")
-    free(monkeypatch, needed)
+    free(monkeypatch, needed, device)
     require_memory("big", folders, device=device)
-    free(monkeypatch, needed - 1)
+    free(monkeypatch, needed - 1, device)
     with pytest.raises(ModelError, match=r"^big holds a whole fine-tuned model: two sets of weights need about \d MB"):
         require_memory("big", folders, device=device)
 
@@ -86,7 +91,7 @@ def test_both_figures_are_said_as_people_read_them(tmp_path: Path, monkeypatch: 
     from medqa_core.models import memory
 
     monkeypatch.setattr(memory, "weight_bytes", lambda *_: 538_000_000)
-    free(monkeypatch, 20_400_000_000)
+    free(monkeypatch, 20_400_000_000, "cuda")
     said: list[str] = []
     require_memory("big", {"base": tmp_path, "tuned": tmp_path}, device="cuda", progress=said.append)
     assert said == ["two sets of weights need about 1.1 GB; 20 GB are free"]

@@ -1,6 +1,8 @@
 """A run's models as one graph: made once, the models left as they were, and refused where it would not be them."""
 
+import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +77,21 @@ def test_other_weights_are_another_graph(
     tuned = replace(variants, adapter_sha256="x")
     other = tuned if which == "fine_tuned" else replace(variants, base=replace(variants.base, sha256="x"))
     assert ensure(variants, "base", tmp_path) != ensure(other, "base", tmp_path)
+
+
+def test_the_same_weights_under_another_configuration_are_another_graph(
+    full: ModelVariants, lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose config.json has another epsilon for its norms: its model says something else."""
+    monkeypatch.setattr(openvino_ir, "_convert", lambda model, name, path: path.write_text("a graph"))
+    folder = shutil.copytree(full.base.folder, tmp_path / "other")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    other = load(str(folder), settings=lab, device="cpu")
+    assert other.sha256 == full.base.sha256
+    assert ensure(full, "base", tmp_path) != ensure(replace(full, base=other), "base", tmp_path)
+    again = replace(full, base=load("toy", settings=lab, device="cpu"))
+    assert ensure(full, "base", tmp_path) == ensure(again, "base", tmp_path)
 
 
 @pytest.mark.parametrize(

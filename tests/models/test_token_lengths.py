@@ -55,12 +55,31 @@ def test_a_tokenizer_without_a_template(lab: Settings, tmp_path: Path) -> None:
     same_as_training(folder, PAIRS)
 
 
-def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_a_template_inside_the_tokenizers_settings(lab: Settings, tmp_path: Path, several: bool) -> None:
+    """`several`: with names, of which training takes `default`."""
     folder = shutil.copytree(toy.ensure(lab.cache), tmp_path / "inside")
     (folder / "chat_template.jinja").unlink()
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     template = "{{ eos_token }}{% for m in messages %}  {{ m.content | trim }}\n{% endfor %}{{ eos_token }}\n"
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
+    named = [{"name": "tool_use", "template": "of tools"}, {"name": "default", "template": template}]
+    written = json.dumps(settings | {"chat_template": named if several else template})
+    (folder / "tokenizer_config.json").write_text(written)
+    same_as_training(folder, PAIRS)
+
+
+def test_a_template_that_asks_for_thoughts_and_for_a_token_with_properties(lab: Settings, tmp_path: Path) -> None:
+    """As Qwen3's, which closes its thoughts where it is told to leave them out, and Llama's."""
+    folder = shutil.copytree(toy.ensure(lab.cache), tmp_path / "asking")
+    template = (
+        "{{ bos_token }}{% for m in messages %}{{ m.content | trim }}\n{% endfor %}"
+        "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    )
+    (folder / "chat_template.jinja").write_text(template)
+    begin = {"__type": "AddedToken", "content": "<|user|>", "lstrip": False, "normalized": False, "rstrip": False,
+             "single_word": False, "special": True}  # fmt: skip
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"bos_token": begin}))
     same_as_training(folder, PAIRS)
 
 

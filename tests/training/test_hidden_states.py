@@ -1,5 +1,7 @@
 """Frozen layers: what is trained above them, and their output computed once."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.training.batching import Layout
 from medqa_core.training.freezing import decoder_layers, freeze_all_but_last, last_layers, set_train_mode
+from medqa_core.training.hidden_states import HiddenStateCache
 from tests.training.toy_state import toy, toy_state
 
 
@@ -79,3 +82,21 @@ def test_the_frozen_layers_are_not_computed_again(lab: Settings, tmp_path: Path)
     with kept.evaluating() as model:
         model(input_ids=torch.tensor([[1, 2, 3]]))
     assert calls == [1]
+
+
+def test_the_room_for_all_of_it_is_taken_before_anything_is_computed(
+    lab: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills under the mapping would end the process by a signal."""
+    kept = toy_state(lab, method="last_k", last_k=1)
+    kept.cache_hidden_states(tmp_path)
+    asked: list[tuple[int, int, HiddenStateCache | None]] = []
+
+    def full(_: int, start: int, size: int) -> None:
+        asked.append((start, size, kept.hidden_states))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        kept.cache_hidden_states(tmp_path)
+    assert asked == [(0, HiddenStateCache.size(kept.model, kept.examples), None)], "the first one's file is gone"

@@ -9,6 +9,8 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.training.replay import replay
+from medqa_core.training.train import train
+from tests.training.toy_state import config
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -19,6 +21,15 @@ def test_the_losses_are_the_same(smoke: Run, lab: Settings) -> None:
     assert [one.step for one in steps] == [1, 2, 3, 4, 5]
     assert [one.same for one in steps] == [True] * 5
     assert (smoke.folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_on_kept_hidden_states_is_replayed_on_them(lab: Settings, tmp_path: Path) -> None:
+    """In bfloat16 they are rounded when they are kept, so that without them every loss would be another."""
+    store = replace(lab, reports=tmp_path / "reports")
+    run = train(config(method="last_k", last_k=1, epochs=2.0, precision="bfloat16"), store, run_id="last")
+    said: list[str] = []
+    assert [one.same for one in replay(run, store, 3, said.append)] == [True] * 3
+    assert said[-1] == "computing the frozen layers once for all examples, as the training did"
 
 
 def test_a_loss_that_was_changed_is_found(smoke: Run, lab: Settings, tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_parts_of_an_epoch(epochs: float, steps: int) -> None:
     assert one.total_tokens == sum(one.tokens(step) for step in range(1, steps + 1))
 
 
+@pytest.mark.parametrize("every", [1, 3, 4, 7, 100])
+def test_validations_before_the_first_step_every_few_steps_and_after_the_last(every: int) -> None:
+    one = schedule_of(30, eval_steps=every)
+    due = [step for step in range(one.total_steps + 1) if step in (0, one.total_steps) or step % every == 0]
+    left = [one.validations_from(step) for step in range(one.total_steps + 1)]
+    assert left == [sum(other >= step for other in due) for step in range(one.total_steps + 1)]
+
+
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
 def test_the_schedule_is_the_librarys_one_step_on(schedule: str) -> None:
     """transformers' first step has a learning rate of 0 and does nothing; ours starts where its second one does."""

@@ -46,7 +46,9 @@ def drive_sweep(values: dict[str, Any]) -> None:
             metric=tune_trial.LOSS,
             mode="min",
             max_concurrent_trials=request.scaling.workers,
-            scheduler=tune.schedulers.ASHAScheduler(max_t=RUNGS, grace_period=request.grace, reduction_factor=2),
+            scheduler=tune.schedulers.ASHAScheduler(
+                time_attr=tune_trial.NUMBER, max_t=RUNGS, grace_period=request.grace, reduction_factor=2
+            ),
         ),
         run_config=tune.RunConfig(
             failure_config=tune.FailureConfig(max_failures=request.scaling.max_failures),

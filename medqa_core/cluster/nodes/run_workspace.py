@@ -65,7 +65,8 @@ def repeating(act: Callable[[], object], *, once_more: bool = False) -> Iterator
     """`act` every other second while the block runs, and after it if `once_more`.
 
     Raises:
-        OSError: the last call failed; earlier ones are tried again when the storage is unavailable for a moment.
+        OSError: the last call failed; earlier ones are tried again when the storage is unavailable for a moment. Some
+            storages raise an error of their own: gcsfs an HttpError.
     """
     done = threading.Event()
 
@@ -73,7 +74,7 @@ def repeating(act: Callable[[], object], *, once_more: bool = False) -> Iterator
         while not done.wait(EVERY_SECONDS):
             try:
                 act()
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  this thread must not end before the training
                 log.warning("the storage is unavailable (%s); trying again", error)
 
     thread = threading.Thread(target=repeat, name="storage", daemon=True)

@@ -1,8 +1,9 @@
 """Runs one trial: a training that pauses at each validation until it is told whether to continue."""
 
+import math
 import queue
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 from medqa_core.cluster.nodes.worker import run_worker
 from medqa_core.cluster.request import ClusterRequest
@@ -15,21 +16,31 @@ from medqa_core.runs.store.run_store import RunStore
 from medqa_core.training.stop import Interrupted
 
 
+class Validation(NamedTuple):
+    """A validation of the trial's run."""
+
+    number: int
+    """Counted from 1 over all attempts, the untrained model's apart."""
+    loss: float
+
+
 class TrialRunner:
-    """Trains in a thread of its own, so that the caller that waits for losses can also end it and wait for the end."""
+    """Trains in a thread of its own, so that who waits for validations can also end it and wait for the end."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         """`values` hold the `request` and the `record` of the run to make, or to resume where it exists."""
         self._request, self._record = ClusterRequest.read(values["request"]), RunRecord.model_validate(values["record"])
-        self._losses: queue.Queue[float | None] = queue.Queue()
+        assert self._record.config is not None, "a trial is a run to train"
+        self._eval_steps = self._record.config.eval_steps
+        self._validations: queue.Queue[Validation | None] = queue.Queue()
         self._resume = threading.Semaphore(0)
         self._ended = threading.Event()
         self._ended_at: int | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._train, name="trial", daemon=True)
 
-    def next(self) -> float | None:
-        """Train to the next validation and return its loss; None where the training has ended.
+    def next(self) -> Validation | None:
+        """Train to the next validation; None where the training has ended.
 
         Raises:
             Exception: what the training failed with, unless the run itself says so.
@@ -38,10 +49,10 @@ class TrialRunner:
             self._thread.start()
         else:
             self._resume.release()
-        loss = self._losses.get()
-        if loss is None and self._error is not None:
+        reached = self._validations.get()
+        if reached is None and self._error is not None:
             raise self._error
-        return loss
+        return reached
 
     def end(self) -> None:
         """End it where it stands, with a checkpoint, and wait until all of it is in the storage."""
@@ -60,10 +71,10 @@ class TrialRunner:
                     self._request, self._record.id, stop_names,
                     make=self._make, on_validation=self._report, at_end=self._note_reason,
                 )  # fmt: skip
-        except BaseException as error:  # noqa: BLE001  it is raised where the loss is waited for
+        except BaseException as error:  # noqa: BLE001  it is raised where the validation is waited for
             self._error = error
         finally:
-            self._losses.put(None)
+            self._validations.put(None)
 
     def _make(self, store: RunStore) -> Run:
         running = Status(state="running", process=ProcessIdentity.current(), stage="starting")
@@ -72,7 +83,7 @@ class TrialRunner:
     def _report(self, step: int, total: int, loss: float) -> None:
         if not step:  # the untrained model's loss says nothing about the trial
             return
-        self._losses.put(loss)
+        self._validations.put(Validation(math.ceil(step / self._eval_steps), loss))  # the last step has one as well
         self._resume.acquire()
         if self._ended.is_set() and step < total:
             self._ended_at = step

@@ -5,9 +5,11 @@ from typing import Any
 
 from ray import tune
 
-from medqa_core.cluster.nodes.trial_runner import TrialRunner
+from medqa_core.cluster.nodes.trial_runner import TrialRunner, Validation
 
 LOSS = "validation_loss"
+NUMBER = "validation"
+"""Which validation it is of. Ray's own count of iterations begins anew where a lost node's trial is resumed."""
 
 
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # Ray is no package of the environment that is checked
@@ -16,13 +18,13 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # Ray is no package of t
     def setup(self, config: dict[str, Any]) -> None:
         """Before the first iteration."""
         self._runner = TrialRunner(config)
-        self._last_loss = math.inf
+        self._last = Validation(0, math.inf)
 
     def step(self) -> dict[str, Any]:
         """Train to the next validation, or to the end."""
-        loss = self._runner.next()
-        self._last_loss = self._last_loss if loss is None else loss
-        return {LOSS: self._last_loss, "done": loss is None}
+        reached = self._runner.next()
+        self._last = reached or self._last
+        return {LOSS: self._last.loss, NUMBER: self._last.number, "done": reached is None}
 
     def cleanup(self) -> None:
         """The trial has ended, or is ended early."""

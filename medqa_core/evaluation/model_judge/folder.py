@@ -36,14 +36,13 @@ class FolderJudge:
             return ""
         with torch.inference_mode():
             read = torch.tensor([ids], device=self._loaded.device)
-            end = tokenizer.eos_token_id
             made = model.generate(
                 read,
                 attention_mask=torch.ones_like(read),
                 max_new_tokens=MOST_TOKENS,
                 do_sample=False,
-                pad_token_id=end,
-                eos_token_id=end,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=[*self._loaded.ends],
             )
         text: str = tokenizer.decode(made[0, len(ids) :], skip_special_tokens=True)
         return text

@@ -384,7 +384,7 @@ def _write_merged(folder: Path, found: _Incoming, plain: PlainAdapter, steps: St
                 whole.resize_token_embeddings(rows[0], mean_resizing=False)
         merged = with_adapter(whole, temporary, found.weights.label).merge_and_unload()
     with silenced():  # outside of `loading`: a full disk is nothing that is wrong with the model
-        merged.save_pretrained(target)
+        merged.save_pretrained(target, max_shard_size=folders.UNSPLIT)
     if not copy_beside(found.weights, folders.TOKENIZER_FILES, target):
         found.base.tokenizer.save_pretrained(target)
     shutil.rmtree(temporary)
