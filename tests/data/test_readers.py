@@ -177,6 +177,14 @@ def test_excel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read(path)
 
 
+def test_cells_at_the_end_of_a_sheet_s_row_may_never_have_been_filled(tmp_path: Path) -> None:
+    rows = [["question", "answer", "topic"], [*ROWS[0], "Schlaf"], ["Was ist Gicht?"], [*ROWS[1], None, "beside"]]
+    data = read(workbook(tmp_path / "my.xlsx", rows))
+    assert asked(data) == ROWS
+    assert (data.pairs_parsed, data.pairs_answered) == (3, 2)
+    assert [pair.topic for pair in data.pairs] == ["Schlaf", ""]
+
+
 def saved(folder: Path, rows: list[dict[str, str]], writer: Callable[..., Any] = ipc.new_stream) -> Path:
     """A part of a data set as `datasets.save_to_disk` writes it."""
     folder.mkdir(parents=True)
