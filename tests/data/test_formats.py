@@ -227,6 +227,23 @@ def test_numbers_of_options_count_from_one_where_they_show_it(tmp_path: Path) ->
         read(tmp_path / "my.jsonl", rows)
 
 
+@pytest.mark.parametrize("written", ["{}", "{}.0", "({})"])
+def test_numbers_of_options_that_are_text_count_as_such(tmp_path: Path, written: str) -> None:
+    rows = [(q, written.format(2 - n % 2)) for n, (q, _) in enumerate(PAIRS)] + [("Nobody knows?", "-1")]
+    table = "question,A,B,correct\n" + "".join(f"{q},red,blue,{right}\n" for q, right in rows)
+    data = read(tmp_path / "my.csv", table)
+    assert [pair.answer for pair in data.pairs] == ["blue", "red"] * 4
+    assert (data.pairs_parsed, data.pairs_answered) == (9, 8)
+    assert "numbers of right options count from 1" in data.filters
+
+
+def test_a_number_that_is_an_option_itself_is_the_answer(tmp_path: Path) -> None:
+    table = "question,A,B,answer\n" + "".join(f"How many in {ill}?,1,2,{1 + n % 2}\n" for n, ill in enumerate(ILLS))
+    data = read(tmp_path / "my.csv", table)
+    assert [pair.answer for pair in data.pairs] == ["1", "2"] * 4
+    assert not said(data, "count from")
+
+
 def test_a_question_without_options_among_others_stays(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"question": q, "options": ["red", "blue"], "answer": "blue"} for q, _ in PAIRS]
     rows[0]["options"] = None
