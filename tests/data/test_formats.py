@@ -101,6 +101,40 @@ def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_re
     assert said(data, "1 row without a conversation left out (the first: row 5, column 'messages')")
 
 
+CALL = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+CALLS: dict[str, list[dict[str, Any]]] = {
+    "a call": [{"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "content": "Found."}],
+    "a call after a word": [
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]},
+        {"role": "tool", "content": "Found."},
+    ],
+    "an older call": [
+        {"role": "assistant", "content": "", "function_call": {"name": "look_up"}},
+        {"role": "function", "content": "Found."},
+    ],
+    "a call as a part": [
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me look."}, {"type": "tool_use", "id": "1"}]},
+        {"role": "user", "content": [{"type": "tool_result", "content": "Found."}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_who_calls_a_tool_answers_afterwards(tmp_path: Path, kind: str) -> None:
+    rows = [{"messages": [*messages(q, a)[:1], *CALLS[kind], *messages(q, a)[1:]]} for q, a in PAIRS]
+    data = read(tmp_path / "my.jsonl", [*rows, {"messages": [*messages("And now?", "")[:1], *CALLS[kind]]}])
+    assert asked(data) == PAIRS
+    assert said(data, "9 messages with a call of a tool left out")
+    assert said(data, "1 conversation without a question and its answer left out (the first: row 9, column 'messages')")
+
+
+def test_a_conversation_that_begins_with_an_empty_question_is_left_out(tmp_path: Path) -> None:
+    rows = [CHATS["sharegpt"](q, a) for q, a in [*PAIRS, ("", "Hello.")]]
+    data = read(tmp_path / "my.json", rows)
+    assert asked(data) == PAIRS
+    assert said(data, "1 conversation without a question and its answer left out")
+
+
 def test_many_system_texts_are_not_all_told(tmp_path: Path) -> None:
     rows = [
         {"messages": [{"role": "system", "content": f"You are number {n}."}, *messages(q, a)]}

@@ -21,6 +21,8 @@ ROLES: dict[str, Role] = {
 }  # fmt: skip
 """Who speaks, under the names that data sets use."""
 _SPEAKERS, _TEXTS = ("role", "from", "speaker"), ("content", "value", "text", "utterance")
+_CALLS, _CALL_PARTS = ("tool_calls", "function_call"), ("tool_use", "tool_call", "function_call")
+"""Where a message calls a tool: its keys, and the types of its parts."""
 _SYSTEM_TEXTS = 3
 """Different system texts that are told."""
 
@@ -49,6 +51,8 @@ class Exchanges:
             elif turn.role == "user":
                 asked.append(turn.text)
             elif turn.role == "assistant" and asked:
+                if not any(text.strip() for text in asked):
+                    break
                 self._later(turns[number + 1 :])
                 return "\n".join(asked), turn.text
         self.tally.add("conversation", "without a question and its answer left out", place)
@@ -72,7 +76,10 @@ class Exchanges:
 
 
 def turns_of(value: Any, tally: Tally | None = None) -> list[Turn] | None:
-    """The turns of a list of messages; None where it is none. What is no text (pictures, calls) is counted."""
+    """The turns of a list of messages; None where it is none. What is no text (pictures, calls) is counted.
+
+    Who calls a tool has not answered yet, whatever is said beside the call.
+    """
     if not isinstance(value, list) or not value:
         return None
     turns = []
@@ -83,8 +90,20 @@ def turns_of(value: Any, tally: Tally | None = None) -> list[Turn] | None:
         if not isinstance(speaker, str):
             return None
         content = next((message[name] for name in _TEXTS if name in message), None)
+        if _calls_tool(message, content):
+            turns.append(Turn("other", ""))
+            if tally is not None:
+                tally.add("message", "with a call of a tool left out")
+            continue
         turns.append(Turn(ROLES.get(speaker.strip().lower(), "other"), _content(content, tally)))
     return turns
+
+
+def _calls_tool(message: dict[str, Any], content: Any) -> bool:
+    parts = content if isinstance(content, list) else []
+    return any(message.get(key) for key in _CALLS) or any(
+        isinstance(part, dict) and part.get("type") in _CALL_PARTS for part in parts
+    )
 
 
 def _content(content: Any, tally: Tally | None) -> str:
