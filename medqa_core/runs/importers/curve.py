@@ -20,7 +20,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import plural
 from medqa_core.runs.importers.draft import NO_ANSWERS, NO_BASE_FIGURES, Draft
 from medqa_core.runs.importers.log_rows import normalised, whole
-from medqa_core.runs.importers.source import decode, file_name, read_bytes, slug
+from medqa_core.runs.importers.source import decode, file_name, line, read_bytes, slug
 from medqa_core.runs.importers.trainer import read_log
 from medqa_core.runs.metrics_log.rows import MOST_STEPS
 
@@ -65,7 +65,10 @@ def read_curve(path: Path, content: bytes) -> Draft:
         rows = _merged(_events(content))
     else:
         text = decode(content, name)
-        rows = _json_lines(text) if text.lstrip().startswith("{") else _table(text, path.name)
+        if text.lstrip().startswith("{"):
+            rows = _json_lines(text)
+        else:
+            rows, notes = _table(text, path.name)
     return _draft(path, name, rows, notes)
 
 
@@ -97,13 +100,18 @@ def _draft(path: Path, name: str, rows: list[dict[str, Any]], notes: list[str]) 
     return draft
 
 
-def _table(text: str, name: str) -> list[dict[str, Any]]:
-    """The rows of a CSV; W&B's export names a column `RUN - METRIC`, TensorBoard's one metric in its file's name."""
+def _table(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a CSV, and which other runs it holds.
+
+    W&B's export names a column `RUN - METRIC`, for each run of a chart; TensorBoard's one metric in its file's name.
+    """
     header = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text.lstrip()), delimiter=delimiter)
     try:
-        names = [_column(cell) for cell in next(reader)]
+        columns = [cell.strip().rpartition(" - ")[::2] for cell in next(reader)]
+        runs = list(dict.fromkeys(run for run, _ in columns if run))
+        names = [_column(metric) if run in ("", *runs[:1]) else "" for run, metric in columns]
         if set(names) == {"wall_time", "step", "value"}:
             tag = _TAG.fullmatch(name)
             names = [("loss" if tag is None else _tag_name(tag["tag"])) if n == "value" else n for n in names]
@@ -116,12 +124,14 @@ def _table(text: str, name: str) -> list[dict[str, Any]]:
                 break
     except (csv.Error, StopIteration) as error:
         raise InputError(f"the table cannot be read: {error or 'it is empty'}.") from error
-    return rows
+    if len(runs) < 2:
+        return rows, []
+    others = f"It also holds {plural(len(runs) - 1, 'other run')}; export another one alone for its curve."
+    return rows, [f"Run {line(runs[0], 60)}, the first of the table. {others}"]
 
 
-def _column(cell: str) -> str:
-    """A column's name under Trainer's: `Training Loss` as `training_loss`, `my-run - train/loss` as `train/loss`."""
-    name = cell.strip().rpartition(" - ")[2]
+def _column(name: str) -> str:
+    """A column's name under Trainer's: `Training Loss` as `training_loss`; "" for W&B's bounds of what it smooths."""
     if name.endswith(("__MIN", "__MAX")):
         return ""
     return name if "/" in name else re.sub(r"\s+", "_", name.strip().lower())
@@ -135,9 +145,9 @@ def _tag_name(tag: str) -> str:
 def _json_lines(text: str) -> list[dict[str, Any]]:
     """A row a line; a line that is none is passed over."""
     rows = []
-    for line in text.splitlines()[:MOST_ROWS]:
+    for row in text.splitlines()[:MOST_ROWS]:
         try:
-            value = json.loads(line)
+            value = json.loads(row)
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):

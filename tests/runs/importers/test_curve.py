@@ -52,6 +52,19 @@ def test_a_table_is_a_curve(name: str, store: RunStore, tmp_path: Path) -> None:
     assert run.record.title == f"Curve ({name})" and run.snapshot().problems == ()
 
 
+def test_of_several_runs_in_one_table_the_first_is_taken_and_said(store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "chart.csv"
+    path.write_text(
+        '"Step","new - train/loss","new - train/loss__MIN","old - train/loss","older - train/loss"\n'
+        "10,2.5,2.5,9.0,9.5\n15,,,8.5,\n20,2.0,2.0,8.0,\n"
+    )
+    run = import_path(path, store)
+    assert curves(run) == ([(10, 2.5), (20, 2.0)], [])
+    assert said(run).notes == [
+        "Run new, the first of the table. It also holds 2 other runs; export another one alone for its curve."
+    ]
+
+
 def test_tensorboard_s_own_csv_of_one_tag(store: RunStore, tmp_path: Path) -> None:
     path = tmp_path / "run-a-tag-train_loss.csv"
     path.write_text("Wall time,Step,Value\n1.5,10,2.5\n2.5,20,2.0\n")
