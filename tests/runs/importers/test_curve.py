@@ -30,6 +30,7 @@ def curves(run: Run) -> tuple[list[tuple[float, float]], list[tuple[float, float
 TABLES = {
     "plain.csv": "step,loss,eval_loss\n10,2.5,\n20,2.0,2.25\n",
     "semicolons.csv": "step;loss;eval_loss\n10;2.5;\n20;2.0;2.25\n",
+    "script.csv": "epoch,step,Train Loss,val_loss\n1,10,2.5,\n2,20,2.0,2.25\n",
     "tabs.tsv": "Step\tTraining Loss\tValidation Loss\n10\t2.5\t\n20\t2.0\t2.25\n",
     "tracker.csv": (
         '"Step","mine - train/loss","mine - train/loss__MIN","mine - eval/loss"\n10,2.5,2.5,\n20,2.0,2.0,2.25\n'

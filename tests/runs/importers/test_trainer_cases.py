@@ -212,6 +212,12 @@ def test_test_figures_on_a_scale_to_100(given: Any, tmp_path: Path, store: RunSt
     assert "rougeL 30 as 0.3." in said(run).notes[-1]
 
 
+def test_means_of_several_trainings_are_no_curve(given: Any) -> None:
+    run = given([{"step": n, "train_loss": 3.0 / n, "train_runtime": 5.0} for n in (1, 2)])
+    assert not (run.folder / "metrics.jsonl").exists()
+    assert run.record.imported.figures["mean_train_loss"] == 1.5
+
+
 def test_a_resumed_log_is_one_curve_of_two_attempts(given: Any) -> None:
     rows = [{"step": s, "loss": float(9 - i)} for i, s in enumerate((10, 20, 30, 20, 30, 40))]
     log = given(rows).metrics_log()
