@@ -144,15 +144,7 @@ def _tag_name(tag: str) -> str:
 
 def _json_lines(text: str) -> list[dict[str, Any]]:
     """A row a line; a line that is none is passed over."""
-    rows = []
-    for row in text.splitlines()[:MOST_ROWS]:
-        try:
-            value = json.loads(row)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            rows.append(value)
-    return rows
+    return [row for one in text.splitlines()[:MOST_ROWS] if (row := _object(one))]
 
 
 def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
