@@ -1,14 +1,11 @@
 """Chat formats: `messages`, ShareGPT's `conversations`, and `prompt` with `completion` or `chosen`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from medqa_core.data.columns import REQUIRED, complete
-from medqa_core.data.formats.sample import cells, mostly, named, others, unpacked
-from medqa_core.data.formats.turns import Exchanges, Turn, turns_of
+from medqa_core.data.formats.sample import cells, mostly, named, unpacked
+from medqa_core.data.formats.turns import Turn, first_pairs, turns_of
 from medqa_core.data.tables import Row, Table
-
-Conversation = Callable[[Row, Table], list[Turn] | None]
 
 
 def messages(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
@@ -19,10 +16,12 @@ def messages(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) ->
     if column is None:
         return None
 
-    def conversation(row: Row, table: Table) -> list[Turn] | None:
+    def conversation(row: Row) -> list[Turn] | None:
         return turns_of(unpacked(row.values.get(column)), table.tally)
 
-    return _made(table, conversation, (column,), f"{column} (user)", f"{column} (assistant)")
+    return first_pairs(
+        table, conversation, (column,), {"question": f"{column} (user)", "answer": f"{column} (assistant)"}
+    )
 
 
 def prompt_and_completion(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
@@ -34,7 +33,7 @@ def prompt_and_completion(table: Table, sample: Sequence[Row], mapping: Mapping[
     if not lists and (named(table, "completion", "response") or complete(table.columns)):
         return None
 
-    def conversation(row: Row, table: Table) -> list[Turn] | None:
+    def conversation(row: Row) -> list[Turn] | None:
         asked, told = unpacked(row.values.get(prompt)), unpacked(row.values.get(completion))
         before = [Turn("user", asked)] if isinstance(asked, str) else turns_of(asked, table.tally)
         after = [Turn("assistant", told)] if isinstance(told, str) else turns_of(told, table.tally)
@@ -43,26 +42,8 @@ def prompt_and_completion(table: Table, sample: Sequence[Row], mapping: Mapping[
         # `chosen` may hold the whole conversation, the prompt with it.
         return after if [turn for turn in after if turn.role == "user"] else [*before, *after]
 
-    return _made(table, conversation, (prompt, completion), prompt, completion)
+    return first_pairs(table, conversation, (prompt, completion), {"question": prompt, "answer": completion})
 
 
 def _are_messages(sample: Sequence[Row], column: str) -> bool:
     return mostly([turns_of(unpacked(cell)) is not None for cell in cells(sample, column)])
-
-
-def _made(table: Table, conversation: Conversation, used: tuple[str, ...], question: str, answer: str) -> Table:
-    exchanges = Exchanges(table.tally)
-
-    def rows() -> Iterator[Row]:
-        for row in table.rows:
-            turns = conversation(row, table)
-            if turns is None:
-                table.tally.add("row", "without a conversation left out", row.place(used[0]))
-                continue
-            found = exchanges.first(turns, row.place(used[0]))
-            if found is not None:
-                yield Row(row.file, row.number, {**others(row, *used), "question": found[0], "answer": found[1]})
-
-    columns = ("question", "answer", *(column for column in table.columns if column not in used))
-    origins = {"question": question, "answer": answer}
-    return replace(table, columns=tuple(dict.fromkeys(columns)), rows=rows(), origins=origins)

@@ -5,11 +5,12 @@ said before; they are left aside and counted. System texts are no part of a ques
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from medqa_core.data.tables import Tally
+from medqa_core.data.formats.sample import others
+from medqa_core.data.tables import Row, Table, Tally
 from medqa_core.foundation.errors import shorten
 
 Role = Literal["system", "user", "assistant", "other"]
@@ -73,6 +74,36 @@ class Exchanges:
             self.tally.add("conversation", said)
         else:
             self.tally.add("conversation", "with another system text, which is no part of a question")
+
+
+def first_pairs(
+    table: Table,
+    conversation: Callable[[Row], Sequence[Turn] | None],
+    used: tuple[str, ...],
+    origins: Mapping[str, str],
+) -> Table:
+    """A row for each conversation of a table: its first question and the answer to it; the rest is counted.
+
+    Args:
+        table: with a conversation a row.
+        conversation: its turns; None for a row that holds none.
+        used: the columns that it stands in.
+        origins: what question and answer are made from.
+    """
+    exchanges = Exchanges(table.tally)
+
+    def rows() -> Iterator[Row]:
+        for row in table.rows:
+            turns = conversation(row)
+            if turns is None:
+                table.tally.add("row", "without a conversation left out", row.place(used[0]))
+                continue
+            found = exchanges.first(turns, row.place(used[0]))
+            if found is not None:
+                yield Row(row.file, row.number, {**others(row, *used), "question": found[0], "answer": found[1]})
+
+    columns = ("question", "answer", *(column for column in table.columns if column not in used))
+    return replace(table, columns=tuple(dict.fromkeys(columns)), rows=rows(), origins=origins)
 
 
 def turns_of(value: Any, tally: Tally | None = None) -> list[Turn] | None:
