@@ -62,6 +62,12 @@ CHATS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "two answers": lambda q, a: {"prompt": q, "chosen": a, "rejected": "Nothing."},
     "two whole answers": lambda q, a: {"prompt": q, "chosen": messages(q, a), "rejected": messages(q, "Nothing.")},
     "two conversations": lambda q, a: {"chosen": messages(q, a), "rejected": messages(q, "Nothing.")},
+    "the rejected one first": lambda q, a: {"rejected": messages(q, "Nothing."), "chosen": messages(q, a)},
+    "two answers as messages": lambda q, a: {
+        "prompt": messages(q, a)[:1],
+        "rejected": messages(q, "Nothing.")[1:],
+        "chosen": messages(q, a)[1:],
+    },
     "list as JSON text": lambda q, a: {"messages": json.dumps(messages(q, a))},
     "list as pandas writes it": lambda q, a: {"messages": str(messages(q, a))},
 }
@@ -74,6 +80,7 @@ def test_conversations_of_one_turn(tmp_path: Path, kind: str, suffix: str) -> No
     assert asked(data) == PAIRS
     assert [pair.topic for pair in data.pairs] == list(ILLS)
     assert said(data, "8 message parts other than text left out") == (kind == "parts")
+    assert said(data, "columns left aside: rejected") == ("rejected" in CHATS[kind]("", ""))
 
 
 def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ from medqa_core.data.tables import Row, Table
 
 
 def messages(table: Table, sample: Sequence[Row], mapping: Mapping[str, str]) -> Table | None:
-    """A column whose cells are lists of messages with a role and a content each."""
+    """A column whose cells are lists of messages with a role and a content each: never `rejected`."""
     if any(name in mapping for name in REQUIRED) or complete(table.columns):
         return None
-    column = next((column for column in table.columns if _are_messages(sample, column)), None)
+    if named(table, "prompt") and named(table, "chosen"):  # messages too, it may be, and none a whole conversation
+        return None
+    rejected = named(table, "rejected")
+    column = next((one for one in table.columns if one != rejected and _are_messages(sample, one)), None)
     if column is None:
         return None
 
