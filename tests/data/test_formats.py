@@ -80,7 +80,8 @@ def test_conversations_of_one_turn(tmp_path: Path, kind: str, suffix: str) -> No
     assert asked(data) == PAIRS
     assert [pair.topic for pair in data.pairs] == list(ILLS)
     assert said(data, "8 message parts other than text left out") == (kind == "parts")
-    assert said(data, "columns left aside: rejected") == ("rejected" in CHATS[kind]("", ""))
+    aside = [line for line in data.filters if line.startswith("columns left aside: ")]
+    assert any("rejected" in line for line in aside) == ("rejected" in CHATS[kind]("", ""))
 
 
 def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -106,6 +107,21 @@ def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_re
     assert '3 conversations with the system text "Be brief.", which is no part of a question' in data.filters
     assert said(data, "1 conversation without a question and its answer left out (the first: row 4, column 'messages')")
     assert said(data, "1 row without a conversation left out (the first: row 5, column 'messages')")
+
+
+@pytest.mark.parametrize("kind", ["texts", "prompt and completion", "prompt as text"])
+def test_a_completion_labelled_false_is_no_answer(tmp_path: Path, kind: str) -> None:
+    rows = [{**CHATS[kind](q, said_), "label": said_ == a} for q, a in PAIRS for said_ in ("Nothing.", a)]
+    for name in ("my.jsonl", "my.parquet"):
+        data = read(tmp_path / name, rows)
+        assert asked(data) == PAIRS
+        assert said(data, "8 answers with label false left out (the first: row 1, column 'label')")
+    table = "prompt,completion,label\n" + "".join(f"{q},{a},True\n{q},Nothing.,False\n" for q, a in PAIRS)
+    assert asked(read(tmp_path / "my.csv", table)) == PAIRS
+    lists = [{"prompt": q, "completion": f"[{n}]", "label": True} for n, (q, _) in enumerate(PAIRS)]
+    assert [pair.answer for pair in read(tmp_path / "my.jsonl", lists).pairs] == [f"[{n}]" for n in range(8)]
+    numbers = [{"prompt": q, "completion": a, "label": n % 2} for n, (q, a) in enumerate(PAIRS)]  # classes, it may be
+    assert asked(read(tmp_path / "my.jsonl", numbers)) == PAIRS
 
 
 CALL = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
