@@ -18,6 +18,7 @@ from medqa_core.data.pairs import PairSet
 from medqa_core.data.readers import columnar, file
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
+from tests.support.git_lfs import POINTER
 
 ROWS = [("Was ist Müdigkeit?", "Ein Gefühl der Erschöpfung, es hört auf."), ("¿Qué es la fiebre?", "Más de 38 °C.")]
 TABLE = "question,answer\n" + "".join(f'"{q}","{a}"\n' for q, a in ROWS)
@@ -234,6 +235,16 @@ def test_a_saved_folder_that_is_not_whole(tmp_path: Path, state: str, words: str
     (tmp_path / "none" / "dataset_dict.json").write_text('{"splits": []}')
     with pytest.raises(InputError, match="none holds no part"):
         columnar.saved(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my.jsonl", "my.csv.gz", "my.xlsx", "my.parquet", "my.arrow"])
+def test_what_a_clone_without_git_lfs_holds_says_what_to_run(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"^{name} is a pointer of Git LFS, .*; run `git lfs pull` in its folder\.$"):
+        read(tmp_path / name, POINTER)
+    folder = saved(tmp_path / "one", ITEMS)
+    (folder / "data-00000-of-00001.arrow").write_bytes(POINTER)
+    with pytest.raises(InputError, match=r"^one: data-00000-of-00001\.arrow is a pointer of Git LFS"):
+        columnar.saved(folder)
 
 
 def test_what_datasets_itself_saves_is_read(tmp_path: Path, lab: Settings) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import UnreadableFile
+from tests.support.git_lfs import POINTER
 
 
 def _fail(*_: object) -> None:
@@ -265,6 +266,12 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**30)
     with pytest.raises(UnreadableFile, match="larger than 16 MiB"):
         files.read_json(path)
+
+
+@pytest.mark.parametrize(("content", "is_one"), [(POINTER, True), (b"", False), (b"version 1", False)])
+def test_pointers_of_git_lfs(tmp_path: Path, content: bytes, is_one: bool) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert files.is_lfs_pointer(tmp_path / "a") is is_one
 
 
 def test_checksums(tmp_path: Path) -> None:
