@@ -17,6 +17,8 @@ from medqa_core.runs.schema.config import READING_VERSION
 
 SOURCES = ("starter", "medquad")
 """The names; anything else is a path or a hub id."""
+_KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+"""Files of which a folder is read, of several kinds the first. Not .json: such a folder keeps settings in it."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +193,15 @@ def holds_tables(folder: Path) -> bool:
 
 def shards(folder: Path) -> Iterator[Path]:
     """The table files of a folder, as a clone of a hub data set keeps them: in it or one below, all of one kind."""
-    # Not .json: such a folder keeps settings in it.
-    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv"):
-        found = [p for pattern in ("*", "*/*") for p in folder.glob(pattern + suffix) if p.is_file()]
-        if found:
-            yield from sorted(path for path in found if not path.name.startswith("."))
-            return
+    inside = sorted(path for pattern in ("*", "*/*") for path in folder.glob(pattern) if _kind(path) in _KINDS)
+    there = [path for path in inside if path.is_file()]
+    first = next((kind for kind in _KINDS if any(_kind(path) == kind for path in there)), None)
+    yield from (path for path in there if _kind(path) == first)
+
+
+def _kind(path: Path) -> str | None:
+    """What kind of table a file is; None where it is none, or hidden, as editors and systems leave files beside."""
+    return None if path.name.startswith(".") else file.suffix_of(path.name)
 
 
 def _stamp(path: Path, *, below: bool = False) -> tuple[tuple[str, int, int], ...]:

@@ -1,5 +1,6 @@
 """A data set by its name, or one line that says what to do."""
 
+import gzip
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,21 @@ def test_a_path_to_medquad_or_to_a_table(settings: Settings, tmp_path: Path) -> 
         assert len(data.pairs) == count
         assert sources.load(str(path), settings) is data
     assert len(sources.load("medquad", replace(settings, medquad=tmp_path / "tables")).pairs) == 2
+
+
+def test_the_tables_of_a_folder_are_found_whatever_the_case_of_their_names(settings: Settings, tmp_path: Path) -> None:
+    table = b"question\tanswer\nWhat?\tThat.\n"
+    for name, content, count in (
+        ("a.tsv.gz", gzip.compress(table), 1),
+        ("B.TSV", table.replace(b"What", b"Why"), 1),
+        ("c/TRAIN.CSV", table.replace(b"\t", b","), 1),
+        ("c/more.csv", b"question,answer\nHow?,So.\n", 2),
+        ("._d.parquet", b"no table", 2),
+    ):
+        (tmp_path / "my" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "my" / name).write_bytes(content)
+        assert len(sources.load(str(tmp_path / "my"), settings).pairs) == count
+    assert [path.name for path in sources.shards(tmp_path / "my")] == ["TRAIN.CSV", "more.csv"]
 
 
 def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings, tmp_path: Path) -> None:
