@@ -110,7 +110,7 @@ def fingerprint(name: str, columns: Mapping[str, str], settings: Settings) -> st
     if path is None:
         return None
     inside = [one for pattern in ("*", "*/*") for one in sorted(path.glob(pattern))] if path.is_dir() else []
-    return files_fingerprint([path, *inside], sorted(columns.items()))
+    return files_fingerprint([path, *_without_dangling(inside)], sorted(columns.items()))
 
 
 def files_fingerprint(files: Sequence[Path], *beside: object) -> str:
@@ -206,11 +206,16 @@ def _kind(path: Path) -> str | None:
 
 def _stamp(path: Path, *, below: bool = False) -> tuple[tuple[str, int, int], ...]:
     """What changes when the files do; with `below`, those in folders within it too, where tables may lie."""
-    inside = sorted(path.iterdir()) if path.is_dir() else []
+    inside = _without_dangling(sorted(path.iterdir())) if path.is_dir() else []
     if below and inside:
         inside += sorted(entry for entry in path.glob("*/*") if entry.is_file())
     stats = [(str(entry), entry.stat()) for entry in (path, *inside)]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def _without_dangling(paths: Sequence[Path]) -> list[Path]:
+    """Without links that lead nowhere, as Emacs keeps beside an open file; never without one that should be a table."""
+    return [path for path in paths if _kind(path) is not None or not path.is_symlink() or path.exists()]
 
 
 def _without_columns(name: str, reading: Reading) -> None:

@@ -91,6 +91,23 @@ def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings
     assert sources.load(str(path), settings).pairs[0].answer == "Those."
 
 
+def test_a_link_that_leads_nowhere_stops_a_folder_only_where_it_should_be_a_table(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my"
+    folder.mkdir()
+    (folder / "train.csv").write_text("question,answer\nWhat?,That.\n")
+    (folder / ".#train.csv").symlink_to("me@here.1:2")
+    (folder / "latest").symlink_to("gone")
+    assert len(sources.load(str(folder), settings).pairs) == 1
+    assert sources.fingerprint(str(folder), {}, settings) is not None
+    (folder / "more.csv").symlink_to("gone.csv")
+    with pytest.raises(InputError, match=r"^dataset: my cannot be read: No such file"):
+        sources.load(str(folder), settings)
+    with pytest.raises(InputError, match=r"^the data cannot be read: No such file"):
+        sources.fingerprint(str(folder), {}, settings)
+
+
 def test_a_table_one_folder_below_is_read_again_when_it_changes(settings: Settings, tmp_path: Path) -> None:
     shard = tmp_path / "clone" / "data" / "train.csv"
     shard.parent.mkdir(parents=True)
