@@ -19,6 +19,8 @@ SOURCES = ("starter", "medquad")
 """The names; anything else is a path or a hub id."""
 _KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 """Files of which a folder is read, of several kinds the first. Not .json: such a folder keeps settings in it."""
+_SHOWN = 5
+"""Files of a folder that are named."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,26 @@ def _at(path: Path, reading: Reading) -> PairSet:
         return _table(path, stamp, reading, path.name, None)
     if path.is_file() and path.suffix.lower() != ".zip":
         file.read(path)  # says which kinds of files there are
+    if path.is_dir():
+        _refuse_other_files(path)
     _without_columns(path.name, reading)
     return _medquad(path, stamp)
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Refuse a folder that holds files, and neither tables that it could be read of nor MedQuAD's XML."""
+    files = sorted(path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.is_file())
+    shown = [str(path.relative_to(folder)) for path in files if not path.name.startswith(".")]
+    if not shown or any(folder.rglob("*.xml")):
+        return
+    alone = next((path for path in files if _kind(path) is not None), None)
+    helps = f"; name a file itself, such as {folder.name}/{alone.relative_to(folder)}" if alone else ""
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    raise InputError(
+        f"{folder.name} holds {shorten(', '.join(shown[:_SHOWN]), 200)}{more}, and a folder is read of Parquet, JSON "
+        f"lines, CSV or TSV files, or of MedQuAD's XML{helps}.",
+        field="dataset",
+    )
 
 
 def existing(text: str) -> Path | None:

@@ -152,6 +152,31 @@ def test_what_is_neither_table_nor_medquad(settings: Settings, tmp_path: Path) -
         sources.load(str(tmp_path / "empty"), settings)
 
 
+def test_a_folder_of_other_files_says_what_it_holds_and_what_helps(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "my"
+    (folder / "data").mkdir(parents=True)
+    (folder / ".hidden").write_text("x")
+    (folder / "data" / "train.json").write_text('[{"question": "What?", "answer": "That."}]')
+    for name in ("LICENSE", "README.md"):
+        (folder / name).write_text("x")
+    mappings: tuple[dict[str, str], ...] = ({}, {"question": "question"})
+    for columns in mappings:
+        with pytest.raises(InputError) as caught:
+            sources.load(str(folder), settings, columns)
+        assert str(caught.value) == (
+            "dataset: my holds LICENSE, README.md, data/train.json, and a folder is read of Parquet, JSON lines, CSV "
+            "or TSV files, or of MedQuAD's XML; name a file itself, such as my/data/train.json."
+        )
+    assert len(sources.load(str(folder / "data" / "train.json"), settings).pairs) == 1
+    (folder / "data" / "train.json").unlink()
+    for number in range(4):
+        (folder / f"train{number}.txt").write_text("x")
+    with pytest.raises(
+        InputError, match=r"my holds LICENSE, .*, train2\.txt and 1 more, and .* or of MedQuAD's XML\.$"
+    ):
+        sources.load(str(folder), settings)
+
+
 def test_a_fingerprint_changes_with_the_files_and_with_what_is_read_of_them(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "my.csv"
     file.write_text("question,answer\nWhat?,That.\n", encoding="utf-8")
