@@ -294,6 +294,25 @@ def test_numbers_of_options_that_are_text_count_as_such(tmp_path: Path, written:
     assert "numbers of right options count from 1" in data.filters
 
 
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("['red' 'blue']", "A. red B. blue"),
+        ("[\"it's red\" 'a \"blue\" one'\n 'blue']", 'A. it\'s red B. a "blue" one C. blue'),
+        (r"['red\'s \"own\"' 'blue']", 'A. red\'s "own" B. blue'),
+        ("['red, or' 'blue']", "A. red, or B. blue"),
+        ("['red', 'blue']", "A. red B. blue"),
+    ],
+)
+def test_lists_of_options_as_numpy_writes_them(tmp_path: Path, written: str, options: str) -> None:
+    cell = written.replace('"', '""')
+    last = options.count(". ") - 1
+    table = "question,choices,answer\n" + "".join(f'{q},"{cell}",{n and last}\n' for n, (q, _) in enumerate(PAIRS))
+    data = read(tmp_path / "my.csv", table)
+    assert data.pairs[3].question == f"What is anaemia? {options}"
+    assert {pair.answer for pair in data.pairs[1:]} == {"blue"}
+
+
 def test_a_number_that_is_an_option_itself_is_the_answer(tmp_path: Path) -> None:
     table = "question,A,B,answer\n" + "".join(f"How many in {ill}?,1,2,{1 + n % 2}\n" for n, ill in enumerate(ILLS))
     data = read(tmp_path / "my.csv", table)
