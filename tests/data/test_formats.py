@@ -320,6 +320,18 @@ def test_a_number_that_is_an_option_itself_is_the_answer(tmp_path: Path) -> None
     assert not said(data, "count from")
 
 
+@pytest.mark.parametrize("names", ["ABCD", "0123"])
+def test_an_empty_option_between_others_takes_no_letter_from_them(tmp_path: Path, names: str) -> None:
+    rows = [(q, names[2], "green") for q, _ in PAIRS[:4]] + [(q, names[3], "blue") for q, _ in PAIRS[4:]]
+    rows[0] = (PAIRS[0][0], names[0], "red")  # numbers count from 0
+    table = "question,A,B,C,D,E,answer\n" + "".join(f"{q},red,,green,blue,,{right}\n" for q, right, _ in rows)
+    data = read(tmp_path / "my.csv", f"{table}Nothing named?,red,,green,blue,,{names[1]}\n")
+    assert [pair.answer for pair in data.pairs] == [text for _, _, text in rows]
+    assert data.pairs[3].question == "What is anaemia? A. red C. green D. blue"
+    assert (data.pairs_parsed, data.pairs_answered) == (9, 8)
+    assert said(data, "1 answer that named an option without a text, taken for none")
+
+
 def test_a_question_without_options_among_others_stays(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"question": q, "options": ["red", "blue"], "answer": "blue"} for q, _ in PAIRS]
     rows[0]["options"] = None

@@ -33,7 +33,7 @@ _KEYS, _TEXTS = ("key", "label", "id"), ("value", "text", "content")
 _FEWEST = 2
 
 Option = tuple[str, str]
-"""Label and text."""
+"""Label and text; none in an empty cell between others, so that each keeps its letter."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def multiple_choice(table: Table, sample: Sequence[Row], mapping: Mapping[str, s
             if not listed or not isinstance(stem, str):
                 yield row
                 continue
-            text = "\n".join([stem, *(f"{label}. {option}" for label, option in listed)])
+            text = "\n".join([stem, *(f"{label}. {option}" for label, option in listed if option)])
             answer = _answer(row, found, listed, base, table)
             yield Row(row.file, row.number, {**row.values, found.question: text, found.answer: answer, ASKED: stem})
 
@@ -104,7 +104,9 @@ def _option_columns(table: Table, sample: Sequence[Row]) -> tuple[str, ...]:
 def _options(row: Row, columns: tuple[str, ...]) -> list[Option]:
     if len(columns) == 1:
         return _listed(unpacked(row.values.get(columns[0])))
-    texts = [str(value).strip() for column in columns if (value := row.values.get(column)) not in (None, "")]
+    texts = ["" if (value := row.values.get(column)) is None else str(value).strip() for column in columns]
+    while texts and not texts[-1]:
+        texts.pop()
     return list(zip(ascii_uppercase, texts, strict=False))
 
 
@@ -195,5 +197,6 @@ def _answer(row: Row, columns: _Columns, listed: list[Option], base: int | None,
 
 
 def _told(text: str, table: Table) -> str:
-    table.tally.add("answer", "that named an option made the option's text")
+    what = "made the option's text" if text else "without a text, taken for none"
+    table.tally.add("answer", f"that named an option {what}")
     return text
