@@ -87,6 +87,14 @@ def test_delimiters_are_found(tmp_path: Path, head: str) -> None:
         read(tmp_path / "my.csv", f"{head}\n{ROWS[0][0]}{mark}x\nWhy?\n".encode())
 
 
+@pytest.mark.parametrize("blank", ["\n", "\r\n  \r\n", "sep=;\n\n"])
+def test_the_header_may_stand_below_blank_lines(tmp_path: Path, blank: str) -> None:
+    body = "".join(f'{q};"{a}"\n' for q, a in ROWS)
+    data = read(tmp_path / "my.csv", f"{blank}question;answer\n{body}".encode())
+    assert asked(data) == ROWS
+    assert "cells are separated by a semicolon" in data.filters
+
+
 ITEMS = [{"question": q, "answer": a} for q, a in ROWS]
 JSON: list[tuple[Any, str]] = [
     (ITEMS, ""),
