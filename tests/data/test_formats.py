@@ -84,6 +84,11 @@ def test_conversations_of_one_turn(tmp_path: Path, kind: str, suffix: str) -> No
     assert any("rejected" in line for line in aside) == ("rejected" in CHATS[kind]("", ""))
 
 
+@pytest.mark.parametrize("kind", CHATS)
+def test_a_file_of_one_conversation_is_one_row(tmp_path: Path, kind: str) -> None:
+    assert asked(read(tmp_path / "my.jsonl", [CHATS[kind](*PAIRS[0])])) == PAIRS[:1]
+
+
 def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:
     system = {"role": "system", "content": "Be brief."}
     rows = [
