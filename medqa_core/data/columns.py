@@ -174,7 +174,9 @@ def _listed(table: Table) -> str:
     named = [shorten(repr(column), 40) for column in table.columns if column]
     nested = [shorten(path, 60) for path in paths(table.rows[:1] if isinstance(table.rows, list) else ())]
     below = f", and below them {', '.join(nested[:8])}" if nested else ""
-    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}"
+    # How the file was read may be why: another sheet, another delimiter.
+    read = f" ({shorten('; '.join(table.notes), 300)})" if table.notes else ""
+    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}{read}"
 
 
 def paths(rows: Iterable[Row]) -> list[str]:

@@ -186,6 +186,16 @@ def test_excel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read(path)
 
 
+def test_a_sheet_in_front_that_is_not_the_data_is_named_with_the_others(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "my.xlsx", [["About these data"], ["Made up."]], [["question", "answer"], list(ROWS[0])])
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        "my.xlsx: row 1, column 'question': missing; the columns are 'About these data' (sheet 'Sheet' read; left "
+        "aside: Sheet 1). Say which one it is: columns question=COLUMN."
+    )
+
+
 def test_cells_at_the_end_of_a_sheet_s_row_may_never_have_been_filled(tmp_path: Path) -> None:
     rows = [["question", "answer", "topic"], [*ROWS[0], "Schlaf"], ["Was ist Gicht?"], [*ROWS[1], None, "beside"]]
     data = read(workbook(tmp_path / "my.xlsx", rows))
