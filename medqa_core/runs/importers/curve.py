@@ -37,6 +37,8 @@ STATES = (
 )
 """What such a source never says."""
 _TAG = re.compile(r".*tag-(?P<tag>[\w.-]+)\.csv", re.IGNORECASE)
+_POINT, _COMMA = (re.compile(rf"\s*[-+]?\d+{mark}\d+(?:[eE][-+]?\d+)?\s*") for mark in (r"\.", ","))
+"""Numbers with a decimal point, and with a decimal comma."""
 
 
 def is_curve(content: bytes, name: str) -> bool:
@@ -124,10 +126,19 @@ def _table(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
                 break
     except (csv.Error, StopIteration) as error:
         raise InputError(f"the table cannot be read: {error or 'it is empty'}.") from error
+    if delimiter == ";":
+        rows = _with_points(rows)
     if len(runs) < 2:
         return rows, []
     others = f"It also holds {plural(len(runs) - 1, 'other run')}; export another one alone for its curve."
     return rows, [f"Run {line(runs[0], 60)}, the first of the table. {others}"]
+
+
+def _with_points(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Decimal commas as points where no number has a point: there a comma may stand between thousands."""
+    if any(_POINT.fullmatch(cell) for row in rows for cell in row.values()):
+        return rows
+    return [{n: cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell for n, cell in row.items()} for row in rows]
 
 
 def _column(name: str) -> str:

@@ -30,6 +30,7 @@ def curves(run: Run) -> tuple[list[tuple[float, float]], list[tuple[float, float
 TABLES = {
     "plain.csv": "step,loss,eval_loss\n10,2.5,\n20,2.0,2.25\n",
     "semicolons.csv": "step;loss;eval_loss\n10;2.5;\n20;2.0;2.25\n",
+    "commas.csv": "step;loss;eval_loss\n10;2,50;\n20;2,0e0;2,25\n",
     "script.csv": "epoch,step,Train Loss,val_loss\n1,10,2.5,\n2,20,2.0,2.25\n",
     "tabs.tsv": "Step\tTraining Loss\tValidation Loss\n10\t2.5\t\n20\t2.0\t2.25\n",
     "tracker.csv": (
@@ -51,6 +52,14 @@ def test_a_table_is_a_curve(name: str, store: RunStore, tmp_path: Path) -> None:
     assert curves(run) == ([(10, 2.5), (20, 2.0)], [(20, 2.25)])
     assert said(run).format == "curve" and said(run).source == name
     assert run.record.title == f"Curve ({name})" and run.snapshot().problems == ()
+
+
+def test_a_comma_among_points_is_none_of_decimals(store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "thousands.csv"
+    path.write_text("step;loss;tokens\n10;2.5;1,250\n20;2.0;2,500\n")
+    run = import_path(path, store)
+    assert curves(run)[0] == [(10, 2.5), (20, 2.0)]
+    assert run.snapshot().series == ()
 
 
 def test_of_several_runs_in_one_table_the_first_is_taken_and_said(store: RunStore, tmp_path: Path) -> None:
