@@ -10,9 +10,10 @@ import json
 import re
 import sqlite3
 import struct
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def _json_lines(text: str) -> list[dict[str, Any]]:
 def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The run of Trackio's database that was logged to last, and which others it holds."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        with _database(path) as database:
             database.execute("PRAGMA trusted_schema=OFF")
             kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'metrics'").fetchone()
             if kind != ("table",):
@@ -172,7 +173,7 @@ def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             runs = [str(name) for (name,) in named]
             query = "SELECT step, metrics FROM metrics WHERE run_name = ? ORDER BY step LIMIT ?"
             found = database.execute(query, (runs[-1] if runs else "", MOST_ROWS)).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise InputError(f"{file_name(path)} cannot be read as Trackio's database: {error}.") from error
     rows = []
     for step, metrics in found:
@@ -182,6 +183,26 @@ def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         return rows, []
     others = f" It also holds {plural(len(runs) - 1, 'other run')}; the one logged to last was taken."
     return rows, [f"Run {runs[-1]} of the database.{others if len(runs) > 1 else ''}"]
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """A database that is never written to: of one with a write-ahead log a copy, into which SQLite brings the log.
+
+    A run that was killed leaves its last rows there, and so does one that goes on.
+    """
+    real = path.resolve()
+    log = real.with_name(f"{real.name}-wal")
+    if not log.is_file():
+        with closing(sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            yield database
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "copy.db")
+        copy.write_bytes(read_bytes(real))
+        Path(folder, "copy.db-wal").write_bytes(read_bytes(log))
+        with closing(sqlite3.connect(copy)) as database:
+            yield database
 
 
 def _object(text: Any) -> dict[str, Any]:
