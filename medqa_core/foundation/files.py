@@ -158,12 +158,12 @@ def is_lfs_pointer(path: Path) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's value.
+    """A JSON file's value; a byte order mark before it, as Windows' editors write one, is passed over (RFC 8259, 8.1).
 
     Raises:
         UnreadableFile: as `read_text`, or the text is not strict JSON.
     """
-    text = read_text(path)
+    text = read_text(path).removeprefix("\ufeff")
     if not text.strip():
         raise UnreadableFile(f"{path.name} is empty.")
     try:

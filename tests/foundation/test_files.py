@@ -239,7 +239,8 @@ def test_what_is_written_is_read_back(value: object) -> None:
         (b"<!doctype html><html></html>", "not valid JSON"),
         (b'{"a": NaN}', "NaN is not JSON"),
         (b"\xff\xfe{\x00}\x00", "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not valid JSON"),
     ],
 )
 def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: str) -> None:
@@ -249,6 +250,11 @@ def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: 
         files.read_json(path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"r": 8}', encoding="utf-8-sig")
+    assert files.read_json(tmp_path / "adapter_config.json") == {"r": 8}
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
