@@ -122,7 +122,7 @@ def texts(row: Row, name: str, column: str) -> list[str]:
         InputError: it is missing where it must not be, or is not text, or not UTF-8.
     """
     value = cell(row, column)
-    if name == "answer" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if name == "answer" and _are_texts(value):
         return [_checked(row, column, one) for one in value]
     if value is None and name in REQUIRED and column not in row.values and "." not in column:
         raise row.refuse(column, "missing; give the row one, or null where there is none")
@@ -130,13 +130,24 @@ def texts(row: Row, name: str, column: str) -> list[str]:
 
 
 def _text(row: Row, name: str, column: str, value: Any) -> str:
+    if (kind := unfit(name, value)) is not None:
+        raise row.refuse(column, f"{kind} where text is needed; {_remedy(name, column, value)}")
     if value is None:
         return ""
-    if name in COUNTED and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    if not isinstance(value, str):
-        raise row.refuse(column, f"{_kind(value)} where text is needed; {_remedy(column, value)}")
-    return _checked(row, column, value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return _checked(row, column, str(value))
+
+
+def unfit(name: str, value: Any) -> str | None:
+    """What a cell is that cannot be read as our `name`, such as "a list"; None for one that can."""
+    number = name in COUNTED and isinstance(value, int | float) and not isinstance(value, bool)
+    fits = value is None or isinstance(value, str) or number or (name == "answer" and _are_texts(value))
+    return None if fits else _kind(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _checked(row: Row, column: str, text: str) -> str:
@@ -163,7 +174,9 @@ def _listed(table: Table) -> str:
     named = [shorten(repr(column), 40) for column in table.columns if column]
     nested = [shorten(path, 60) for path in paths(table.rows[:1] if isinstance(table.rows, list) else ())]
     below = f", and below them {', '.join(nested[:8])}" if nested else ""
-    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}"
+    # How the file was read may be why: another sheet, another delimiter.
+    read = f" ({shorten('; '.join(table.notes), 300)})" if table.notes else ""
+    return f"the columns are {', '.join(named[:20])}{', …' if len(named) > 20 else ''}{below}{read}"
 
 
 def paths(rows: Iterable[Row]) -> list[str]:
@@ -183,10 +196,10 @@ def _below(path: str, value: Any, levels: int) -> list[str]:
     return found if levels >= 0 else []
 
 
-def _remedy(column: str, value: Any) -> str:
+def _remedy(name: str, column: str, value: Any) -> str:
     below = _below(column, value, _NESTED)
     if below:
-        return f"name a path into it, such as columns question={below[0]}"
+        return f"name a path into it, such as columns {name}={below[0]}"
     return "write it as text, or name another column"
 
 

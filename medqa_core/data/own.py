@@ -31,6 +31,8 @@ class _Reading:
     medquad: bool
     cleans: bool
     """Whether HTML becomes plain text and placeholders count as nothing: not in MedQuAD, nor in reading version 1."""
+    asked: frozenset[str]
+    """Our names whose columns were asked for, or which a pair must have; the others are guesses."""
 
 
 def pairs(
@@ -59,7 +61,8 @@ def pairs(
     own = version > 1 and not medquad
     plain = [in_plain_rows(table, columns) for table in tables] if own else tables
     mapping = names.resolve(plain[0], columns)
-    reading = _Reading("MedQuAD" if medquad else name, medquad, cleans=own)
+    asked_for = frozenset({*columns, *names.REQUIRED})
+    reading = _Reading("MedQuAD" if medquad else name, medquad, cleans=own, asked=asked_for)
     parsed, characters, tally = 0, 0, Tally()
     found: list[tuple[QAPair, str]] = []
     for table in plain:
@@ -129,7 +132,7 @@ def _rows(table: Table, mapping: Mapping[str, str], reading: _Reading) -> Iterat
 
 def _pair(row: Row, table: Table, mapping: Mapping[str, str], reading: _Reading) -> tuple[QAPair | None, str] | None:
     """The pair of a row, None for it where its row is left out; None where there is no question."""
-    raw = {name: names.texts(row, name, column) for name, column in mapping.items()}
+    raw = {name: _fitting_texts(row, name, column, reading, table.tally) for name, column in mapping.items()}
     long = next((name for name, texts in raw.items() if any(len(text) > TEXT_LIMIT for text in texts)), None)
     if long is not None:
         what = f"with more than {TEXT_LIMIT:,} characters in a cell left out"
@@ -164,6 +167,16 @@ def _pair(row: Row, table: Table, mapping: Mapping[str, str], reading: _Reading)
     )
     asked = row.values.get(table.topic_column) if table.topic_column else None
     return pair, _clean(asked) if isinstance(asked, str) and asked.strip() else question
+
+
+def _fitting_texts(row: Row, name: str, column: str, reading: _Reading, tally: Tally) -> list[str]:
+    """The texts of a cell; none of one that does not fit where only its column's name says what it might be."""
+    kind = None if name in reading.asked else names.unfit(name, names.cell(row, column))
+    if kind is None:
+        return names.texts(row, name, column)
+    said = name.replace("_", " ")
+    tally.add("cell", f"of {shorten(column)!r} left aside: {kind}, and no {said}", row.place(column))
+    return []
 
 
 def _cleaned(name: str, texts: Sequence[str], tally: Tally) -> list[str]:

@@ -17,6 +17,10 @@ from medqa_core.runs.schema.config import READING_VERSION
 
 SOURCES = ("starter", "medquad")
 """The names; anything else is a path or a hub id."""
+_KINDS = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+"""Files of which a folder is read, of several kinds the first. Not .json: such a folder keeps settings in it."""
+_SHOWN = 5
+"""Files of a folder that are named."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def fingerprint(name: str, columns: Mapping[str, str], settings: Settings) -> st
     if path is None:
         return None
     inside = [one for pattern in ("*", "*/*") for one in sorted(path.glob(pattern))] if path.is_dir() else []
-    return files_fingerprint([path, *inside], sorted(columns.items()))
+    return files_fingerprint([path, *_without_dangling(inside)], sorted(columns.items()))
 
 
 def files_fingerprint(files: Sequence[Path], *beside: object) -> str:
@@ -152,8 +156,26 @@ def _at(path: Path, reading: Reading) -> PairSet:
         return _table(path, stamp, reading, path.name, None)
     if path.is_file() and path.suffix.lower() != ".zip":
         file.read(path)  # says which kinds of files there are
+    if path.is_dir():
+        _refuse_other_files(path)
     _without_columns(path.name, reading)
     return _medquad(path, stamp)
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Refuse a folder that holds files, and neither tables that it could be read of nor MedQuAD's XML."""
+    files = sorted(path for pattern in ("*", "*/*") for path in folder.glob(pattern) if path.is_file())
+    shown = [str(path.relative_to(folder)) for path in files if not path.name.startswith(".")]
+    if not shown or any(folder.rglob("*.xml")):
+        return
+    alone = next((path for path in files if _kind(path) is not None), None)
+    helps = f"; name a file itself, such as {folder.name}/{alone.relative_to(folder)}" if alone else ""
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    raise InputError(
+        f"{folder.name} holds {shorten(', '.join(shown[:_SHOWN]), 200)}{more}, and a folder is read of Parquet, JSON "
+        f"lines, CSV or TSV files, or of MedQuAD's XML{helps}.",
+        field="dataset",
+    )
 
 
 def existing(text: str) -> Path | None:
@@ -191,21 +213,29 @@ def holds_tables(folder: Path) -> bool:
 
 def shards(folder: Path) -> Iterator[Path]:
     """The table files of a folder, as a clone of a hub data set keeps them: in it or one below, all of one kind."""
-    # Not .json: such a folder keeps settings in it.
-    for suffix in (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv"):
-        found = [p for pattern in ("*", "*/*") for p in folder.glob(pattern + suffix) if p.is_file()]
-        if found:
-            yield from sorted(path for path in found if not path.name.startswith("."))
-            return
+    inside = sorted(path for pattern in ("*", "*/*") for path in folder.glob(pattern) if _kind(path) in _KINDS)
+    there = [path for path in inside if path.is_file()]
+    first = next((kind for kind in _KINDS if any(_kind(path) == kind for path in there)), None)
+    yield from (path for path in there if _kind(path) == first)
+
+
+def _kind(path: Path) -> str | None:
+    """What kind of table a file is; None where it is none, or hidden, as editors and systems leave files beside."""
+    return None if path.name.startswith(".") else file.suffix_of(path.name)
 
 
 def _stamp(path: Path, *, below: bool = False) -> tuple[tuple[str, int, int], ...]:
     """What changes when the files do; with `below`, those in folders within it too, where tables may lie."""
-    inside = sorted(path.iterdir()) if path.is_dir() else []
+    inside = _without_dangling(sorted(path.iterdir())) if path.is_dir() else []
     if below and inside:
         inside += sorted(entry for entry in path.glob("*/*") if entry.is_file())
     stats = [(str(entry), entry.stat()) for entry in (path, *inside)]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+def _without_dangling(paths: Sequence[Path]) -> list[Path]:
+    """Without links that lead nowhere, as Emacs keeps beside an open file; never without one that should be a table."""
+    return [path for path in paths if _kind(path) is not None or not path.is_symlink() or path.exists()]
 
 
 def _without_columns(name: str, reading: Reading) -> None:

@@ -19,6 +19,9 @@ JSON_LIMIT = 16 * 2**20
 """Largest JSON file that is read, in bytes: thousands of times what any file of a run needs."""
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+LFS_POINTER = "is a pointer of Git LFS, not the file itself; run `git lfs pull` in its folder"
+"""What is said, behind its name, of a file that is one."""
+_POINTER_START = b"version https://git-lfs.github.com/spec/"
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
@@ -148,13 +151,19 @@ def read_text(path: Path, limit: int = JSON_LIMIT) -> str:
         raise UnreadableFile(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
 
 
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what a clone without git-lfs has in place of a large one. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(len(_POINTER_START)) == _POINTER_START
+
+
 def read_json(path: Path) -> Any:
-    """A JSON file's value.
+    """A JSON file's value; a byte order mark before it, as Windows' editors write one, is passed over (RFC 8259, 8.1).
 
     Raises:
         UnreadableFile: as `read_text`, or the text is not strict JSON.
     """
-    text = read_text(path)
+    text = read_text(path).removeprefix("\ufeff")
     if not text.strip():
         raise UnreadableFile(f"{path.name} is empty.")
     try:

@@ -9,6 +9,7 @@ from medqa_core.data import own
 from medqa_core.data.readers import file
 from medqa_core.foundation.errors import InputError
 from tests.support.docs_tables import refusals, section
+from tests.support.git_lfs import POINTER
 
 REFUSED: dict[str, tuple[str, bytes]] = {
     "a column is not found": ("my.csv", b"Frage,Antwort\nWas?,Das.\n"),
@@ -23,6 +24,7 @@ REFUSED: dict[str, tuple[str, bytes]] = {
     "an empty file": ("my.jsonl", b""),
     "a torn download": ("my.parquet", b"PAR1"),
     "a torn archive": ("my.csv.gz", b"x"),
+    "a clone without git-lfs": ("my.parquet", POINTER),
     "no answers": ("my.csv", b"question,answer\nWhat?,\n"),
     "unknown encoding": ("my.csv", bytes(range(128, 256)) * 4),
     "an old workbook": ("my.xls", b"x"),

@@ -62,6 +62,12 @@ CHATS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "two answers": lambda q, a: {"prompt": q, "chosen": a, "rejected": "Nothing."},
     "two whole answers": lambda q, a: {"prompt": q, "chosen": messages(q, a), "rejected": messages(q, "Nothing.")},
     "two conversations": lambda q, a: {"chosen": messages(q, a), "rejected": messages(q, "Nothing.")},
+    "the rejected one first": lambda q, a: {"rejected": messages(q, "Nothing."), "chosen": messages(q, a)},
+    "two answers as messages": lambda q, a: {
+        "prompt": messages(q, a)[:1],
+        "rejected": messages(q, "Nothing.")[1:],
+        "chosen": messages(q, a)[1:],
+    },
     "list as JSON text": lambda q, a: {"messages": json.dumps(messages(q, a))},
     "list as pandas writes it": lambda q, a: {"messages": str(messages(q, a))},
 }
@@ -74,6 +80,13 @@ def test_conversations_of_one_turn(tmp_path: Path, kind: str, suffix: str) -> No
     assert asked(data) == PAIRS
     assert [pair.topic for pair in data.pairs] == list(ILLS)
     assert said(data, "8 message parts other than text left out") == (kind == "parts")
+    aside = [line for line in data.filters if line.startswith("columns left aside: ")]
+    assert any("rejected" in line for line in aside) == ("rejected" in CHATS[kind]("", ""))
+
+
+@pytest.mark.parametrize("kind", CHATS)
+def test_a_file_of_one_conversation_is_one_row(tmp_path: Path, kind: str) -> None:
+    assert asked(read(tmp_path / "my.jsonl", [CHATS[kind](*PAIRS[0])])) == PAIRS[:1]
 
 
 def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -99,6 +112,55 @@ def test_of_a_conversation_the_first_question_and_its_answer_are_read_and_the_re
     assert '3 conversations with the system text "Be brief.", which is no part of a question' in data.filters
     assert said(data, "1 conversation without a question and its answer left out (the first: row 4, column 'messages')")
     assert said(data, "1 row without a conversation left out (the first: row 5, column 'messages')")
+
+
+@pytest.mark.parametrize("kind", ["texts", "prompt and completion", "prompt as text"])
+def test_a_completion_labelled_false_is_no_answer(tmp_path: Path, kind: str) -> None:
+    rows = [{**CHATS[kind](q, said_), "label": said_ == a} for q, a in PAIRS for said_ in ("Nothing.", a)]
+    for name in ("my.jsonl", "my.parquet"):
+        data = read(tmp_path / name, rows)
+        assert asked(data) == PAIRS
+        assert said(data, "8 answers with label false left out (the first: row 1, column 'label')")
+    table = "prompt,completion,label\n" + "".join(f"{q},{a},True\n{q},Nothing.,False\n" for q, a in PAIRS)
+    assert asked(read(tmp_path / "my.csv", table)) == PAIRS
+    lists = [{"prompt": q, "completion": f"[{n}]", "label": True} for n, (q, _) in enumerate(PAIRS)]
+    assert [pair.answer for pair in read(tmp_path / "my.jsonl", lists).pairs] == [f"[{n}]" for n in range(8)]
+    numbers = [{"prompt": q, "completion": a, "label": n % 2} for n, (q, a) in enumerate(PAIRS)]  # classes, it may be
+    assert asked(read(tmp_path / "my.jsonl", numbers)) == PAIRS
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+CALLS: dict[str, list[dict[str, Any]]] = {
+    "a call": [{"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "content": "Found."}],
+    "a call after a word": [
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]},
+        {"role": "tool", "content": "Found."},
+    ],
+    "an older call": [
+        {"role": "assistant", "content": "", "function_call": {"name": "look_up"}},
+        {"role": "function", "content": "Found."},
+    ],
+    "a call as a part": [
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me look."}, {"type": "tool_use", "id": "1"}]},
+        {"role": "user", "content": [{"type": "tool_result", "content": "Found."}]},
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_who_calls_a_tool_answers_afterwards(tmp_path: Path, kind: str) -> None:
+    rows = [{"messages": [*messages(q, a)[:1], *CALLS[kind], *messages(q, a)[1:]]} for q, a in PAIRS]
+    data = read(tmp_path / "my.jsonl", [*rows, {"messages": [*messages("And now?", "")[:1], *CALLS[kind]]}])
+    assert asked(data) == PAIRS
+    assert said(data, "9 messages with a call of a tool left out")
+    assert said(data, "1 conversation without a question and its answer left out (the first: row 9, column 'messages')")
+
+
+def test_a_conversation_that_begins_with_an_empty_question_is_left_out(tmp_path: Path) -> None:
+    rows = [CHATS["sharegpt"](q, a) for q, a in [*PAIRS, ("", "Hello.")]]
+    data = read(tmp_path / "my.json", rows)
+    assert asked(data) == PAIRS
+    assert said(data, "1 conversation without a question and its answer left out")
 
 
 def test_many_system_texts_are_not_all_told(tmp_path: Path) -> None:
@@ -225,6 +287,54 @@ def test_numbers_of_options_count_from_one_where_they_show_it(tmp_path: Path) ->
     rows[2]["cop"], rows[3]["cop"], rows[4]["cop"] = 0, -1, 7
     with pytest.raises(InputError, match=r"^my\.jsonl: row 1, column 'cop': 2 names none of 2 options; row 5, column "):
         read(tmp_path / "my.jsonl", rows)
+
+
+@pytest.mark.parametrize("written", ["{}", "{}.0", "({})"])
+def test_numbers_of_options_that_are_text_count_as_such(tmp_path: Path, written: str) -> None:
+    rows = [(q, written.format(2 - n % 2)) for n, (q, _) in enumerate(PAIRS)] + [("Nobody knows?", "-1")]
+    table = "question,A,B,correct\n" + "".join(f"{q},red,blue,{right}\n" for q, right in rows)
+    data = read(tmp_path / "my.csv", table)
+    assert [pair.answer for pair in data.pairs] == ["blue", "red"] * 4
+    assert (data.pairs_parsed, data.pairs_answered) == (9, 8)
+    assert "numbers of right options count from 1" in data.filters
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("['red' 'blue']", "A. red B. blue"),
+        ("[\"it's red\" 'a \"blue\" one'\n 'blue']", 'A. it\'s red B. a "blue" one C. blue'),
+        (r"['red\'s \"own\"' 'blue']", 'A. red\'s "own" B. blue'),
+        ("['red, or' 'blue']", "A. red, or B. blue"),
+        ("['red', 'blue']", "A. red B. blue"),
+    ],
+)
+def test_lists_of_options_as_numpy_writes_them(tmp_path: Path, written: str, options: str) -> None:
+    cell = written.replace('"', '""')
+    last = options.count(". ") - 1
+    table = "question,choices,answer\n" + "".join(f'{q},"{cell}",{n and last}\n' for n, (q, _) in enumerate(PAIRS))
+    data = read(tmp_path / "my.csv", table)
+    assert data.pairs[3].question == f"What is anaemia? {options}"
+    assert {pair.answer for pair in data.pairs[1:]} == {"blue"}
+
+
+def test_a_number_that_is_an_option_itself_is_the_answer(tmp_path: Path) -> None:
+    table = "question,A,B,answer\n" + "".join(f"How many in {ill}?,1,2,{1 + n % 2}\n" for n, ill in enumerate(ILLS))
+    data = read(tmp_path / "my.csv", table)
+    assert [pair.answer for pair in data.pairs] == ["1", "2"] * 4
+    assert not said(data, "count from")
+
+
+@pytest.mark.parametrize("names", ["ABCD", "0123"])
+def test_an_empty_option_between_others_takes_no_letter_from_them(tmp_path: Path, names: str) -> None:
+    rows = [(q, names[2], "green") for q, _ in PAIRS[:4]] + [(q, names[3], "blue") for q, _ in PAIRS[4:]]
+    rows[0] = (PAIRS[0][0], names[0], "red")  # numbers count from 0
+    table = "question,A,B,C,D,E,answer\n" + "".join(f"{q},red,,green,blue,,{right}\n" for q, right, _ in rows)
+    data = read(tmp_path / "my.csv", f"{table}Nothing named?,red,,green,blue,,{names[1]}\n")
+    assert [pair.answer for pair in data.pairs] == [text for _, _, text in rows]
+    assert data.pairs[3].question == "What is anaemia? A. red C. green D. blue"
+    assert (data.pairs_parsed, data.pairs_answered) == (9, 8)
+    assert said(data, "1 answer that named an option without a text, taken for none")
 
 
 def test_a_question_without_options_among_others_stays(tmp_path: Path) -> None:

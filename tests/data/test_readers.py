@@ -18,6 +18,7 @@ from medqa_core.data.pairs import PairSet
 from medqa_core.data.readers import columnar, file
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
+from tests.support.git_lfs import POINTER
 
 ROWS = [("Was ist Müdigkeit?", "Ein Gefühl der Erschöpfung, es hört auf."), ("¿Qué es la fiebre?", "Más de 38 °C.")]
 TABLE = "question,answer\n" + "".join(f'"{q}","{a}"\n' for q, a in ROWS)
@@ -84,6 +85,14 @@ def test_delimiters_are_found(tmp_path: Path, head: str) -> None:
         InputError, match=rf"^my\.csv: row {4 if 'sep' in head else 3}, column '([aA]|A)(nswer)?': missing"
     ):
         read(tmp_path / "my.csv", f"{head}\n{ROWS[0][0]}{mark}x\nWhy?\n".encode())
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n  \r\n", "sep=;\n\n"])
+def test_the_header_may_stand_below_blank_lines(tmp_path: Path, blank: str) -> None:
+    body = "".join(f'{q};"{a}"\n' for q, a in ROWS)
+    data = read(tmp_path / "my.csv", f"{blank}question;answer\n{body}".encode())
+    assert asked(data) == ROWS
+    assert "cells are separated by a semicolon" in data.filters
 
 
 ITEMS = [{"question": q, "answer": a} for q, a in ROWS]
@@ -177,6 +186,24 @@ def test_excel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read(path)
 
 
+def test_a_sheet_in_front_that_is_not_the_data_is_named_with_the_others(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "my.xlsx", [["About these data"], ["Made up."]], [["question", "answer"], list(ROWS[0])])
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        "my.xlsx: row 1, column 'question': missing; the columns are 'About these data' (sheet 'Sheet' read; left "
+        "aside: Sheet 1). Say which one it is: columns question=COLUMN."
+    )
+
+
+def test_cells_at_the_end_of_a_sheet_s_row_may_never_have_been_filled(tmp_path: Path) -> None:
+    rows = [["question", "answer", "topic"], [*ROWS[0], "Schlaf"], ["Was ist Gicht?"], [*ROWS[1], None, "beside"]]
+    data = read(workbook(tmp_path / "my.xlsx", rows))
+    assert asked(data) == ROWS
+    assert (data.pairs_parsed, data.pairs_answered) == (3, 2)
+    assert [pair.topic for pair in data.pairs] == ["Schlaf", ""]
+
+
 def saved(folder: Path, rows: list[dict[str, str]], writer: Callable[..., Any] = ipc.new_stream) -> Path:
     """A part of a data set as `datasets.save_to_disk` writes it."""
     folder.mkdir(parents=True)
@@ -226,6 +253,16 @@ def test_a_saved_folder_that_is_not_whole(tmp_path: Path, state: str, words: str
     (tmp_path / "none" / "dataset_dict.json").write_text('{"splits": []}')
     with pytest.raises(InputError, match="none holds no part"):
         columnar.saved(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my.jsonl", "my.csv.gz", "my.xlsx", "my.parquet", "my.arrow"])
+def test_what_a_clone_without_git_lfs_holds_says_what_to_run(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"^{name} is a pointer of Git LFS, .*; run `git lfs pull` in its folder\.$"):
+        read(tmp_path / name, POINTER)
+    folder = saved(tmp_path / "one", ITEMS)
+    (folder / "data-00000-of-00001.arrow").write_bytes(POINTER)
+    with pytest.raises(InputError, match=r"^one: data-00000-of-00001\.arrow is a pointer of Git LFS"):
+        columnar.saved(folder)
 
 
 def test_what_datasets_itself_saves_is_read(tmp_path: Path, lab: Settings) -> None:

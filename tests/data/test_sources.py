@@ -1,5 +1,6 @@
 """A data set by its name, or one line that says what to do."""
 
+import gzip
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,21 @@ def test_a_path_to_medquad_or_to_a_table(settings: Settings, tmp_path: Path) -> 
     assert len(sources.load("medquad", replace(settings, medquad=tmp_path / "tables")).pairs) == 2
 
 
+def test_the_tables_of_a_folder_are_found_whatever_the_case_of_their_names(settings: Settings, tmp_path: Path) -> None:
+    table = b"question\tanswer\nWhat?\tThat.\n"
+    for name, content, count in (
+        ("a.tsv.gz", gzip.compress(table), 1),
+        ("B.TSV", table.replace(b"What", b"Why"), 1),
+        ("c/TRAIN.CSV", table.replace(b"\t", b","), 1),
+        ("c/more.csv", b"question,answer\nHow?,So.\n", 2),
+        ("._d.parquet", b"no table", 2),
+    ):
+        (tmp_path / "my" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "my" / name).write_bytes(content)
+        assert len(sources.load(str(tmp_path / "my"), settings).pairs) == count
+    assert [path.name for path in sources.shards(tmp_path / "my")] == ["TRAIN.CSV", "more.csv"]
+
+
 def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "my.csv"
     path.write_text("q,a,b\nWhat?,That.,This.\n")
@@ -73,6 +89,23 @@ def test_a_table_is_read_again_when_it_or_the_mapping_changes(settings: Settings
     path.write_text("q,a,b\nWhat?,Those.,This.\n")
     os.utime(path, ns=(1, 1))
     assert sources.load(str(path), settings).pairs[0].answer == "Those."
+
+
+def test_a_link_that_leads_nowhere_stops_a_folder_only_where_it_should_be_a_table(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my"
+    folder.mkdir()
+    (folder / "train.csv").write_text("question,answer\nWhat?,That.\n")
+    (folder / ".#train.csv").symlink_to("me@here.1:2")
+    (folder / "latest").symlink_to("gone")
+    assert len(sources.load(str(folder), settings).pairs) == 1
+    assert sources.fingerprint(str(folder), {}, settings) is not None
+    (folder / "more.csv").symlink_to("gone.csv")
+    with pytest.raises(InputError, match=r"^dataset: my cannot be read: No such file"):
+        sources.load(str(folder), settings)
+    with pytest.raises(InputError, match=r"^the data cannot be read: No such file"):
+        sources.fingerprint(str(folder), {}, settings)
 
 
 def test_a_table_one_folder_below_is_read_again_when_it_changes(settings: Settings, tmp_path: Path) -> None:
@@ -117,6 +150,31 @@ def test_what_is_neither_table_nor_medquad(settings: Settings, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataUnavailable, match="no answered question in empty"):
         sources.load(str(tmp_path / "empty"), settings)
+
+
+def test_a_folder_of_other_files_says_what_it_holds_and_what_helps(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "my"
+    (folder / "data").mkdir(parents=True)
+    (folder / ".hidden").write_text("x")
+    (folder / "data" / "train.json").write_text('[{"question": "What?", "answer": "That."}]')
+    for name in ("LICENSE", "README.md"):
+        (folder / name).write_text("x")
+    mappings: tuple[dict[str, str], ...] = ({}, {"question": "question"})
+    for columns in mappings:
+        with pytest.raises(InputError) as caught:
+            sources.load(str(folder), settings, columns)
+        assert str(caught.value) == (
+            "dataset: my holds LICENSE, README.md, data/train.json, and a folder is read of Parquet, JSON lines, CSV "
+            "or TSV files, or of MedQuAD's XML; name a file itself, such as my/data/train.json."
+        )
+    assert len(sources.load(str(folder / "data" / "train.json"), settings).pairs) == 1
+    (folder / "data" / "train.json").unlink()
+    for number in range(4):
+        (folder / f"train{number}.txt").write_text("x")
+    with pytest.raises(
+        InputError, match=r"my holds LICENSE, .*, train2\.txt and 1 more, and .* or of MedQuAD's XML\.$"
+    ):
+        sources.load(str(folder), settings)
 
 
 def test_a_fingerprint_changes_with_the_files_and_with_what_is_read_of_them(settings: Settings, tmp_path: Path) -> None:

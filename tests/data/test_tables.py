@@ -69,10 +69,6 @@ GOOD = '{"question": "What?", "answer": "That."}\n'
         ),
         (GOOD + '{"question": ["Why?"], "answer": "So."}\n', ": row 2, column 'question': a list where text"),
         (GOOD + '{"question": "Why?"}\n', ": row 2, column 'answer': missing"),
-        (
-            GOOD + '{"question": "Why?", "answer": "So.", "id": true}\n',
-            ": row 2, column 'id': true or false where text is needed; write",
-        ),
         (GOOD + '{"question": "\\ud800", "answer": "So."}\n', ": row 2: not valid JSON"),
         (GOOD + '{"question": "Why?", "answer": NaN}\n', ": row 2: not valid JSON (NaN is not JSON)"),
         (
@@ -85,6 +81,24 @@ GOOD = '{"question": "What?", "answer": "That."}\n'
 )
 def test_json_lines(tmp_path: Path, content: bytes | str, words: str) -> None:
     assert refused(tmp_path / "my.jsonl", content).startswith(words)
+
+
+def test_a_column_that_was_only_guessed_refuses_nothing(tmp_path: Path) -> None:
+    cells = '"id": true, "type": 3, "synonyms": ["a", "b"], "topic": "Things"'
+    (tmp_path / "my.jsonl").write_text(GOOD + '{"question": "Why?", "answer": "So.", ' + cells + "}\n")
+    data = read(tmp_path / "my.jsonl")
+    assert [(pair.question_type, pair.synonyms, pair.topic) for pair in data.pairs[1:]] == [("unknown", (), "Things")]
+    assert data.pairs[1].id not in ("", "true", "True")
+    for told in (
+        "1 cell of 'id' left aside: true or false, and no id (the first: row 2, column 'id')",
+        "1 cell of 'type' left aside: a number, and no question type (the first: row 2, column 'type')",
+        "1 cell of 'synonyms' left aside: a list, and no synonyms (the first: row 2, column 'synonyms')",
+    ):
+        assert told in data.filters
+    with pytest.raises(InputError, match=r"row 2, column 'type': a number where text is needed; write it as text"):
+        read(tmp_path / "my.jsonl", question_type="type")
+    with pytest.raises(InputError, match=r"a list where text is needed; .* such as columns synonyms=synonyms\.0\."):
+        read(tmp_path / "my.jsonl", synonyms="synonyms")
 
 
 def test_json_as_a_list_and_as_lines(tmp_path: Path) -> None:

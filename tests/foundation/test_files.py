@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medqa_core.foundation import files
 from medqa_core.foundation.errors import UnreadableFile
+from tests.support.git_lfs import POINTER
 
 
 def _fail(*_: object) -> None:
@@ -238,7 +239,8 @@ def test_what_is_written_is_read_back(value: object) -> None:
         (b"<!doctype html><html></html>", "not valid JSON"),
         (b'{"a": NaN}', "NaN is not JSON"),
         (b"\xff\xfe{\x00}\x00", "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not valid JSON"),
     ],
 )
 def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: str) -> None:
@@ -248,6 +250,11 @@ def test_a_file_that_is_not_json_says_why(tmp_path: Path, content: bytes, said: 
         files.read_json(path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"r": 8}', encoding="utf-8-sig")
+    assert files.read_json(tmp_path / "adapter_config.json") == {"r": 8}
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
@@ -265,6 +272,12 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**30)
     with pytest.raises(UnreadableFile, match="larger than 16 MiB"):
         files.read_json(path)
+
+
+@pytest.mark.parametrize(("content", "is_one"), [(POINTER, True), (b"", False), (b"version 1", False)])
+def test_pointers_of_git_lfs(tmp_path: Path, content: bytes, is_one: bool) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert files.is_lfs_pointer(tmp_path / "a") is is_one
 
 
 def test_checksums(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """One column of text in which marks say who speaks, as trainers are fed: `### Instruction:`, ChatML and others."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medqa_core.data.columns import complete
-from medqa_core.data.formats.sample import cells, mostly, named, others
-from medqa_core.data.formats.turns import Exchanges, Role, Turn
+from medqa_core.data.formats.sample import cells, mostly, named
+from medqa_core.data.formats.turns import Role, Turn, first_pairs
 from medqa_core.data.tables import Row, Table
 
 
@@ -96,23 +96,14 @@ def marked_text(table: Table, sample: Sequence[Row], mapping: Mapping[str, str])
     style = next((style for style in STYLES if mostly([_is_marked(style, text) for text in texts])), None)
     if style is None:
         return None
-    exchanges = Exchanges(table.tally)
 
-    def rows() -> Iterator[Row]:
-        for row in table.rows:
-            text = row.values.get(column)
-            turns = turns_of(style, text) if isinstance(text, str) else []
-            found = exchanges.first(turns, row.place(column))
-            if found is not None:
-                yield Row(row.file, row.number, {**others(row, column), "question": found[0], "answer": found[1]})
+    def conversation(row: Row) -> list[Turn]:
+        text = row.values.get(column)
+        return turns_of(style, text) if isinstance(text, str) else []
 
-    return replace(
-        table,
-        columns=tuple(dict.fromkeys(("question", "answer", *(c for c in table.columns if c != column)))),
-        rows=rows(),
-        notes=(*table.notes, f"text with the marks {style.name}"),
-        origins={"question": f"{column} (question)", "answer": f"{column} (answer)"},
-    )
+    noted = replace(table, notes=(*table.notes, f"text with the marks {style.name}"))
+    origins = {"question": f"{column} (question)", "answer": f"{column} (answer)"}
+    return first_pairs(noted, conversation, (column,), origins)
 
 
 def turns_of(style: Style, text: str) -> list[Turn]:

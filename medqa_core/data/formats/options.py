@@ -27,12 +27,13 @@ _RIGHT = (
 """Columns that name the right option, where none holds its text."""
 _LABEL = re.compile(r"\(?([A-Za-z0-9])[.):]\)?\s+")
 _NAMED = re.compile(r"\(?([A-Za-z0-9])[.):]?\)?")
+_NUMBER = re.compile(r"\(?(-?\d)(?:\.0)?[.):]?\)?")
 _KEYS, _TEXTS = ("key", "label", "id"), ("value", "text", "content")
 """What an option that is an object calls its label and its text."""
 _FEWEST = 2
 
 Option = tuple[str, str]
-"""Label and text."""
+"""Label and text; none in an empty cell between others, so that each keeps its letter."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def multiple_choice(table: Table, sample: Sequence[Row], mapping: Mapping[str, s
             if not listed or not isinstance(stem, str):
                 yield row
                 continue
-            text = "\n".join([stem, *(f"{label}. {option}" for label, option in listed)])
+            text = "\n".join([stem, *(f"{label}. {option}" for label, option in listed if option)])
             answer = _answer(row, found, listed, base, table)
             yield Row(row.file, row.number, {**row.values, found.question: text, found.answer: answer, ASKED: stem})
 
@@ -103,7 +104,9 @@ def _option_columns(table: Table, sample: Sequence[Row]) -> tuple[str, ...]:
 def _options(row: Row, columns: tuple[str, ...]) -> list[Option]:
     if len(columns) == 1:
         return _listed(unpacked(row.values.get(columns[0])))
-    texts = [str(value).strip() for column in columns if (value := row.values.get(column)) not in (None, "")]
+    texts = ["" if (value := row.values.get(column)) is None else str(value).strip() for column in columns]
+    while texts and not texts[-1]:
+        texts.pop()
     return list(zip(ascii_uppercase, texts, strict=False))
 
 
@@ -140,9 +143,10 @@ def _base(sample: Sequence[Row], columns: _Columns) -> int | None:
     """From what numbers of right options count: 0 unless the first rows show that it is 1; None without numbers."""
     seen: list[tuple[int, int]] = []
     for row in sample:
-        number = _number(_named_by(row, columns))
-        if number is not None:
-            seen.append((number, len(_options(row, columns.options))))
+        listed = _options(row, columns.options)
+        number = _number(_named_by(row, columns), listed)
+        if number is not None and number >= 0:
+            seen.append((number, len(listed)))
     if not seen:
         return None
     from_one = all(number > 0 for number, _ in seen) and any(number == count for number, count in seen)
@@ -155,7 +159,16 @@ def _named_by(row: Row, columns: _Columns) -> Any:
     return row.values.get(columns.right) if value in (None, "") and columns.right else value
 
 
-def _number(value: Any) -> int | None:
+def _number(value: Any, listed: list[Option]) -> int | None:
+    """The number by which a cell names an option; None for what is none, or is the label or the text of one.
+
+    In CSV and Excel numbers are texts, and "1.0" where pandas had a column with gaps.
+    """
+    if isinstance(value, str):
+        found = _NUMBER.fullmatch(value.strip())
+        if found is None or normalise(value) in (normalise(one) for option in listed for one in option):
+            return None
+        return int(found[1])
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -164,18 +177,15 @@ def _number(value: Any) -> int | None:
 def _answer(row: Row, columns: _Columns, listed: list[Option], base: int | None, table: Table) -> Any:
     """The right option's text; an answer that is no option's name stays as it is."""
     value = _named_by(row, columns)
-    by_label = {label.upper(): text for label, text in listed}
-    number = _number(value)
-    if number is None and isinstance(value, str):
-        bare = _NAMED.fullmatch(value.strip())
-        texts = {normalise(text) for text in by_label.values()}
-        if bare is None or normalise(value) in texts:
+    number = _number(value, listed)
+    if number is None:
+        bare = _NAMED.fullmatch(value.strip()) if isinstance(value, str) else None
+        by_label = {label.upper(): text for label, text in listed}
+        if bare is None or bare[1].upper() not in by_label or normalise(value) in map(normalise, by_label.values()):
             return value
-        if bare[1].upper() in by_label:
-            return _told(by_label[bare[1].upper()], table)
-        number = int(bare[1]) if bare[1].isdigit() else None
-    if number is None or number < 0:  # -1: nobody said which is right
-        return value if number is None else ""
+        return _told(by_label[bare[1].upper()], table)
+    if number < 0:  # nobody said which is right
+        return ""
     place = number - (base or 0)
     if not 0 <= place < len(listed):
         column = columns.answer if row.values.get(columns.answer) not in (None, "") else columns.right
@@ -187,5 +197,6 @@ def _answer(row: Row, columns: _Columns, listed: list[Option], base: int | None,
 
 
 def _told(text: str, table: Table) -> str:
-    table.tally.add("answer", "that named an option made the option's text")
+    what = "made the option's text" if text else "without a text, taken for none"
+    table.tally.add("answer", f"that named an option {what}")
     return text

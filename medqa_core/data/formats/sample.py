@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ MOST = 0.5
 """The share of them that must be of it; others are left out and counted."""
 _NESTED_LIMIT = 100_000
 """Characters of a text that is tried as a list or an object."""
+_TEXT = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_ARRAY = re.compile(rf"\[\s*{_TEXT}(?:\s+{_TEXT})+\s*\]", re.DOTALL)
+"""Texts as NumPy writes them, white space between them: Python would join them to one."""
 
 
 def named(table: Table, *names: str) -> str | None:
@@ -28,7 +32,7 @@ def cells(sample: Sequence[Row], column: str) -> list[Any]:
 
 
 def unpacked(cell: Any) -> Any:
-    """A list or an object that a cell holds as text, as JSON or as pandas writes it; other cells as they are."""
+    """A list or an object that a cell holds as text, as JSON, pandas or NumPy write it; other cells as they are."""
     if not isinstance(cell, str) or len(cell) > _NESTED_LIMIT or cell.lstrip()[:1] not in ("[", "{"):
         return cell
     try:
@@ -36,6 +40,8 @@ def unpacked(cell: Any) -> Any:
     except ValueError:
         pass
     try:
+        if _ARRAY.fullmatch(cell.strip()):
+            return [ast.literal_eval(text) for text in re.findall(_TEXT, cell, re.DOTALL)]
         return ast.literal_eval(cell.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return cell

@@ -100,6 +100,8 @@ def _data_files(folder: Path) -> list[Path]:
     for path in found:
         if not path.is_file():
             raise InputError(f"{folder.name}: {path.name} is missing; save the data set again.")
+        if files.is_lfs_pointer(path):
+            raise InputError(f"{folder.name}: {path.name} {files.LFS_POINTER}.")
     if not found:
         raise no_rows(folder.name)
     return found

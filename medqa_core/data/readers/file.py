@@ -9,6 +9,7 @@ from medqa_core.data import tables
 from medqa_core.data.readers import columnar, json_text, separated, spreadsheet
 from medqa_core.data.readers.encoding import decode
 from medqa_core.data.tables import Table
+from medqa_core.foundation import files
 from medqa_core.foundation.errors import InputError
 
 _TEXTS: dict[str, Callable[[str, str, tuple[str, ...]], Table]] = {
@@ -56,6 +57,8 @@ def read(path: Path) -> Table:
             raise InputError(f"{path.name} is not a file.")
         if size > tables.FILE_LIMIT:
             raise InputError(f"{path.name} is larger than {tables.FILE_LIMIT // 2**20} MiB; split it, it was not read.")
+        if files.is_lfs_pointer(path):
+            raise InputError(f"{path.name} {files.LFS_POINTER}.")
         if suffix == ".parquet":
             return columnar.parquet(path)
         if suffix == ".arrow":

@@ -68,7 +68,7 @@ def _of_object(name: str, value: dict[str, Any], notes: tuple[str, ...]) -> Tabl
     if (columns := _columns(name, value)) is not None:
         return _table(name, _items, columns, notes)
     parts = {key: part for key, part in value.items() if isinstance(part, list) and _are_objects(part)}
-    if parts and not complete(value) and not any(_SPEAKERS & set(part[0]) for part in parts.values()):
+    if parts and not complete(value) and not any(map(_is_conversation, parts.values())):
         read_ = ", ".join(f"{shorten(key, 40)} ({plural(len(part), 'row')})" for key, part in parts.items())
         aside = [key for key in value if key not in parts]
         about = f"; left aside: {shorten(', '.join(aside), 200)}" if aside else ""
@@ -96,12 +96,16 @@ def _columns(name: str, value: Mapping[str, Any]) -> list[dict[str, Any]] | None
     columns = {key: list(c.values()) if isinstance(c, dict) else c for key, c in value.items()}
     columns = {key: cells for key, cells in columns.items() if isinstance(cells, list)}
     lengths = {len(cells) for cells in columns.values()}
-    if not complete(columns):
+    if not complete(columns) or any(map(_is_conversation, columns.values())):  # of one row, then
         return None
     if len(lengths) > 1:
         named = ", ".join(f"{shorten(key, 40)} {len(cells):,}" for key, cells in columns.items())
         raise InputError(f"{name}: its columns are not equally long ({shorten(named, 200)}); write it again.")
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _is_conversation(cells: list[Any]) -> bool:
+    return _are_objects(cells) and bool(_SPEAKERS & set(cells[0]))
 
 
 def _are_objects(values: list[Any]) -> bool:

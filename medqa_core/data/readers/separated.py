@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from medqa_core.foundation.errors import InputError
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _SEP = "sep="
 """Excel's own line before the header, which names the delimiter."""
+_BLANK = re.compile(r"(?:[^\S\n]*\n)+")
+"""Lines before the header that hold nothing."""
 
 
 def comma(name: str, text: str, notes: tuple[str, ...]) -> Table:
@@ -32,7 +35,8 @@ def _read(name: str, text: str, notes: tuple[str, ...], usual: str) -> Table:
     stated, skipped = _stated(text)
     if skipped:
         text = text.partition("\n")[2]
-    head = text.partition("\n")[0].partition("\r")[0]
+    start = _BLANK.match(text)
+    head = text[start.end() if start else 0 :].partition("\n")[0].partition("\r")[0]
     delimiter = stated or _delimiter(head, usual)
     if stated or delimiter != usual:
         notes = (*notes, f"cells are separated by {_DELIMITERS.get(delimiter, repr(delimiter))}")

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import date, datetime
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,16 @@ def _table(
     return Table(
         name,
         columns,
-        (Row(name, n, dict(zip(columns, map(_value, cells), strict=False))) for n, cells in records),
+        (Row(name, n, _cells(columns, cells)) for n, cells in records),
         number,
         (f"sheet {shorten(title, 60)!r} read{aside}",),
         Problems(name),
     )
+
+
+def _cells(columns: tuple[str, ...], cells: list[Any]) -> dict[str, str | None]:
+    """A row by its columns. A file keeps a row up to its last cell that was ever filled: those behind it are empty."""
+    return dict(zip_longest(columns, map(_value, cells[: len(columns)])))
 
 
 def _records(name: str, sheet: Any) -> Iterator[tuple[int, list[Any]]]:

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from medqa_core.foundation.errors import InputError, shorten
-from medqa_core.foundation.files import dumps, loads, write_json
+from medqa_core.foundation.files import LFS_POINTER, dumps, is_lfs_pointer, loads, write_json
 from medqa_core.foundation.progress import StageProgress, silent
 from medqa_core.models import folders
 from medqa_core.models.incoming.found import IncomingWeights
@@ -25,11 +25,13 @@ def shapes_of(files: Sequence[Path], label: str) -> Shapes:
     """The shape of every tensor by its name.
 
     Raises:
-        InputError: a file is damaged, or two of them hold the same tensor.
+        InputError: a file is damaged or a pointer of Git LFS, or two of them hold the same tensor.
     """
     found: Shapes = {}
     for path in files:
         try:
+            if is_lfs_pointer(path):
+                raise InputError(f"{label}: {path.name} {LFS_POINTER}.")
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 (it is no mapping)
                     if name in found:

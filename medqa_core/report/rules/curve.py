@@ -12,7 +12,7 @@ from medqa_core.report.statistics.trends import below, differs, falling, rising,
 from medqa_core.runs.artifacts.series import SERIES
 from medqa_core.runs.metrics_log.log import Curve
 
-ABOUT = ("rewards/margins", "rewards/accuracies", "reward", "kl", "objective/kl")
+ABOUT = ("rewards/margins", "rewards/accuracies", "margin", "reward", "kl", "objective/kl")
 """What preference and policy training are about, as trainers call it."""
 FEWEST = 4
 """Fewer values than this cannot show a trend at p < 0.05."""

@@ -17,7 +17,7 @@ MOST_SERIES = 200
 MOST_POINTS = 20_000
 """Of one series."""
 DRAWN: dict[TrainingKind, tuple[str, ...]] = {
-    "preference": ("rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected"),
+    "preference": ("rewards/margins", "rewards/accuracies", "rewards/chosen", "rewards/rejected", "margin", "accuracy"),
     "policy": ("reward", "kl", "reward_std", "completion_length", "completions/mean_length", "objective/kl"),
 }
 """What a kind of training is about, so that pages draw it without being asked."""

@@ -10,9 +10,10 @@ import json
 import re
 import sqlite3
 import struct
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.format import plural
 from medqa_core.runs.importers.draft import NO_ANSWERS, NO_BASE_FIGURES, Draft
 from medqa_core.runs.importers.log_rows import normalised, whole
-from medqa_core.runs.importers.source import decode, file_name, read_bytes, slug
+from medqa_core.runs.importers.source import decode, file_name, line, read_bytes, slug
 from medqa_core.runs.importers.trainer import read_log
 from medqa_core.runs.metrics_log.rows import MOST_STEPS
 
@@ -37,6 +38,8 @@ STATES = (
 )
 """What such a source never says."""
 _TAG = re.compile(r".*tag-(?P<tag>[\w.-]+)\.csv", re.IGNORECASE)
+_POINT, _COMMA = (re.compile(rf"\s*[-+]?\d+{mark}\d+(?:[eE][-+]?\d+)?\s*") for mark in (r"\.", ","))
+"""Numbers with a decimal point, and with a decimal comma."""
 
 
 def is_curve(content: bytes, name: str) -> bool:
@@ -65,7 +68,10 @@ def read_curve(path: Path, content: bytes) -> Draft:
         rows = _merged(_events(content))
     else:
         text = decode(content, name)
-        rows = _json_lines(text) if text.lstrip().startswith("{") else _table(text, path.name)
+        if text.lstrip().startswith("{"):
+            rows = _json_lines(text)
+        else:
+            rows, notes = _table(text, path.name)
     return _draft(path, name, rows, notes)
 
 
@@ -97,13 +103,18 @@ def _draft(path: Path, name: str, rows: list[dict[str, Any]], notes: list[str]) 
     return draft
 
 
-def _table(text: str, name: str) -> list[dict[str, Any]]:
-    """The rows of a CSV; W&B's export names a column `RUN - METRIC`, TensorBoard's one metric in its file's name."""
+def _table(text: str, name: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of a CSV, and which other runs it holds.
+
+    W&B's export names a column `RUN - METRIC`, for each run of a chart; TensorBoard's one metric in its file's name.
+    """
     header = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text.lstrip()), delimiter=delimiter)
     try:
-        names = [_column(cell) for cell in next(reader)]
+        columns = [cell.strip().rpartition(" - ")[::2] for cell in next(reader)]
+        runs = list(dict.fromkeys(run for run, _ in columns if run))
+        names = [_column(metric) if run in ("", *runs[:1]) else "" for run, metric in columns]
         if set(names) == {"wall_time", "step", "value"}:
             tag = _TAG.fullmatch(name)
             names = [("loss" if tag is None else _tag_name(tag["tag"])) if n == "value" else n for n in names]
@@ -116,12 +127,23 @@ def _table(text: str, name: str) -> list[dict[str, Any]]:
                 break
     except (csv.Error, StopIteration) as error:
         raise InputError(f"the table cannot be read: {error or 'it is empty'}.") from error
-    return rows
+    if delimiter == ";":
+        rows = _with_points(rows)
+    if len(runs) < 2:
+        return rows, []
+    others = f"It also holds {plural(len(runs) - 1, 'other run')}; export another one alone for its curve."
+    return rows, [f"Run {line(runs[0], 60)}, the first of the table. {others}"]
 
 
-def _column(cell: str) -> str:
-    """A column's name under Trainer's: `Training Loss` as `training_loss`, `my-run - train/loss` as `train/loss`."""
-    name = cell.strip().rpartition(" - ")[2]
+def _with_points(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Decimal commas as points where no number has a point: there a comma may stand between thousands."""
+    if any(_POINT.fullmatch(cell) for row in rows for cell in row.values()):
+        return rows
+    return [{n: cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell for n, cell in row.items()} for row in rows]
+
+
+def _column(name: str) -> str:
+    """A column's name under Trainer's: `Training Loss` as `training_loss`; "" for W&B's bounds of what it smooths."""
     if name.endswith(("__MIN", "__MAX")):
         return ""
     return name if "/" in name else re.sub(r"\s+", "_", name.strip().lower())
@@ -134,21 +156,13 @@ def _tag_name(tag: str) -> str:
 
 def _json_lines(text: str) -> list[dict[str, Any]]:
     """A row a line; a line that is none is passed over."""
-    rows = []
-    for line in text.splitlines()[:MOST_ROWS]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            rows.append(value)
-    return rows
+    return [row for one in text.splitlines()[:MOST_ROWS] if (row := _object(one))]
 
 
 def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The run of Trackio's database that was logged to last, and which others it holds."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        with _database(path) as database:
             database.execute("PRAGMA trusted_schema=OFF")
             kind = database.execute("SELECT type FROM sqlite_master WHERE name = 'metrics'").fetchone()
             if kind != ("table",):
@@ -159,7 +173,7 @@ def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             runs = [str(name) for (name,) in named]
             query = "SELECT step, metrics FROM metrics WHERE run_name = ? ORDER BY step LIMIT ?"
             found = database.execute(query, (runs[-1] if runs else "", MOST_ROWS)).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise InputError(f"{file_name(path)} cannot be read as Trackio's database: {error}.") from error
     rows = []
     for step, metrics in found:
@@ -169,6 +183,26 @@ def _trackio(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         return rows, []
     others = f" It also holds {plural(len(runs) - 1, 'other run')}; the one logged to last was taken."
     return rows, [f"Run {runs[-1]} of the database.{others if len(runs) > 1 else ''}"]
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """A database that is never written to: of one with a write-ahead log a copy, into which SQLite brings the log.
+
+    A run that was killed leaves its last rows there, and so does one that goes on.
+    """
+    real = path.resolve()
+    log = real.with_name(f"{real.name}-wal")
+    if not log.is_file():
+        with closing(sqlite3.connect(f"{real.as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            yield database
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "copy.db")
+        copy.write_bytes(read_bytes(real))
+        Path(folder, "copy.db-wal").write_bytes(read_bytes(log))
+        with closing(sqlite3.connect(copy)) as database:
+            yield database
 
 
 def _object(text: Any) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def read_lm_eval(path: Path, content: bytes, value: Any) -> Draft:
         mmlu=mmlu,
     )
     say_missing(draft, results)
-    draft.items, problems = read_samples(path.parent, {score.task for score in tasks})
+    draft.items, problems = read_samples(path, {score.task for score in tasks})
     draft.missing += problems[:10]
     if draft.items is not None:
         draft.missing.remove(NO_ITEMS)

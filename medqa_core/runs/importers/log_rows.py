@@ -27,6 +27,8 @@ POLICY = re.compile(
     r"reward|objective/rlhf_reward|objective/kl|loss/policy_avg|policy/.+|rewards?/[^/]+/mean|reward_std"
 )
 PREFERENCE = re.compile(r"rewards/(margins|chosen|rejected|accuracies)|logps/(chosen|rejected)|log_odds_ratio")
+REWARD_MODEL = {"mean_reward", "margin"}
+"""What TRL's RewardTrainer logs together; each alone may be anything."""
 
 
 def normalised(row: dict[str, Any]) -> dict[str, Any]:
@@ -64,11 +66,11 @@ def whole(value: Any) -> int | None:
 def kind_of_training(rows: Iterable[dict[str, Any]]) -> TrainingKind | None:
     """Which training logs such figures; None: a supervised one, or one that does not tell.
 
-    DPO, ORPO, KTO and their like log rewards of chosen and rejected answers; GRPO, PPO and RLOO one reward of their own
-    answers.
+    DPO, ORPO, KTO and their like log rewards of chosen and rejected answers, a reward model by how much they differ;
+    GRPO, PPO and RLOO log one reward of their own answers.
     """
     names = {key.removeprefix("eval_") for row in rows for key in row}
-    if any(PREFERENCE.fullmatch(name) for name in names):
+    if any(PREFERENCE.fullmatch(name) for name in names) or names >= REWARD_MODEL:
         return "preference"
     return "policy" if any(POLICY.fullmatch(name) for name in names) else None
 

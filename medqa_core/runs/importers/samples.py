@@ -17,28 +17,42 @@ LINE_LIMIT = 16 * 2**20
 MOST_ITEMS = 200_000
 METRICS = ("acc", "exact_match", "acc_norm")
 """The first of these that an item states is its score."""
-_NAME = re.compile(r"samples_(?P<task>.+?)(?:_\d{4}-\d\d-\d\dT[\d.:-]+)?\.jsonl")
+_DATE = r"(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)"
+_NAME = re.compile(rf"samples_(?P<task>.+?)(?:_{_DATE})?\.jsonl")
+_RESULTS = re.compile(rf"results_{_DATE}\.json")
+OF_ANOTHER = "Samples beside the file are of another date, so of another evaluation; they were not read."
 
 
-def read_samples(folder: Path, tasks: Collection[str]) -> tuple[pd.DataFrame | None, list[str]]:
-    """The items of the samples files of these tasks in `folder`, of each the newest; None where there are none.
+def read_samples(results: Path, tasks: Collection[str]) -> tuple[pd.DataFrame | None, list[str]]:
+    """The items of the samples files of these tasks beside `results`; None where there are none.
+
+    The harness gives all files of an evaluation one date. Where the results or the samples have none, the newest
+    samples of a task count.
 
     Raises nothing: what cannot be read is a line of the second value.
     """
+    folder, date = results.parent, _second(_RESULTS.fullmatch(results.name))
     try:
-        with os.scandir(folder) as found:
-            names = sorted(e.name for e in found if _NAME.fullmatch(e.name) and e.is_file())
+        with os.scandir(folder) as entries:
+            names = sorted(e.name for e in entries if _NAME.fullmatch(e.name) and e.is_file())
     except OSError:
         return None, []
-    newest = {m["task"]: name for name in names if (m := _NAME.fullmatch(name)) and m["task"] in tasks}
+    found = [m for name in names if (m := _NAME.fullmatch(name)) and m["task"] in tasks]
+    ours = [m for m in found if date is None or _second(m) in (None, date)]
+    newest = {m["task"]: m.string for m in ours}
     rows: list[tuple[str, str, str, float]] = []
-    problems = []
+    problems = [OF_ANOTHER] if found and not ours else []
     for task, name in newest.items():
         read, odd = _items(folder / name, line(task, 120), MOST_ITEMS - len(rows))
         rows += read
         if odd:
             problems.append(odd)
     return (pd.DataFrame(rows, columns=["task", "item", "metric", "value"]) if rows else None), problems
+
+
+def _second(found: re.Match[str] | None) -> str | None:
+    """The date in a file's name, to the second; None where it has none."""
+    return found["date"].replace(":", "-")[:19] if found and found["date"] else None
 
 
 def _items(path: Path, task: str, most: int) -> tuple[list[tuple[str, str, str, float]], str]:

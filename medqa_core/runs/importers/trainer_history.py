@@ -63,7 +63,7 @@ class History:
 
 def read_history(history: list[dict[str, Any]]) -> History:
     """The rows of a log history, whichever trainer wrote them."""
-    rows = [normalised(row) for row in history[:ROW_LIMIT]]
+    rows = _with_loss([normalised(row) for row in history[:ROW_LIMIT]])
     training = kind_of_training(rows)
     sets = list(dict.fromkeys(name for row in rows for key in row if (name := _set_of_loss(key)) is not None))
     alone = sets[0] if len(sets) == 1 and not any("eval_loss" in row for row in rows) else None
@@ -90,6 +90,17 @@ def curve_check(history: History, steps: int | None) -> Check:
     passed = last <= steps < last + max(gap, 1)
     detail = f"Last logged step {last} of {steps}, logged every {gap} steps."
     return Check(name=name, passed=passed, detail=detail)
+
+
+def _with_loss(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with `train_loss` as `loss` where it is the loss at a step, as Lightning and many scripts name it.
+
+    Trainer's `train_loss` is the mean over a run, stated once at its end, beside how long it took.
+    """
+    logged = sum("train_loss" in row and "train_runtime" not in row for row in rows)
+    if logged < 2 or any("loss" in row for row in rows):
+        return rows
+    return [{"loss" if key == "train_loss" else key: value for key, value in row.items()} for row in rows]
 
 
 def _curve(found: History) -> None:

@@ -16,6 +16,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.models.incoming.import_model import import_model
 from medqa_core.runs.schema.config import EvaluationConfig
 from tests.support.docs_tables import refusals
+from tests.support.git_lfs import POINTER
 
 pytestmark = pytest.mark.usefixtures("no_network")
 WEIGHTS, CONFIG, INDEX = "adapter_model.safetensors", "adapter_config.json", "model.safetensors.index.json"
@@ -86,6 +87,7 @@ ADAPTERS: dict[str, Change] = {
     "a revision of a folder": lambda folder: None,
     "a link out of the folder": linked,
     "torn weights": lambda folder: (folder / WEIGHTS).write_bytes(b"torn"),
+    "a clone without git-lfs": lambda folder: (folder / WEIGHTS).write_bytes(POINTER),
     "NaN or infinite weights": learnt(lambda name, one: (name, one * np.float32("nan"))),
     "an adapter that is no LoRA": said(CONFIG, peft_type="IA3"),
     "a start from the base's weights, as PiSSA's": said(CONFIG, init_lora_weights="pissa"),

@@ -30,6 +30,8 @@ def curves(run: Run) -> tuple[list[tuple[float, float]], list[tuple[float, float
 TABLES = {
     "plain.csv": "step,loss,eval_loss\n10,2.5,\n20,2.0,2.25\n",
     "semicolons.csv": "step;loss;eval_loss\n10;2.5;\n20;2.0;2.25\n",
+    "commas.csv": "step;loss;eval_loss\n10;2,50;\n20;2,0e0;2,25\n",
+    "script.csv": "epoch,step,Train Loss,val_loss\n1,10,2.5,\n2,20,2.0,2.25\n",
     "tabs.tsv": "Step\tTraining Loss\tValidation Loss\n10\t2.5\t\n20\t2.0\t2.25\n",
     "tracker.csv": (
         '"Step","mine - train/loss","mine - train/loss__MIN","mine - eval/loss"\n10,2.5,2.5,\n20,2.0,2.0,2.25\n'
@@ -50,6 +52,27 @@ def test_a_table_is_a_curve(name: str, store: RunStore, tmp_path: Path) -> None:
     assert curves(run) == ([(10, 2.5), (20, 2.0)], [(20, 2.25)])
     assert said(run).format == "curve" and said(run).source == name
     assert run.record.title == f"Curve ({name})" and run.snapshot().problems == ()
+
+
+def test_a_comma_among_points_is_none_of_decimals(store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "thousands.csv"
+    path.write_text("step;loss;tokens\n10;2.5;1,250\n20;2.0;2,500\n")
+    run = import_path(path, store)
+    assert curves(run)[0] == [(10, 2.5), (20, 2.0)]
+    assert not run.snapshot().series
+
+
+def test_of_several_runs_in_one_table_the_first_is_taken_and_said(store: RunStore, tmp_path: Path) -> None:
+    path = tmp_path / "chart.csv"
+    path.write_text(
+        '"Step","new - train/loss","new - train/loss__MIN","old - train/loss","older - train/loss"\n'
+        "10,2.5,2.5,9.0,9.5\n15,,,8.5,\n20,2.0,2.0,8.0,\n"
+    )
+    run = import_path(path, store)
+    assert curves(run) == ([(10, 2.5), (20, 2.0)], [])
+    assert said(run).notes == [
+        "Run new, the first of the table. It also holds 2 other runs; export another one alone for its curve."
+    ]
 
 
 def test_tensorboard_s_own_csv_of_one_tag(store: RunStore, tmp_path: Path) -> None:
@@ -129,6 +152,21 @@ def test_trackio_s_database(store: RunStore, tmp_path: Path) -> None:
     assert curves(run) == ([(10, 2.5), (20, 2.0)], [(20, 2.25)])
     assert said(run).notes[0] == "Run new of the database. It also holds 1 other run; the one logged to last was taken."
     assert (tmp_path / "project.db").read_bytes() == before
+
+
+def test_rows_that_trackio_s_database_has_in_its_log_alone_are_read(store: RunStore, tmp_path: Path) -> None:
+    trackio(tmp_path / "project.db")
+    database = sqlite3.connect(tmp_path / "project.db")  # stays open: who closes it brings the log in, as no kill does
+    database.execute("PRAGMA journal_mode=WAL")
+    row = ("2026-01-09", "new", 30, json.dumps({"loss": 1.5}))
+    database.execute("INSERT INTO metrics (timestamp, run_name, step, metrics) VALUES (?, ?, ?, ?)", row)
+    database.commit()
+    files = [tmp_path / "project.db", tmp_path / "project.db-wal"]
+    before = [file.read_bytes() for file in files]
+    run = import_path(files[0], store)
+    assert curves(run)[0] == [(10, 2.5), (20, 2.0), (30, 1.5)]
+    assert [file.read_bytes() for file in files] == before
+    database.close()
 
 
 def test_another_database_is_refused(store: RunStore, tmp_path: Path) -> None:

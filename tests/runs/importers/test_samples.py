@@ -10,6 +10,7 @@ from medqa_core.evaluation.paired_items import paired_tasks
 from medqa_core.runs.artifacts.items import ITEMS, read_items
 from medqa_core.runs.importers import import_path
 from medqa_core.runs.importers.lm_eval import NO_ITEMS
+from medqa_core.runs.importers.samples import OF_ANOTHER
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.run_store import RunStore
 from tests.support.foreign_runs import lm_eval
@@ -52,6 +53,23 @@ def test_of_a_task_the_newest_file_counts_and_other_tasks_do_not(store: RunStore
     (folder / f"samples_{TASK}_2026-01-03T00-00-00.jsonl").write_text('{"doc_id": 1, "acc": 1.0}\n')
     (folder / "results.json").write_text(json.dumps(lm_eval()))
     assert items(import_path(folder, store)).values.tolist() == [[TASK, "1", "acc", 1.0]]
+
+
+def test_samples_of_another_evaluation_in_the_folder_are_not_read(store: RunStore, tmp_path: Path) -> None:
+    days = {"01": 0.0, "03": 1.0}
+    for day, value in days.items():
+        (tmp_path / f"results_2026-01-{day}T00-00-00.123456.json").write_text(json.dumps(lm_eval()))
+        (tmp_path / f"samples_{TASK}_2026-01-{day}T00-00-00.123456.jsonl").write_text(
+            f'{{"doc_id": 1, "acc": {value}}}\n'
+        )
+    for day, value in days.items():
+        run = import_path(tmp_path / f"results_2026-01-{day}T00-00-00.123456.json", store)
+        assert items(run).values.tolist() == [[TASK, "1", "acc", value]]
+    (tmp_path / "results_2026-01-02T00-00-00.123456.json").write_text(json.dumps(lm_eval()))
+    without = import_path(tmp_path / "results_2026-01-02T00-00-00.123456.json", store)
+    assert not (without.folder / ITEMS).exists()
+    assert without.record.imported is not None
+    assert {OF_ANOTHER, NO_ITEMS} <= set(without.record.imported.missing)
 
 
 def test_two_imports_are_judged_pair_by_pair(store: RunStore, tmp_path: Path) -> None:

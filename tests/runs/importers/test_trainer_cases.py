@@ -153,6 +153,9 @@ def test_preference_training_is_named_and_its_loss_gives_no_finding(given: Any) 
         (("eval_rewards/margins",), "preference"),
         (("loss", "rewards/chosen"), "preference"),
         (("loss", "log_odds_ratio"), "preference"),
+        (("loss", "min_reward", "mean_reward", "max_reward", "accuracy", "margin"), "preference"),
+        (("eval_loss", "eval_mean_reward", "eval_margin"), "preference"),
+        (("loss", "margin"), None),
         (("loss", "mean_token_accuracy", "entropy"), None),
         (("loss", "grad_norm"), None),
     ],
@@ -210,6 +213,12 @@ def test_test_figures_on_a_scale_to_100(given: Any, tmp_path: Path, store: RunSt
     evaluation = run.evaluation()
     assert evaluation is not None and evaluation.metrics["rougeL"].fine_tuned == pytest.approx(0.3)
     assert "rougeL 30 as 0.3." in said(run).notes[-1]
+
+
+def test_means_of_several_trainings_are_no_curve(given: Any) -> None:
+    run = given([{"step": n, "train_loss": 3.0 / n, "train_runtime": 5.0} for n in (1, 2)])
+    assert not (run.folder / "metrics.jsonl").exists()
+    assert run.record.imported.figures["mean_train_loss"] == 1.5
 
 
 def test_a_resumed_log_is_one_curve_of_two_attempts(given: Any) -> None:
