@@ -102,16 +102,24 @@ def judge_button(settings: Settings) -> JudgeButton | None:
 
 def queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> None:
     """Queue a task and start it where the device is free; for a button's callback."""
+    put_in_queue(kind, run_id, arguments)
+
+
+def put_in_queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> bool:
+    """The same, and whether the task is queued; where it is not, the next drawing says why."""
     settings = Settings.from_environment()
+    queued = False
     if settings.public:
-        return
+        return queued
     try:
         made = submit_task(kind, run_id, settings, arguments)
+        queued = True
         if not made.new:
             flash.flash("That is queued or in progress already.")
         launch.advance(settings)
     except MedQAError as error:
         flash.flash(f"Not started. {error}", bad=True)
+    return queued
 
 
 def _follow(task: Task, settings: Settings) -> None:
