@@ -81,6 +81,17 @@ def test_a_model_with_its_base_and_data(
     assert started[-1] == "evaluate theirs"
 
 
+def test_two_imports_that_made_a_run_of_one_id(build: RunBuilder, open_page: Open) -> None:
+    (build.finished("theirs").folder / "evaluation.json").unlink()  # the first one was deleted and imported again
+    for path in ("/first", "/second"):
+        entry = submit_task("import", None, Settings.from_environment(), {"path": path}).entry
+        write_task_status(entry.folder, TaskStatus(state="done", run="theirs"))
+    app = open_page(PAGE)
+    assert texts(app).count("Made theirs.") == 2
+    offered = [button.label for button in app.button]
+    assert offered.count("Dismiss") == 2 and offered.count("Evaluate") == 2
+
+
 def test_what_is_wrong_stands_at_its_field(open_page: Open, given: dict[str, str], started: list[str]) -> None:
     wrong = {**given, "path": "/gone", "dataset": "gone.csv", "base": "./gone"}
     app = press(fill(open_page(PAGE), wrong), "Import")
