@@ -10,6 +10,7 @@ from typing import IO
 
 from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.artifacts.manifest import MANIFEST
 from medqa_core.runs.run import Run
 
@@ -25,10 +26,11 @@ NOT_IN_NAMES = frozenset('\\:<>"|?*')
 PACKED_ALREADY = (".safetensors", ".parquet", ".zip")
 
 
-def members(run: Run, weights: bool = True, log: bool = True) -> list[str]:
+def members(run: Run, weights: bool = True, log: bool = True, labels: bool = True) -> list[str]:
     """The names of the files that go in, sorted; no link that leaves the folder, no hidden file and no odd name."""
     # A manifest that lists weights which are not there would call the copy damaged.
     without = {*LEFT_OUT, *(() if weights else (*WEIGHTS, MANIFEST)), *(() if log else (LOG,))}
+    without |= set() if labels else {LABELS}
     found = []
     for place, folders, names in os.walk(run.folder):
         inner = Path(place).relative_to(run.folder)
@@ -43,10 +45,13 @@ def weights_size(run: Run) -> int:
     return sum((run.folder / name).stat().st_size for name in heavy)
 
 
-def archive(run: Run, weights: bool = True, log: bool = True) -> bytes:
-    """The ZIP; without `weights` the folders adapter/ and model/ stay out, without `log` the worker's output does."""
+def archive(run: Run, weights: bool = True, log: bool = True, labels: bool = True) -> bytes:
+    """The ZIP; without `weights` the folders adapter/ and model/ stay out, without `log` the worker's output does.
+
+    Without `labels` tags and notes stay out, and with them a title that was given later.
+    """
     target = io.BytesIO()
-    _fill(run, target, members(run, weights, log))
+    _fill(run, target, members(run, weights, log, labels))
     return target.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Where the pages get runs from: one run store a folder, shared by all visitors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -19,8 +20,14 @@ def store() -> RunStore:
 
 
 def list_runs() -> list[RunEntry]:
-    """The store's runs, newest first, listed now: once a drawing of the whole page, by the run picker."""
-    st.session_state[LISTED] = found = store().list()
+    """The store's runs, newest first, listed now: once a drawing of the whole page, by the run picker.
+
+    Without their tags for a demo's visitor, who could read them from what a search finds.
+    """
+    found = store().list()
+    if Settings.from_environment().public:
+        found = [replace(entry, tags=()) if entry.tags else entry for entry in found]
+    st.session_state[LISTED] = found
     return found
 
 

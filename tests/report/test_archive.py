@@ -8,6 +8,7 @@ import pytest
 
 from medqa_core.report.archive import archive, members, weights_size, write_archive
 from medqa_core.report.writer import write
+from medqa_core.runs.store.labelling import LabelChange, change_labels
 from tests.support.full_run import full
 from tests.support.runs import RunBuilder
 
@@ -61,6 +62,13 @@ def test_the_workers_output_can_stay_out(build: RunBuilder) -> None:
     (run.folder / "train.log").write_text("a path")
     assert "run-1/train.log" in names(archive(run))
     assert "run-1/train.log" not in names(archive(run, log=False))
+
+
+def test_tags_and_notes_can_stay_out(build: RunBuilder) -> None:
+    run = build.finished()
+    change_labels(build.store, run.id, LabelChange(note="mine"))
+    assert "run-1/labels.json" in names(archive(run))
+    assert "run-1/labels.json" not in names(archive(run, labels=False))
 
 
 def test_it_is_written_whole_or_not_at_all(build: RunBuilder, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A visitor of a public demo walks over every page, presses every button, and changes nothing of whoever runs it."""
 
+import io
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,13 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, remove, stop, tasks
-from medqa_core.jobs.queue import submit
+from medqa_core.jobs.queue import store_of, submit
 from medqa_core.jobs.task import Task, TaskStatus, write_task, write_task_status
 from medqa_core.jobs.tasks import submit_task
 from medqa_core.runs.artifacts.weights import weights_file
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import now
 from medqa_core.runs.store import bin, labelling
+from pages.summary.full_report import everything
 from tests.support.pages import PAGES, elements, visit
 from tests.support.runs import RunBuilder
 from tests.support.scenarios import SHOWN
@@ -104,6 +107,28 @@ def test_no_page_takes_a_file_or_offers_a_change(
 
 def _harmless(label: str) -> bool:
     return label in HARMLESS or label.startswith(("Show ", "Ask "))
+
+
+def test_tags_and_notes_are_not_searched_and_not_in_the_zip(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    run = store_of(demo).open("finished")
+    (run.folder / "train.log").write_text("/home/me/data")
+    labelling.change_labels(store_of(demo), run.id, labelling.LabelChange(add_tags=("secret",), note="mine"))
+    private = {"finished/labels.json", "finished/train.log"}
+
+    def found() -> list[str]:
+        app = walk("runs/runs.py")
+        app.text_input(key="runs-find").input("secret").run()
+        return [box.key for box in app.checkbox if box.key and box.key.startswith("tick ")]
+
+    def packed() -> set[str]:
+        return set(zipfile.ZipFile(io.BytesIO(everything(run, weights=True))).namelist())
+
+    assert len(found()) == 1 and private <= packed()
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    assert found() == [] and not private & packed()
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if page != "ask/ask.py"])
