@@ -17,21 +17,19 @@ from pages.shared.markup import answer, escape_markdown, html
 
 def draw(settings: Settings) -> QueueSnapshot:
     """The run in progress and the queue, below one sentence about them. Returns the queue as it was drawn."""
-    queue, message = look(settings), flash.take()
+    queue, said = look(settings), flash.kept()
     if queue.idle:
         answer(in_words(queue))
-        flash.show(message)
+        said()
         return queue
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        nonlocal message
         now = look(settings)
         if shape(now) != shape(queue):
             st.rerun()  # the rest of the page depends on it
         answer(in_words(now))
-        message = flash.take() or message  # until the whole page is drawn again
-        flash.show(message)
+        said()
         for current in now.current:
             run.during(current, public=settings.public)
         _queue(now.waiting, public=settings.public)

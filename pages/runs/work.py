@@ -10,7 +10,7 @@ from medqa_core.jobs.task import ENDED, TaskEntry, all_tasks
 from medqa_core.jobs.tasks import active_tasks
 from medqa_core.runs.schema.status import now
 from pages.runs import actions, imports
-from pages.shared import notices, run_picker, tasks
+from pages.shared import flash, notices, run_picker, tasks
 from pages.shared.live import move_queue_on
 
 DONE_SHOWN = timedelta(hours=1)
@@ -29,12 +29,15 @@ def draw(settings: Settings) -> None:
 
 
 def _follow(ids: list[str], settings: Settings) -> None:
+    said = flash.kept()
+
     @st.fragment(run_every=tasks.EVERY_SECONDS)
     def refreshing() -> None:
         move_queue_on(settings)
         active = active_tasks(settings)
         if [entry.task.id for entry in active] != ids:
             st.rerun()
+        said()
         for entry in active:
             tasks.progress(entry)
 

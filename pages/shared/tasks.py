@@ -123,11 +123,14 @@ def put_in_queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | Non
 
 
 def _follow(task: Task, settings: Settings) -> None:
+    said = flash.kept()
+
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
         move_queue_on(settings)
         now = latest_task(settings, task.kind, task.run, task.arguments)
         if now is not None and now.state not in ENDED:
+            said()
             progress(now)
             return
         if now is not None and now.state == "done" and task.run is None:  # a run's page shows what was measured
