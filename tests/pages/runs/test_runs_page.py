@@ -186,6 +186,15 @@ def test_a_restored_run_whose_id_is_taken(build: RunBuilder, open_page: Open) ->
     assert "Restored as a-2" in shown(app) and set(order(app)) == {"a", "a-2"}
 
 
+def test_of_two_deleted_runs_of_one_id_the_one_beside_the_button_comes_back(build: RunBuilder, open_page: Open) -> None:
+    for title in ("First", "Second"):
+        bin.delete(build.store, build.finished("a", title=title).id)
+    app = open_page(PAGE)
+    assert shown(app).index("Second") < shown(app).index("First"), "the last deleted one first"
+    app = [button for button in app.button if button.label == "Restore"][1].click().run()
+    assert "Restored: a." in shown(app) and build.store.open("a").record.title == "First"
+
+
 def test_settings_go_to_the_form(build: RunBuilder, open_page: Open) -> None:
     build.finished("a", config=TrainConfig(seed=7, split_version=1, reading_version=1))
     app = press(tick(open_page(PAGE), "a"), "Reuse settings")
