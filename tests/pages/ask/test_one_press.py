@@ -61,7 +61,8 @@ class Request:
 @pytest.fixture(scope="module")
 def events(lab: Settings, smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The widget's listeners, over components that are only names; votes go to a copy of the run."""
-    from pages.ask.events import Card, Events, Parts
+    from pages.ask.events import Events
+    from pages.ask.parts import Card, Parts
 
     reports = tmp_path_factory.mktemp("votes")
     shutil.copytree(smoke.folder, reports / "smoke")
