@@ -28,6 +28,15 @@ def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: O
     assert not app.exception
 
 
+def test_the_last_run_can_be_taken_out(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.failed("c")
+    app = open_page("compare/compare.py", run="a", runs="c")
+    app.main.multiselect[0].set_value([]).run()
+    assert not app.exception and app.main.multiselect[0].value == []
+    assert "Choose at least one more run." in shown(app)
+
+
 def test_runs_on_the_same_data_come_first(build: RunBuilder, open_page: Open) -> None:
     build.finished("a")
     build.finished("b")
