@@ -183,7 +183,7 @@ TABS = (
     Tab("Loss curves", (curves,)),
 )
 
-others = same_test_set_first(other_runs(run))
+others = same_test_set_first(other_runs(run, keep=run_picker.asked_for(KEY)))
 sentence = st.container()
 chosen_runs = choose()
 if len(chosen_runs) > 1:

@@ -1,5 +1,6 @@
 """Where the pages get runs from: one run store a folder, shared by all visitors."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +43,10 @@ def usable(entries: list[RunEntry]) -> list[RunEntry]:
     return [entry for entry in entries if entry.state != "unreadable"]
 
 
-def other_runs(run: Run) -> list[RunEntry]:
-    """All other runs that can be opened and are not archived, newest first."""
-    return [entry for entry in usable(listed()) if entry.id != run.id and not entry.archived]
+def other_runs(run: Run, keep: Collection[str] = ()) -> list[RunEntry]:
+    """All other runs that can be opened, newest first; archived ones only where they are to keep."""
+    others = (entry for entry in usable(listed()) if entry.id != run.id)
+    return [entry for entry in others if not entry.archived or entry.id in keep]
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
