@@ -31,7 +31,7 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
         force: kill the process instead of asking it. Its last checkpoint remains.
 
     Raises:
-        InputError: there is nothing to stop.
+        InputError: there is nothing to stop, or its process is another user's.
     """
     with locked(settings):  # nobody starts it meanwhile
         status = run.status()
@@ -79,7 +79,7 @@ def _leave_queue(run: Run, status: Status) -> str:
 
 
 def _kill(process: ProcessIdentity) -> None:
-    with suppress(psutil.NoSuchProcess):
+    with signals.reaching(process):
         found = psutil.Process(process.pid)
         if not process.is_alive():
             return

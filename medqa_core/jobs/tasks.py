@@ -103,7 +103,7 @@ def stop_task(task_id: str, settings: Settings) -> str:
     """Stop a task; the sentence that says what happens now, and what is left of its work.
 
     Raises:
-        InputError: no such task, or it has ended.
+        InputError: no such task, it has ended, or its process is another user's.
     """
     with locked(settings):  # nobody starts it meanwhile
         entry = _entry(task_id, settings)
