@@ -150,6 +150,21 @@ def test_a_killed_one_is_lost_and_blocks_nothing(settings: Settings, make: Make,
     assert not entry.folder.exists()
 
 
+def test_by_force_the_process_of_a_runs_task_is_killed(
+    settings: Settings, make: Make, works: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = WORKS.replace("progress(", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); progress(")
+    monkeypatch.setattr(launch, "task_command", lambda task_id: [sys.executable, "-c", deaf, task_id])
+    run = make(state="completed")
+    entry = ask(settings, run)
+    advance(settings)
+    until(lambda: (found := read_entry(entry.folder)) and found.status.stage == "answers")
+    assert "It was force-stopped. What was measured so far is kept" in stop(run, settings, force=True)
+    found = read_entry(entry.folder)
+    assert found is not None and (found.state, found.status.process) == ("stopped", None)
+    assert active_tasks(settings) == []
+
+
 def test_one_that_never_begins_is_given_up(settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = ask(settings, make(state="completed"))
     monkeypatch.setattr(launch, "_spawn", lambda *_: GONE)
