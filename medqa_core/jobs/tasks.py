@@ -118,9 +118,9 @@ def stop_task(task_id: str, settings: Settings, *, force: bool = False) -> str:
     if force:
         signals.kill(process)
         _note_kill(task_id, settings)
-        return f"It was force-stopped. {what_is_left(entry.task.kind)}"
+        return f"It was force-stopped. {what_is_left(entry)}"
     signals.send(process, signal.SIGTERM)
-    return f"It is being stopped. {what_is_left(entry.task.kind)}"
+    return f"It is being stopped. {what_is_left(entry)}"
 
 
 def forget_task(task_id: str, settings: Settings) -> None:

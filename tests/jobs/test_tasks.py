@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, RunNotFound
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import launch, remove, tasks
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.explanation import ended_task
+from medqa_core.jobs.explanation import ended_task, what_is_left
 from medqa_core.jobs.launch import MOST_LAUNCHES, advance
 from medqa_core.jobs.queue import store_of, submit
 from medqa_core.jobs.stop import stop
@@ -134,6 +134,20 @@ def test_a_failure_is_said_with_what_to_do(settings: Settings, make: Make) -> No
     assert title == "Measuring the retrieval of a: failed." and "data fetch" in why and "continues from there" in what
     again = ask(settings, store_of(settings).open("a"))
     assert [one.task.id for one in all_tasks(settings)] == [again.task.id], "the failure that it repeats is gone"
+
+
+def test_an_import_that_ends_after_its_run_is_there_says_so(settings: Settings) -> None:
+    entry = submit_task("import", None, settings, {"path": "/some/model"}).entry
+    with pytest.raises(KeyboardInterrupt), working(entry.task.id, settings) as progress:
+        progress.made("model-2")
+        now = read_entry(entry.folder)
+        raise KeyboardInterrupt
+    found = read_entry(entry.folder)
+    assert now is not None and found is not None and found.state == "stopped"
+    for one in (now, found):
+        assert "model-2 was imported" in what_is_left(one)
+    assert "model-2 was imported" in ended_task(found)[1]
+    assert what_is_left(entry) == "Nothing was imported.", "before it was made"
 
 
 def test_a_killed_one_is_lost_and_blocks_nothing(settings: Settings, make: Make, works: list[int]) -> None:
