@@ -11,8 +11,9 @@ from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
 from pages.fine_tune import run
 from pages.shared import flash
-from pages.shared.live import EVERY_SECONDS, move_queue_on
+from pages.shared.live import EVERY_SECONDS
 from pages.shared.markup import answer, escape_markdown, html
+from pages.shared.queue import move_on
 
 
 def draw(settings: Settings) -> QueueSnapshot:
@@ -40,7 +41,7 @@ def draw(settings: Settings) -> QueueSnapshot:
 
 def look(settings: Settings) -> QueueSnapshot:
     """The queue, after the next run was started where the device is free."""
-    move_queue_on(settings)
+    move_on(settings)
     return watch.look(settings)
 
 

@@ -11,7 +11,7 @@ from medqa_core.jobs.tasks import active_tasks
 from medqa_core.runs.schema.status import now
 from pages.runs import actions, imports
 from pages.shared import flash, notices, run_picker, tasks
-from pages.shared.live import move_queue_on
+from pages.shared.queue import move_on
 
 DONE_SHOWN = timedelta(hours=1)
 """How long a task that is done stays in sight; one that failed stays until it is dismissed or gone."""
@@ -33,7 +33,7 @@ def _follow(ids: list[str], settings: Settings) -> None:
 
     @st.fragment(run_every=tasks.EVERY_SECONDS)
     def refreshing() -> None:
-        move_queue_on(settings)
+        move_on(settings)
         active = active_tasks(settings)
         if [entry.task.id for entry in active] != ids:
             st.rerun()

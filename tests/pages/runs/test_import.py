@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.errors import InputError, RunError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import tasks
+from medqa_core.jobs import launch, tasks
 from medqa_core.jobs.task import TaskEntry, TaskStatus, all_tasks, write_task_status
 from medqa_core.jobs.task_worker import working
 from medqa_core.jobs.tasks import submit_task
@@ -123,6 +123,19 @@ def test_what_was_typed_stays_where_it_cannot_be_queued(
     monkeypatch.setattr(tasks, "MOST", 0)
     app = press(fill(open_page(PAGE), given), "Import")
     assert "Not started. 0 tasks are kept already" in texts(app) and typed(app) == given
+
+
+def test_an_import_that_is_queued_and_cannot_be_started_is_said_to_wait(
+    open_page: Open, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(settings: Settings) -> list[str]:
+        raise RunError("No worker can be started for import: Cannot allocate memory.")
+
+    app = fill(open_page(PAGE), given)
+    monkeypatch.setattr(launch, "advance", no_process)
+    said = texts(press(app, "Import"))
+    assert "It waits in the queue, which cannot go on: No worker can be started for import" in said
+    assert "Not started." not in said and only_task().state == "queued" and typed(app) == {}
 
 
 def test_what_was_typed_stays_while_another_page_is_looked_at(open_page: Open, given: dict[str, str]) -> None:
