@@ -104,6 +104,7 @@ def _row(fields: tuple[Field, ...]) -> None:
                 placeholder=field.placeholder,
                 help=field.help,
                 max_chars=1000,
+                live=field.name == "path",  # else Import is enabled by the click that leaves the field, which is lost
                 persist_state="session",  # the names of columns are looked up on another page
             )
             _problem(field.name)

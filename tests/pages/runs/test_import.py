@@ -60,6 +60,13 @@ def test_figures_alone(build: RunBuilder, open_page: Open, started: list[str], t
     assert "Importing log.txt" in texts(app) and typed(app) == {}
 
 
+def test_import_is_enabled_while_the_path_is_typed(open_page: Open) -> None:
+    app = open_page(PAGE)
+    assert next(button for button in app.button if button.label == "Import").disabled
+    assert field(app, "path").proto.live_debounce_ms > 0
+    assert not next(button for button in fill(app, {"path": "/x"}).button if button.label == "Import").disabled
+
+
 def test_a_model_with_its_base_and_data(
     build: RunBuilder, open_page: Open, started: list[str], given: dict[str, str]
 ) -> None:
