@@ -85,7 +85,7 @@ def _queue(waiting: Sequence[Entry], *, public: bool) -> None:
     for place, entry in enumerate(waiting, 1):
         left, right = st.columns([5, 1], vertical_alignment="center")
         with left:
-            line = run.setting_line(entry.run)
+            line = run.setting_line(entry.run, public=public)
             st.markdown(f"{place}\\. **{escape_markdown(entry.run.id)}** · {escape_markdown(line)}")
         if not public:
             with right:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from medqa_core.foundation.format import place
 from medqa_core.foundation.settings import Settings
 from medqa_core.runs.run import Run
 from medqa_core.runs.store.index import RunEntry
@@ -23,11 +24,12 @@ def store() -> RunStore:
 def list_runs() -> list[RunEntry]:
     """The store's runs, newest first, listed now: once a drawing of the whole page, by the run picker.
 
-    Without their tags for a demo's visitor, who could read them from what a search finds.
+    For a demo's visitor without their tags, which could be read from what a search finds, and with the names of data
+    of the host in place of their paths.
     """
     found = store().list()
     if Settings.from_environment().public:
-        found = [replace(entry, tags=()) if entry.tags else entry for entry in found]
+        found = [_for_visitors(entry) for entry in found]
     st.session_state[LISTED] = found
     return found
 
@@ -47,6 +49,11 @@ def other_runs(run: Run, keep: Collection[str] = ()) -> list[RunEntry]:
     """All other runs that can be opened, newest first; archived ones only where they are to keep."""
     others = (entry for entry in usable(listed()) if entry.id != run.id)
     return [entry for entry in others if not entry.archived or entry.id in keep]
+
+
+def _for_visitors(entry: RunEntry) -> RunEntry:
+    data = place(entry.data) if entry.data else entry.data
+    return replace(entry, tags=(), data=data) if entry.tags or data != entry.data else entry
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, remove, stop, tasks
 from medqa_core.jobs.queue import store_of, submit
@@ -22,8 +23,8 @@ from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.status import now
 from medqa_core.runs.store import bin, labelling
 from pages.summary.full_report import everything
-from tests.support.pages import PAGES, elements, visit
-from tests.support.runs import RunBuilder
+from tests.support.pages import PAGES, elements, texts, visit
+from tests.support.runs import RunBuilder, rewrite
 from tests.support.scenarios import SHOWN
 
 EVERY_PAGE = (*PAGES, "runs/runs.py", "fine_tune/fine_tune.py")
@@ -129,6 +130,22 @@ def test_tags_and_notes_are_not_searched_and_not_in_the_zip(
     assert len(found()) == 1 and private <= packed()
     monkeypatch.setenv("MEDQA_PUBLIC", "1")
     assert found() == [] and not private & packed()
+
+
+@pytest.mark.parametrize(("page", "run"), [
+    ("fine_tune/fine_tune.py", "failed"), ("fine_tune/fine_tune.py", "waiting"), ("runs/runs.py", "waiting"),
+])  # fmt: skip
+def test_where_data_of_the_host_lie_is_not_shown(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch, page: str, run: str
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    record = demo.reports / run / "run.json"
+    config = read_json(record)["config"] | {"dataset": "/srv/secretplace/mydata"}
+    rewrite(record, config=config, data=None)
+    assert "secretplace" in texts(walk(page, run=run))
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    said = texts(walk(page, run=run))
+    assert "secretplace" not in said and "mydata" in said
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if page != "ask/ask.py"])
