@@ -51,9 +51,8 @@ def downloads(run: Run) -> None:
 
 
 def everything(run: Run, *, weights: bool) -> bytes:
-    """The ZIP; for a demo's visitor without the log, which may hold paths, and without the host's tags and notes."""
-    own = not Settings.from_environment().public
-    return archive(run, weights, log=own, labels=own)
+    """The ZIP; for a demo's visitor without what is the host's own."""
+    return archive(run, weights, private=not Settings.from_environment().public)
 
 
 def sections(document: Document) -> None:

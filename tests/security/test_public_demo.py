@@ -110,14 +110,14 @@ def _harmless(label: str) -> bool:
     return label in HARMLESS or label.startswith(("Show ", "Ask "))
 
 
-def test_tags_and_notes_are_not_searched_and_not_in_the_zip(
+def test_what_is_the_hosts_own_is_not_searched_and_not_in_the_zip(
     demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "advance", lambda settings: [])
     run = store_of(demo).open("finished")
     (run.folder / "train.log").write_text("/home/me/data")
     labelling.change_labels(store_of(demo), run.id, labelling.LabelChange(add_tags=("secret",), note="mine"))
-    private = {"finished/labels.json", "finished/train.log"}
+    private = {"finished/labels.json", "finished/train.log", "finished/status.json"}
 
     def found() -> list[str]:
         app = walk("runs/runs.py")
