@@ -33,7 +33,8 @@ def happened(found: Diagnosis) -> str:
     if found.ending == "failed":
         return found.error or UNEXPLAINED.get(found.cause, "Its worker left no reason; the end of its log may tell.")
     if found.ending == "host silent":
-        return f"No update for too long from {found.host}, the machine that trained it."
+        where = f"{found.host}, the machine that trained it" if found.host else "the machine that trained it"
+        return f"No update for too long from {where}."
     if found.ending == "machine restarted":
         return "The machine was switched off or restarted while the run was in progress."
     step, memory = found.progress.step, found.memory

@@ -24,8 +24,8 @@ def store() -> RunStore:
 def list_runs() -> list[RunEntry]:
     """The store's runs, newest first, listed now: once a drawing of the whole page, by the run picker.
 
-    For a demo's visitor without their tags, which could be read from what a search finds, and with the names of data
-    of the host in place of their paths.
+    For a demo's visitor without their tags, which could be read from what a search finds, and with the names of
+    the host's data and models in place of their paths.
     """
     found = store().list()
     if Settings.from_environment().public:
@@ -52,8 +52,9 @@ def other_runs(run: Run, keep: Collection[str] = ()) -> list[RunEntry]:
 
 
 def _for_visitors(entry: RunEntry) -> RunEntry:
-    data = place(entry.data) if entry.data else entry.data
-    return replace(entry, tags=(), data=data) if entry.tags or data != entry.data else entry
+    data, model = (place(name) if name else name for name in (entry.data, entry.base_model))
+    as_it_is = not entry.tags and (data, model) == (entry.data, entry.base_model)
+    return entry if as_it_is else replace(entry, tags=(), data=data, base_model=model)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

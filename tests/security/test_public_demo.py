@@ -15,12 +15,12 @@ from streamlit.testing.v1 import AppTest
 from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, remove, stop, tasks
-from medqa_core.jobs.queue import store_of, submit
+from medqa_core.jobs.queue import store_of, submit, write_status
 from medqa_core.jobs.task import Task, TaskStatus, write_task, write_task_status
 from medqa_core.jobs.tasks import submit_task
 from medqa_core.runs.artifacts.weights import weights_file
 from medqa_core.runs.schema.presets import from_preset
-from medqa_core.runs.schema.status import now
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store import bin, labelling
 from pages.summary.full_report import everything
 from tests.support.pages import PAGES, elements, texts, visit
@@ -146,6 +146,28 @@ def test_where_data_of_the_host_lie_is_not_shown(
     monkeypatch.setenv("MEDQA_PUBLIC", "1")
     said = texts(walk(page, run=run))
     assert "secretplace" not in said and "mydata" in said
+
+
+def test_where_a_base_model_of_the_host_lies_is_not_compared(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    record = demo.reports / "finished" / "run.json"
+    rewrite(record, base_model=read_json(record)["base_model"] | {"id": "/srv/secretplace/mymodel"})
+    settings = partial(walk, "compare/compare.py", run="finished", runs="run-2", view="Settings")
+    assert "secretplace" in texts(settings())
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    assert "secretplace" not in (said := texts(settings())) and "mymodel" in said
+
+
+def test_the_machine_that_fell_silent_is_not_named(demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    far = ProcessIdentity(pid=1, created=0.0, boot="theirs", host="node-7")
+    write_status(demo.reports / "lost", Status(state="running", process=far, step=4))
+    assert "from node-7, the machine that trained it" in texts(walk("fine_tune/fine_tune.py", run="lost"))
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    said = texts(walk("fine_tune/fine_tune.py", run="lost"))
+    assert "No update for too long from the machine that trained it." in said and "node-7" not in said
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if page != "ask/ask.py"])
