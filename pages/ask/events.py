@@ -124,15 +124,15 @@ class Events:
         if question is None:  # `screen` has said why, and an iterator without an item would empty what it said
             yield {parts.line: gr.skip()}
             return
-        run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
-        comparison = BlindComparison(run, question) if blind else None
-        talk = _continued(run, conversation if follow and not blind else None)
-        cards = self._cards(comparison)
-        reading = self._reading(run) if sourced else ()
-        cleared = self._cleared(blind, [cards[column] for column in reading])
-        yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
         latest: Unfinished | None = None
-        try:
+        try:  # whatever goes wrong from here on: the line must not go on to say that the question waits
+            run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
+            comparison = BlindComparison(run, question) if blind else None
+            talk = _continued(run, conversation if follow and not blind else None)
+            cards = self._cards(comparison)
+            reading = self._reading(run) if sourced else ()
+            cleared = self._cleared(blind, [cards[column] for column in reading])
+            yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
             chosen = GenerationSettings.checked(
                 temperature=temperature,
                 max_new_tokens=max_new_tokens,

@@ -261,6 +261,19 @@ def test_an_error_in_mid_answer_is_said_on_the_line_and_once_on_each_card_that_i
     assert ("adapter" in under) is not blind, "a blind comparison still tells nobody whose answers they are"
 
 
+def test_an_error_before_the_first_word_ends_the_waiting_and_lets_the_question_go(
+    events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise RuntimeError("what nobody thought of")
+
+    monkeypatch.setattr(AnswerService, "reads", fail)
+    first, *_, last = press(events, GOUT, sourced=True)
+    assert first["question"] is not None
+    assert "An error ended the answers" in last["line"] and last["question"] is None
+    assert last["stop"] == gr.update(interactive=False)
+
+
 def test_stopped_blind_answers_say_so_and_not_whose_they_are(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AnswerService, "answers", broken_off(None))
     seen = next(update for update in press(events, GOUT, blind=True) if update.get("latest") is not None)
