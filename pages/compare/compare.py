@@ -162,8 +162,9 @@ def _two_lines(above: str, below: str) -> Raw:
 
 
 def _setting(row: comparison.SettingRow) -> list[str]:
-    shown = place if Settings.from_environment().public else str  # paths of the host are not for a demo's visitors
-    return [row.label, *(shown(value) if value else NOT_STATED for value in row.values)]
+    public = Settings.from_environment().public  # whose visitors see no paths of the host
+    known = (place(value) if value and public else value for value in row.values)
+    return [row.label, *(value or NOT_STATED for value in known)]
 
 
 @dataclass(frozen=True)
