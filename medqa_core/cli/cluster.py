@@ -158,7 +158,9 @@ def follow(
     settings = Settings.from_environment()
     source, store = Storage.at(url), RunStore(settings.reports)
     try:
-        ids = following.follow(source, store, run, once=once, on_round=lambda ids: note(f"{len(ids)} runs up to date"))
+        ids = following.follow(
+            source, store, run, once=once, on_round=lambda ids: note(f"{plural(len(ids), 'run')} up to date")
+        )
     except OSError as error:
         raise InputError(f"{source.address} cannot be read: {error}", field="URL") from error
     except KeyboardInterrupt:

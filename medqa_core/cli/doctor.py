@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import psutil
 
 from medqa_core.cli.output import JsonFlag, print_json, say
+from medqa_core.foundation.format import plural
 from medqa_core.foundation.settings import APP_NAME, PACKAGE_ROOT, Settings, is_installed
 from medqa_core.foundation.threads import thread_policy
 from medqa_core.models.availability import model_availability
@@ -105,5 +106,7 @@ def _data(settings: Settings) -> list[Finding]:
 def _store(settings: Settings) -> Finding:
     entries = RunStore(settings.reports).list()
     broken = [entry.id for entry in entries if entry.problem]
-    detail = f"{settings.reports}: {len(entries)} runs" + (f", unreadable: {', '.join(broken)}" if broken else "")
+    detail = f"{settings.reports}: {plural(len(entries), 'run')}" + (
+        f", unreadable: {', '.join(broken)}" if broken else ""
+    )
     return Finding("run store", settings.reports.is_dir(), detail)

@@ -6,6 +6,7 @@ import typer
 
 from medqa_core.cli.output import Advance, FreshFlag, JsonFlag, RunArgument, bars, print_json, say
 from medqa_core.foundation.errors import InputError
+from medqa_core.foundation.format import listing
 from medqa_core.foundation.settings import Settings
 from medqa_core.report import writer
 from medqa_core.report.wording import int8 as cost_of_int8
@@ -41,7 +42,8 @@ def evaluate(
         bool,
         typer.Option(
             "--with-sources",
-            help="Also answer with passages of the training documents in the prompt; evaluates first if needed.",
+            help="Also answer with passages of the training documents in the prompt; evaluates first if needed, or if "
+            "--int8 or --fresh asks for it.",
         ),
     ] = False,
     questions: Annotated[
@@ -66,6 +68,16 @@ def evaluate(
     with_sources = with_sources or grounded
     if library is not None and not with_sources:
         raise InputError("--library goes with --with-sources.")
+    others = {
+        "--int8": int8,
+        "--keep-answers": keep_answers,
+        "--with-sources": with_sources,
+        "--questions": questions is not None,
+        "--fresh": fresh,
+    }
+    if int8_cost and any(others.values()):
+        given = listing([flag for flag, there in others.items() if there])
+        raise InputError(f"--int8-cost measures that cost alone: leave out {given}.")
     settings = Settings.from_environment()
     opened = RunStore(settings.reports).open(run)
     if int8_cost:
@@ -74,7 +86,7 @@ def evaluate(
         return
     if keep_answers and int8:
         raise InputError("--keep-answers keeps the precision too: leave --int8 out.")
-    if keep_answers or not with_sources or opened.evaluation() is None or opened.predictions() is None:
+    if keep_answers or fresh or not with_sources or not _is_evaluated(opened, int8=int8):
         evaluation = measure(opened, settings, int8=int8, keep_answers=keep_answers, questions=questions, fresh=fresh)
     if with_sources:
         searched = _LIBRARIES.get(library or "")
@@ -86,6 +98,15 @@ def evaluate(
         if with_sources and evaluation.with_sources is not None:
             of_readers = evaluation.protocol.retrieval is not None
             say(verdict_of_with_sources.sentence(evaluation.with_sources, of_readers=of_readers))
+
+
+def _is_evaluated(run: Run, *, int8: bool) -> bool:
+    """Whether answers with passages can be added to what the run has; `int8`: only to an evaluation in int8."""
+    evaluation = run.evaluation()
+    if evaluation is None or run.predictions() is None:
+        return False
+    decoding = evaluation.protocol.decoding
+    return not int8 or (decoding is not None and decoding.precision == "int8")
 
 
 def measure(

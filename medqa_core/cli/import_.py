@@ -85,6 +85,7 @@ def import_(
     )
     with ending():
         run = bring(request, settings, run_id=run_id, progress=note)
+        writer.write(run)
     print_json(run.record.model_dump(mode="json")) if json else _tell(run, path)
 
 
@@ -96,27 +97,24 @@ def bring(
     progress: Progress,
     told: Advance | None = None,
 ) -> Run:
-    """The run that is made of what is asked for, with its write-ups. Raises as `import_path` and `import_model`."""
+    """The run that is made of what is asked for; it has no write-up yet. Raises as `import_path` and `import_model`."""
     if request.questions is None:
-        run = import_path(request.path, RunStore(settings.reports), run_id=run_id, title=request.title)
-    else:
-        from medqa_core.models.incoming.import_model import import_model
+        return import_path(request.path, RunStore(settings.reports), run_id=run_id, title=request.title)
+    from medqa_core.models.incoming.import_model import import_model
 
-        with bars(told) as steps:
-            run = import_model(
-                request.path,
-                request.questions,
-                settings,
-                revision=request.revision,
-                base=request.base,
-                base_revision=request.base_revision,
-                run_id=run_id,
-                title=request.title,
-                progress=progress,
-                steps=steps,
-            )
-    writer.write(run)
-    return run
+    with bars(told) as steps:
+        return import_model(
+            request.path,
+            request.questions,
+            settings,
+            revision=request.revision,
+            base=request.base,
+            base_revision=request.base_revision,
+            run_id=run_id,
+            title=request.title,
+            progress=progress,
+            steps=steps,
+        )
 
 
 def _tell(run: Run, path: Path) -> None:

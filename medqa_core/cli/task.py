@@ -26,21 +26,24 @@ def task(task_id: Annotated[str, typer.Argument(metavar="TASK")]) -> None:
     settings = Settings.from_environment()
     try:
         with working(task_id, settings) as progress, ending():
-            made = _do(progress, settings)
-            progress.end("done", run=made)
+            _do(progress, settings)
+            progress.end("done")
     finally:
         launch.advance(settings)
 
 
-def _do(progress: TaskProgress, settings: Settings) -> str | None:
-    """The work itself; the id of the run that an import made."""
+def _do(progress: TaskProgress, settings: Settings) -> None:
+    """The work itself."""
     asked = progress.task
     if asked.kind == "import":
         progress.stage("reading")
-        return bring(import_request(asked.arguments), settings, progress=progress.stage, told=progress).id
+        made = bring(import_request(asked.arguments), settings, progress=progress.stage, told=progress)
+        progress.made(made.id)
+        writer.write(made)
+        return
     if asked.kind == "fetch":
         fetch_into_cache(asked.subject, settings, progress.stage, progress)
-        return None
+        return
     run = store_of(settings).open(asked.run or "")
 
     def waiting() -> None:
@@ -49,7 +52,6 @@ def _do(progress: TaskProgress, settings: Settings) -> str | None:
     with device.hold(settings, run.id, doing=asked.kind, waiting=waiting):
         progress.stage("starting")
         WORK[asked.kind](run, asked, settings, progress)
-    return None
 
 
 def _evaluate(run: Run, asked: Task, settings: Settings, told: Advance) -> None:

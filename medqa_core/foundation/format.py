@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from datetime import UTC, datetime
+from pathlib import PurePosixPath, PureWindowsPath
 
 from medqa_core.foundation.errors import shorten
 from medqa_core.foundation.visible import plain
@@ -125,6 +126,15 @@ def date(moment: datetime) -> str:
 def words(text: object, limit: int = 300) -> str:
     """Any text from a run folder on one line, without invisible characters, and not endless."""
     return shorten(plain(str(text)), limit)
+
+
+def place(name: str) -> str:
+    """A model or source as its name; of a path on someone's disk only the last part."""
+    text = words(name, 120)
+    for path in (PurePosixPath(text), PureWindowsPath(text)):
+        if path.is_absolute() or text.startswith(("~", ".")):
+            return f"local: {path.name or text}"
+    return text
 
 
 def without_emoji(text: str) -> str:

@@ -51,7 +51,7 @@ class EstimateProcess:
         self.failure: str | None = None
         """Why it ended without an estimate, in one line; None where it was cancelled."""
         self.progress: list[str] = []
-        """Its lines about progress, oldest first."""
+        """Its lines about progress, oldest first, without empty ones."""
         self._cancelled = False
         self._thread = threading.Thread(target=self._read, name="estimate", daemon=True)
         self._thread.start()
@@ -82,7 +82,8 @@ class EstimateProcess:
         process = self._process
         with process:
             for line in process.stderr or ():
-                self.progress.append(line.strip())
+                if said := line.strip():
+                    self.progress.append(said)
             answer = process.stdout.read() if process.stdout else ""
         if self._cancelled:
             return
@@ -92,7 +93,7 @@ class EstimateProcess:
                 return
         except (ValueError, ValidationError):
             pass
-        last = next((line for line in reversed(self.progress) if line), "The process exited unexpectedly.")
+        last = self.progress[-1] if self.progress else "The process exited unexpectedly."
         self.failure = last.removeprefix("error: ")
 
 

@@ -33,7 +33,8 @@ def happened(found: Diagnosis) -> str:
     if found.ending == "failed":
         return found.error or UNEXPLAINED.get(found.cause, "Its worker left no reason; the end of its log may tell.")
     if found.ending == "host silent":
-        return f"No update for too long from {found.host}, the machine that trained it."
+        where = f"{found.host}, the machine that trained it" if found.host else "the machine that trained it"
+        return f"No update for too long from {where}."
     if found.ending == "machine restarted":
         return "The machine was switched off or restarted while the run was in progress."
     step, memory = found.progress.step, found.memory
@@ -73,14 +74,19 @@ NOTHING_LEFT: dict[Kind, str] = {"import": "Nothing was imported.", "fetch": "No
 """Of what nothing is left where it does not end well."""
 
 
-def what_is_left(kind: Kind) -> str:
+def what_is_left(entry: TaskEntry) -> str:
     """What is left of a task that was stopped, or did not end well."""
-    return NOTHING_LEFT.get(kind, "What was measured so far is kept: starting it again continues from there.")
+    made = entry.status.run
+    if made is not None:
+        return f"{made} was imported; `{PROGRAM} report {made}` writes its report."
+    return NOTHING_LEFT.get(
+        entry.task.kind, "What was measured so far is kept: starting it again continues from there."
+    )
 
 
 def ended_task(entry: TaskEntry) -> tuple[str, ...]:
     """How a task ended: a title, what happened, and what to do."""
-    doing, left = capital(entry.task.doing), what_is_left(entry.task.kind)
+    doing, left = capital(entry.task.doing), what_is_left(entry)
     if entry.state == "done":
         return f"{doing}: done.", _made(entry)
     if entry.state == "stopped":
@@ -89,7 +95,7 @@ def ended_task(entry: TaskEntry) -> tuple[str, ...]:
         return (
             f"{doing}: interrupted.",
             "The process exited unexpectedly, as when it is killed, memory runs out or the machine restarts.",
-            f"{left} Start it again." if entry.task.kind in NOTHING_LEFT else left,
+            f"{left} Start it again." if left in NOTHING_LEFT.values() else left,
         )
     status = entry.status
     error = status.error or f"Its worker left no reason; the end of {LOG_FILE} may tell."

@@ -1,10 +1,6 @@
 """Stop: a queued run leaves the queue; a live one is asked to save a checkpoint and end."""
 
 import signal
-import time
-from contextlib import suppress
-
-import psutil
 
 from medqa_core.foundation.errors import InputError
 from medqa_core.foundation.settings import Settings
@@ -16,8 +12,6 @@ from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE, ProcessIdentity, Status, end_of
 
 KILLED = "It was force-stopped; what came after its last checkpoint is lost."
-WAIT = 10.0
-"""Seconds that a killed process gets to disappear."""
 
 
 def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
@@ -31,7 +25,7 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
         force: kill the process instead of asking it. Its last checkpoint remains.
 
     Raises:
-        InputError: there is nothing to stop.
+        InputError: there is nothing to stop, or its process is another user's.
     """
     with locked(settings):  # nobody starts it meanwhile
         status = run.status()
@@ -39,7 +33,7 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
             return _leave_queue(run, status)
     if status is not None and status.state in LIVE and status.process is not None and status.process.is_alive():
         if force:
-            _kill(status.process)
+            signals.kill(status.process)
             _note_kill(run, settings)
             return (
                 f"{run.id} was force-stopped. Its last checkpoint remains: train --resume {run.id} continues from it."
@@ -50,9 +44,9 @@ def stop(run: Run, settings: Settings, *, force: bool = False) -> str:
         return _ask_elsewhere(run, status.process, force=force)
     held = device.holder(settings)
     if held is not None and held.run == run.id and held.doing == "evaluating":
-        _kill(held.process) if force else signals.send(held.process, signal.SIGTERM)
+        signals.kill(held.process) if force else signals.send(held.process, signal.SIGTERM)
         return f"{run.id} is trained; its evaluation is being stopped. To evaluate it later: evaluate {run.id}"
-    if stopped := [stop_task(entry.task.id, settings) for entry in active_tasks(settings, run.id)]:
+    if stopped := [stop_task(e.task.id, settings, force=force) for e in active_tasks(settings, run.id)]:
         return f"{run.id}: {' '.join(dict.fromkeys(stopped))}"
     raise InputError(f"{run.id} is {run.state()}: there is nothing to stop.")
 
@@ -76,20 +70,6 @@ def _leave_queue(run: Run, status: Status) -> str:
     if status.process is not None and status.process.is_alive():  # its worker is just starting
         signals.send(status.process, signal.SIGTERM)
     return f"{run.id} was removed from the queue. To queue it again: train --resume {run.id} --background"
-
-
-def _kill(process: ProcessIdentity) -> None:
-    with suppress(psutil.NoSuchProcess):
-        found = psutil.Process(process.pid)
-        if not process.is_alive():
-            return
-        family = [*found.children(recursive=True), found]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-    end = time.monotonic() + WAIT
-    while process.is_alive() and time.monotonic() < end:
-        time.sleep(0.05)
 
 
 def _note_kill(run: Run, settings: Settings) -> None:

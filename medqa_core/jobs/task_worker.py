@@ -51,6 +51,12 @@ class TaskProgress:
         """Say what it does where steps are not known."""
         self(stage, 0, 0)
 
+    def made(self, run_id: str) -> None:
+        """Say which run it has made, before anything else is done: it is there, however the task ends."""
+        with self._lock:
+            self._status = self._status.model_copy(update={"run": run_id})
+            self._write()
+
     def end(self, state: str, **changes: Any) -> None:
         """The last word."""
         self._ended.set()

@@ -26,7 +26,7 @@ from medqa_core.jobs.task import (
     write_task,
     write_task_status,
 )
-from medqa_core.runs.schema.status import LIVE, now
+from medqa_core.runs.schema.status import LIVE, end_of, now
 
 KEPT = timedelta(days=3)
 """How long a task that has ended stays to be looked at."""
@@ -99,11 +99,11 @@ def _is_about(task: Task, kind: Kind, run_id: str | None, arguments: Mapping[str
     return (task.kind, task.run) == (kind, run_id) and (run_id is not None or task.arguments == arguments)
 
 
-def stop_task(task_id: str, settings: Settings) -> str:
-    """Stop a task; the sentence that says what happens now, and what is left of its work.
+def stop_task(task_id: str, settings: Settings, *, force: bool = False) -> str:
+    """Stop a task; the sentence that says what happens now, and what is left of its work. `force`: kill its process.
 
     Raises:
-        InputError: no such task, or it has ended.
+        InputError: no such task, it has ended, or its process is another user's.
     """
     with locked(settings):  # nobody starts it meanwhile
         entry = _entry(task_id, settings)
@@ -113,10 +113,14 @@ def stop_task(task_id: str, settings: Settings) -> str:
         if entry.status.state == "queued":
             ended = {"state": "stopped", "process": None, "finished_at": now()}
             write_task_status(entry.folder, entry.status.model_copy(update=ended))
-    if process is not None and process.is_alive():
-        signals.send(process, signal.SIGTERM)
-        return f"It is being stopped. {what_is_left(entry.task.kind)}"
-    return "Taken out of the queue."
+    if process is None or not process.is_alive():
+        return "Taken out of the queue."
+    if force:
+        signals.kill(process)
+        _note_kill(task_id, settings)
+        return f"It was force-stopped. {what_is_left(entry)}"
+    signals.send(process, signal.SIGTERM)
+    return f"It is being stopped. {what_is_left(entry)}"
 
 
 def forget_task(task_id: str, settings: Settings) -> None:
@@ -130,6 +134,15 @@ def forget_task(task_id: str, settings: Settings) -> None:
         if entry.state not in ENDED:
             raise InputError("It has not ended: stop it first.")
         remove_folder(entry.folder)
+
+
+def _note_kill(task_id: str, settings: Settings) -> None:
+    """Its process cannot write how it ended any more, so this does: otherwise the task would be called lost."""
+    with locked(settings):
+        entry = find_task(task_id, settings)
+        if entry is not None and entry.state == "lost":
+            ended = {"state": "stopped", "process": None, "finished_at": end_of(entry.status.started_at)}
+            write_task_status(entry.folder, entry.status.model_copy(update=ended))
 
 
 def _refuse(kind: Kind, run_id: str, settings: Settings) -> None:

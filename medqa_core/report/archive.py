@@ -10,13 +10,16 @@ from typing import IO
 
 from medqa_core.foundation.errors import OutsideStore
 from medqa_core.foundation.paths import resolve_inside
+from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.artifacts.manifest import MANIFEST
 from medqa_core.runs.run import Run
 
 LEFT_OUT = ("checkpoints", "job.json", "votes.jsonl")
 """What only a resume or the queue needs, and the votes, which are the host's to share."""
-LOG = "train.log"
-"""The worker's output, which may hold paths of its machine."""
+TENSORBOARD = "tensorboard"
+PRIVATE = ("train.log", "status.json", TENSORBOARD, LABELS)
+"""What is nobody's business but the host's: the worker's output, which may hold paths of its machine; which process
+trained on which machine, which TensorBoard's files have in their names; tags, notes, a title that was given later."""
 WEIGHTS = ("adapter", "model")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP can hold: when the files were written is no part of the run."""
@@ -25,10 +28,11 @@ NOT_IN_NAMES = frozenset('\\:<>"|?*')
 PACKED_ALREADY = (".safetensors", ".parquet", ".zip")
 
 
-def members(run: Run, weights: bool = True, log: bool = True) -> list[str]:
+def members(run: Run, weights: bool = True, private: bool = True) -> list[str]:
     """The names of the files that go in, sorted; no link that leaves the folder, no hidden file and no odd name."""
-    # A manifest that lists weights which are not there would call the copy damaged.
-    without = {*LEFT_OUT, *(() if weights else (*WEIGHTS, MANIFEST)), *(() if log else (LOG,))}
+    without = {*LEFT_OUT, *(() if weights else WEIGHTS), *(() if private else PRIVATE)}
+    if not weights or (not private and (run.folder / TENSORBOARD).exists()):
+        without.add(MANIFEST)  # one that lists what is not there would call the copy damaged
     found = []
     for place, folders, names in os.walk(run.folder):
         inner = Path(place).relative_to(run.folder)
@@ -43,10 +47,10 @@ def weights_size(run: Run) -> int:
     return sum((run.folder / name).stat().st_size for name in heavy)
 
 
-def archive(run: Run, weights: bool = True, log: bool = True) -> bytes:
-    """The ZIP; without `weights` the folders adapter/ and model/ stay out, without `log` the worker's output does."""
+def archive(run: Run, weights: bool = True, private: bool = True) -> bytes:
+    """The ZIP; without `weights` the folders adapter/ and model/ stay out, without `private` what `PRIVATE` lists."""
     target = io.BytesIO()
-    _fill(run, target, members(run, weights, log))
+    _fill(run, target, members(run, weights, private))
     return target.getvalue()
 
 

@@ -91,7 +91,7 @@ def alone(one: str, rows: pd.DataFrame, kept: pd.DataFrame, texts: Texts, filter
 def show(question: str | None) -> None:
     """Show one question, or all; for a button's callback."""
     if question is None:
-        del st.query_params[ONE]
+        st.query_params.pop(ONE, None)  # a second click, or going back meanwhile, has taken it from the address
     else:
         st.query_params[ONE] = question
 

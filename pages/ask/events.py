@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -27,6 +27,7 @@ from medqa_core.runs.artifacts.votes import Choice
 from medqa_core.runs.reading import Reading
 from medqa_core.runs.store.run_store import answerable
 from medqa_core.runs.store.search import labels, offered
+from pages.ask.parts import Card, Parts
 from pages.ask.text import (
     AGAIN,
     ASK,
@@ -65,64 +66,6 @@ class Unfinished(NamedTuple):
     answers: Answers
     comparison: BlindComparison | None
     """The blind one that they belong to: nobody is told whose they are."""
-
-
-class Card(NamedTuple):
-    """One answer's components."""
-
-    frame: gr.Column
-    who: gr.HTML
-    answer: gr.Textbox
-    linked: gr.HTML
-    """In place of the text box, for an answer whose sentences lead to passages."""
-    details: gr.HTML
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The components that a question changes."""
-
-    left: Card
-    right: Card
-    third: Card
-    sources: gr.HTML
-    line: gr.HTML
-    referral: gr.HTML
-    ballot: gr.Row
-    question: gr.State
-    """The checked question, from the press that made it to the end of its answers; None where there is none."""
-    comparison: gr.State
-    """The blind comparison that waits for its vote."""
-    latest: gr.State
-    """The answers so far, for the line under them once they are cut; None where none are being given."""
-    stop: gr.Button
-    """To be pressed only while there is something to stop."""
-    start: gr.Button
-    """Asks; after a failure that may pass, asks again."""
-    text: gr.Textbox
-    after: gr.HTML
-    """Below the ballot, once the vote is cast."""
-    following: gr.Button
-    """In the ballot's place then: asks the next test question."""
-    tally: gr.State
-    """The votes of this session by what they were for."""
-    conversation: gr.State
-    """The turns that a follow-up continues; None where there are none."""
-    follow: gr.Checkbox
-    """Whether the next question is a follow-up."""
-    talking: gr.Row
-    """What that is chosen with; there once there is something to follow."""
-    history: gr.HTML
-    """The turns before the question that is shown."""
-
-    @property
-    def all(self) -> list[Any]:
-        """Every one of them."""
-        cards = [*self.left, *self.right, *self.third]
-        lines = [self.sources, self.line, self.referral, self.ballot, self.after, self.following]
-        talk = [self.conversation, self.follow, self.talking, self.history]
-        buttons = [self.stop, self.start]
-        return [*cards, *lines, *talk, *buttons, self.question, self.comparison, self.latest, self.text, self.tally]
 
 
 class Events:
@@ -181,15 +124,15 @@ class Events:
         if question is None:  # `screen` has said why, and an iterator without an item would empty what it said
             yield {parts.line: gr.skip()}
             return
-        run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
-        comparison = BlindComparison(run, question) if blind else None
-        talk = _continued(run, conversation if follow and not blind else None)
-        cards = self._cards(comparison)
-        reading = self._reading(run) if sourced else ()
-        cleared = self._cleared(blind, [cards[column] for column in reading])
-        yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
         latest: Unfinished | None = None
-        try:
+        try:  # whatever goes wrong from here on: the line must not go on to say that the question waits
+            run = run or self._service.choose_run(_named(request))  # a click can be faster than the list of runs
+            comparison = BlindComparison(run, question) if blind else None
+            talk = _continued(run, conversation if follow and not blind else None)
+            cards = self._cards(comparison)
+            reading = self._reading(run) if sourced else ()
+            cleared = self._cleared(blind, [cards[column] for column in reading])
+            yield {**cleared, parts.stop: gr.update(interactive=True), parts.history: history(talk.turns)}
             chosen = GenerationSettings.checked(
                 temperature=temperature,
                 max_new_tokens=max_new_tokens,

@@ -16,8 +16,9 @@ from medqa_core.answering.emergency.questions import LANGUAGES
 from medqa_core.answering.question import ASK_NO_REPEAT, MAX_CHARACTERS
 from medqa_core.answering.service import AnswerService
 from medqa_core.foundation.settings import Settings
-from pages.ask.events import Card, Events, Parts
+from pages.ask.events import Events
 from pages.ask.look import LOOK
+from pages.ask.parts import Card, Parts
 from pages.ask.service import answer_service
 from pages.ask.text import ASK, CHOICES, NOTICE, about, state, who
 from pages.ask.waiting import MODELS, QuestionQueue

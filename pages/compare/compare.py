@@ -6,7 +6,8 @@ from html import escape
 
 import streamlit as st
 
-from medqa_core.foundation.format import NOT_STATED, capital, count, date, plural
+from medqa_core.foundation.format import NOT_STATED, capital, count, date, place, plural
+from medqa_core.foundation.settings import Settings
 from medqa_core.report import comparison
 from medqa_core.report.charts.loss import View, curve_frame, loss_figure
 from medqa_core.report.charts.run_curve import RunCurve
@@ -95,9 +96,9 @@ def compare(runs: list[Run]) -> None:
     ids = {one.id for one in runs}
     named = short_names(entry for entry in listed() if entry.id in ids)
     tabs = [tab for tab in TABS if tab.there(facts)]
-    for place, tab in zip(st.tabs([tab.title for tab in tabs], key="view", bind="query-params"), tabs, strict=True):
-        if place.open:
-            with place:
+    for panel, tab in zip(st.tabs([tab.title for tab in tabs], key="view", bind="query-params"), tabs, strict=True):
+        if panel.open:
+            with panel:
                 for part in tab.parts:
                     part(facts, named)
 
@@ -161,7 +162,9 @@ def _two_lines(above: str, below: str) -> Raw:
 
 
 def _setting(row: comparison.SettingRow) -> list[str]:
-    return [row.label, *(value or NOT_STATED for value in row.values)]
+    public = Settings.from_environment().public  # whose visitors see no paths of the host
+    known = (place(value) if value and public else value for value in row.values)
+    return [row.label, *(value or NOT_STATED for value in known)]
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ TABS = (
     Tab("Loss curves", (curves,)),
 )
 
-others = same_test_set_first(other_runs(run))
+others = same_test_set_first(other_runs(run, keep=run_picker.asked_for(KEY)))
 sentence = st.container()
 chosen_runs = choose()
 if len(chosen_runs) > 1:

@@ -38,7 +38,7 @@ def after(run: Run, *, public: bool) -> None:
     if not public:
         _again_buttons(run)
     _next(run)
-    settings_of(run)
+    settings_of(run, public=public)
     if state != "completed" and not public:
         log_of(run)
 

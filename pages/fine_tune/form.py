@@ -6,7 +6,6 @@ from medqa_core.data import sources
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import listing, plural
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch
 from medqa_core.jobs.queue import submit
 from medqa_core.runs.schema.presets import CUSTOM, PRESETS, command_line
 from pages.fine_tune import cost, fields, own_data
@@ -14,6 +13,7 @@ from pages.fine_tune.fields import MAIN, THEMES, Form
 from pages.shared import run_picker, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import html, note, rich
+from pages.shared.queue import start_next
 
 
 def draw(settings: Settings) -> None:
@@ -113,9 +113,10 @@ def _start() -> None:
             evaluate=bool(st.session_state.get("evaluate", True)),
             estimate=cost.found(config, settings),
         )
-        run_picker.choose(made.run.id)
-        if not made.new:
-            flash(f"{made.run.id} already has this configuration and is {made.run.state()}: no second run was started.")
-        launch.advance(settings)
     except MedQAError as error:
         flash(f"Not started. {error}", bad=True)
+        return
+    run_picker.choose(made.run.id)
+    if not made.new:
+        flash(f"{made.run.id} already has this configuration and is {made.run.state()}: no second run was started.")
+    start_next(settings)

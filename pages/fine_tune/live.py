@@ -11,27 +11,26 @@ from medqa_core.jobs.queue import Entry
 from medqa_core.jobs.watch import Current, QueueSnapshot
 from pages.fine_tune import run
 from pages.shared import flash
-from pages.shared.live import EVERY_SECONDS, move_queue_on
+from pages.shared.live import EVERY_SECONDS
 from pages.shared.markup import answer, escape_markdown, html
+from pages.shared.queue import move_on
 
 
 def draw(settings: Settings) -> QueueSnapshot:
     """The run in progress and the queue, below one sentence about them. Returns the queue as it was drawn."""
-    queue, message = look(settings), flash.take()
+    queue, said = look(settings), flash.kept()
     if queue.idle:
         answer(in_words(queue))
-        flash.show(message)
+        said()
         return queue
 
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        nonlocal message
         now = look(settings)
         if shape(now) != shape(queue):
             st.rerun()  # the rest of the page depends on it
         answer(in_words(now))
-        message = flash.take() or message  # until the whole page is drawn again
-        flash.show(message)
+        said()
         for current in now.current:
             run.during(current, public=settings.public)
         _queue(now.waiting, public=settings.public)
@@ -42,7 +41,7 @@ def draw(settings: Settings) -> QueueSnapshot:
 
 def look(settings: Settings) -> QueueSnapshot:
     """The queue, after the next run was started where the device is free."""
-    move_queue_on(settings)
+    move_on(settings)
     return watch.look(settings)
 
 
@@ -86,7 +85,7 @@ def _queue(waiting: Sequence[Entry], *, public: bool) -> None:
     for place, entry in enumerate(waiting, 1):
         left, right = st.columns([5, 1], vertical_alignment="center")
         with left:
-            line = run.setting_line(entry.run)
+            line = run.setting_line(entry.run, public=public)
             st.markdown(f"{place}\\. **{escape_markdown(entry.run.id)}** · {escape_markdown(line)}")
         if not public:
             with right:

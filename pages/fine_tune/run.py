@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
-from medqa_core.foundation.format import count, duration, general, number
+from medqa_core.foundation.format import count, duration, general, number, place
 from medqa_core.foundation.settings import Settings
 from medqa_core.foundation.visible import visible
 from medqa_core.jobs.stop import stop
@@ -27,6 +27,8 @@ from pages.shared.store import store
 
 LOG_LINES = 60
 """Lines of the log that are shown."""
+PLACES = ("base_model", "dataset", "test_dataset")
+"""Settings that may be paths of this machine, which are not for a demo's visitors."""
 
 
 def during(current: Current, *, public: bool) -> None:
@@ -41,7 +43,7 @@ def during(current: Current, *, public: bool) -> None:
         _stop_buttons(current)
     if trained:
         _curve(current.snapshot)
-    settings_of(run)
+    settings_of(run, public=public)
     if not public:
         log_of(run)
 
@@ -51,7 +53,7 @@ def heading(run: Run) -> None:
     html(f"<h2>{escape(' · '.join([*run_picker.title_line(run), run.id]))}</h2>")
 
 
-def settings_of(run: Run) -> None:
+def settings_of(run: Run, *, public: bool) -> None:
     """The run's own saved configuration, never the form's."""
     config = run.record.config
     if config is None:
@@ -61,11 +63,12 @@ def settings_of(run: Run) -> None:
     rows = [
         [
             fields.label_of(name),
-            str(fields.typed(name, value)),
+            place(shown) if public and name in PLACES else shown,
             "changed" if name in changed else "",
         ]
         for name, value in config
         if name != "preset"
+        for shown in [str(fields.typed(name, value))]
     ]
     with st.expander("Settings of this run", key=f"settings {run.id}"):
         columns = [
@@ -138,10 +141,11 @@ def remove_button(run: Run) -> None:
     st.button("Remove", key=f"remove {run.id}", help=f"Take {run.id} out of the queue.", on_click=_stop, args=(run.id,))
 
 
-def setting_line(run: Run) -> str:
+def setting_line(run: Run, *, public: bool) -> str:
     """A run's configuration in a line."""
     config = run.record.config
     if config is None:
         return ""
     epochs = f"{general(config.epochs)} {'epoch' if config.epochs == 1 else 'epochs'}"
-    return f"{config.base_model} on {config.dataset}, {config.method}, {epochs}"
+    model, data = (place(name) if public else name for name in (config.base_model, config.dataset))
+    return f"{model} on {data}, {config.method}, {epochs}"

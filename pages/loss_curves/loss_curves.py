@@ -43,7 +43,7 @@ def curves(snapshot: RunSnapshot) -> None:
 
 def controls() -> tuple[View, list[RunCurve]]:
     """How to look at it; every choice is in the address."""
-    others = other_runs(run)
+    others = other_runs(run, keep=run_picker.asked_for("with"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         axis = st.segmented_control(
             "Over", ["step", "epoch"], default="step", required=True, key="over", bind="query-params", width="content"

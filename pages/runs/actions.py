@@ -20,7 +20,7 @@ from medqa_core.runs.store.index import RunEntry
 from medqa_core.runs.store.labelling import LabelChange, change_labels
 from pages.runs import measure
 from pages.runs.table import untick
-from pages.shared import go, reuse, run_picker
+from pages.shared import go, inputs, reuse, run_picker
 from pages.shared.flash import flash
 from pages.shared.markup import escape_markdown, note
 from pages.shared.store import store
@@ -79,21 +79,33 @@ def _edit(run: Run | None) -> None:
         if found.problems:
             st.caption(escape_markdown(found.problems[0]))
             return
-        now, keys = found.value or Labels(), _keys(run.id)
-        shown = _shown(run, now)
-        seen = st.session_state.get(keys["seen"])
-        if seen is None or (seen[0] != now and _untouched(keys, seen[1])):
-            st.session_state[keys["seen"]] = (now, shown)
-            for name, value in shown.items():
-                st.session_state[keys[name]] = value
+        _fill(run, found.value or Labels())
+        keys = _keys(run.id)
         st.text_input("Title", key=keys["title"], max_chars=120, help="The run's id and files keep their names.")
         st.text_input("Tags", key=keys["tags"], max_chars=800, placeholder="for example: baseline, lora")
         st.text_area("Note", key=keys["note"], max_chars=2000, height=100)
         st.button("Save", type="primary", key=f"save {run.id}", on_click=_save, args=(run.id,))
 
 
+def _fill(run: Run, now: Labels) -> None:
+    """Put what the run has into the form, unless that is there already, or something was typed over it."""
+    shown, keys = _shown(run, now), _keys(run.id)
+    seen = st.session_state.get(_seen(run.id))
+    there = seen is not None and all(key in st.session_state for key in keys.values())  # gone while it was not ticked
+    if not there or (seen[0] != now and _untouched(keys, seen[1])):
+        st.session_state[_seen(run.id)] = (now, shown)
+        for name, value in shown.items():
+            inputs.put(f"edit {name} {run.id}", value)
+
+
 def _keys(run_id: str) -> dict[str, str]:
-    return {name: f"edit {name} {run_id}" for name in ("title", "tags", "note", "seen")}
+    """The session's keys of the form's inputs by what they are of."""
+    return {name: inputs.key(f"edit {name} {run_id}") for name in ("title", "tags", "note")}
+
+
+def _seen(run_id: str) -> str:
+    """The session's key of the labels that the form was filled with, and how it showed them."""
+    return f"edit seen {run_id}"
 
 
 def _shown(run: Run, labels: Labels) -> dict[str, str]:
@@ -109,7 +121,7 @@ def _save(run_id: str) -> None:
     if Settings.from_environment().public:
         return
     keys = _keys(run_id)
-    labels, shown = st.session_state[keys["seen"]]
+    labels, shown = st.session_state[_seen(run_id)]
     typed = {name: str(st.session_state.get(keys[name], value)) for name, value in shown.items()}
     new = {name: value if value != shown[name] else None for name, value in typed.items()}
     tags = None if new["tags"] is None else tuple(tag for part in new["tags"].split(",") if (tag := part.strip()))
@@ -118,7 +130,7 @@ def _save(run_id: str) -> None:
         flash(f"Saved: {run_id}.")
     except MedQAError as error:
         flash(f"Not saved. {error}", bad=True)
-    st.session_state.pop(keys["seen"], None)  # the form is filled anew with what is there now
+    st.session_state.pop(_seen(run_id), None)  # the form is filled anew with what is there now
 
 
 def _reuse(run: Run | None) -> None:

@@ -1,6 +1,7 @@
 """The bin: deleted runs, until when they are kept, and the button that restores one."""
 
 from contextlib import suppress
+from datetime import datetime
 
 import streamlit as st
 
@@ -30,17 +31,18 @@ def draw() -> None:
                 f"**{escape_markdown(run.title)}** · {escape_markdown(run.id)} · {size} · deleted "
                 f"{date(run.deleted_at)}, kept until {date(run.gone_at)}"
             )
-            right.button("Restore", key=f"restore {run.folder.name}", on_click=_restore, args=(run.id,))
+            args = (run.id, run.deleted_at)
+            right.button("Restore", key=f"restore {run.folder.name}", on_click=_restore, args=args)
 
 
-def _restore(run_id: str) -> None:
+def _restore(run_id: str, deleted_at: datetime) -> None:
     if Settings.from_environment().public:
         return
     try:
         with suppress(InputError):  # its id is taken by now
-            flash(f"Restored: {bin.restore(store(), run_id)}.")
+            flash(f"Restored: {bin.restore(store(), run_id, deleted_at=deleted_at)}.")
             return
-        there = bin.restore(store(), run_id, new_id=store().free_id(run_id))
+        there = bin.restore(store(), run_id, new_id=store().free_id(run_id), deleted_at=deleted_at)
         flash(f"Restored as {there}: another run has its id.")
     except MedQAError as error:
         flash(str(error), bad=True)

@@ -1,5 +1,6 @@
 """Importing a run or a model from a path of this machine, as a task of the queue."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import streamlit as st
@@ -9,7 +10,7 @@ from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import imports
 from medqa_core.jobs.task import TaskEntry
 from medqa_core.jobs.tasks import forget_task
-from pages.shared import tasks
+from pages.shared import inputs, tasks
 from pages.shared.flash import flash
 from pages.shared.markup import html, note, rich
 
@@ -67,8 +68,8 @@ ALL = (*PLACE, *(field for row in MODEL for field in row))
 
 
 def key(name: str) -> str:
-    """The session's key of a field."""
-    return f"import-{name}"
+    """The session's key of a field's input."""
+    return inputs.key(f"import {name}")
 
 
 def draw() -> None:
@@ -98,7 +99,13 @@ def _row(fields: tuple[Field, ...]) -> None:
     for place, field in zip(st.columns(len(fields), gap="small"), fields, strict=True):
         with place:
             st.text_input(
-                field.label, key=key(field.name), placeholder=field.placeholder, help=field.help, max_chars=1000
+                field.label,
+                key=key(field.name),
+                placeholder=field.placeholder,
+                help=field.help,
+                max_chars=1000,
+                live=field.name == "path",  # else Import is enabled by the click that leaves the field, which is lost
+                persist_state="session",  # the names of columns are looked up on another page
             )
             _problem(field.name)
 
@@ -126,9 +133,8 @@ def _import() -> None:
     if problems:
         flash("Not started. What is wrong stands in the form below.", bad=True)
         return
-    tasks.queue("import", None, imports.absolute_paths(given))
-    for field in ALL:
-        st.session_state[key(field.name)] = ""
+    if tasks.put_in_queue("import", None, imports.absolute_paths(given)):
+        _fill({})
 
 
 def _refill(entry: TaskEntry) -> None:
@@ -136,14 +142,19 @@ def _refill(entry: TaskEntry) -> None:
     if settings.public:
         return
     given = entry.task.arguments
-    for field in ALL:
-        st.session_state[key(field.name)] = given.get(field.name, "")
+    _fill(given)
     status = entry.status
     _say({imports.field_called(status.field): status.error} if status.error else {}, given)
     try:
         forget_task(entry.task.id, settings)
     except MedQAError as error:
         flash(str(error), bad=True)
+
+
+def _fill(given: Mapping[str, str]) -> None:
+    """Put these values into the form, and nothing into its other fields."""
+    for field in ALL:
+        inputs.put(f"import {field.name}", given.get(field.name, ""))
 
 
 def _say(problems: dict[str, str], given: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ if not settings.public:
 if entries:
     rows = table.filters(entries)
     actions.draw(table.ticked(entries), public=settings.public)
-    table.draw(rows, len(entries), own=not settings.public)
+    table.draw(rows, len(entries))
 if not settings.public:
     imports.draw()
     deleted.draw()

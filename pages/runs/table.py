@@ -73,8 +73,8 @@ def filters(entries: list[RunEntry]) -> list[RunRow]:
     return in_order(rows, order)
 
 
-def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
-    """The rows of one page of the table. `own`: whether notes and tags, which are the host's, are shown."""
+def draw(rows: list[RunRow], total: int) -> None:
+    """The rows of one page of the table."""
     if not rows:
         note("No run matches." if total else "The run store is empty.")
         return
@@ -88,7 +88,7 @@ def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
             with right:
                 html('<div class="mq-run mq-muted">' + "".join(f"<span>{c}</span>" for c in COLUMNS) + "</div>")
         for row in rows[(page - 1) * A_PAGE : page * A_PAGE]:
-            _row(row, own=own)
+            _row(row)
     verdict_words(store().folder).save()
     if pages > 1:
         st.pagination(pages, key="runs-page")
@@ -96,13 +96,13 @@ def draw(rows: list[RunRow], total: int, *, own: bool) -> None:
         note(f"{count(len(rows))} of {count(total)} runs.")
 
 
-def _row(row: RunRow, *, own: bool) -> None:
+def _row(row: RunRow) -> None:
     entry = row.entry
     with st.container(key=f"run-row-{entry.id}"):
         left, right = st.columns(WIDTHS, gap="small", vertical_alignment="top")
         with left:
             st.checkbox(_label(entry), key=tick_key(entry.id), persist_state="session", wrap=True)
-            html(f'<p class="mq-note mq-run-id">{_about(entry, own=own)}</p>')
+            html(f'<p class="mq-note mq-run-id">{_about(entry)}</p>')
         with right:
             cells = zip(COLUMNS, _cells(row), strict=True)
             html(
@@ -139,13 +139,12 @@ def _label(entry: RunEntry) -> str:
     return escape_markdown(f"{number}{entry.title}")
 
 
-def _about(entry: RunEntry, *, own: bool) -> str:
+def _about(entry: RunEntry) -> str:
     if entry.state == "unreadable":
         return f"{escape(entry.id)}: {escape(entry.problem or '')}"
     address = f"summary?{urlencode({'run': entry.id})}"
     parts = [f'<a href="{escape(address)}" target="_self" style="color:var(--mq-link)">{escape(entry.id)}</a>']
-    parts += [escape(tag) for tag in entry.tags] if own else []
-    return " · ".join(parts)
+    return " · ".join([*parts, *map(escape, entry.tags)])
 
 
 def _first_page() -> None:

@@ -10,8 +10,8 @@ from medqa_core.jobs.task import ENDED, TaskEntry, all_tasks
 from medqa_core.jobs.tasks import active_tasks
 from medqa_core.runs.schema.status import now
 from pages.runs import actions, imports
-from pages.shared import notices, run_picker, tasks
-from pages.shared.live import move_queue_on
+from pages.shared import flash, notices, run_picker, tasks
+from pages.shared.queue import move_on
 
 DONE_SHOWN = timedelta(hours=1)
 """How long a task that is done stays in sight; one that failed stays until it is dismissed or gone."""
@@ -29,12 +29,15 @@ def draw(settings: Settings) -> None:
 
 
 def _follow(ids: list[str], settings: Settings) -> None:
+    said = flash.kept()
+
     @st.fragment(run_every=tasks.EVERY_SECONDS)
     def refreshing() -> None:
-        move_queue_on(settings)
+        move_on(settings)
         active = active_tasks(settings)
         if [entry.task.id for entry in active] != ids:
             st.rerun()
+        said()
         for entry in active:
             tasks.progress(entry)
 
@@ -42,25 +45,27 @@ def _follow(ids: list[str], settings: Settings) -> None:
 
 
 def _ended(entry: TaskEntry) -> None:
-    made = entry.status.run
     notices.notice(*ended_task(entry), bad=entry.state not in ("done", "stopped"))
     with st.container(horizontal=True, gap="small"):
-        if made:
-            _next(made)
+        if entry.status.run:
+            _next(entry, entry.status.run)
         elif entry.task.kind == "import" and entry.state != "done":
             imports.refill_button(entry)
         tasks.remove_button(entry)
 
 
-def _next(made: str) -> None:
-    """What is to be done with a run that an import made: look at it; where it holds a model, evaluate it."""
+def _next(entry: TaskEntry, made: str) -> None:
+    """What is to be done with a run that an import made: look at it; where it holds a model, evaluate it.
+
+    The keys are the task's: an id is free again once its run is deleted, and a second import may have made another one.
+    """
     for run in run_picker.open_all([made]):  # none where it was deleted since
-        st.button("Open", key=f"open {run.id}", on_click=actions.show, args=(run.id,))
+        st.button("Open", key=f"open {entry.task.id}", on_click=actions.show, args=(run.id,))
         if run.weights_file() is not None and run.evaluation() is None:
             words = tasks.WORDING["evaluate"]
             st.button(
                 words.button,
-                key=f"evaluate {run.id}",
+                key=f"evaluate {entry.task.id}",
                 type="primary",
                 help=words.help,
                 on_click=tasks.queue,

@@ -1,5 +1,6 @@
 """A message from a button's callback, kept until the page is drawn again: a callback itself cannot draw."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import streamlit as st
@@ -25,6 +26,21 @@ def take() -> Flash | None:
     """The message since the last drawing, which is forgotten."""
     value = st.session_state.pop(KEY, None)
     return value if isinstance(value, Flash) else None
+
+
+def kept() -> Callable[[], None]:
+    """What shows the last message in a part of the page that is drawn again by itself, where callbacks leave some too.
+
+    The message stays until the whole page is drawn again: the part alone is drawn every few seconds.
+    """
+    last: Flash | None = None
+
+    def show_last() -> None:
+        nonlocal last
+        last = take() or last
+        show(last)
+
+    return show_last
 
 
 def show(message: Flash | None) -> None:

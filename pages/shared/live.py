@@ -1,15 +1,14 @@
 """Pages that follow a run: one snapshot a drawing, handed to whatever is drawn, and a new one every few seconds."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import streamlit as st
 
-from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch, watch
+from medqa_core.jobs import watch
 from medqa_core.runs.run import Run
 from medqa_core.runs.snapshot import RunSnapshot
+from pages.shared import queue
 from pages.shared.standing import standing
 
 EVERY_SECONDS = 3.0
@@ -36,7 +35,7 @@ def follow(run: Run, body: Callable[[RunSnapshot], None]) -> RunSnapshot:
     def refreshing() -> None:
         now = taken.pop() if taken else observe(run)
         if now.state == "queued":
-            move_queue_on(Settings.from_environment())
+            queue.move_on(Settings.from_environment())
             now = observe(run)
         if not now.in_progress:
             st.rerun()
@@ -44,13 +43,6 @@ def follow(run: Run, body: Callable[[RunSnapshot], None]) -> RunSnapshot:
 
     refreshing()
     return first
-
-
-def move_queue_on(settings: Settings) -> None:
-    """Start the next queued run if the device is free: a killed worker could not. A demo's visitor starts nothing."""
-    if not settings.public:
-        with suppress(MedQAError):  # a store that cannot be written is still shown
-            launch.advance(settings)
 
 
 def _draw(snapshot: RunSnapshot, body: Callable[[RunSnapshot], None]) -> None:

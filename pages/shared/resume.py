@@ -4,10 +4,10 @@ import streamlit as st
 
 from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch
 from medqa_core.jobs.queue import enqueue
 from medqa_core.runs.run import Run
 from pages.shared.flash import flash
+from pages.shared.queue import start_next
 from pages.shared.store import store
 
 
@@ -23,6 +23,7 @@ def _resume(run_id: str) -> None:
         return
     try:
         enqueue(store().open(run_id), settings)
-        launch.advance(settings)
     except MedQAError as error:
         flash(str(error), bad=True)
+    else:
+        start_next(settings)

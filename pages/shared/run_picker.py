@@ -134,10 +134,15 @@ def forget(run_id: str) -> None:
             st.session_state[KEY] = default(there) or ""
 
 
+def asked_for(key: str) -> list[str]:
+    """The runs that a list is to hold before it is drawn: the visitor's choice, also of none, else the address's."""
+    return list(st.session_state[key] if key in st.session_state else st.query_params.get_all(key))
+
+
 def chosen(key: str, there: list[RunEntry]) -> list[str]:
-    """What a list of runs holds before it is drawn, as far as it is there: the visitor's choice, or the address's."""
+    """What a list of runs is asked for, as far as it is there."""
     ids = {entry.id for entry in there}
-    return [one for one in st.session_state.get(key) or st.query_params.get_all(key) if one in ids]
+    return [one for one in asked_for(key) if one in ids]
 
 
 def open_all(ids: list[str]) -> list[Run]:

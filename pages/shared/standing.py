@@ -1,5 +1,7 @@
 """How a run stands that is not simply complete: how far it is, or why it ended early and what resumes it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from medqa_core.foundation.format import count, duration, number, percent, timestamp
@@ -30,8 +32,11 @@ def standing(snapshot: RunSnapshot, *, buttons: bool = True) -> None:
     `buttons`: whether resuming and suggested settings are offered here; Fine-tune has them among others.
     """
     run, current, status = Run(snapshot.folder, snapshot.record), Current.of(snapshot), snapshot.status
-    offered = buttons and not Settings.from_environment().public
+    public = Settings.from_environment().public
+    offered = buttons and not public
     found = diagnose(run)
+    if found is not None and public:
+        found = replace(found, host=None)
     if current is not None:
         progress(current)
     elif found is not None:

@@ -12,14 +12,13 @@ from medqa_core.foundation.errors import MedQAError
 from medqa_core.foundation.format import bytes_size, capital, count, duration, percent
 from medqa_core.foundation.progress import DOWNLOAD
 from medqa_core.foundation.settings import Settings
-from medqa_core.jobs import launch
 from medqa_core.jobs.explanation import ended_task
 from medqa_core.jobs.task import ENDED, Kind, Task, TaskEntry
 from medqa_core.jobs.tasks import forget_task, latest_task, stop_task, submit_task
 from medqa_core.report.wording.stages import stage_text
 from pages.shared import flash, notices
-from pages.shared.live import move_queue_on
 from pages.shared.markup import escape_markdown
+from pages.shared.queue import move_on, start_next
 
 EVERY_SECONDS = 2.0
 
@@ -102,24 +101,34 @@ def judge_button(settings: Settings) -> JudgeButton | None:
 
 def queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> None:
     """Queue a task and start it where the device is free; for a button's callback."""
+    put_in_queue(kind, run_id, arguments)
+
+
+def put_in_queue(kind: Kind, run_id: str | None, arguments: dict[str, str] | None = None) -> bool:
+    """The same, and whether the task is queued; where it is not, the next drawing says why."""
     settings = Settings.from_environment()
     if settings.public:
-        return
+        return False
     try:
         made = submit_task(kind, run_id, settings, arguments)
-        if not made.new:
-            flash.flash("That is queued or in progress already.")
-        launch.advance(settings)
     except MedQAError as error:
         flash.flash(f"Not started. {error}", bad=True)
+        return False
+    if not made.new:
+        flash.flash("That is queued or in progress already.")
+    start_next(settings)
+    return True
 
 
 def _follow(task: Task, settings: Settings) -> None:
+    said = flash.kept()
+
     @st.fragment(run_every=EVERY_SECONDS)
     def refreshing() -> None:
-        move_queue_on(settings)
+        move_on(settings)
         now = latest_task(settings, task.kind, task.run, task.arguments)
         if now is not None and now.state not in ENDED:
+            said()
             progress(now)
             return
         if now is not None and now.state == "done" and task.run is None:  # a run's page shows what was measured
@@ -171,7 +180,7 @@ def _act(task_id: str, *, stop: bool) -> None:
     try:
         if stop:
             flash.flash(stop_task(task_id, settings))
-            launch.advance(settings)
+            move_on(settings)
         else:
             forget_task(task_id, settings)
     except MedQAError as error:

@@ -36,7 +36,7 @@ def downloads(run: Run) -> None:
             )
         st.download_button(
             "Everything, one ZIP",
-            data=lambda: archive(run, weights, log=not Settings.from_environment().public),
+            data=lambda: everything(run, weights=weights),
             file_name=f"{run.id}.zip",
             mime="application/zip",
             key="download-zip",
@@ -48,6 +48,11 @@ def downloads(run: Run) -> None:
             f"The ZIP leaves the weights out, {number(weights_size(run) / 1e6, 0)} MB. With them: "
             f"`{PROGRAM} report {run.id} --zip {run.id}.zip`."
         )
+
+
+def everything(run: Run, *, weights: bool) -> bytes:
+    """The ZIP; for a demo's visitor without what is the host's own."""
+    return archive(run, weights, private=not Settings.from_environment().public)
 
 
 def sections(document: Document) -> None:

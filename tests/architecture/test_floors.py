@@ -147,7 +147,7 @@ def test_ray_only_where_a_cluster_is_the_subject() -> None:
 
 def test_gradio_only_in_the_widget() -> None:
     users = {m for m in modules() if any(target.split(".")[0] == "gradio" for target in imported(m))}
-    assert users <= {"pages.ask.widget", "pages.ask.events", "pages.ask.look", "pages.ask.waiting"}
+    assert users <= {f"pages.ask.{name}" for name in ("widget", "parts", "events", "look", "waiting")}
 
 
 LIGHT = {"medqa_core.models.token_lengths"}

@@ -90,6 +90,7 @@ def test_help(cli: Cli, arguments: tuple[str, ...]) -> None:
         (("ask", "smoke", "What is gout?", "--max-tokens", "0"), ["max_new_tokens: ", "greater than or equal to 1"]),
         (("ask", "smoke", "What is gout?", "--seed", "x"), ["--seed", "integer"]),
         (("ask", "smoke"), ["QUESTION"]),
+        (("evaluate", "smoke", "--int8-cost", "--int8", "--fresh"), ["--int8-cost", "leave out --int8 and --fresh"]),
         (("serve", "--share"), ["--share", "--widget"]),
         (("serve", "--port", "99999"), ["--port", "65535"]),
         (("rnus",), ["No such command 'rnus'", "'runs'"]),

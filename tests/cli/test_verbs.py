@@ -76,6 +76,15 @@ def test_doctor(cli: Cli) -> None:
     assert re.search(r"^ok +torch ", shown.out, re.MULTILINE)
 
 
+def test_doctor_counts_the_runs_of_the_store(cli: Cli, own_store: RunStore) -> None:
+    def store() -> str:
+        return next(str(one["detail"]) for one in cli("doctor", "--json").json if one["name"] == "run store")
+
+    assert store().endswith(": 1 run")
+    (own_store.folder / "broken").mkdir()
+    assert store().endswith(": 2 runs, unreadable: broken")
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_train_show_prints_the_whole_configuration(cli: Cli, preset: str) -> None:
     shown = cli("train", "--preset", preset, "--set", "seed=7", "--set", "train_size=none", "--show").json

@@ -4,8 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from medqa_core.cli import evaluate
 from medqa_core.runs.artifacts.manifest import check_manifest
 from medqa_core.runs.artifacts.with_sources import WITH_SOURCES
+from medqa_core.runs.run import Run
+from medqa_core.runs.schema.evaluation import Evaluation
 from tests.support.commands import Said
 
 Cli = Callable[..., Said]
@@ -29,6 +34,31 @@ def test_a_run_without_an_evaluation_is_evaluated_first(cli: Cli, folder: Path) 
     assert (said.code, said.err) == (0, "")
     found = json.loads(said.out)
     assert found["metrics"]["loss"]["n"] == found["with_sources"]["against_fine_tuned"]["rougeL"]["n"] == 12
+
+
+@pytest.mark.parametrize(("stored", "flag", "again"), [
+    ("float32", None, False), ("float32", "--int8", True), ("int8", "--int8", False), ("float32", "--fresh", True),
+])  # fmt: skip
+def test_another_evaluation_than_there_is_is_made_first(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch, stored: str, flag: str | None, again: bool
+) -> None:
+    raw = json.loads((folder / "evaluation.json").read_text())
+    raw["protocol"]["decoding"]["precision"] = stored
+    (folder / "evaluation.json").write_text(json.dumps(raw))
+    made: list[str] = []
+
+    def noted(what: str) -> Callable[..., Evaluation | None]:
+        def measure(run: Run, *_: object, **__: object) -> Evaluation | None:
+            made.append(what)
+            return run.evaluation()
+
+        return measure
+
+    for what in ("measure", "measure_with_sources"):
+        monkeypatch.setattr(evaluate, what, noted(what))
+    said = cli("evaluate", "smoke", "--with-sources", *([flag] if flag else []), "--json")
+    assert (said.code, said.err) == (0, "")
+    assert made == [*(["measure"] if again else []), "measure_with_sources"]
 
 
 def test_a_part_of_the_questions(cli: Cli, folder: Path) -> None:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from medqa_core.cli import cluster
 from medqa_core.cli.app import main
 from medqa_core.cluster import connect
+from medqa_core.jobs.queue import write_status
+from medqa_core.runs.schema.presets import from_preset
+from medqa_core.runs.schema.status import Status
+from medqa_core.runs.store.run_store import RunStore
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -79,6 +84,19 @@ def test_no_cluster_at_that_address(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = said(capsys, "train", "--preset", "smoke", "--address", "nonsense")
     assert code == 2
     assert "no Ray cluster answers at nonsense" in err
+
+
+def test_follow_counts_the_runs_that_are_up_to_date(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = RunStore(tmp_path / "far")
+    there.create(
+        there.new_record(from_preset("smoke"), "a"), lambda folder: write_status(folder, Status(state="completed"))
+    )
+    notes: list[str] = []
+    monkeypatch.setattr(cluster, "note", notes.append)
+    assert said(capsys, "follow", f"file://{tmp_path}/far", "--once") == (0, "a: completed\n", "")
+    assert notes == ["1 run up to date"]
 
 
 def test_follow_an_empty_storage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

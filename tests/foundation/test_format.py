@@ -71,3 +71,16 @@ def test_other_forms() -> None:
     assert verdict_mark("better") == "▲ better"
     assert verdict_mark("anything") == "? inconclusive"
     assert f.without_emoji("✅ ⚠️ • Loss fell → 2.0 °C") == "Loss fell → 2.0 °C"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/someone/models/mine", "local: mine"),
+        ("C:\\models\\mine", "local: mine"),
+        ("./mine", "local: mine"),
+        ("owner/name", "owner/name"),
+    ],
+)
+def test_a_path_on_someones_disk_is_not_shown(text: str, shown: str) -> None:
+    assert f.place(text) == shown

@@ -44,6 +44,13 @@ def test_an_estimate_for_this_configuration_whatever_it_is_called(settings: Sett
     assert not found.is_for(SMOKE.model_copy(update={"seed": 4}), settings)
 
 
+def test_an_empty_line_is_no_progress(settings: Settings, process: Use) -> None:
+    process("import sys; print('reading the data', '', '  ', sep='\\n', file=sys.stderr); print()")
+    found = EstimateProcess(SMOKE, settings)
+    found.wait(20)
+    assert found.progress == ["reading the data"]
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -107,6 +108,27 @@ def test_by_force(settings: Settings, make: Make, process: Callable[..., "subpro
     status = run.status()
     assert status is not None
     assert (status.state, status.step, status.cause) == ("stopped", 4, "killed")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_process_of_another_user_is_refused_in_a_sentence(
+    force: bool,
+    settings: Settings,
+    make: Make,
+    process: Callable[..., "subprocess.Popen[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = process(SLEEP)
+
+    def refuse(found: psutil.Process, number: int = signal.SIGKILL) -> NoReturn:
+        raise psutil.AccessDenied(found.pid)
+
+    monkeypatch.setattr(psutil.Process, "send_signal", refuse)
+    monkeypatch.setattr(psutil.Process, "kill", refuse)
+    run = make("a", "running", process=identity(theirs))
+    with pytest.raises(InputError, match=f"Process {theirs.pid} belongs to another user"):
+        stop(run, settings, force=force)
+    assert run.state() == "running"
 
 
 @pytest.mark.parametrize("state", ["stopped", "completed", "failed", "lost"])

@@ -12,7 +12,7 @@ from medqa_core.foundation.errors import InputError, RunNotFound
 from medqa_core.foundation.settings import PACKAGE_ROOT, Settings
 from medqa_core.jobs import launch, remove, tasks
 from medqa_core.jobs.device import hold
-from medqa_core.jobs.explanation import ended_task
+from medqa_core.jobs.explanation import ended_task, what_is_left
 from medqa_core.jobs.launch import MOST_LAUNCHES, advance
 from medqa_core.jobs.queue import store_of, submit
 from medqa_core.jobs.stop import stop
@@ -136,6 +136,20 @@ def test_a_failure_is_said_with_what_to_do(settings: Settings, make: Make) -> No
     assert [one.task.id for one in all_tasks(settings)] == [again.task.id], "the failure that it repeats is gone"
 
 
+def test_an_import_that_ends_after_its_run_is_there_says_so(settings: Settings) -> None:
+    entry = submit_task("import", None, settings, {"path": "/some/model"}).entry
+    with pytest.raises(KeyboardInterrupt), working(entry.task.id, settings) as progress:
+        progress.made("model-2")
+        now = read_entry(entry.folder)
+        raise KeyboardInterrupt
+    found = read_entry(entry.folder)
+    assert now is not None and found is not None and found.state == "stopped"
+    for one in (now, found):
+        assert "model-2 was imported" in what_is_left(one)
+    assert "model-2 was imported" in ended_task(found)[1]
+    assert what_is_left(entry) == "Nothing was imported.", "before it was made"
+
+
 def test_a_killed_one_is_lost_and_blocks_nothing(settings: Settings, make: Make, works: list[int]) -> None:
     entry = ask(settings, make(state="completed"))
     advance(settings)
@@ -148,6 +162,21 @@ def test_a_killed_one_is_lost_and_blocks_nothing(settings: Settings, make: Make,
     until(lambda: state(other) == "running")
     forget_task(entry.task.id, settings)
     assert not entry.folder.exists()
+
+
+def test_by_force_the_process_of_a_runs_task_is_killed(
+    settings: Settings, make: Make, works: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = WORKS.replace("progress(", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); progress(")
+    monkeypatch.setattr(launch, "task_command", lambda task_id: [sys.executable, "-c", deaf, task_id])
+    run = make(state="completed")
+    entry = ask(settings, run)
+    advance(settings)
+    until(lambda: (found := read_entry(entry.folder)) and found.status.stage == "answers")
+    assert "It was force-stopped. What was measured so far is kept" in stop(run, settings, force=True)
+    found = read_entry(entry.folder)
+    assert found is not None and (found.state, found.status.process) == ("stopped", None)
+    assert active_tasks(settings) == []
 
 
 def test_one_that_never_begins_is_given_up(settings: Settings, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from medqa_core.report.archive import archive, members, weights_size, write_archive
 from medqa_core.report.writer import write
+from medqa_core.runs.store.labelling import LabelChange, change_labels
 from tests.support.full_run import full
 from tests.support.runs import RunBuilder
 
@@ -56,11 +57,17 @@ def test_weights_can_stay_out(build: RunBuilder) -> None:
     assert not [name for name in names(archive(run, weights=False)) if "adapter" in name]
 
 
-def test_the_workers_output_can_stay_out(build: RunBuilder) -> None:
+def test_what_is_the_hosts_own_can_stay_out(build: RunBuilder) -> None:
     run = build.finished()
     (run.folder / "train.log").write_text("a path")
-    assert "run-1/train.log" in names(archive(run))
-    assert "run-1/train.log" not in names(archive(run, log=False))
+    change_labels(build.store, run.id, LabelChange(note="mine"))
+    write(run)
+    whole, shared = set(names(archive(run))), set(names(archive(run, private=False)))
+    assert whole - shared == {"run-1/train.log", "run-1/status.json", "run-1/labels.json"} and shared < whole
+    assert "run-1/manifest.json" in shared, "it lists none of them"
+    (run.folder / "tensorboard").mkdir()
+    (run.folder / "tensorboard" / "events.host").write_text("x")
+    assert set(names(archive(run, private=False))) == shared - {"run-1/manifest.json"}
 
 
 def test_it_is_written_whole_or_not_at_all(build: RunBuilder, tmp_path: Path) -> None:

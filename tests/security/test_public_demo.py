@@ -1,6 +1,8 @@
 """A visitor of a public demo walks over every page, presses every button, and changes nothing of whoever runs it."""
 
+import io
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,17 +12,19 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.foundation.files import read_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import launch, remove, stop, tasks
-from medqa_core.jobs.queue import submit
+from medqa_core.jobs.queue import store_of, submit, write_status
 from medqa_core.jobs.task import Task, TaskStatus, write_task, write_task_status
 from medqa_core.jobs.tasks import submit_task
 from medqa_core.runs.artifacts.weights import weights_file
 from medqa_core.runs.schema.presets import from_preset
-from medqa_core.runs.schema.status import now
+from medqa_core.runs.schema.status import ProcessIdentity, Status, now
 from medqa_core.runs.store import bin, labelling
-from tests.support.pages import PAGES, elements, visit
-from tests.support.runs import RunBuilder
+from pages.summary.full_report import everything
+from tests.support.pages import PAGES, elements, texts, visit
+from tests.support.runs import RunBuilder, rewrite
 from tests.support.scenarios import SHOWN
 
 EVERY_PAGE = (*PAGES, "runs/runs.py", "fine_tune/fine_tune.py")
@@ -104,6 +108,66 @@ def test_no_page_takes_a_file_or_offers_a_change(
 
 def _harmless(label: str) -> bool:
     return label in HARMLESS or label.startswith(("Show ", "Ask "))
+
+
+def test_what_is_the_hosts_own_is_not_searched_and_not_in_the_zip(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    run = store_of(demo).open("finished")
+    (run.folder / "train.log").write_text("/home/me/data")
+    labelling.change_labels(store_of(demo), run.id, labelling.LabelChange(add_tags=("secret",), note="mine"))
+    private = {"finished/labels.json", "finished/train.log", "finished/status.json"}
+
+    def found() -> list[str]:
+        app = walk("runs/runs.py")
+        app.text_input(key="runs-find").input("secret").run()
+        return [box.key for box in app.checkbox if box.key and box.key.startswith("tick ")]
+
+    def packed() -> set[str]:
+        return set(zipfile.ZipFile(io.BytesIO(everything(run, weights=True))).namelist())
+
+    assert len(found()) == 1 and private <= packed()
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    assert found() == [] and not private & packed()
+
+
+@pytest.mark.parametrize(("page", "run"), [
+    ("fine_tune/fine_tune.py", "failed"), ("fine_tune/fine_tune.py", "waiting"), ("runs/runs.py", "waiting"),
+])  # fmt: skip
+def test_where_data_of_the_host_lie_is_not_shown(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch, page: str, run: str
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    record = demo.reports / run / "run.json"
+    config = read_json(record)["config"] | {"dataset": "/srv/secretplace/mydata"}
+    rewrite(record, config=config, data=None)
+    assert "secretplace" in texts(walk(page, run=run))
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    said = texts(walk(page, run=run))
+    assert "secretplace" not in said and "mydata" in said
+
+
+def test_where_a_base_model_of_the_host_lies_is_not_compared(
+    demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    record = demo.reports / "finished" / "run.json"
+    rewrite(record, base_model=read_json(record)["base_model"] | {"id": "/srv/secretplace/mymodel"})
+    settings = partial(walk, "compare/compare.py", run="finished", runs="run-2", view="Settings")
+    assert "secretplace" in texts(settings())
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    assert "secretplace" not in (said := texts(settings())) and "mymodel" in said
+
+
+def test_the_machine_that_fell_silent_is_not_named(demo: Settings, walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "advance", lambda settings: [])
+    far = ProcessIdentity(pid=1, created=0.0, boot="theirs", host="node-7")
+    write_status(demo.reports / "lost", Status(state="running", process=far, step=4))
+    assert "from node-7, the machine that trained it" in texts(walk("fine_tune/fine_tune.py", run="lost"))
+    monkeypatch.setenv("MEDQA_PUBLIC", "1")
+    said = texts(walk("fine_tune/fine_tune.py", run="lost"))
+    assert "No update for too long from the machine that trained it." in said and "node-7" not in said
 
 
 @pytest.mark.parametrize("page", [page for page in EVERY_PAGE if page != "ask/ask.py"])

@@ -1,9 +1,8 @@
 """What run.json says of a run, its model and its data, as labelled fields: the same labels in files and on pages."""
 
-from medqa_core.foundation.format import count, percent, timestamp, words
+from medqa_core.foundation.format import count, percent, place, timestamp, words
 from medqa_core.report.facts import Facts
 from medqa_core.report.views.figures import INFORMATION_KEYS, show
-from medqa_core.report.wording.headline import place
 from medqa_core.runs.schema.record import BaseModelRecord, DataRecord
 
 Fields = list[tuple[str, str]]

@@ -15,7 +15,6 @@ from medqa_core.report.hub.eval_results import eval_results
 from medqa_core.report.templates import model_card
 from medqa_core.report.templates.model_card import ROOT, Layout
 from medqa_core.report.writer import FORMATS
-from medqa_core.runs.artifacts.labels import LABELS
 from medqa_core.runs.artifacts.weights import CONFIGS
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.status import LIVE
@@ -23,9 +22,6 @@ from medqa_core.runs.schema.status import LIVE
 REPORT = "report"
 """The folder of the run's own files: record, figures, rows, write-ups."""
 CARD = "README.md"
-STAYS = (CARD, "status.json", LABELS, "tensorboard")
-"""Files and folders that are not in `report/`: the card stands at the root, notes and tags are a person's own, and
-which process trained on which machine is nobody's business."""
 DATA = (".json", ".safetensors", ".txt", ".model", ".jinja")
 """Files of a model folder that go along: no pickles and no code."""
 
@@ -123,8 +119,8 @@ def _name_base(path: Path, facts: Facts) -> None:
 
 def _write_report(facts: Facts, target: Path) -> None:
     source = facts.run.folder
-    for name in members(facts.run, weights=False, log=False):
-        if PurePosixPath(name).parts[0] in STAYS or name in FORMATS:
+    for name in members(facts.run, weights=False, private=False):
+        if name in FORMATS:  # written anew below; the card stands at the root
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(resolve_inside(source, *name.split("/")), target / name)

@@ -7,12 +7,12 @@ from typing import Literal
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from medqa_core.foundation.format import place
 from medqa_core.report.document.write_up import write_up
 from medqa_core.report.facts import Facts
 from medqa_core.report.names import METRICS
 from medqa_core.report.templates.markdown import markdown_environment
 from medqa_core.report.views.figures import figures
-from medqa_core.report.wording.headline import place
 from medqa_core.runs.run import Run
 
 Weights = Literal["adapter", "model", ""]

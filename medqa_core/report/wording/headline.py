@@ -1,7 +1,6 @@
 """The top of a write-up in words: its title line, the four figures, the limits in one line."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
 
 from medqa_core.foundation.format import date, words
 from medqa_core.report.facts import Facts
@@ -77,12 +76,3 @@ def limits_line(limits: list[Insight]) -> str:
     unclear = [METRICS[limit.subject].label for limit in limits if limit.kind == "cannot_tell"]
     parts = [f"inconclusive on {', '.join(unclear)}"] * bool(unclear) + parts
     return f"Limits: {'; '.join(parts)}. {NOTE}" if parts else NOTE
-
-
-def place(name: str) -> str:
-    """A model or source as its name; of a path on someone's disk only the last part."""
-    text = words(name, 120)
-    for path in (PurePosixPath(text), PureWindowsPath(text)):
-        if path.is_absolute() or text.startswith(("~", ".")):
-            return f"local: {path.name or text}"
-    return text

@@ -86,8 +86,14 @@ def deleted(store: RunStore) -> list[DeletedRun]:
     return sorted(runs, key=lambda run: (run.deleted_at, run.id), reverse=True)
 
 
-def restore(store: RunStore, run_id: str, *, new_id: str | None = None) -> str:
+def restore(store: RunStore, run_id: str, *, new_id: str | None = None, deleted_at: datetime | None = None) -> str:
     """Put the run that was deleted last under this id back; the id that it has now.
+
+    Args:
+        store: where its bin is.
+        run_id: the id that it was deleted under.
+        new_id: another one for it.
+        deleted_at: of several that were deleted under this id the one deleted then, not the last.
 
     Raises:
         InputError: no such run in the bin, or its id is taken by now and `new_id` is not given, or taken too.
@@ -95,7 +101,8 @@ def restore(store: RunStore, run_id: str, *, new_id: str | None = None) -> str:
     """
     wanted = check_run_id(new_id or run_id)
     with changing(store.folder):
-        found = next((run for run in deleted(store) if run.id == run_id), None)
+        there = (run for run in deleted(store) if run.id == run_id)
+        found = next((run for run in there if deleted_at in (None, run.deleted_at)), None)
         if found is None:
             raise InputError(f"{run_id!r} is not in the bin: never deleted, restored already, or gone after 30 days.")
         if os.path.lexists(store.folder / wanted):

@@ -94,6 +94,16 @@ def test_one_question_alone_and_its_neighbours(build: RunBuilder, open_page: Ope
     assert next(button for button in last.button if button.label == "Next").disabled
 
 
+def test_all_questions_are_shown_also_where_the_address_lost_the_one_meanwhile(
+    build: RunBuilder, open_page: Open
+) -> None:
+    build.finished()
+    app = open_page("answers/answers.py", question="q010")
+    del app.query_params["question"]
+    next(button for button in app.button if button.label == "All questions").click().run()
+    assert not app.exception and "24 of 24 test questions." in shown(app)
+
+
 def test_one_question_outside_the_filters_or_of_no_run(build: RunBuilder, open_page: Open) -> None:
     build.finished()
     outside = open_page("answers/answers.py", q="tuned answer number 13", question="q010")

@@ -61,7 +61,8 @@ class Request:
 @pytest.fixture(scope="module")
 def events(lab: Settings, smoke: Run, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The widget's listeners, over components that are only names; votes go to a copy of the run."""
-    from pages.ask.events import Card, Events, Parts
+    from pages.ask.events import Events
+    from pages.ask.parts import Card, Parts
 
     reports = tmp_path_factory.mktemp("votes")
     shutil.copytree(smoke.folder, reports / "smoke")
@@ -258,6 +259,19 @@ def test_an_error_in_mid_answer_is_said_on_the_line_and_once_on_each_card_that_i
     under = shown["left details"] + shown["right details"]
     assert under.count("failed") == under.count("ended by the model") == 1 and "answering" not in under
     assert ("adapter" in under) is not blind, "a blind comparison still tells nobody whose answers they are"
+
+
+def test_an_error_before_the_first_word_ends_the_waiting_and_lets_the_question_go(
+    events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise RuntimeError("what nobody thought of")
+
+    monkeypatch.setattr(AnswerService, "reads", fail)
+    first, *_, last = press(events, GOUT, sourced=True)
+    assert first["question"] is not None
+    assert "An error ended the answers" in last["line"] and last["question"] is None
+    assert last["stop"] == gr.update(interactive=False)
 
 
 def test_stopped_blind_answers_say_so_and_not_whose_they_are(events: Any, monkeypatch: pytest.MonkeyPatch) -> None:

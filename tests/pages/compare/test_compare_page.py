@@ -6,6 +6,7 @@ import pytest
 
 from medqa_core.data.pairs import QAPair
 from medqa_core.foundation.files import read_json
+from medqa_core.runs.store.labelling import LabelChange, change_labels
 from tests.support.pages import Open, shown
 from tests.support.runs import RunBuilder, rewrite
 
@@ -26,6 +27,25 @@ def test_compare_takes_its_runs_from_the_address(build: RunBuilder, open_page: O
     assert app.query_params["runs"] == "b" and not app.exception
     app = open_page("compare/compare.py", run="a", runs="nowhere")
     assert not app.exception
+
+
+def test_the_last_run_can_be_taken_out(build: RunBuilder, open_page: Open) -> None:
+    build.finished("a")
+    build.failed("c")
+    app = open_page("compare/compare.py", run="a", runs="c")
+    app.main.multiselect[0].set_value([]).run()
+    assert not app.exception and app.main.multiselect[0].value == []
+    assert "Choose at least one more run." in shown(app)
+
+
+def test_an_archived_run_is_shown_where_it_is_asked_for_and_not_offered(build: RunBuilder, open_page: Open) -> None:
+    for name in ("a", "b"):
+        build.finished(name)
+    change_labels(build.store, "b", LabelChange(archived=True))
+    app = open_page("compare/compare.py", run="a", runs="b")
+    assert not app.exception and app.main.multiselect[0].value == ["b"]
+    app = open_page("compare/compare.py", run="a")
+    assert "There is only one run." in shown(app)
 
 
 def test_runs_on_the_same_data_come_first(build: RunBuilder, open_page: Open) -> None:

@@ -9,6 +9,7 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
+from medqa_core.foundation.errors import RunError
 from medqa_core.foundation.files import write_json
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs import estimate, launch
@@ -228,6 +229,21 @@ def test_start_makes_a_run_and_keeps_the_form(build: RunBuilder, open_page: Open
     press(app, "Start fine-tune")
     assert len(build.store.list()) == 1
     assert "smoke already has this configuration and is queued: no second run was started." in shown(app)
+
+
+def test_a_run_that_is_queued_and_cannot_be_started_is_said_to_wait(
+    build: RunBuilder, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(settings: Settings) -> list[str]:
+        raise RunError("No worker can be started for smoke: Cannot allocate memory.")
+
+    app = pick(open_page("fine_tune/fine_tune.py"), "smoke")
+    monkeypatch.setattr(launch, "advance", no_process)
+    press(app, "Start fine-tune")
+    assert build.store.open("smoke").state() == "queued"
+    text = shown(app)
+    assert "It waits in the queue, which cannot go on: No worker can be started for smoke" in text
+    assert "Not started." not in text
 
 
 def test_two_tabs_make_one_run(build: RunBuilder, open_page: Open) -> None:

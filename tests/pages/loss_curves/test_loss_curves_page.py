@@ -3,6 +3,7 @@
 from streamlit.testing.v1 import AppTest
 
 from medqa_core.runs.metrics_log.log import MetricsLogWriter
+from medqa_core.runs.store.labelling import LabelChange, change_labels
 from tests.support.pages import Open, elements, shown
 from tests.support.runs import RunBuilder
 
@@ -21,6 +22,14 @@ def test_over_epochs_on_a_log_scale_with_another_run(build: RunBuilder, open_pag
     assert not app.exception
     assert "epoch (passes over the training set)" in figure(app, "loss")
     assert '"type":"log"' in figure(app, "loss") and "b: validation" in figure(app, "loss")
+
+
+def test_an_archived_run_is_laid_over_where_the_address_asks_for_it(build: RunBuilder, open_page: Open) -> None:
+    for name in ("a", "b"):
+        build.finished(name)
+    change_labels(build.store, "b", LabelChange(archived=True))
+    app = open_page("loss_curves/loss_curves.py", run="a", **{"with": "b"})
+    assert not app.exception and "b: validation" in figure(app, "loss")
 
 
 def test_a_step_that_was_not_a_number_is_marked_and_said(build: RunBuilder, open_page: Open) -> None:

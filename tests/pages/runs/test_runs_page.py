@@ -2,6 +2,7 @@
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextArea, TextInput
 
 from medqa_core.foundation.settings import Settings
 from medqa_core.jobs.task import TaskStatus, all_tasks, read_entry, write_task_status
@@ -23,6 +24,17 @@ def tick(app: AppTest, *ids: str) -> AppTest:
     for run_id in ids:
         next(c for c in app.checkbox if c.key and c.key.startswith(f"tick {run_id} ")).check()
     return app.run()
+
+
+def untick(app: AppTest, run_id: str) -> AppTest:
+    next(c for c in app.checkbox if c.key and c.key.startswith(f"tick {run_id} ")).uncheck()
+    return app.run()
+
+
+def form(app: AppTest, name: str, run_id: str) -> TextInput | TextArea:
+    """A field of the form under Edit."""
+    fields = [*app.text_input, *app.text_area]
+    return next(found for found in fields if (found.key or "").startswith(f"edit {name} {run_id} "))
 
 
 def labels(app: AppTest) -> list[str]:
@@ -74,9 +86,9 @@ def test_the_verdict_is_a_column_and_a_filter(build: RunBuilder, open_page: Open
 def test_rename_tag_and_note(build: RunBuilder, open_page: Open) -> None:
     folder = build.finished("a").folder
     app = tick(open_page(PAGE), "a")
-    app.text_input(key="edit title a").input("A better name")
-    app.text_input(key="edit tags a").input("lora, baseline")
-    app.text_area(key="edit note a").input("Keep this one.")
+    form(app, "title", "a").input("A better name")
+    form(app, "tags", "a").input("lora, baseline")
+    form(app, "note", "a").input("Keep this one.")
     app = press(app, "Save")
     assert read_labels(folder).value == Labels(title="A better name", tags=("baseline", "lora"), note="Keep this one.")
     text = shown(app)
@@ -87,12 +99,25 @@ def test_rename_tag_and_note(build: RunBuilder, open_page: Open) -> None:
 def test_two_people_rename_at_once(build: RunBuilder, open_page: Open) -> None:
     run = build.finished("a")
     app = tick(open_page(PAGE), "a")
-    app.text_input(key="edit title a").input("Mine")
+    form(app, "title", "a").input("Mine")
     change_labels(build.store, "a", LabelChange(title="Theirs"))
     app = press(app, "Save")
     assert "Not saved. title: somebody else has changed it meanwhile, to &#x27;Theirs&#x27;." in shown(app)
     assert build.store.open(run.id).record.title == "Theirs"
-    assert app.text_input(key="edit title a").value == "Theirs"
+    assert form(app, "title", "a").value == "Theirs"
+
+
+def test_a_run_that_is_ticked_again_is_edited_from_what_it_has(build: RunBuilder, open_page: Open) -> None:
+    folder = build.finished("a", title="First").folder
+    build.finished("b")
+    kept = change_labels(build.store, "a", LabelChange(title="Renamed", add_tags=("lora",), note="Keep this one."))
+    app = tick(open_page(PAGE), "a")
+    app = untick(tick(app, "b"), "b")
+    shown_now = {name: form(app, name, "a").value for name in ("title", "tags", "note")}
+    assert shown_now == {"title": "Renamed", "tags": "lora", "note": "Keep this one."}
+    form(app, "tags", "a").input("lora, baseline")
+    press(app, "Save")
+    assert read_labels(folder).value == kept.model_copy(update={"tags": ("baseline", "lora")})
 
 
 def test_archive_and_back(build: RunBuilder, open_page: Open) -> None:
@@ -161,6 +186,15 @@ def test_a_restored_run_whose_id_is_taken(build: RunBuilder, open_page: Open) ->
     assert "Restored as a-2" in shown(app) and set(order(app)) == {"a", "a-2"}
 
 
+def test_of_two_deleted_runs_of_one_id_the_one_beside_the_button_comes_back(build: RunBuilder, open_page: Open) -> None:
+    for title in ("First", "Second"):
+        bin.delete(build.store, build.finished("a", title=title).id)
+    app = open_page(PAGE)
+    assert shown(app).index("Second") < shown(app).index("First"), "the last deleted one first"
+    app = [button for button in app.button if button.label == "Restore"][1].click().run()
+    assert "Restored: a." in shown(app) and build.store.open("a").record.title == "First"
+
+
 def test_settings_go_to_the_form(build: RunBuilder, open_page: Open) -> None:
     build.finished("a", config=TrainConfig(seed=7, split_version=1, reading_version=1))
     app = press(tick(open_page(PAGE), "a"), "Reuse settings")
@@ -219,7 +253,7 @@ def test_a_judge_at_an_address_is_agreed_to(
 
 def test_an_empty_store_can_import(open_page: Open) -> None:
     app = open_page(PAGE)
-    assert "No runs yet" in shown(app) and app.text_input(key="import-path")
+    assert "No runs yet" in shown(app) and "Path on this machine" in [one.label for one in app.text_input]
 
 
 def test_a_visitor_of_a_demo_looks_and_compares(

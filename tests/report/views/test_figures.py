@@ -6,7 +6,7 @@ import pytest
 from medqa_core.report.insights import limitations
 from medqa_core.report.views.figures import LABELS, figures, settings
 from medqa_core.report.views.headline import four
-from medqa_core.report.wording.headline import headline_text, limits_line, place, title
+from medqa_core.report.wording.headline import headline_text, limits_line, title
 from medqa_core.runs.run import Run
 from medqa_core.runs.schema.presets import from_preset
 from medqa_core.runs.schema.record import RunRecord
@@ -98,19 +98,6 @@ def test_bits_per_byte_stands_in_for_a_perplexity_that_is_not_there(build: RunBu
 def test_the_limits_line_ends_with_the_note(build: RunBuilder) -> None:
     assert limits_line(limitations(build.finished())).endswith("Research demo, not medical advice.")
     assert "no base figures" in limits_line(limitations(build.imported()))
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("/home/someone/models/mine", "local: mine"),
-        ("C:\\models\\mine", "local: mine"),
-        ("./mine", "local: mine"),
-        ("owner/name", "owner/name"),
-    ],
-)
-def test_a_path_on_someones_disk_is_not_shown(text: str, shown: str) -> None:
-    assert place(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def test_the_last_deleted_one_comes_back_first(store: RunStore) -> None:
     assert store.open("same").record.title == "second"
 
 
+def test_an_earlier_one_comes_back_by_the_time_of_its_deletion(store: RunStore) -> None:
+    for title in ("first", "second"):
+        change_labels(store, good_run(store, "same").id, LabelChange(title=title))
+        bin.delete(store, "same")
+    _, earlier = bin.deleted(store)
+    bin.restore(store, "same", deleted_at=earlier.deleted_at)
+    assert store.open("same").record.title == "first"
+    with pytest.raises(InputError, match="not in the bin"):
+        bin.restore(store, "same", new_id="older", deleted_at=earlier.deleted_at)
+
+
 def test_also_where_the_clock_was_set_back_in_between(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     times = [bin.moment(), bin.moment() - timedelta(hours=1)]
     monkeypatch.setattr(bin, "moment", lambda: times[0])
