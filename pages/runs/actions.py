@@ -91,8 +91,8 @@ def _fill(run: Run, now: Labels) -> None:
     """Put what the run has into the form, unless that is there already, or something was typed over it."""
     shown, keys = _shown(run, now), _keys(run.id)
     seen = st.session_state.get(_seen(run.id))
-    there = seen is not None and all(key in st.session_state for key in keys.values())  # gone while it was not ticked
-    if not there or (seen[0] != now and _untouched(keys, seen[1])):
+    gone = any(key not in st.session_state for key in keys.values())  # while it was not ticked
+    if seen is None or gone or (seen[0] != now and _untouched(keys, seen[1])):
         st.session_state[_seen(run.id)] = (now, shown)
         for name, value in shown.items():
             inputs.put(f"edit {name} {run.id}", value)

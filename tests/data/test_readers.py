@@ -197,7 +197,12 @@ def test_a_sheet_in_front_that_is_not_the_data_is_named_with_the_others(tmp_path
 
 
 def test_cells_at_the_end_of_a_sheet_s_row_may_never_have_been_filled(tmp_path: Path) -> None:
-    rows = [["question", "answer", "topic"], [*ROWS[0], "Schlaf"], ["Was ist Gicht?"], [*ROWS[1], None, "beside"]]
+    rows: list[list[Any]] = [
+        ["question", "answer", "topic"],
+        [*ROWS[0], "Schlaf"],
+        ["Was ist Gicht?"],
+        [*ROWS[1], None, "beside"],
+    ]
     data = read(workbook(tmp_path / "my.xlsx", rows))
     assert asked(data) == ROWS
     assert (data.pairs_parsed, data.pairs_answered) == (3, 2)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pytest
 
 from medqa_core.evaluation.evaluate import evaluate
@@ -91,7 +92,7 @@ def test_answers_after_other_passages_are_not_kept(run: tuple[Run, Settings], tm
     evaluate(copy, settings, questions=4)
     rows = copy.predictions()
     assert rows is not None
-    write_predictions(copy.folder, rows.assign(passages=[["elsewhere"]] * len(rows)))
+    write_predictions(copy.folder, rows.assign(passages=pd.Series([["elsewhere"]] * len(rows), index=rows.index)))
     with pytest.raises(InputError, match="would now read other passages"):
         evaluate(copy, settings, keep_answers=True)
 

@@ -33,7 +33,7 @@ def untick(app: AppTest, run_id: str) -> AppTest:
 
 def form(app: AppTest, name: str, run_id: str) -> TextInput | TextArea:
     """A field of the form under Edit."""
-    fields = [*app.text_input, *app.text_area]
+    fields: list[TextInput | TextArea] = [*app.text_input, *app.text_area]
     return next(found for found in fields if (found.key or "").startswith(f"edit {name} {run_id} "))
 
 

@@ -49,7 +49,7 @@ def test_means_are_over_the_answers_that_are_counted(build: RunBuilder) -> None:
 def test_answers_without_scores_state_no_means(build: RunBuilder) -> None:
     run = build.finished()
     rows = read_predictions(run.folder)
-    unscored = [name for name in rows if name.endswith(("rougeL", "content_f1"))]
+    unscored = [name for name in rows if str(name).endswith(("rougeL", "content_f1"))]
     write_predictions(run.folder, rows.drop(columns=unscored))
     page = render(run, 2)
     assert "Means" not in page and page.count("**Base**\n") == 2
