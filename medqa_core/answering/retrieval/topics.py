@@ -31,6 +31,6 @@ def names_topic(question: str, found: Sequence[Passage]) -> bool | None:
 
 
 def _topic(passage: Passage) -> str:
-    """ "" where it has none; a data set without topics gives the question in its place."""
+    """Empty where it has none; a data set without topics gives the question in its place."""
     same = normalise(passage.topic) == normalise(passage.question)
     return passage.topic if passage.question and not same else ""
