@@ -26,6 +26,8 @@ VISITED = [one for one in ("medquad-open-book", "starter", "run-2") if one in RU
 """A run of each kind: fine-tuned to read, fine-tuned to answer from its weights, imported."""
 RUN = "starter" if "starter" in RUNS else RUNS[0]
 """Has a model to ask, and data that are read at once."""
+PATIENCE = 60_000
+"""Milliseconds; the first to look at MedQuAD's data waits for them to be read, on a busy machine for half a minute."""
 DRAWN = (
     f"{ENDED} && "
     "!document.querySelector('[data-testid=stSkeleton]') && "
@@ -66,9 +68,9 @@ def _local(url: str, server: str) -> bool:
 
 def settled(page: Page, title: str) -> None:
     """Wait until the page has been drawn whole."""
-    expect(page.locator("h1")).to_have_text([title], timeout=30_000)  # for a moment there are two pages' headings
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=30_000)
-    page.wait_for_function(DRAWN, timeout=30_000)
+    expect(page.locator("h1")).to_have_text([title], timeout=PATIENCE)  # for a moment there are two pages' headings
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=PATIENCE)
+    page.wait_for_function(DRAWN, timeout=PATIENCE)
     page.wait_for_timeout(500)
 
 
