@@ -67,9 +67,11 @@ def test_a_journey_without_a_mouse(browser: Browser, server: str) -> None:
         page.get_by_role("button", name="Next").wait_for()
         page.keyboard.press("ArrowRight")
         expect(page.get_by_text("Question 2 of")).to_be_visible(timeout=30_000)
+        settled(page, PAGES["answers"])  # what has the focus while the rest is drawn may be replaced under it
         go(page, "Tab", "Next")
         page.keyboard.press("Enter")
         expect(page.get_by_text("Question 3 of")).to_be_visible(timeout=30_000)
+        settled(page, PAGES["answers"])
         go(page, "Shift+Tab", "Runs")
         page.keyboard.press("Enter")
         settled(page, PAGES["runs"])
