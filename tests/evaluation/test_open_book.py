@@ -85,25 +85,26 @@ def test_some_of_the_test_questions(run: tuple[Run, Settings]) -> None:
     assert checks["content and controls"].passed and checks["split"].passed and checks["test losses"].passed
 
 
-def test_answers_after_other_passages_are_not_kept(run: tuple[Run, Settings], tmp_path: Path) -> None:
+def evaluated_copy(run: tuple[Run, Settings], folder: Path) -> tuple[Run, Settings, pd.DataFrame]:
+    """A copy of the run with the answers to four of its questions."""
     opened, settings = run
-    shutil.copytree(opened.folder, tmp_path / "reports" / "open")
-    copy = RunStore(tmp_path / "reports").open("open")
+    shutil.copytree(opened.folder, folder / "reports" / "open")
+    copy = RunStore(folder / "reports").open("open")
     evaluate(copy, settings, questions=4)
     rows = copy.predictions()
     assert rows is not None
+    return copy, settings, rows
+
+
+def test_answers_after_other_passages_are_not_kept(run: tuple[Run, Settings], tmp_path: Path) -> None:
+    copy, settings, rows = evaluated_copy(run, tmp_path)
     write_predictions(copy.folder, rows.assign(passages=pd.Series([["elsewhere"]] * len(rows), index=rows.index)))
     with pytest.raises(InputError, match="would now read other passages"):
         evaluate(copy, settings, keep_answers=True)
 
 
 def test_answers_of_which_it_is_not_known_what_they_cited_are_kept(run: tuple[Run, Settings], tmp_path: Path) -> None:
-    opened, settings = run
-    shutil.copytree(opened.folder, tmp_path / "reports" / "open")
-    copy = RunStore(tmp_path / "reports").open("open")
-    evaluate(copy, settings, questions=4)
-    rows = copy.predictions()
-    assert rows is not None
+    copy, settings, rows = evaluated_copy(run, tmp_path)
     write_predictions(copy.folder, rows.assign(base_cited=None, fine_tuned_cited=None))
     again, kept = evaluate(copy, settings, keep_answers=True), copy.predictions()
     assert again.fine_tuned_generation is not None and again.fine_tuned_generation.cited_share is None
